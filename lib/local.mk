@@ -1,0 +1,6 @@
+noinst_LIBRARIES += libbase.a
+libbase_a_SOURCES = \
+	lib/error.c lib/error.h \
+	lib/faults.c lib/faults.h \
+	lib/log.c lib/log.h \
+	lib/text.c lib/text.h

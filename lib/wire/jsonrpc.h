@@ -1,0 +1,33 @@
+/* JSON-RPC 1.0 and 2.0 as the XenAPI speaks it: bytes <-> GVariant, directed by the data model's
+ * types; on yajl, which no other file uses.  Pure functions, any thread.  Input is never trusted.
+ */
+#ifndef XAPID_LIB_JSONRPC_H
+#define XAPID_LIB_JSONRPC_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "lib/datamodel/datamodel.h"
+#include "lib/wire/value.h"
+
+#define JSONRPC_MAX_DEPTH 64
+#define JSONRPC_MAX_VALUES 1000000
+
+/* method, params and id as given; version 2 when "jsonrpc" is "2.0", 1 when it is missing.  On
+ * error ret_request is still initialised, with the dialect and id as far as they were understood,
+ * so that the failure can be answered in the right form; clear it in both cases. */
+bool jsonrpc_request_parse(const char *body, size_t length, struct rpc_request *ret_request,
+                           GError **error);
+
+/* Whole replies.  Version 2 success has no "error" member; failure has code 1, message, data. */
+void jsonrpc_reply_success(GString *out, const struct rpc_request *request,
+                           const struct dm_type *type, GVariant *value);
+void jsonrpc_reply_failure(GString *out, const struct rpc_request *request, const GError *error);
+
+/* A value alone, and any JSON text as an untyped value (see value.h).  Depth and count limited. */
+void json_value_encode(GString *out, const struct dm_type *type, GVariant *value);
+GVariant *json_parse(const char *text, size_t length, GError **error);
+/* An untyped value (or any GVariant of s, b, x, d, as, a{ss}, av, a{sv}) as JSON text. */
+void json_untyped_encode(GString *out, GVariant *untyped);
+
+#endif

@@ -1,0 +1,38 @@
+/* XML-RPC as the XenAPI speaks it: bytes <-> GVariant, directed by the data model's types.
+ *
+ * Pure functions on immutable input, callable from any thread.  Input is never trusted: no DTD, no
+ * entities beyond XML's five, no network; limits below.  Facts: integers are bare strings both
+ * ways, references and enums strings, dates YYYYMMDDTHH:MM:SSZ. */
+#ifndef XAPID_LIB_XMLRPC_H
+#define XAPID_LIB_XMLRPC_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "lib/datamodel/datamodel.h"
+#include "lib/wire/value.h"
+
+#define XMLRPC_MAX_DEPTH 64       /* nested elements */
+#define XMLRPC_MAX_VALUES 1000000 /* values in one document */
+
+/* A parsed request.  The parameters are untyped until the method is known. */
+bool xmlrpc_request_parse(const char *body, size_t length, struct rpc_request *ret_request,
+                          GError **error);
+
+/* Appends a whole document: Status Success with `value` of `type`.  bare: the value alone, without
+ * the struct (system.listMethods). */
+void xmlrpc_reply_success(GString *out, const struct dm_type *type, GVariant *value, bool bare);
+/* Status Failure with ErrorDescription. */
+void xmlrpc_reply_failure(GString *out, const GError *error);
+
+/* One <value>...</value> element: task.result, ova.xml. */
+void xmlrpc_value_encode(GString *out, const struct dm_type *type, GVariant *value);
+/* The reverse, for clients of ours and for tests.  A full reference. */
+GVariant *xmlrpc_value_decode(const struct dm_type *type, const char *text, size_t length,
+                              GError **error);
+
+/* Client side (xtool, tests): a request, and the reply's value or its error. */
+void xmlrpc_request_encode(GString *out, const char *method, const struct dm_type *const *types,
+                           GVariant *const *params, unsigned n_params);
+
+#endif
