@@ -34,16 +34,15 @@ main(int argc, char **argv)
         return 2;
     }
     strcpy(a.sun_path, argv[1]);
-    if (s < 0 || connect(s, (struct sockaddr *)&a, sizeof a) || !(f = fdopen(s, "r+")))
+    if (s < 0 || connect(s, (struct sockaddr *)&a, sizeof a) || !(f = fdopen(s, "r")))
         return 2;
-    setvbuf(f, NULL, _IONBF, 0);
-    fprintf(f, "{\"execute\":\"qmp_capabilities\"}\n");
+    dprintf(s, "{\"execute\":\"qmp_capabilities\"}\n");
     if (answer_read(f))
         return 2;
     for (int i = 2; i < argc; i++) {
         int rc;
 
-        fprintf(f, "%s\n", argv[i]);
+        dprintf(s, "%s\n", argv[i]);
         rc = answer_read(f);
         if (rc == 2)
             return 2;

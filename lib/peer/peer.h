@@ -1,0 +1,43 @@
+/* How xapid's programs talk: D-Bus peer to peer over socketpairs that xapid-launch makes.
+ *
+ * xapid-launch starts each program with descriptor CONTROL_FD, a SOCK_SEQPACKET socket on which it
+ * sends one descriptor a message, named by the message's text:
+ *
+ *     "listen https"  "listen http"  "listen unix"    listening sockets (to xapid)
+ *     "peer domains"  "peer host"                     one end of a socketpair (to xapid)
+ *     "peer xapid"                                    the other end (to xapid-domains, xapid-host)
+ *
+ * When a program is restarted, the program at the other side gets a new "peer" and drops the old
+ * one.  A program writes "ready" once it serves.  When the control socket hangs up, xapid-launch is
+ * gone and the program ends (guests and their QEMUs go on).
+ *
+ * Main loop only. */
+#ifndef XAPID_LIB_PEER_H
+#define XAPID_LIB_PEER_H
+
+#include <gio/gio.h>
+#include <stdbool.h>
+
+#define CONTROL_FD 3
+#define PEER_MESSAGE_MAX (1024 * 1024) /* bytes of one D-Bus message; larger ones are refused */
+#define PEER_CALL_TIMEOUT_MS 10000     /* of a method call: calls only start things */
+
+struct control;
+
+/* `name` is the text of the message; the callback takes `fd`. */
+typedef void (*control_fd_fn)(const char *name, int fd, void *data);
+
+/* Attaches to CONTROL_FD on the default main context.  gone () is called once when xapid-launch has
+ * gone.  NULL with an error when there is no such descriptor. */
+struct control *control_new(control_fd_fn received, void (*gone)(void *data), void *data,
+                            GError **error);
+void control_free(struct control *control);
+void control_ready(struct control *control);
+
+/* A D-Bus connection over `fd` (taken), which is one end of a socketpair.  The side with server =
+ * true authenticates.  Asynchronous; finish returns a full reference.  Peer credentials must be
+ * uid 0 or our own uid. */
+void peer_connect(int fd, bool server, GAsyncReadyCallback ready, gpointer data);
+GDBusConnection *peer_connect_finish(GAsyncResult *result, GError **error);
+
+#endif
