@@ -1,0 +1,173 @@
+/* The objects: every row of every XenAPI class that lives in the database, in memory.
+ *
+ * A row is one immutable GVariant tuple in the data model's field order, replaced as a whole by a
+ * transaction.  Derived fields (the far side of a relation) are computed from an index when read.
+ *
+ * Two generations.  A transaction is applied in memory at once (`head`) and is durable later, when
+ * the store has it on disk; nothing that shows generation G may leave the daemon before
+ * model_durable () >= G: replies and events wait with model_when_durable ().  When the store fails,
+ * everything after the durable generation is undone, newest first, and the callbacks of those who
+ * waited get the error.
+ *
+ * Owned by the main loop; no call blocks.  Knows neither Xen nor HTTP nor SQLite. */
+#ifndef XAPID_MODEL_H
+#define XAPID_MODEL_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "lib/datamodel/datamodel.h"
+
+struct model;
+struct txn;
+
+/* What the model hands to the store, in commit order.  Strings and variants are owned by the
+ * change set. */
+struct model_row_change {
+    const struct dm_class *cls;
+    char *ref;
+    GVariant *row;   /* the new row's durable fields: a{sv}, only those that differ from their
+                      * default; NULL: the row is gone */
+    guint64 created; /* generation */
+    guint64 modified;
+};
+struct model_journal_change {
+    char *key;
+    GVariant *value; /* NULL: the entry is gone */
+};
+struct model_changes {
+    guint64 generation;
+    GArray *rows;    /* of struct model_row_change */
+    GArray *journal; /* of struct model_journal_change */
+};
+void model_changes_free(struct model_changes *changes);
+
+/* The store below the model: mandatory, filled once.  commit () takes the change set and must call
+ * model_committed () on the main loop later, in order, exactly once for each. */
+struct model_store {
+    const char *name;
+    void (*commit)(struct model_changes *changes, void *data);
+    void *data;
+};
+
+struct model *model_new(void);
+void model_free(struct model *model);
+void model_set_store(struct model *model, const struct model_store *store);
+
+/* Loading, before model_set_store: rows as the store kept them (tolerant: an unknown field is
+ * dropped, a missing or ill-typed one takes its default; an unknown class is an error), then the
+ * generation to go on from.  model_load_done () checks every invariant and names the object that
+ * breaks one. */
+bool model_load_row(struct model *model, const char *cls, const char *ref, GVariant *fields,
+                    guint64 created, guint64 modified, GError **error);
+void model_load_journal(struct model *model, const char *key, GVariant *value);
+bool model_load_done(struct model *model, guint64 generation, GError **error);
+
+/* From the store: everything up to `generation` is on disk; or, with an error, it and all that
+ * follows failed: undone before this returns, and the model is read-only (DB_READ_ONLY-like error,
+ * see model_begin) until model_set_writable (). */
+void model_committed(struct model *model, guint64 generation, const GError *error);
+void model_set_writable(struct model *model);
+bool model_is_writable(const struct model *model);
+
+/* --- reading.  GVariants returned are full references; NULL: no such row. --- */
+
+/* The class of a live row. */
+const struct dm_class *model_class(const struct model *model, const char *ref);
+bool model_has(const struct model *model, const struct dm_class *cls, const char *ref);
+/* A field, derived ones computed. The row must exist. */
+GVariant *model_get(const struct model *model, const char *ref, const struct dm_field *field);
+/* Shorthands by name for code that knows the class; asserts on an unknown field or wrong type.
+ * The row must exist.  String results are the caller's. */
+char *model_get_string(const struct model *model, const char *ref, const char *field);
+gint64 model_get_int(const struct model *model, const char *ref, const char *field);
+bool model_get_bool(const struct model *model, const char *ref, const char *field);
+/* The value of `key` in a map<string,string> field, or NULL.  The caller's. */
+char *model_get_map_value(const struct model *model, const char *ref, const char *field,
+                          const char *key);
+/* The whole record as a{sv}: every field that is not internal_only, derived ones computed. */
+GVariant *model_record(const struct model *model, const char *ref);
+
+/* ref of a uuid, NULL when there is none; borrowed until the row goes. */
+const char *model_by_uuid(const struct model *model, const struct dm_class *cls, const char *uuid);
+/* refs (char *, borrowed until the rows go) by label; of a class; referring to `ref` through
+ * `field`. In order of creation. The caller frees the array. */
+GPtrArray *model_by_name_label(const struct model *model, const struct dm_class *cls,
+                               const char *label);
+GPtrArray *model_all(const struct model *model, const struct dm_class *cls);
+GPtrArray *model_referrers(const struct model *model, const char *ref,
+                           const struct dm_field *field);
+guint model_count(const struct model *model, const struct dm_class *cls);
+/* Generation of creation and of the last change that its record shows (the far side of a relation
+ * changes with the near side). */
+guint64 model_created(const struct model *model, const char *ref);
+guint64 model_modified(const struct model *model, const char *ref);
+
+/* --- writing --- */
+
+/* A transaction sees its own writes and nobody else's; one at a time. NULL with an error when the
+ * model is read-only. */
+struct txn *model_begin(struct model *model, GError **error);
+/* A new row.  ref NULL: made from a new random uuid ("OpaqueRef:" + uuid), and the uuid field, when
+ * the class has one and it is not given, is a new random uuid.  fields a{sv}: by field name; those
+ * left out take their defaults.  Returns the ref, borrowed until the transaction ends, or NULL with
+ * an error (a wrong type, an unknown field, a uuid or ref in use: UUID_... / INTERNAL_ERROR). */
+const char *txn_create(struct txn *txn, const struct dm_class *cls, const char *ref,
+                       GVariant *fields, GError **error);
+/* Sinks a floating value.  HANDLE_INVALID [class, ref] when the row is not there. Derived fields are refused. */
+bool txn_set(struct txn *txn, const char *ref, const struct dm_field *field, GVariant *value,
+             GError **error);
+/* By name, for code that knows the class and has looked at the row in this turn of the loop: a
+ * wrong name or type or a missing row is a programming error (aborts). */
+void txn_set_value(struct txn *txn, const char *ref, const char *field, GVariant *value);
+void txn_set_string(struct txn *txn, const char *ref, const char *field, const char *value);
+/* Adds, replaces or (value NULL) removes one key of a map<string,string>. */
+void txn_set_map_value(struct txn *txn, const char *ref, const char *field, const char *key,
+                       const char *value);
+bool txn_destroy(struct txn *txn, const char *ref, GError **error);
+/* Marks a row as changed without changing it (event.inject). */
+bool txn_touch(struct txn *txn, const char *ref, GError **error);
+/* Journal entries of ops, kept in the same store transaction (value NULL removes). Any string key. */
+void txn_journal(struct txn *txn, const char *key, GVariant *value);
+/* Reads within the transaction: as model_get. */
+GVariant *txn_get(struct txn *txn, const char *ref, const struct dm_field *field);
+
+/* Checks the invariants on what changed (references resolve or are null: references to a destroyed
+ * row, in rows that this transaction did not touch, are set to null by it when the field is not
+ * the owning side..., both ends agree, snapshot_of and parent acyclic, uuids unique) and applies the
+ * whole.  Returns the generation, or 0 with an error and nothing applied.  Frees txn either way.
+ * A transaction that changes nothing returns the present head. */
+guint64 txn_commit(struct txn *txn, GError **error);
+void txn_abort(struct txn *txn);
+
+/* --- generations, waiting, events --- */
+
+guint64 model_head(const struct model *model);
+guint64 model_durable(const struct model *model);
+/* Calls done (NULL, data) when `generation` is durable (at once, before returning, when it is
+ * already), or done (error, data) when it failed. */
+void model_when_durable(struct model *model, guint64 generation,
+                        void (*done)(const GError *error, void *data), void *data);
+
+/* What changed in a class after a token, for event.from; only rows and tombstones at or below the durable
+ * generation.  Each row once.  since 0: every row as an add.  Tombstones are kept for the last 4,096
+ * deletions of each class; when `since` is older than what is kept, *ret_lost is true. */
+enum model_change_kind { MODEL_ADD, MODEL_MOD, MODEL_DEL };
+typedef void (*model_change_fn)(enum model_change_kind kind, const struct dm_class *cls,
+                                const char *ref, guint64 generation, void *data);
+void model_changes_since(const struct model *model, const struct dm_class *cls, guint64 since,
+                         model_change_fn each, void *data, bool *ret_lost);
+/* Generation of the newest durable change (or deletion) in a class: a cheap "is there anything". */
+guint64 model_class_changed(const struct model *model, const struct dm_class *cls);
+
+/* Observers run after each commit that became durable, on the main loop, once a turn at most. */
+guint model_observe(struct model *model, void (*changed)(void *data), void *data);
+void model_unobserve(struct model *model, guint id);
+
+/* Journal entries in memory: key -> GVariant (borrowed table). */
+GHashTable *model_journal(const struct model *model);
+
+/* Checks every invariant over the whole; NULL or the first violation in words (caller frees). */
+char *model_fsck(const struct model *model);
+
+#endif
