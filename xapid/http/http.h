@@ -1,0 +1,99 @@
+/* The HTTP door: connections in, requests to handlers, replies out.
+ *
+ * door.c accepts from the listening sockets, does TLS, caps connections and times heads out, looks
+ * at the first bytes and serves CONNECT itself; every other connection goes to libsoup.  guard.c
+ * refuses bad framing and oversized bodies before anything is kept.  This header is all that the
+ * API sees of HTTP.  Main loop only; nothing blocks. */
+#ifndef XAPID_HTTP_H
+#define XAPID_HTTP_H
+
+#include <gio/gio.h>
+#include <stdbool.h>
+
+/* Every limit of the door, with its default; see docs/xapid.conf.sample [limits]. */
+struct http_limits {
+    guint max_connections;             /* 20000, in all; beyond: accepted and closed at once (503) */
+    guint max_connections_per_address; /* 2000, unix socket excepted */
+    gsize max_body;                    /* 16 MiB of an RPC body: 413 */
+    gsize max_header;                  /* 16 KiB of a request head: 431 */
+    guint header_read_seconds;         /* 10, without a byte while a head is incomplete */
+    guint header_total_seconds;        /* 60, for a whole head */
+    guint body_read_seconds;           /* 30, without a byte while a body is incomplete */
+    guint keep_alive_seconds;          /* 300, idle between requests */
+    gsize max_bodies_total;            /* 256 MiB of request bodies held at once: 503 */
+};
+extern const struct http_limits http_limits_default;
+
+enum http_transport { HTTP_CLEAR, HTTP_TLS, HTTP_UNIX };
+
+struct http_server;
+struct http_request; /* one request and its reply; see ownership below */
+
+/* cert: the host's certificate and key, or NULL to serve no TLS. */
+struct http_server *http_server_new(const struct http_limits *limits, GTlsCertificate *cert);
+void http_server_free(struct http_server *server);
+/* Takes a listening socket. */
+bool http_server_listen(struct http_server *server, int fd, enum http_transport transport,
+                        GError **error);
+void http_server_set_certificate(struct http_server *server, GTlsCertificate *cert);
+
+/* Routes: method ("GET", "POST", ..., "CONNECT") and path, matched by the longest prefix of the
+ * request's path.  A path that no route of the method matches: 404 (405 when another method has it);
+ * a method that has no route at all: 405.  `handler` runs when the whole body is there. It
+ * must answer now or later with exactly one of the http_reply functions, which ends its right to use
+ * `request`.
+ *
+ * When the client hangs up first, the request's `gone` callback (if set) runs; the handler must still
+ * reply (it goes nowhere). */
+typedef void (*http_handler)(struct http_request *request, void *data);
+void http_server_route(struct http_server *server, const char *method, const char *path,
+                       http_handler handler, void *data);
+
+const char *http_request_method(const struct http_request *request);
+const char *http_request_path(const struct http_request *request); /* decoded, without query */
+const char *http_request_query(const struct http_request *request, const char *key); /* or NULL */
+const char *http_request_header(const struct http_request *request, const char *name); /* or NULL */
+const char *http_request_cookie(const struct http_request *request, const char *name); /* or NULL */
+/* Basic credentials; false when there are none. The caller frees. */
+bool http_request_basic_auth(const struct http_request *request, char **ret_user,
+                             char **ret_password);
+GBytes *http_request_body(const struct http_request *request); /* borrowed */
+enum http_transport http_request_transport(const struct http_request *request);
+/* "192.0.2.7", "::1", or "unix:uid=0". */
+const char *http_request_peer(const struct http_request *request);
+/* uid of the peer of a unix socket connection (SO_PEERCRED); (uid_t)-1 otherwise. */
+uid_t http_request_peer_uid(const struct http_request *request);
+void http_request_on_gone(struct http_request *request, void (*gone)(void *data), void *data);
+
+/* Reply headers beyond Content-Type, Content-Length, Date, Cache-Control: no-cache, no-store. */
+void http_reply_header(struct http_request *request, const char *name, const char *value);
+/* body may be NULL. content_type is sent exactly as given. */
+void http_reply(struct http_request *request, unsigned status, const char *content_type,
+                GBytes *body);
+/* A short text/plain body: errors of the transport. */
+void http_reply_error(struct http_request *request, unsigned status, const char *text);
+/* A body produced in slices: next () appends up to about 64 KiB to `out` and returns false at the end.
+ * It is called again when the socket has drained, until the end or until the client is gone; then
+ * free_data.  HTTP/1.1: chunked; HTTP/1.0: until close. */
+typedef bool (*http_slice_fn)(GString *out, void *data);
+void http_reply_slices(struct http_request *request, unsigned status, const char *content_type,
+                       http_slice_fn next, void *data, GDestroyNotify free_data);
+
+/* Live figures, for tests and metrics. */
+struct http_stats {
+    guint connections;
+    guint requests_active; /* a handler has not replied yet */
+    guint64 requests;
+    guint64 refused;
+    gsize body_bytes;
+};
+void http_server_stats(const struct http_server *server, struct http_stats *ret_stats);
+
+/* certificate.c: loads the PEM at `path` (key and certificate, 0600), or makes a self-signed RSA one
+ * with the names and addresses given (start-up; a 3072-bit key takes a second or so). */
+GTlsCertificate *certificate_load_or_make(const char *path, const char *hostname,
+                                          const char *const *addresses, GError **error);
+/* SHA-256 of the certificate's DER, "AB:CD:...". The caller frees. */
+char *certificate_fingerprint(GTlsCertificate *cert);
+
+#endif
