@@ -9,7 +9,10 @@
  *   string s   bool b   int x (64-bit)   float d   datetime x (microseconds since 1970, UTC)
  *   ref s ("OpaqueRef:..." or REF_NULL)   enum s (its name)   void ()
  *   set<T> aT   map<K,V> a{KV}   record a{sv} (an option without a value is an absent member)
- *   event_batch a{sv}
+ *   event_batch a{sv}: "events" aa{sv}, "valid_ref_counts" a{si} by lower-case class name, "token"
+ * s record<event> a{sv}: "id" s, "timestamp" s, "class" s (lower case), "operation" s, "ref" s and,
+ *   but for "del", "snapshot" a{sv}: the record<class>.  (Its members are text, whatever the model
+ *   says of the class event: that is how they are sent.)
  *
  * A GVariant does not know its XenAPI type, so codecs always take (type, value).
  */
@@ -35,7 +38,8 @@ enum dm_kind {
     DM_MAP,
     DM_RECORD,
     DM_OPTION,
-    DM_EVENT_BATCH,
+    DM_EVENT_BATCH, /* its elem is record<event> */
+    DM_EVENT,       /* record<event> */
 };
 
 /* Least privileged role that may do a thing; a larger value is a stronger role. */
@@ -136,6 +140,7 @@ struct dm_field {
     /* The derived field that mirrors this one, or NULL. */
     const struct dm_field *mirrored_by;
     const char *description; /* ours; "" where nothing is written yet */
+    bool setter_has_effect;  /* setting it does more than change the row */
 };
 
 struct dm_param {
@@ -143,6 +148,7 @@ struct dm_param {
     const struct dm_type *type;
     bool optional;            /* trailing and may be left out */
     const char *default_text; /* GVariant text of the default when optional, else NULL */
+    bool secret;              /* a password or the like */
 };
 
 struct dm_message {
@@ -168,6 +174,9 @@ struct dm_message {
     const struct dm_key_role *key_roles; /* of the key parameter */
     const char *const *errors;           /* NULL terminated */
     const char *description;
+    bool not_forwarded;    /* served by a pool member itself, also over its unix socket */
+    bool own_form;         /* XAPI encodes its parameters or result by hand: event.from ... */
+    const char *extension; /* the host extension that does the work, or NULL */
 };
 
 struct dm_class {
@@ -181,7 +190,7 @@ struct dm_class {
     bool get_all_exposed;
     bool implicit_create_destroy;
     bool has_uuid;
-    bool has_name_label;
+    bool has_name_label; /* get_by_name_label exists (the pool's name_label has none) */
     enum dm_role min_role;
     enum dm_role read_role;
     const struct dm_field *fields;
@@ -190,6 +199,8 @@ struct dm_class {
     unsigned n_messages;
     const char *row_type; /* GVariant tuple of all fields: DERIVED ones as their empty set */
     const char *description;
+    bool task_per_call;                /* a synchronous call of a message with async makes a task */
+    const unsigned short *field_order; /* indexes of fields[] sorted by name */
 };
 
 struct dm_error {
@@ -203,14 +214,38 @@ struct dm_http_action {
     const char *method; /* "GET" */
     const char *path;   /* matched as the longest prefix */
     enum dm_role min_role;
+    bool role_check; /* false: the handler itself decides whom to serve */
+    bool client_cert_ok;
+    bool hidden;                           /* left out of the published reference */
+    const struct dm_key_role *sub_actions; /* NULL, or further permissions, key = action name */
+    const char *const *query;              /* names of the documented query parameters */
+};
+
+struct dm_alert {
+    const char *name;
+    int priority; /* 1 is the most urgent */
 };
 
 extern const struct dm_class dm_classes[];
 extern const unsigned dm_n_classes;
-extern const struct dm_error dm_errors[]; /* sorted by code */
+extern const unsigned short dm_class_order[]; /* indexes of dm_classes[] sorted by lower_name */
+extern const struct dm_error dm_errors[];     /* sorted by code */
 extern const unsigned dm_n_errors;
 extern const struct dm_http_action dm_http_actions[];
 extern const unsigned dm_n_http_actions;
+extern const struct dm_alert dm_alerts[]; /* names of the messages that the daemon itself creates */
+extern const unsigned dm_n_alerts;
+/* All fields, messages, parameters and types of the model, as the classes point into them. */
+extern const struct dm_field dm_fields[];
+extern const unsigned dm_n_fields;
+extern const struct dm_message dm_messages[];
+extern const unsigned dm_n_messages;
+extern const struct dm_param dm_params[];
+extern const unsigned dm_n_params;
+extern const struct dm_type dm_types[];
+extern const unsigned dm_n_types;
+extern const int dm_api_version_major;
+extern const int dm_api_version_minor;
 extern const char *const dm_role_names[DM_ROLE_MAX]; /* "read-only"...; NULL for NONE, LOCAL_ROOT */
 
 /* Look-ups; NULL when there is no such thing.  Class names compare without case when `fold`. */
@@ -219,17 +254,23 @@ const struct dm_field *dm_field_find(const struct dm_class *cls, const char *nam
 const struct dm_message *dm_message_find(const struct dm_class *cls, const char *name);
 const struct dm_error *dm_error_find(const char *code);
 bool dm_enum_has(const struct dm_enum *en, const char *value);
+/* The type written so ("set<ref<VM>>"), when the model uses it; every ref<C> and record<C> is
+ * there. Linear: look it up once. */
+const struct dm_type *dm_type_find(const char *name);
 
 /* "VM.start" or "VM_start" -> message.  The underscore form splits at the longest class name. */
 const struct dm_message *dm_method_find(const char *method);
 
-/* The default value of a field, of an optional parameter, and the empty value of a type.  Full
- * references (never floating), the caller unrefs.  Defaults are parsed once and shared. */
+/* The default value of a field (the empty value of its type when the model states none), of an
+ * optional parameter (else NULL), and the empty value of a type: "", 0, false, 1970, the first
+ * value of an enum, REF_NULL, an empty container; the record without members.  Full references
+ * (never floating), the caller unrefs.  Defaults are parsed once and shared. */
 GVariant *dm_field_default(const struct dm_field *field);
 GVariant *dm_param_default(const struct dm_param *param);
 GVariant *dm_type_empty(const struct dm_type *type);
 
-/* Role needed for `key` of a map: the most specific matching entry of key_roles, or `otherwise`. */
+/* Role needed for `key` of a map: the most specific matching entry of key_roles (which may be
+ * NULL), or `otherwise`. */
 enum dm_role dm_key_role(const struct dm_key_role *key_roles, const char *key,
                          enum dm_role otherwise);
 
