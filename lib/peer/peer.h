@@ -7,6 +7,7 @@
  *     "peer domains"  "peer host"                     one end of a socketpair (to xapid)
  *     "peer xapid"                                    the other end (to xapid-domains, xapid-host)
  *
+ * A name may come more than once: with several listen addresses xapid gets several "listen http".
  * When a program is restarted, the program at the other side gets a new "peer" and drops the old
  * one.  A program writes "ready" once it serves.  When the control socket hangs up, xapid-launch is
  * gone and the program ends (guests and their QEMUs go on).
@@ -22,21 +23,34 @@
 #define PEER_MESSAGE_MAX (1024 * 1024) /* bytes of one D-Bus message; larger ones are refused */
 #define PEER_CALL_TIMEOUT_MS 10000     /* of a method call: calls only start things */
 
+/* The text of a control message, with its NUL. */
+#define CONTROL_NAME_MAX 32
+
 struct control;
 
 /* `name` is the text of the message; the callback takes `fd`. */
 typedef void (*control_fd_fn)(const char *name, int fd, void *data);
 
 /* Attaches to CONTROL_FD on the default main context.  gone () is called once when xapid-launch has
- * gone.  NULL with an error when there is no such descriptor. */
+ * gone.  NULL with an error when there is no such descriptor.  Neither callback may free the
+ * control, except gone (). */
 struct control *control_new(control_fd_fn received, void (*gone)(void *data), void *data,
                             GError **error);
+/* The same over any SOCK_SEQPACKET descriptor (taken, also on error), for tests. */
+struct control *control_new_for_fd(int fd, control_fd_fn received, void (*gone)(void *data),
+                                   void *data, GError **error);
 void control_free(struct control *control);
 void control_ready(struct control *control);
 
 /* A D-Bus connection over `fd` (taken), which is one end of a socketpair.  The side with server =
  * true authenticates.  Asynchronous; finish returns a full reference.  Peer credentials must be
- * uid 0 or our own uid. */
+ * uid 0 or our own uid: so xapid, which is not root, is the server, and the root programs are its
+ * clients; both sides check that the socketpair itself was made by root or by their own uid.
+ *
+ * No message is handled before `ready` has returned: objects that it exports and signals that it
+ * connects miss nothing.  A connection that went says so by GDBusConnection::closed.  A message
+ * beyond PEER_MESSAGE_MAX is refused by its receiver: a call is answered LIMITS_EXCEEDED, a reply
+ * becomes that error, a signal is dropped. */
 void peer_connect(int fd, bool server, GAsyncReadyCallback ready, gpointer data);
 GDBusConnection *peer_connect_finish(GAsyncResult *result, GError **error);
 

@@ -1,1 +1,6 @@
-# Unit tests of this room.
+# Unit tests of lib/peer, lib/settings and xapid/launch.
+check_PROGRAMS += tests/unit/test-peer
+TESTS += tests/unit/test-peer
+tests_unit_test_peer_SOURCES = tests/unit/test-peer.c
+tests_unit_test_peer_LDADD = libpeer.a libbase.a $(GLIB_LIBS)
+$(tests_unit_test_peer_OBJECTS): $(peer_headers)
