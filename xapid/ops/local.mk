@@ -1,0 +1,5 @@
+noinst_LIBRARIES += libops.a
+libops_a_SOURCES = \
+	xapid/ops/ops.c xapid/ops/ops.h \
+	xapid/ops/plan.c xapid/ops/plan.h \
+	xapid/ops/task.c xapid/ops/task.h

@@ -1,0 +1,34 @@
+/* A plan: what a lifecycle operation will do, as an array of idempotent steps.
+ *
+ * Plans come from pure functions that look at the model; ops runs them, and its journal keeps them
+ * as text, so a step is a name and arguments, never a pointer.  Immutable once submitted. */
+#ifndef XAPID_OPS_PLAN_H
+#define XAPID_OPS_PLAN_H
+
+#include <glib.h>
+
+#define PLAN_MAX_STEPS 64
+
+struct step {
+    char *kind;     /* name of a struct step_kind */
+    GVariant *args; /* a{sv} */
+};
+
+struct plan {
+    char *operation;  /* what users see: "VM.start" */
+    char *object;     /* reference whose queue it waits in */
+    GPtrArray *steps; /* of struct step */
+};
+
+struct plan *plan_new(const char *operation, const char *object);
+void plan_free(struct plan *plan);
+
+/* Appends a step; args a{sv}, sunk when floating, NULL for none. */
+void plan_add(struct plan *plan, const char *kind, GVariant *args);
+
+/* (ssa(sa{sv})), a floating reference; and back: NULL when it is not a plan. */
+#define PLAN_TYPE "(ssa(sa{sv}))"
+GVariant *plan_to_variant(const struct plan *plan);
+struct plan *plan_from_variant(GVariant *variant);
+
+#endif

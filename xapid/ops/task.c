@@ -1,0 +1,161 @@
+#include "config.h"
+
+#include "xapid/ops/task.h"
+
+#include "lib/error.h"
+#include "lib/log.h"
+
+static const struct dm_class *
+task_class(void)
+{
+    return dm_class_find("task", false);
+}
+
+static GVariant *
+strings(const char *const *values, gssize n)
+{
+    return g_variant_new_strv(values, n);
+}
+
+/* Room for one more: drops the finished task that ended first. */
+static bool
+make_room(struct txn *txn, struct model *model, GError **error)
+{
+    if (model_count(model, task_class()) < TASK_MAX)
+        return true;
+    g_autoptr(GPtrArray) all = model_all(model, task_class());
+    for (guint i = 0; i < all->len; i++) {
+        g_autofree char *status = model_get_string(model, all->pdata[i], "status");
+        if (!g_str_equal(status, "pending") && !g_str_equal(status, "cancelling"))
+            return txn_destroy(txn, all->pdata[i], error);
+    }
+    g_autofree char *limit = g_strdup_printf("%d", TASK_MAX);
+    api_error_set(error, "TOO_MANY_PENDING_TASKS", limit, NULL);
+    return false;
+}
+
+const char *
+task_create(struct txn *txn, struct model *model, const char *label, const char *description,
+            const char *session, const char *host, GError **error)
+{
+    GVariantBuilder fields;
+
+    if (!make_room(txn, model, error))
+        return NULL;
+    g_variant_builder_init(&fields, G_VARIANT_TYPE("a{sv}"));
+    g_variant_builder_add(&fields, "{sv}", "name_label", g_variant_new_string(label));
+    g_variant_builder_add(&fields, "{sv}", "name_description", g_variant_new_string(description));
+    g_variant_builder_add(&fields, "{sv}", "status", g_variant_new_string("pending"));
+    g_variant_builder_add(&fields, "{sv}", "created", g_variant_new_int64(g_get_real_time()));
+    g_variant_builder_add(&fields, "{sv}", "type", g_variant_new_string("<none/>"));
+    g_variant_builder_add(&fields, "{sv}", "backtrace", g_variant_new_string("()"));
+    if (session)
+        g_variant_builder_add(&fields, "{sv}", "session", g_variant_new_string(session));
+    if (host)
+        g_variant_builder_add(&fields, "{sv}", "resident_on", g_variant_new_string(host));
+    return txn_create(txn, task_class(), NULL, g_variant_builder_end(&fields), error);
+}
+
+static bool
+task_is_open(struct txn *txn, struct model *model, const char *task)
+{
+    const struct dm_field *status_field = dm_field_find(task_class(), "status");
+    g_autoptr(GVariant) status = NULL;
+
+    if (!model_has(model, task_class(), task))
+        return false;
+    status = txn_get(txn, task, status_field);
+    const char *text = status ? g_variant_get_string(status, NULL) : "";
+    return g_str_equal(text, "pending") || g_str_equal(text, "cancelling");
+}
+
+static void
+task_end(struct txn *txn, const char *task, const char *status)
+{
+    txn_set_string(txn, task, "status", status);
+    txn_set_value(txn, task, "finished", g_variant_new_int64(g_get_real_time()));
+    txn_set_value(txn, task, "allowed_operations", strings(NULL, 0));
+    txn_set_value(txn, task, "current_operations",
+                  g_variant_new_array(G_VARIANT_TYPE("{ss}"), NULL, 0));
+}
+
+void
+task_succeed(struct txn *txn, struct model *model, const char *task, const char *result_xml)
+{
+    if (!task_is_open(txn, model, task))
+        return;
+    task_end(txn, task, "success");
+    txn_set_string(txn, task, "result", result_xml);
+    txn_set_value(txn, task, "progress", g_variant_new_double(1.0));
+}
+
+void
+task_fail(struct txn *txn, struct model *model, const char *task, const GError *error)
+{
+    if (!task_is_open(txn, model, task))
+        return;
+    if (api_error_is(error, "TASK_CANCELLED")) {
+        task_end(txn, task, "cancelled");
+        const char *const info[] = {"TASK_CANCELLED", task};
+        txn_set_value(txn, task, "error_info", strings(info, G_N_ELEMENTS(info)));
+        return;
+    }
+    task_end(txn, task, "failure");
+    txn_set_value(txn, task, "error_info", api_error_to_variant(error));
+}
+
+void
+task_progress(struct model *model, const char *task, double progress)
+{
+    static const struct dm_field *field;
+    g_autoptr(GError) error = NULL;
+
+    if (!field)
+        field = dm_field_find(task_class(), "progress");
+    if (!model_has(model, task_class(), task))
+        return;
+    g_autoptr(GVariant) old = model_get(model, task, field);
+    if (progress - g_variant_get_double(old) < 0.01)
+        return;
+    struct txn *txn = model_begin(model, &error);
+    if (!txn)
+        return; /* read-only: progress can wait */
+    txn_set_value(txn, task, "progress", g_variant_new_double(MIN(progress, 1.0)));
+    if (!txn_commit(txn, &error))
+        log_debug("progress of %s: %s", task, error->message);
+}
+
+void
+task_set_cancellable(struct txn *txn, const char *task, bool cancellable)
+{
+    static const char *const cancel[] = {"cancel"};
+
+    txn_set_value(txn, task, "allowed_operations", strings(cancel, cancellable ? 1 : 0));
+}
+
+void
+task_collect(struct model *model, gint64 now_usec)
+{
+    g_autoptr(GPtrArray) all = model_all(model, task_class());
+    g_autoptr(GError) error = NULL;
+    struct txn *txn = NULL;
+
+    for (guint i = 0; i < all->len; i++) {
+        const char *task = all->pdata[i];
+        g_autofree char *status = model_get_string(model, task, "status");
+        if (g_str_equal(status, "pending") || g_str_equal(status, "cancelling"))
+            continue;
+        const struct dm_field *field = dm_field_find(task_class(), "finished");
+        g_autoptr(GVariant) finished = model_get(model, task, field);
+        if (now_usec - g_variant_get_int64(finished) < TASK_FINISHED_SECONDS * (gint64)G_USEC_PER_SEC)
+            continue;
+        if (!txn && !(txn = model_begin(model, &error)))
+            return;
+        if (!txn_destroy(txn, task, &error)) {
+            log_warning("collecting %s: %s", task, error->message);
+            g_clear_error(&error);
+        }
+    }
+    if (txn && !txn_commit(txn, &error))
+        log_warning("collecting tasks: %s", error->message);
+}

@@ -1,0 +1,27 @@
+/* Task rows: the only place that writes them.  Main loop only. */
+#ifndef XAPID_OPS_TASK_H
+#define XAPID_OPS_TASK_H
+
+#include "xapid/model/model.h"
+
+#define TASK_MAX 5000 /* rows; beyond, the oldest finished ones go; all pending: error */
+#define TASK_FINISHED_SECONDS 3900 /* a finished task is kept this long */
+
+/* A pending task within txn.  session may be NULL.  Borrowed until the transaction ends; or
+ * TOO_MANY_PENDING_TASKS. */
+const char *task_create(struct txn *txn, struct model *model, const char *label,
+                        const char *description, const char *session, const char *host,
+                        GError **error);
+/* Ends a task that is still pending or cancelling; a no-op otherwise, or when it was destroyed.
+ * result_xml: one <value> element. */
+void task_succeed(struct txn *txn, struct model *model, const char *task, const char *result_xml);
+/* TASK_CANCELLED makes it cancelled, anything else failure. */
+void task_fail(struct txn *txn, struct model *model, const char *task, const GError *error);
+/* progress 0..1, written only when it moved by a hundredth. */
+void task_progress(struct model *model, const char *task, double progress);
+/* Shows `cancel` in allowed_operations, or not. */
+void task_set_cancellable(struct txn *txn, const char *task, bool cancellable);
+/* Removes finished tasks whose time is over. */
+void task_collect(struct model *model, gint64 now_usec);
+
+#endif
