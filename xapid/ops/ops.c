@@ -125,10 +125,12 @@ op_remove(struct op *op)
 
     g_queue_remove(queue, op);
     g_hash_table_remove(ops->all, op->id);
-    if (g_queue_is_empty(queue))
+    if (g_queue_is_empty(queue)) {
         g_hash_table_remove(ops->queues, object);
-    else
+        ops->world.idle(object, ops->world.data);
+    } else {
         op_advance(g_queue_peek_head(queue));
+    }
 }
 
 static void
@@ -428,7 +430,7 @@ ops_new(struct model *model, const struct ops_world *world)
 {
     struct ops *ops = g_new0(struct ops, 1);
 
-    g_assert(world->kinds && world->finish && world->mark);
+    g_assert(world->kinds && world->finish && world->mark && world->idle);
     for (const struct step_kind *const *kind = world->kinds; *kind; kind++)
         g_assert((*kind)->run);
     ops->model = model;

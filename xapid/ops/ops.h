@@ -43,6 +43,8 @@ struct ops_world {
     /* Keeps current_operations of the object in step: adds (and removes) the task. */
     void (*mark)(struct txn *txn, const char *object, const char *operation, const char *task,
                  bool running);
+    /* The queue of an object is empty again. */
+    void (*idle)(const char *object, void *data);
     void *data;
 };
 

@@ -147,7 +147,8 @@ task_collect(struct model *model, gint64 now_usec)
             continue;
         const struct dm_field *field = dm_field_find(task_class(), "finished");
         g_autoptr(GVariant) finished = model_get(model, task, field);
-        if (now_usec - g_variant_get_int64(finished) < TASK_FINISHED_SECONDS * (gint64)G_USEC_PER_SEC)
+        if (now_usec - g_variant_get_int64(finished) <
+            TASK_FINISHED_SECONDS * (gint64)G_USEC_PER_SEC)
             continue;
         if (!txn && !(txn = model_begin(model, &error)))
             return;

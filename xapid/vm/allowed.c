@@ -1,0 +1,146 @@
+/* Which operations a VM's state allows: one table, two readers (allowed_operations and vm_may). */
+#include "config.h"
+
+#include "lib/error.h"
+#include "xapid/vm/vm.h"
+
+enum {
+    HALTED = 1,
+    PAUSED = 2,
+    RUNNING = 4,
+    SUSPENDED = 8,
+    TEMPLATE = 16, /* templates may do it too */
+};
+
+/* Only what this version can do: a client greys the rest out. */
+static const struct {
+    const char *operation;
+    unsigned states;
+    const char *expected; /* for VM_BAD_POWER_STATE */
+} operations[] = {
+    {"start", HALTED, "halted"},
+    {"start_on", HALTED, "halted"},
+    {"provision", HALTED | TEMPLATE, "halted"},
+    {"destroy", HALTED | TEMPLATE, "halted"},
+    {"pause", RUNNING, "running"},
+    {"unpause", PAUSED, "paused"},
+    {"clean_shutdown", RUNNING, "running"},
+    {"hard_shutdown", RUNNING | PAUSED, "running"},
+    {"clean_reboot", RUNNING, "running"},
+    {"hard_reboot", RUNNING | PAUSED, "running"},
+};
+
+const struct dm_class *
+vm_class(void)
+{
+    static const struct dm_class *cls;
+
+    if (!cls)
+        cls = dm_class_find("VM", false);
+    return cls;
+}
+
+static unsigned
+state_bit(const char *power_state)
+{
+    static const char *const names[] = {"Halted", "Paused", "Running", "Suspended"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
+        if (g_str_equal(names[i], power_state))
+            return 1u << i;
+    return 0;
+}
+
+static GVariant *
+txn_field(struct txn *txn, const char *vm, const char *field)
+{
+    return txn_get(txn, vm, dm_field_find(vm_class(), field));
+}
+
+/* A clean shutdown can take as long as the guest likes; the hard forms end it. */
+static bool
+may_interrupt(const char *operation, GVariant *current)
+{
+    GVariantIter iter;
+    const char *other;
+
+    if (!g_str_equal(operation, "hard_shutdown") && !g_str_equal(operation, "hard_reboot"))
+        return false;
+    g_variant_iter_init(&iter, current);
+    while (g_variant_iter_next(&iter, "{&s&s}", NULL, &other))
+        if (!g_str_equal(other, "clean_shutdown") && !g_str_equal(other, "clean_reboot"))
+            return false;
+    return true;
+}
+
+void
+vm_refresh_allowed(struct txn *txn, const char *vm)
+{
+    g_autoptr(GVariant) state = txn_field(txn, vm, "power_state");
+    g_autoptr(GVariant) current = txn_field(txn, vm, "current_operations");
+    g_autoptr(GVariant) blocked = txn_field(txn, vm, "blocked_operations");
+    g_autoptr(GVariant) template = txn_field(txn, vm, "is_a_template");
+    g_autoptr(GVariant) control = txn_field(txn, vm, "is_control_domain");
+    unsigned bit = state_bit(g_variant_get_string(state, NULL));
+    bool is_template = g_variant_get_boolean(template);
+    bool busy = g_variant_n_children(current) > 0;
+    GVariantBuilder allowed;
+
+    g_variant_builder_init(&allowed, G_VARIANT_TYPE("as"));
+    for (unsigned i = 0; i < G_N_ELEMENTS(operations); i++) {
+        g_autofree char *reason = NULL;
+        if (!(operations[i].states & bit) || (is_template && !(operations[i].states & TEMPLATE)) ||
+            g_variant_get_boolean(control) ||
+            (busy && !may_interrupt(operations[i].operation, current)) ||
+            g_variant_lookup(blocked, operations[i].operation, "s", &reason))
+            continue;
+        g_variant_builder_add(&allowed, "s", operations[i].operation);
+    }
+    txn_set_value(txn, vm, "allowed_operations", g_variant_builder_end(&allowed));
+}
+
+bool
+vm_may(const struct model *model, const char *vm, const char *operation, GError **error)
+{
+    g_autofree char *state = model_get_string(model, vm, "power_state");
+    g_autoptr(GVariant) current =
+        model_get(model, vm, dm_field_find(vm_class(), "current_operations"));
+    g_autoptr(GVariant) blocked =
+        model_get(model, vm, dm_field_find(vm_class(), "blocked_operations"));
+    g_autofree char *reason = NULL;
+    unsigned i = 0;
+
+    while (i < G_N_ELEMENTS(operations) && !g_str_equal(operations[i].operation, operation))
+        i++;
+    g_assert(i < G_N_ELEMENTS(operations));
+
+    if (model_get_bool(model, vm, "is_control_domain")) {
+        api_error_set(error, "OPERATION_NOT_ALLOWED",
+                      "This operation is not allowed on the control domain", NULL);
+        return false;
+    }
+    if (g_variant_lookup(blocked, operation, "s", &reason)) {
+        api_error_set(error, "OPERATION_BLOCKED", vm, reason, NULL);
+        return false;
+    }
+    if (g_variant_n_children(current) && !may_interrupt(operation, current)) {
+        const char *key, *other;
+        g_variant_get_child(current, 0, "{&s&s}", &key, &other);
+        api_error_set(error, "OTHER_OPERATION_IN_PROGRESS", "VM", vm, other, key, NULL);
+        return false;
+    }
+    if (model_get_bool(model, vm, "is_a_snapshot") && !(operations[i].states & TEMPLATE)) {
+        api_error_set(error, "VM_IS_SNAPSHOT", vm, operation, NULL);
+        return false;
+    }
+    if (model_get_bool(model, vm, "is_a_template") && !(operations[i].states & TEMPLATE)) {
+        api_error_set(error, "VM_IS_TEMPLATE", vm, NULL);
+        return false;
+    }
+    if (!(operations[i].states & state_bit(state))) {
+        g_autofree char *actual = g_ascii_strdown(state, -1);
+        api_error_set(error, "VM_BAD_POWER_STATE", vm, operations[i].expected, actual, NULL);
+        return false;
+    }
+    return true;
+}

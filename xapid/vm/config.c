@@ -1,0 +1,105 @@
+/* From a VM's record to the configuration that xapid-domains builds a domain from. */
+#include "config.h"
+
+#include <string.h>
+
+#include "lib/error.h"
+#include "xapid/vm/vm.h"
+
+/* domain_type "unspecified" is what old clients leave: then HVM_boot_policy tells, as in XAPI. */
+static const char *
+domain_type(const struct model *model, const char *vm, GError **error)
+{
+    g_autofree char *type = model_get_string(model, vm, "domain_type");
+    g_autofree char *policy = model_get_string(model, vm, "HVM_boot_policy");
+
+    if (g_str_equal(type, "pvh"))
+        return "pvh";
+    if (g_str_equal(type, "pv") || (g_str_equal(type, "unspecified") && !*policy))
+        return "pv";
+    api_error_set(error, "NOT_IMPLEMENTED",
+                  g_str_equal(type, "pv_in_pvh") ? "domain_type pv_in_pvh" : "domain_type hvm",
+                  NULL);
+    return NULL;
+}
+
+/* A file of the guest-kernel folder, given by its name or its whole path; "" stays "". */
+static char *
+kernel_file(const struct model *model, const char *vm, const char *field, const char *folder,
+            GError **error)
+{
+    g_autofree char *path = model_get_string(model, vm, field);
+    g_autofree char *prefix =
+        g_str_has_suffix(folder, "/") ? g_strdup(folder) : g_strconcat(folder, "/", NULL);
+    const char *name = g_str_has_prefix(path, prefix) ? path + strlen(prefix) : path;
+
+    if (strchr(name, '/') || g_str_equal(name, "..") || g_str_equal(name, ".")) {
+        api_error_set(error, "INVALID_VALUE", field, path, NULL);
+        return NULL;
+    }
+    return g_strdup(name);
+}
+
+/* Guests read vm-data/ only; whatever else is stored stays in the database. */
+static GVariant *
+guest_xenstore_data(const struct model *model, const char *vm)
+{
+    g_autoptr(GVariant) data = model_get(model, vm, dm_field_find(vm_class(), "xenstore_data"));
+    GVariantBuilder out;
+    GVariantIter iter;
+    const char *key, *value;
+
+    g_variant_builder_init(&out, G_VARIANT_TYPE("a{ss}"));
+    g_variant_iter_init(&iter, data);
+    while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
+        if (g_str_has_prefix(key, "vm-data/"))
+            g_variant_builder_add(&out, "{ss}", key, value);
+    return g_variant_builder_end(&out);
+}
+
+GVariant *
+vm_domain_config(const struct model *model, const char *vm, const char *guest_kernels,
+                 GError **error)
+{
+    const char *type = domain_type(model, vm, error);
+
+    if (!type)
+        return NULL;
+    g_autofree char *kernel = kernel_file(model, vm, "PV_kernel", guest_kernels, error);
+    if (!kernel)
+        return NULL;
+    g_autofree char *ramdisk = kernel_file(model, vm, "PV_ramdisk", guest_kernels, error);
+    if (!ramdisk)
+        return NULL;
+    if (!*kernel) {
+        g_autofree char *bootloader = model_get_string(model, vm, "PV_bootloader");
+        if (*bootloader)
+            api_error_set(error, "NOT_IMPLEMENTED", "PV_bootloader", NULL);
+        else
+            api_error_set(error, "INVALID_VALUE", "PV_kernel", "", NULL);
+        return NULL;
+    }
+    g_autofree char *cmdline = model_get_string(model, vm, "PV_args");
+    g_autofree char *label = model_get_string(model, vm, "name_label");
+    g_autoptr(GVariant) platform = model_get(model, vm, dm_field_find(vm_class(), "platform"));
+    gint64 memory_max = model_get_int(model, vm, "memory_static_max");
+    gint64 memory_target = model_get_int(model, vm, "memory_dynamic_max");
+
+    GVariantBuilder config;
+    g_variant_builder_init(&config, G_VARIANT_TYPE("a{sv}"));
+    g_variant_builder_add(&config, "{sv}", "type", g_variant_new_string(type));
+    g_variant_builder_add(&config, "{sv}", "memory_static_max", g_variant_new_int64(memory_max));
+    g_variant_builder_add(&config, "{sv}", "memory_target",
+                          g_variant_new_int64(memory_target > 0 ? memory_target : memory_max));
+    g_variant_builder_add(&config, "{sv}", "vcpus_max",
+                          g_variant_new_int32((int)model_get_int(model, vm, "VCPUs_max")));
+    g_variant_builder_add(&config, "{sv}", "vcpus",
+                          g_variant_new_int32((int)model_get_int(model, vm, "VCPUs_at_startup")));
+    g_variant_builder_add(&config, "{sv}", "kernel", g_variant_new_string(kernel));
+    g_variant_builder_add(&config, "{sv}", "ramdisk", g_variant_new_string(ramdisk));
+    g_variant_builder_add(&config, "{sv}", "cmdline", g_variant_new_string(cmdline));
+    g_variant_builder_add(&config, "{sv}", "name_label", g_variant_new_string(label));
+    g_variant_builder_add(&config, "{sv}", "xenstore", guest_xenstore_data(model, vm));
+    g_variant_builder_add(&config, "{sv}", "platform", platform);
+    return g_variant_builder_end(&config);
+}

@@ -1,0 +1,31 @@
+/* The client of xapid-domains: starts effects on domains and hears of changes.
+ *
+ * Survives the other side: what was started is started again, with the same op_id, on each new
+ * connection (a repeat is a no-op there), so a caller sees exactly one end. Main loop only. */
+#ifndef XAPID_VM_DOMAINS_H
+#define XAPID_VM_DOMAINS_H
+
+#include <gio/gio.h>
+
+struct domains;
+
+/* uuid "" means look at all. */
+typedef void (*domains_changed_fn)(const char *uuid, void *data);
+/* error is borrowed, NULL for success; result a{sv} is borrowed, NULL on error. */
+typedef void (*domains_done_fn)(const GError *error, GVariant *result, void *data);
+
+struct domains *domains_new(domains_changed_fn changed, void *data);
+void domains_free(struct domains *domains);
+/* A new connection's descriptor (taken), from xapid-launch; replaces the old one. */
+void domains_attach(struct domains *domains, int fd);
+
+/* Starts a verb of org.xapid.Domains1.Start; args a{sv}, sunk when floating, or NULL. */
+void domains_start(struct domains *domains, const char *op_id, const char *verb, const char *uuid,
+                   GVariant *args, domains_done_fn done, void *data);
+void domains_abort(struct domains *domains, const char *op_id);
+
+/* aa{sv} as org.xapid.Domains1.List has it; waits for a connection. */
+void domains_list(struct domains *domains, domains_done_fn done, void *data);
+void domains_host_info(struct domains *domains, domains_done_fn done, void *data);
+
+#endif

@@ -1,0 +1,11 @@
+noinst_LIBRARIES += libvm.a
+libvm_a_SOURCES = \
+	xapid/vm/allowed.c \
+	xapid/vm/config.c \
+	xapid/vm/domains.c xapid/vm/domains.h \
+	xapid/vm/plans.c \
+	xapid/vm/reconcile.c \
+	xapid/vm/record.c \
+	xapid/vm/steps.c \
+	xapid/vm/vm.h
+xapid/vm/domains.$(OBJEXT): lib/peer/domains1.h

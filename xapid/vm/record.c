@@ -1,0 +1,136 @@
+/* What becomes of a VM's rows: the one writer of power_state, domid, resident_on, VM_metrics and
+ * consoles. */
+#include "config.h"
+
+#include "lib/error.h"
+#include "lib/log.h"
+#include "xapid/vm/vm.h"
+
+static const struct dm_class *
+class_of(const char *name)
+{
+    return dm_class_find(name, false);
+}
+
+static void
+add_console(const struct vm_world *world, struct txn *txn, const char *vm)
+{
+    g_autofree char *uuid = g_uuid_string_random();
+    g_autofree char *location = g_strdup_printf("https://%s/console?uuid=%s", world->address, uuid);
+    g_autoptr(GError) error = NULL;
+    GVariantBuilder fields;
+
+    g_variant_builder_init(&fields, G_VARIANT_TYPE("a{sv}"));
+    g_variant_builder_add(&fields, "{sv}", "uuid", g_variant_new_string(uuid));
+    g_variant_builder_add(&fields, "{sv}", "protocol", g_variant_new_string("vt100"));
+    g_variant_builder_add(&fields, "{sv}", "location", g_variant_new_string(location));
+    g_variant_builder_add(&fields, "{sv}", "VM", g_variant_new_string(vm));
+    if (!txn_create(txn, class_of("console"), NULL, g_variant_builder_end(&fields), &error))
+        log_error("console of %s: %s", vm, error->message);
+}
+
+static void
+remove_consoles(const struct vm_world *world, struct txn *txn, const char *vm)
+{
+    const struct dm_field *console_vm = dm_field_find(class_of("console"), "VM");
+    g_autoptr(GPtrArray) consoles = model_referrers(world->model, vm, console_vm);
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < consoles->len; i++)
+        if (!txn_destroy(txn, consoles->pdata[i], &error)) {
+            log_error("console of %s: %s", vm, error->message);
+            g_clear_error(&error);
+        }
+}
+
+/* What a domain of this VM started with, for the life of that domain. */
+static void
+record_started(const struct vm_world *world, struct txn *txn, const char *vm)
+{
+    g_autofree char *metrics = model_get_string(world->model, vm, "metrics");
+    g_autofree char *type = model_get_string(world->model, vm, "domain_type");
+    gint64 memory = model_get_int(world->model, vm, "memory_dynamic_max");
+
+    txn_set_value(txn, vm, "memory_target", g_variant_new_int64(memory));
+    if (!model_has(world->model, class_of("VM_metrics"), metrics))
+        return;
+    txn_set_value(txn, metrics, "start_time", g_variant_new_int64(g_get_real_time()));
+    txn_set_value(txn, metrics, "VCPUs_number",
+                  g_variant_new_int64(model_get_int(world->model, vm, "VCPUs_at_startup")));
+    txn_set_value(txn, metrics, "memory_actual", g_variant_new_int64(memory));
+    txn_set_string(txn, metrics, "current_domain_type",
+                   g_str_equal(type, "unspecified") ? "pv" : type);
+    txn_set_value(txn, metrics, "last_updated", g_variant_new_int64(g_get_real_time()));
+}
+
+static void
+record_halted(const struct vm_world *world, struct txn *txn, const char *vm)
+{
+    g_autofree char *metrics = model_get_string(world->model, vm, "metrics");
+
+    txn_set_string(txn, vm, "resident_on", REF_NULL);
+    txn_set_value(txn, vm, "domid", g_variant_new_int64(-1));
+    txn_set_value(txn, vm, "memory_target", g_variant_new_int64(0));
+    remove_consoles(world, txn, vm);
+    if (!model_has(world->model, class_of("VM_metrics"), metrics))
+        return;
+    txn_set_value(txn, metrics, "VCPUs_number", g_variant_new_int64(0));
+    txn_set_value(txn, metrics, "memory_actual", g_variant_new_int64(0));
+    txn_set_string(txn, metrics, "current_domain_type", "unspecified");
+    txn_set_value(txn, metrics, "last_updated", g_variant_new_int64(g_get_real_time()));
+}
+
+void
+vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
+                const char *power_state, gint64 domid, bool started)
+{
+    g_autofree char *before = model_get_string(world->model, vm, "power_state");
+    bool was_halted = g_str_equal(before, "Halted");
+    bool is_halted = g_str_equal(power_state, "Halted");
+
+    txn_set_string(txn, vm, "power_state", power_state);
+    if (is_halted && !was_halted)
+        record_halted(world, txn, vm);
+    if (!is_halted) {
+        txn_set_string(txn, vm, "resident_on", world->host);
+        if (domid >= 0)
+            txn_set_value(txn, vm, "domid", g_variant_new_int64(domid));
+        if (was_halted)
+            add_console(world, txn, vm);
+        if (started || was_halted)
+            record_started(world, txn, vm);
+    }
+    vm_refresh_allowed(txn, vm);
+}
+
+void
+vm_mark(struct txn *txn, const char *vm, const char *operation, const char *key, bool running)
+{
+    const struct dm_field *field = dm_field_find(vm_class(), "current_operations");
+    g_autoptr(GVariant) current = txn_get(txn, vm, field);
+
+    if (!current)
+        return; /* destroyed meanwhile */
+    txn_set_map_value(txn, vm, "current_operations", key, running ? operation : NULL);
+    vm_refresh_allowed(txn, vm);
+}
+
+void
+vm_finish(struct op *op, struct txn *txn, const GError *error)
+{
+    struct vm_world *world = op_world_data(op);
+    const char *vm = op_object(op);
+    GVariant *state = op_result(op, "power_state");
+    GVariant *domid = op_result(op, "domid");
+    bool started = op_result(op, "started") != NULL;
+
+    if (!model_has(world->model, vm_class(), vm))
+        return;
+    if (state)
+        vm_record_state(world, txn, vm, g_variant_get_string(state, NULL),
+                        domid ? g_variant_get_int64(domid) : -1, started);
+    /* A failure may have left what no step could note: look at what really is. */
+    g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
+    if (error)
+        vm_look(world, uuid);
+}

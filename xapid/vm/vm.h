@@ -1,0 +1,81 @@
+/* What a VM does: which operations its state allows, the plans of its lifecycle, their steps, what
+ * becomes of its rows, and how records follow what the hypervisor has.
+ *
+ * Plans and allowed operations are pure functions of the model. Main loop only. */
+#ifndef XAPID_VM_VM_H
+#define XAPID_VM_VM_H
+
+#include "xapid/model/model.h"
+#include "xapid/ops/ops.h"
+#include "xapid/vm/domains.h"
+
+#define VM_SHUTDOWN_TIMEOUT_SECONDS 1200 /* clean shutdown and reboot; as XAPI has it */
+#define VM_MAX_VCPUS 64
+
+/* What the steps need of the process; owned by main. */
+struct vm_world {
+    struct model *model;
+    struct ops *ops;
+    struct domains *domains;
+    const char *host;          /* reference of this host's row */
+    const char *guest_kernels; /* the guest-kernel folder */
+    const char *address;       /* what the console locations name */
+    GHashTable *look;          /* uuids of VMs that need a look; "" = all of them */
+    guint look_source;
+};
+
+const struct dm_class *vm_class(void);
+
+/* --- allowed.c --- */
+
+/* Recomputes allowed_operations within txn; to be called after anything it depends on changed. */
+void vm_refresh_allowed(struct txn *txn, const char *vm);
+/* May `operation` begin?  VM_BAD_POWER_STATE [vm, expected, actual], OTHER_OPERATION_IN_PROGRESS,
+ * VM_IS_TEMPLATE, VM_IS_SNAPSHOT, OPERATION_BLOCKED, OPERATION_NOT_ALLOWED. */
+bool vm_may(const struct model *model, const char *vm, const char *operation, GError **error);
+
+/* --- config.c --- */
+
+/* The configuration of org.xapid.Domains1's create, from the record: a{sv}, floating. INVALID_VALUE
+ * for what cannot be started, NOT_IMPLEMENTED for what is not there yet. */
+GVariant *vm_domain_config(const struct model *model, const char *vm, const char *guest_kernels,
+                           GError **error);
+
+/* --- plans.c; each pure, checking what it can; a new plan or NULL with an error --- */
+
+struct plan *vm_plan_start(const struct vm_world *world, const char *vm, bool paused,
+                           GError **error);
+struct plan *vm_plan_pause(const struct vm_world *world, const char *vm, GError **error);
+struct plan *vm_plan_unpause(const struct vm_world *world, const char *vm, GError **error);
+struct plan *vm_plan_shutdown(const struct vm_world *world, const char *vm, bool clean,
+                              GError **error);
+struct plan *vm_plan_reboot(const struct vm_world *world, const char *vm, bool clean,
+                            GError **error);
+
+/* What to do about a domain as List has it (NULL: there is none); the power state to record when
+ * nothing needs doing.  NULL and no error: leave everything. */
+struct plan *vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain,
+                               const char **ret_power_state);
+
+/* --- steps.c --- */
+
+extern const struct step_kind *const vm_step_kinds[];
+
+/* --- record.c --- */
+
+/* ops_world's mark and finish for VMs. */
+void vm_mark(struct txn *txn, const char *vm, const char *operation, const char *key, bool running);
+void vm_finish(struct op *op, struct txn *txn, const GError *error);
+/* Brings power_state, resident_on, domid, metrics and consoles in line within txn.  domid -1 when
+ * there is none; start true: a new domain of this VM began. */
+void vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
+                     const char *power_state, gint64 domid, bool started);
+
+/* --- reconcile.c --- */
+
+/* xapid-domains says that `uuid` ("" = any) needs a look. */
+void vm_look(struct vm_world *world, const char *uuid);
+/* ops_world's idle: a VM whose look had to wait for its operation is looked at now. */
+void vm_idle(const char *vm, void *data);
+
+#endif
