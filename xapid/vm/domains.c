@@ -89,8 +89,7 @@ pending_end(struct domains *domains, const char *op_id, const GError *error, GVa
     if (!g_hash_table_steal_extended(domains->pending, op_id, (void **)&key, (void **)&pending))
         return;
     if (domains->proxy)
-        peer_domains1_call_forget(domains->proxy, op_id, G_DBUS_CALL_FLAGS_NONE,
-                                  PEER_CALL_TIMEOUT_MS, NULL, NULL, NULL);
+        peer_domains1_call_forget(domains->proxy, op_id, NULL, NULL, NULL);
     pending->done(error, error ? NULL : result, pending->data);
     pending_free(pending);
 }
@@ -140,8 +139,7 @@ send_start(struct domains *domains, const char *op_id, const struct pending *pen
     call->domains = domains;
     call->op_id = g_strdup(op_id);
     peer_domains1_call_start(domains->proxy, op_id, pending->verb, pending->uuid, pending->args,
-                             G_DBUS_CALL_FLAGS_NONE, PEER_CALL_TIMEOUT_MS, NULL, start_answered,
-                             call);
+                             NULL, start_answered, call);
 }
 
 void
@@ -165,8 +163,7 @@ void
 domains_abort(struct domains *domains, const char *op_id)
 {
     if (domains->proxy && g_hash_table_contains(domains->pending, op_id))
-        peer_domains1_call_abort(domains->proxy, op_id, G_DBUS_CALL_FLAGS_NONE,
-                                 PEER_CALL_TIMEOUT_MS, NULL, NULL, NULL);
+        peer_domains1_call_abort(domains->proxy, op_id, NULL, NULL, NULL);
 }
 
 /* ---- questions ---- */
@@ -207,11 +204,9 @@ question_send(struct question *question)
     PeerDomains1 *proxy = question->domains->proxy;
 
     if (question->host_info)
-        peer_domains1_call_host_info(proxy, G_DBUS_CALL_FLAGS_NONE, PEER_CALL_TIMEOUT_MS, NULL,
-                                     question_answered, question);
+        peer_domains1_call_host_info(proxy, NULL, question_answered, question);
     else
-        peer_domains1_call_list(proxy, G_DBUS_CALL_FLAGS_NONE, PEER_CALL_TIMEOUT_MS, NULL,
-                                question_answered, question);
+        peer_domains1_call_list(proxy, NULL, question_answered, question);
 }
 
 static void
@@ -290,6 +285,7 @@ connected(GObject *source, GAsyncResult *result, void *data)
         log_warning("connecting to xapid-domains: %s", error->message);
         return;
     }
+    g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(domains->proxy), PEER_CALL_TIMEOUT_MS);
     g_signal_connect(domains->proxy, "done", G_CALLBACK(on_done), domains);
     g_signal_connect(domains->proxy, "changed", G_CALLBACK(on_changed), domains);
     log_debug("connected to xapid-domains");
