@@ -3,4 +3,5 @@ libbase_a_SOURCES = \
 	lib/error.c lib/error.h \
 	lib/faults.c lib/faults.h \
 	lib/log.c lib/log.h \
+	lib/settings.c lib/settings.h \
 	lib/text.c lib/text.h

@@ -4,3 +4,9 @@ TESTS += tests/unit/test-peer
 tests_unit_test_peer_SOURCES = tests/unit/test-peer.c
 tests_unit_test_peer_LDADD = libpeer.a libbase.a $(GLIB_LIBS)
 $(tests_unit_test_peer_OBJECTS): $(peer_headers)
+
+check_PROGRAMS += tests/unit/test-settings
+TESTS += tests/unit/test-settings
+tests_unit_test_settings_SOURCES = tests/unit/test-settings.c
+tests_unit_test_settings_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_DOCS='"$(abs_top_srcdir)/docs"'
+tests_unit_test_settings_LDADD = libbase.a $(GLIB_LIBS)
