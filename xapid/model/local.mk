@@ -1,0 +1,13 @@
+noinst_LIBRARIES += libmodel.a
+libmodel_a_SOURCES = \
+	xapid/model/check.c \
+	xapid/model/commit.c \
+	xapid/model/durable.c \
+	xapid/model/events.c \
+	xapid/model/fsck.c \
+	xapid/model/index.c \
+	xapid/model/internal.h \
+	xapid/model/load.c \
+	xapid/model/model.c xapid/model/model.h \
+	xapid/model/txn.c \
+	xapid/model/value.c

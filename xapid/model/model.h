@@ -108,6 +108,9 @@ guint64 model_modified(const struct model *model, const char *ref);
 /* A transaction sees its own writes and nobody else's; one at a time. NULL with an error when the
  * model is read-only. */
 struct txn *model_begin(struct model *model, GError **error);
+/* The same for changes of volatile classes and fields alone (sessions, tasks, metrics): begins on a
+ * read-only model too.  A commit that would change what the store keeps fails. */
+struct txn *model_begin_volatile(struct model *model);
 /* A new row.  ref NULL: made from a new random uuid ("OpaqueRef:" + uuid), and the uuid field, when
  * the class has one and it is not given, is a new random uuid.  fields a{sv}: by field name; those
  * left out take their defaults.  Returns the ref, borrowed until the transaction ends, or NULL with
@@ -129,7 +132,9 @@ bool txn_destroy(struct txn *txn, const char *ref, GError **error);
 bool txn_touch(struct txn *txn, const char *ref, GError **error);
 /* Journal entries of ops, kept in the same store transaction (value NULL removes). Any string key. */
 void txn_journal(struct txn *txn, const char *key, GVariant *value);
-/* Reads within the transaction: as model_get. */
+/* Whether the transaction sees a row (of the class, unless cls is NULL). */
+bool txn_has(const struct txn *txn, const struct dm_class *cls, const char *ref);
+/* Reads within the transaction, derived fields too.  The row must exist. */
 GVariant *txn_get(struct txn *txn, const char *ref, const struct dm_field *field);
 
 /* Checks the invariants on what changed (references resolve or are null: references to a destroyed

@@ -1,0 +1,128 @@
+/* Filling a new model with what the store kept. */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "lib/error.h"
+#include "lib/text.h"
+#include "xapid/model/internal.h"
+
+static bool
+ref_is_volatile(const struct dm_class *cls, const char *ref, void *data)
+{
+    (void)ref;
+    (void)data;
+    return !cls->persistent;
+}
+
+/* What the store has for a field as it can be used today, a full reference; NULL: the default. */
+static GVariant *
+field_load(const struct dm_field *field, GVariant *value)
+{
+    if (field->storage != DM_DURABLE || !dm_type_check(field->type, value))
+        return NULL;
+    /* Rows of volatile classes ended with the process that made them. */
+    GVariant *scrubbed = value_scrub(field->type, value, ref_is_volatile, NULL);
+    return scrubbed ? scrubbed : g_variant_ref(value);
+}
+
+static GVariant *
+row_load(const struct dm_class *cls, GVariant *fields)
+{
+    g_autofree GVariant **values = g_new0(GVariant *, cls->n_fields);
+    gsize n = g_variant_n_children(fields);
+
+    for (gsize i = 0; i < n; i++) {
+        const char *name;
+        g_autoptr(GVariant) value = NULL;
+        g_variant_get_child(fields, i, "{&sv}", &name, &value);
+        const struct dm_field *field = dm_field_find(cls, name);
+        if (field && !values[field->index])
+            values[field->index] = field_load(field, value);
+    }
+    GVariant *row = row_new(cls, values, NULL);
+    for (unsigned i = 0; i < cls->n_fields; i++)
+        if (values[i])
+            g_variant_unref(values[i]);
+    return row;
+}
+
+bool
+model_load_row(struct model *model, const char *cls_name, const char *ref, GVariant *fields,
+               guint64 created, guint64 modified, GError **error)
+{
+    const struct dm_class *cls = dm_class_find(cls_name, false);
+
+    model->loading = true;
+    if (!cls || !cls->persistent || !cls->in_database) {
+        api_error_set(error, "INTERNAL_ERROR", "stored row of an unknown class", cls_name, ref,
+                      NULL);
+        return false;
+    }
+    if (!*ref || g_str_equal(ref, REF_NULL) || !text_is_valid(ref, -1) || node_find(model, ref)) {
+        api_error_set(error, "INTERNAL_ERROR", "stored row with a bad reference", cls_name, ref,
+                      NULL);
+        return false;
+    }
+    struct table *table = table_of(model, cls);
+    g_autoptr(GVariant) row = row_load(cls, fields);
+    const char *uuid = table->uuid ? row_string(row, table->uuid) : "";
+    if (*uuid && g_hash_table_contains(table->uuids, uuid)) {
+        api_error_set(error, "DB_UNIQUENESS_CONSTRAINT_VIOLATION", cls_name, "uuid", uuid, NULL);
+        return false;
+    }
+    struct node *node = node_new(model, table, ref);
+    node->created = created;
+    node->modified = node->shown = modified;
+    node_index(model, node, NULL, row);
+    return true;
+}
+
+void
+model_load_journal(struct model *model, const char *key, GVariant *value)
+{
+    g_hash_table_replace(model->journal, g_strdup(key), g_variant_ref_sink(value));
+}
+
+static int
+node_compare(const void *a, const void *b)
+{
+    const struct node *first = *(struct node *const *)a, *second = *(struct node *const *)b;
+
+    if (first->modified != second->modified)
+        return first->modified < second->modified ? -1 : 1;
+    return first->seq < second->seq ? -1 : first->seq > second->seq;
+}
+
+/* Links the rows by their last change and indexes their references. */
+static void
+table_load_done(struct model *model, struct table *table, guint64 generation)
+{
+    guint n = table->all.n;
+    g_autofree struct node **nodes = g_memdup2(table->all.items, n * sizeof *nodes);
+
+    if (n)
+        qsort(nodes, n, sizeof *nodes, node_compare);
+    for (guint i = 0; i < n; i++) {
+        nodes[i]->modified = nodes[i]->shown = MIN(nodes[i]->modified, generation);
+        nodes[i]->created = MIN(nodes[i]->created, nodes[i]->modified);
+        node_link(nodes[i]);
+        node_index_refs(model, nodes[i], nodes[i]->row, NULL, true);
+    }
+    /* Deletions are not stored: a token from before this start may have missed some. */
+    table->lost = table->changed = generation;
+}
+
+bool
+model_load_done(struct model *model, guint64 generation, GError **error)
+{
+    for (unsigned i = 0; i < dm_n_classes; i++)
+        table_load_done(model, &model->tables[i], generation);
+    model->head = model->durable = generation;
+    model->loading = false;
+    g_autofree char *violation = model_fsck(model);
+    if (!violation)
+        return true;
+    api_error_set(error, "INTERNAL_ERROR", "the stored objects do not agree", violation, NULL);
+    return false;
+}
