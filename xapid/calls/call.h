@@ -1,0 +1,176 @@
+/* A call of the API: from a parsed request to its answer.
+ *
+ * dispatch.c checks what the data model says (session, role, number and types of parameters, that
+ * the references exist), then runs the generic implementation or the one that a class file
+ * registered.  An implementation answers by exactly one call_return () or call_fail (), now or
+ * later; the answer leaves when everything it can show is durable.
+ *
+ * Main loop only. */
+#ifndef XAPID_CALLS_CALL_H
+#define XAPID_CALLS_CALL_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "lib/wire/value.h"
+#include "xapid/calls/hostd.h"
+#include "xapid/model/model.h"
+#include "xapid/ops/ops.h"
+#include "xapid/vm/vm.h"
+
+#define API_VERSION_MAJOR 2
+#define API_VERSION_MINOR 21
+#define CALLS_MAX_PARKED 20000 /* calls without an answer: TOO_BUSY beyond */
+
+struct call;
+struct events;
+struct exchange;
+
+/* What the transport knows of the other end. */
+struct call_origin {
+    bool local_root; /* the unix socket, peer uid 0: no password needed */
+};
+
+/* What the calls need of the process; filled once by main. */
+struct api {
+    struct model *model;
+    struct ops *ops;
+    struct vm_world *vm;
+    struct hostd *hostd;
+    struct events *events;
+    const char *host; /* references of this host's and the pool's rows */
+    const char *pool;
+    GHashTable *impls; /* full name -> const struct call_impl */
+    guint parked;      /* calls without an answer yet */
+    guint64 calls;
+    void (*shutdown)(void *data); /* host.shutdown_agent */
+    void *shutdown_data;
+};
+
+/* The caller, as the session says. */
+struct caller {
+    char *session; /* reference of the session's row; NULL: the message takes no session */
+    enum dm_role role;
+    bool local_root; /* local superuser: no role check */
+    bool pool;       /* pool session */
+};
+
+struct call {
+    struct api *api;
+    const struct dm_message *message;
+    struct caller caller;
+    struct call_origin origin;
+    GVariant **args; /* message->n_params values; optional ones have their default */
+    char *task;      /* reference of its task, or NULL */
+    bool gone;       /* the client hung up */
+    void (*on_gone)(struct call *call); /* set by a call that waits */
+    void *waiting;                      /* what on_gone needs */
+    struct exchange *exchange;          /* NULL: asynchronous, the result goes into the task */
+};
+
+/* Given exactly one of error and (type, value); bare: the value alone (system.listMethods).  All
+ * borrowed. */
+typedef void (*call_reply_fn)(const GError *error, const struct dm_type *type, GVariant *value,
+                              bool bare, void *data);
+
+typedef void (*call_fn)(struct call *call);
+
+struct call_impl {
+    const char *name; /* "VM.start" */
+    call_fn run;
+};
+
+/* --- dispatch.c --- */
+
+void api_init(struct api *api);
+/* Registers a table that ends with name == NULL; a name that the data model does not have, or a
+ * second implementation, aborts. */
+void api_register(struct api *api, const struct call_impl *impls);
+
+/* Runs a request.  reply is called exactly once, perhaps before this returns: then the result is
+ * NULL, else what call_gone () takes until reply is called. */
+struct exchange *api_call(struct api *api, const struct rpc_request *request,
+                          const struct call_origin *origin, call_reply_fn reply, void *reply_data);
+/* The client hung up; reply is still called. */
+void call_gone(struct exchange *exchange);
+
+/* Answers; value (of the message's result type) is sunk when floating, NULL for void. */
+void call_return(struct call *call, GVariant *value);
+void call_return_string(struct call *call, const char *value);
+void call_return_ref(struct call *call, const char *ref);
+void call_return_bool(struct call *call, bool value);
+/* Takes the error. */
+void call_fail(struct call *call, GError *error);
+void call_fail_code(struct call *call, const char *code, ...) G_GNUC_NULL_TERMINATED;
+/* Commits txn and answers, or fails with what the commit said. */
+void call_commit(struct call *call, struct txn *txn, GVariant *value);
+/* model_begin, or fails the call and returns NULL. */
+struct txn *call_begin(struct call *call);
+/* Submits a plan (taken; NULL: fails the call with error, taken) as the call's effect: task,
+ * journal and current_operations in one commit, answered when the operation has ended. */
+void call_run_plan(struct call *call, struct plan *plan, GError *error);
+
+const char *call_string(const struct call *call, unsigned arg);
+gint64 call_int(const struct call *call, unsigned arg);
+bool call_bool(const struct call *call, unsigned arg);
+double call_double(const struct call *call, unsigned arg);
+#define call_ref call_string
+
+/* The task of a call that is going to take a while, made within txn when there is none yet;
+ * NULL with an error. */
+const char *call_task(struct call *call, struct txn *txn, GError **error);
+
+/* --- rbac.c --- */
+
+/* The fixed rows of class role; before the store is loaded. */
+bool rbac_load_roles(struct model *model, GError **error);
+/* RBAC_PERMISSION_DENIED [permission, message] unless the caller may. */
+bool rbac_check(const struct caller *caller, const char *permission, enum dm_role needed,
+                GError **error);
+/* Role of the row `ref` of class role when it is one of the real roles; DM_ROLE_NONE otherwise. */
+enum dm_role rbac_role_of(const struct model *model, const char *ref);
+/* Names of every permission that a role has, and of itself ("as", floating). */
+GVariant *rbac_permissions(enum dm_role role);
+/* The reference of a permission's or role's row; the caller frees. */
+char *rbac_ref(const char *name);
+
+/* --- session.c --- */
+
+/* The caller behind a session reference as the client sent it; SESSION_INVALID [ref]. */
+bool session_authenticate(struct api *api, const char *secret, struct caller *ret_caller,
+                          GError **error);
+void caller_clear(struct caller *caller);
+/* The row's reference of a session's secret reference; the caller frees. */
+char *session_public_ref(const char *secret);
+/* The role that subjects give to a user with these groups; DM_ROLE_NONE when none does.
+ * ret_subject (may be NULL): the user's own subject row or that of a group; the caller frees. */
+enum dm_role session_subject_role(const struct model *model, guint32 uid, const guint32 *groups,
+                                  gsize n_groups, char **ret_subject);
+/* Names of the permissions of a session's row ("as", floating): empty for root, who needs none. */
+GVariant *session_permissions(struct api *api, const char *session);
+/* Ends sessions that were idle too long. */
+void session_collect(struct api *api, gint64 now_usec);
+
+/* --- event.c --- */
+
+struct events *events_new(struct api *api);
+void events_free(struct events *events);
+/* A session has ended: its waiting calls fail with SESSION_INVALID. */
+void events_session_ended(struct events *events, const char *session);
+
+/* --- generic.c --- */
+
+/* Runs any message whose kind is not DM_CUSTOM. */
+void generic_run(struct call *call);
+/* Custom messages that only write a field of their class: set_F, add_to_F, add_F, remove_from_F,
+ * remove_F, with F taken from the message's name. */
+void generic_write_field(struct call *call);
+/* The record as clients see it (session: rbac_permissions computed). */
+GVariant *generic_record(struct api *api, const char *ref);
+
+/* --- the class files: one table each, ending with name == NULL --- */
+
+extern const struct call_impl calls_auth[], calls_event[], calls_host[], calls_pool[], calls_role[],
+    calls_session[], calls_subject[], calls_task[], calls_vm[];
+
+#endif

@@ -1,0 +1,613 @@
+/* From a request to an implementation and back: every check that the data model asks for, in
+ * XAPI's order (session, number of parameters, role, types, references). */
+#include "config.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/wire/xmlrpc.h"
+#include "xapid/calls/call.h"
+#include "xapid/ops/task.h"
+
+/* ---- the life of a call ---- */
+
+/* The client's side of a call: from api_call () until reply () was called.  A call that became
+ * asynchronous outlives it. */
+struct exchange {
+    struct api *api;
+    struct call *call; /* NULL once the call has ended or gone on without the client */
+    bool entering;     /* still inside api_call () */
+    bool replied;
+    const struct dm_type *type;
+    GError *error;
+    GVariant *value;
+    call_reply_fn reply;
+    void *reply_data;
+};
+
+static void
+exchange_free(struct exchange *exchange)
+{
+    g_clear_error(&exchange->error);
+    if (exchange->value)
+        g_variant_unref(exchange->value);
+    g_free(exchange);
+}
+
+/* Everything that the answer shows is durable, or is known not to be. */
+static void
+answer_durable(const GError *failed, void *data)
+{
+    struct exchange *exchange = data;
+    const GError *error = exchange->error ? exchange->error : failed;
+
+    exchange->replied = true;
+    exchange->reply(error, exchange->type, error ? NULL : exchange->value, false,
+                    exchange->reply_data);
+    if (!exchange->entering)
+        exchange_free(exchange);
+}
+
+/* Takes error and value. */
+static void
+exchange_answer(struct exchange *exchange, const struct dm_type *type, GError *error,
+                GVariant *value)
+{
+    struct model *model = exchange->api->model;
+
+    exchange->call = NULL;
+    exchange->type = type;
+    exchange->error = error;
+    exchange->value = value;
+    model_when_durable(model, model_head(model), answer_durable, exchange);
+}
+
+static void
+call_free(struct call *call)
+{
+    if (call->args)
+        for (unsigned i = 0; i < call->message->n_params; i++)
+            if (call->args[i])
+                g_variant_unref(call->args[i]);
+    g_free(call->args);
+    caller_clear(&call->caller);
+    g_free(call->task);
+    call->api->parked--;
+    g_free(call);
+}
+
+void
+call_gone(struct exchange *exchange)
+{
+    struct call *call = exchange->call;
+
+    if (!call)
+        return;
+    call->gone = true;
+    if (call->on_gone)
+        call->on_gone(call);
+}
+
+static GVariant *
+void_value(void)
+{
+    return g_variant_new_tuple(NULL, 0);
+}
+
+static void
+end_task(struct call *call, const GError *error, GVariant *value)
+{
+    struct model *model = call->api->model;
+    g_autoptr(GError) failed = NULL;
+    struct txn *txn = model_begin(model, &failed);
+
+    if (txn) {
+        if (error) {
+            task_fail(txn, model, call->task, error);
+        } else {
+            g_autoptr(GString) xml = g_string_new(NULL);
+            xmlrpc_value_encode(xml, call->message->result, value);
+            task_succeed(txn, model, call->task, xml->str);
+        }
+        txn_commit(txn, &failed);
+    }
+    if (failed)
+        log_error("the end of task %s could not be written: %s", call->task, failed->message);
+}
+
+/* The task of a call that was waited for goes when the answer is given. */
+static void
+drop_task(struct call *call)
+{
+    g_autoptr(GError) failed = NULL;
+    struct txn *txn = model_begin(call->api->model, &failed);
+
+    if (txn && txn_destroy(txn, call->task, &failed))
+        txn_commit(txn, &failed);
+    else if (txn)
+        txn_abort(txn);
+    if (failed)
+        log_debug("task %s: %s", call->task, failed->message);
+}
+
+/* Takes error; value is sunk. */
+static void
+call_end(struct call *call, GError *error, GVariant *value)
+{
+    g_autoptr(GVariant) sunk = g_variant_ref_sink(value ? value : void_value());
+
+    call->on_gone = NULL;
+    if (!call->exchange) {
+        end_task(call, error, sunk);
+        g_clear_error(&error);
+        call_free(call);
+        return;
+    }
+    exchange_answer(call->exchange, call->message->result, error, g_steal_pointer(&sunk));
+    call_free(call);
+}
+
+void
+call_return(struct call *call, GVariant *value)
+{
+    call_end(call, NULL, value);
+}
+
+void
+call_return_string(struct call *call, const char *value)
+{
+    call_end(call, NULL, g_variant_new_string(value));
+}
+
+void
+call_return_ref(struct call *call, const char *ref)
+{
+    call_end(call, NULL, g_variant_new_string(ref));
+}
+
+void
+call_return_bool(struct call *call, bool value)
+{
+    call_end(call, NULL, g_variant_new_boolean(value));
+}
+
+void
+call_fail(struct call *call, GError *error)
+{
+    call_end(call, error, NULL);
+}
+
+void
+call_fail_code(struct call *call, const char *code, ...)
+{
+    g_autoptr(GPtrArray) params = g_ptr_array_new();
+    va_list ap;
+    char *param;
+
+    va_start(ap, code);
+    while ((param = va_arg(ap, char *)))
+        g_ptr_array_add(params, param);
+    va_end(ap);
+    g_ptr_array_add(params, NULL);
+    call_fail(call, api_error_newv(code, (const char *const *)params->pdata));
+}
+
+struct txn *
+call_begin(struct call *call)
+{
+    GError *error = NULL;
+    struct txn *txn = model_begin(call->api->model, &error);
+
+    if (!txn)
+        call_fail(call, error);
+    return txn;
+}
+
+void
+call_commit(struct call *call, struct txn *txn, GVariant *value)
+{
+    GError *error = NULL;
+    g_autoptr(GVariant) sunk = value ? g_variant_ref_sink(value) : NULL;
+
+    if (!txn_commit(txn, &error))
+        call_fail(call, error);
+    else
+        call_return(call, sunk);
+}
+
+const char *
+call_string(const struct call *call, unsigned arg)
+{
+    return g_variant_get_string(call->args[arg], NULL);
+}
+
+gint64
+call_int(const struct call *call, unsigned arg)
+{
+    return g_variant_get_int64(call->args[arg]);
+}
+
+bool
+call_bool(const struct call *call, unsigned arg)
+{
+    return g_variant_get_boolean(call->args[arg]);
+}
+
+double
+call_double(const struct call *call, unsigned arg)
+{
+    return g_variant_get_double(call->args[arg]);
+}
+
+/* ---- calls that are operations ---- */
+
+const char *
+call_task(struct call *call, struct txn *txn, GError **error)
+{
+    if (!call->task) {
+        const char *task = task_create(txn, call->api->model, call->message->full_name, "",
+                                       call->caller.session, call->api->host, error);
+        if (!task)
+            return NULL;
+        call->task = g_strdup(task);
+    }
+    return call->task;
+}
+
+static void
+plan_ended(const GError *error, void *data)
+{
+    struct call *call = data;
+
+    if (!call->exchange) { /* ops ended the task */
+        call_free(call);
+        return;
+    }
+    drop_task(call);
+    if (error)
+        call_fail(call, g_error_copy(error));
+    else
+        call_return(call, NULL);
+}
+
+void
+call_run_plan(struct call *call, struct plan *plan, GError *error)
+{
+    struct txn *txn;
+    struct op *op = NULL;
+
+    if (!plan) {
+        call_fail(call, error);
+        return;
+    }
+    if (!(txn = model_begin(call->api->model, &error))) {
+        plan_free(plan);
+        call_fail(call, error);
+        return;
+    }
+    bool own_task = !call->task;
+    if (call_task(call, txn, &error)) {
+        op = ops_submit(call->api->ops, txn, plan, call->task, &error);
+        task_set_cancellable(txn, call->task, true);
+    } else {
+        plan_free(plan);
+    }
+    guint64 generation = 0;
+    if (op)
+        generation = txn_commit(txn, &error);
+    else
+        txn_abort(txn);
+    if (generation) {
+        op_start(op, generation, plan_ended, call);
+        return;
+    }
+    if (op)
+        op_drop(op);
+    if (own_task)
+        g_clear_pointer(&call->task, g_free);
+    call_fail(call, error);
+}
+
+/* ---- dispatch ---- */
+
+void
+api_init(struct api *api)
+{
+    api->impls = g_hash_table_new(g_str_hash, g_str_equal);
+}
+
+void
+api_register(struct api *api, const struct call_impl *impls)
+{
+    for (; impls->name; impls++) {
+        const struct dm_message *message = dm_method_find(impls->name);
+        if (!message || !g_str_equal(message->full_name, impls->name))
+            g_error("the data model has no message %s", impls->name);
+        if (!g_hash_table_insert(api->impls, (char *)impls->name, (void *)impls))
+            g_error("%s is implemented twice", impls->name);
+    }
+}
+
+/* The references among the parameters: the object itself must exist, others exist or be null. */
+static bool
+check_refs(struct call *call, GError **error)
+{
+    const struct dm_message *message = call->message;
+
+    for (unsigned i = 0; i < message->n_params; i++) {
+        const struct dm_type *type = message->params[i].type;
+        if (type->kind != DM_REF || !type->cls->in_database)
+            continue;
+        if (g_str_equal(type->cls->name, "session")) {
+            /* A client names its own session by the secret; the row goes by a hash of it. */
+            const char *given = call_string(call, i);
+            if (!model_has(call->api->model, type->cls, given)) {
+                g_autofree char *public_ref = session_public_ref(given);
+                g_variant_unref(call->args[i]);
+                call->args[i] = g_variant_ref_sink(g_variant_new_string(public_ref));
+            }
+        }
+        const char *ref = call_string(call, i);
+        bool self = i == 0 && type->cls == message->cls;
+        if ((!self && (g_str_equal(ref, REF_NULL) || !*ref)) ||
+            model_has(call->api->model, type->cls, ref))
+            continue;
+        api_error_set(error, "HANDLE_INVALID", type->cls->name, ref, NULL);
+        return false;
+    }
+    return true;
+}
+
+static bool
+convert_args(struct call *call, GVariant *params, gsize first, GError **error)
+{
+    const struct dm_message *message = call->message;
+    gsize given = g_variant_n_children(params) - first;
+
+    call->args = g_new0(GVariant *, message->n_params + 1);
+    for (unsigned i = 0; i < message->n_params; i++) {
+        if (i >= given) {
+            call->args[i] = dm_param_default(&message->params[i]);
+            continue;
+        }
+        g_autoptr(GVariant) boxed = g_variant_get_child_value(params, first + i);
+        g_autoptr(GVariant) untyped = g_variant_get_variant(boxed);
+        call->args[i] =
+            rpc_value_convert(message->params[i].type, untyped, message->params[i].name, error);
+        if (!call->args[i])
+            return false;
+    }
+    return true;
+}
+
+static enum dm_role
+needed_role(const struct call *call)
+{
+    const struct dm_message *message = call->message;
+    enum dm_role role = message->min_role;
+
+    if (message->client_cert_ok && role > DM_ROLE_CLIENT_CERT && role != DM_ROLE_LOCAL_ROOT &&
+        call->caller.role == DM_ROLE_CLIENT_CERT)
+        return DM_ROLE_CLIENT_CERT;
+    return role;
+}
+
+static const char *
+key_argument(const struct call *call)
+{
+    const struct dm_message *message = call->message;
+
+    for (unsigned i = 0; i < message->n_params; i++)
+        if (g_str_equal(message->params[i].name, "key"))
+            return call_string(call, i);
+    return NULL;
+}
+
+static bool
+check_role(struct call *call, GError **error)
+{
+    const struct dm_message *message = call->message;
+    enum dm_role needed = needed_role(call);
+    const char *permission = message->permission;
+    g_autofree char *with_key = NULL;
+
+    if (!message->session)
+        return true;
+    if (message->pool_internal && !call->caller.pool && !call->caller.local_root) {
+        api_error_set(error, "RBAC_PERMISSION_DENIED", permission,
+                      "only the hosts of the pool may call it", NULL);
+        return false;
+    }
+    const char *key = message->key_roles ? key_argument(call) : NULL;
+    if (key) {
+        needed = dm_key_role(message->key_roles, key, needed);
+        with_key = g_strdup_printf("%s/key:%s", permission, key);
+        if (needed != message->min_role)
+            permission = with_key;
+    }
+    return rbac_check(&call->caller, permission, needed, error);
+}
+
+/* system.listMethods needs no session and answers with the bare array. */
+static void
+list_methods(call_reply_fn reply, void *reply_data)
+{
+    static const struct dm_type string_type = {
+        .name = "string", .kind = DM_STRING, .gvariant = "s"};
+    static const struct dm_type strings_type = {
+        .name = "set<string>", .kind = DM_SET, .gvariant = "as", .elem = &string_type};
+    GVariantBuilder names;
+
+    g_variant_builder_init(&names, G_VARIANT_TYPE("as"));
+    g_variant_builder_add(&names, "s", "system.listMethods");
+    for (unsigned i = 0; i < dm_n_classes; i++)
+        for (unsigned j = 0; j < dm_classes[i].n_messages; j++) {
+            const struct dm_message *message = &dm_classes[i].messages[j];
+            g_variant_builder_add(&names, "s", message->full_name);
+            if (message->async)
+                g_variant_builder_add_value(&names, g_variant_new_take_string(g_strconcat(
+                                                        "Async.", message->full_name, NULL)));
+        }
+    g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_builder_end(&names));
+    reply(NULL, &strings_type, value, true, reply_data);
+}
+
+/* Starts the task of an asynchronous call and answers with it; the call goes on without a client.
+ */
+static bool
+begin_async(struct call *call, GError **error)
+{
+    static const struct dm_type *ref_task;
+    struct txn *txn = model_begin(call->api->model, error);
+
+    if (!txn)
+        return false;
+    if (!call_task(call, txn, error)) {
+        txn_abort(txn);
+        return false;
+    }
+    if (!txn_commit(txn, error)) {
+        g_clear_pointer(&call->task, g_free);
+        return false;
+    }
+    if (!ref_task)
+        ref_task = dm_method_find("task.create")->result;
+    struct exchange *exchange = g_steal_pointer(&call->exchange);
+    exchange_answer(exchange, ref_task, NULL, g_variant_ref_sink(g_variant_new_string(call->task)));
+    return true;
+}
+
+static void
+run(struct call *call)
+{
+    const struct call_impl *impl = g_hash_table_lookup(call->api->impls, call->message->full_name);
+
+    if (call->message->lifecycle == DM_REMOVED)
+        call_fail_code(call, "MESSAGE_REMOVED", NULL);
+    else if (impl)
+        impl->run(call);
+    else if (call->message->kind != DM_CUSTOM)
+        generic_run(call);
+    else
+        call_fail_code(call, "NOT_IMPLEMENTED", call->message->full_name, NULL);
+}
+
+/* The first parameter of a message with a session. */
+static bool
+authenticate(struct call *call, GVariant *params, GError **error)
+{
+    const struct dm_message *message = call->message;
+
+    if (g_variant_n_children(params) == 0) {
+        g_autofree char *expected = g_strdup_printf("%u", message->n_required);
+        api_error_set(error, "MESSAGE_PARAMETER_COUNT_MISMATCH", message->full_name, expected, "0",
+                      NULL);
+        return false;
+    }
+    g_autoptr(GVariant) boxed = g_variant_get_child_value(params, 0);
+    g_autoptr(GVariant) secret = g_variant_get_variant(boxed);
+    if (!g_variant_is_of_type(secret, G_VARIANT_TYPE_STRING)) {
+        api_error_set(error, "SESSION_INVALID", "", NULL);
+        return false;
+    }
+    return session_authenticate(call->api, g_variant_get_string(secret, NULL), &call->caller,
+                                error);
+}
+
+static bool
+check_count(const struct dm_message *message, gsize given, GError **error)
+{
+    if (given >= message->n_required && given <= message->n_params)
+        return true;
+    g_autofree char *expected = g_strdup_printf("%u", message->n_required);
+    g_autofree char *received = g_strdup_printf("%zu", given);
+    api_error_set(error, "MESSAGE_PARAMETER_COUNT_MISMATCH", message->full_name, expected, received,
+                  NULL);
+    return false;
+}
+
+static bool
+prepare(struct call *call, GVariant *params, GError **error)
+{
+    const struct dm_message *message = call->message;
+    gsize first = message->session ? 1 : 0;
+
+    if (message->session && !authenticate(call, params, error))
+        return false;
+    if (!check_count(message, g_variant_n_children(params) - first, error))
+        return false;
+    return convert_args(call, params, first, error) && check_role(call, error) &&
+           check_refs(call, error);
+}
+
+/* The message behind a method's name, as any of Class.message, Class_message and Async. */
+static const struct dm_message *
+find_message(const char *method, bool *ret_async, GError **error)
+{
+    bool async = g_str_has_prefix(method, "Async.");
+    const struct dm_message *message = dm_method_find(async ? method + strlen("Async.") : method);
+
+    if (!message) {
+        api_error_set(error, "MESSAGE_METHOD_UNKNOWN", method, NULL);
+        return NULL;
+    }
+    if (async && !message->async) {
+        g_autofree char *text =
+            g_strdup_printf("No async mode for this operation (rpc: %s)", method);
+        api_error_set(error, "Fault", text, NULL);
+        return NULL;
+    }
+    *ret_async = async;
+    return message;
+}
+
+struct exchange *
+api_call(struct api *api, const struct rpc_request *request, const struct call_origin *origin,
+         call_reply_fn reply, void *reply_data)
+{
+    GError *error = NULL;
+    bool async = false;
+
+    api->calls++;
+    if (g_str_equal(request->method, "system.listMethods")) {
+        list_methods(reply, reply_data);
+        return NULL;
+    }
+    const struct dm_message *message = find_message(request->method, &async, &error);
+    if (message && api->parked >= CALLS_MAX_PARKED) {
+        api_error_set(&error, "TOO_BUSY", NULL);
+        message = NULL;
+    }
+    if (!message) {
+        reply(error, NULL, NULL, false, reply_data);
+        g_error_free(error);
+        return NULL;
+    }
+
+    struct exchange *exchange = g_new0(struct exchange, 1);
+    struct call *call = g_new0(struct call, 1);
+    exchange->api = api;
+    exchange->call = call;
+    exchange->entering = true;
+    exchange->reply = reply;
+    exchange->reply_data = reply_data;
+    call->api = api;
+    call->message = message;
+    call->origin = *origin;
+    call->exchange = exchange;
+    api->parked++;
+
+    if (prepare(call, request->params, &error) && (!async || begin_async(call, &error)))
+        run(call);
+    else
+        call_fail(call, error);
+
+    exchange->entering = false;
+    if (exchange->replied) {
+        exchange_free(exchange);
+        return NULL;
+    }
+    return exchange;
+}

@@ -1,0 +1,40 @@
+/* The client of xapid-host: passwords, local users and groups, facts about the machine.
+ * Calls that were not answered when the connection is lost fail with INTERNAL_ERROR; nothing of
+ * them is kept.  Main loop only. */
+#ifndef XAPID_CALLS_HOSTD_H
+#define XAPID_CALLS_HOSTD_H
+
+#include <gio/gio.h>
+#include <stdbool.h>
+
+struct hostd;
+
+struct hostd *hostd_new(void);
+void hostd_free(struct hostd *hostd);
+/* A new connection's descriptor (taken). */
+void hostd_attach(struct hostd *hostd, int fd);
+
+struct hostd_auth {
+    const char *outcome; /* "ok", "denied", "expired", "busy", "error" */
+    const char *message;
+    const char *user; /* as the system spells it */
+    guint32 uid;
+    const guint32 *groups;
+    gsize n_groups;
+};
+/* The answer's strings live during the callback. */
+typedef void (*hostd_auth_fn)(const struct hostd_auth *auth, void *data);
+void hostd_authenticate(struct hostd *hostd, const char *user, const char *password,
+                        hostd_auth_fn done, void *data);
+void hostd_change_password(struct hostd *hostd, const char *user, const char *password,
+                           hostd_auth_fn done, void *data);
+
+/* error borrowed; result borrowed: LookupName (bsu), LookupId (bssau), Facts (a{sv}) tuples. */
+typedef void (*hostd_done_fn)(const GError *error, GVariant *result, void *data);
+void hostd_lookup_name(struct hostd *hostd, const char *name, hostd_done_fn done, void *data);
+void hostd_lookup_id(struct hostd *hostd, const char *kind, guint32 id, hostd_done_fn done,
+                     void *data);
+/* Waits for a connection. */
+void hostd_facts(struct hostd *hostd, hostd_done_fn done, void *data);
+
+#endif

@@ -1,0 +1,541 @@
+/* Sessions: logins, the secret that clients carry, who they are, and their end.
+ *
+ * A client's session reference is a secret of 256 random bits.  Its row, which others may see, goes
+ * by a digest of it, so neither the database nor task.session gives a session away. */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "lib/error.h"
+#include "lib/log.h"
+#include "xapid/calls/call.h"
+
+#define SESSION_IDLE_SECONDS 86400     /* inactive_session_timeout */
+#define SESSION_TOUCH_SECONDS 600      /* threshold_last_active */
+#define SESSION_MAX_PER_ORIGINATOR 500 /* beyond, the least recently active goes */
+#define SESSION_MAX_PER_USER 500
+#define WRONG_PASSWORD_SECONDS 5 /* the answer to a wrong password waits; nothing else does */
+#define LOGIN_MAX_DELAYED 1000   /* wrong passwords waiting at once; beyond: answered at once */
+#define NAME_MAX_LENGTH 256
+#define PASSWORD_MAX_LENGTH 1024
+
+/* Journal entry beside a session's row: the numbers of the user and its groups. */
+#define IDENTITY_PREFIX "session/"
+#define IDENTITY_TYPE "(uau)"
+
+static guint delayed_logins;
+
+static const struct dm_class *
+session_class(void)
+{
+    static const struct dm_class *cls;
+
+    if (!cls)
+        cls = dm_class_find("session", false);
+    return cls;
+}
+
+static char *
+hex(const guint8 *bytes, gsize n)
+{
+    GString *out = g_string_sized_new(2 * n);
+
+    for (gsize i = 0; i < n; i++)
+        g_string_append_printf(out, "%02x", bytes[i]);
+    return g_string_free(out, FALSE);
+}
+
+static char *
+new_secret(void)
+{
+    guint8 bytes[32];
+
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        g_error("getrandom: %m");
+    g_autofree char *text = hex(bytes, sizeof bytes);
+    return g_strconcat(REF_PREFIX, text, NULL);
+}
+
+char *
+session_public_ref(const char *secret)
+{
+    g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, secret, -1);
+
+    return g_strdup_printf(REF_PREFIX "%.8s-%.4s-%.4s-%.4s-%.12s", digest, digest + 8, digest + 12,
+                           digest + 16, digest + 20);
+}
+
+void
+caller_clear(struct caller *caller)
+{
+    g_clear_pointer(&caller->session, g_free);
+}
+
+/* ---- who a session is ---- */
+
+static bool
+identity_has(const char *identifier, guint32 uid, const guint32 *groups, gsize n_groups)
+{
+    unsigned id;
+    char kind, end;
+
+    if (sscanf(identifier, "%c%u%c", &kind, &id, &end) != 2)
+        return false;
+    if (kind == 'u')
+        return id == uid;
+    if (kind != 'g')
+        return false;
+    for (gsize i = 0; i < n_groups; i++)
+        if (groups[i] == id)
+            return true;
+    return false;
+}
+
+enum dm_role
+session_subject_role(const struct model *model, guint32 uid, const guint32 *groups, gsize n_groups,
+                     char **ret_subject)
+{
+    const struct dm_class *cls = dm_class_find("subject", false);
+    g_autoptr(GPtrArray) subjects = model_all(model, cls);
+    enum dm_role best = DM_ROLE_NONE;
+    const char *subject = NULL;
+
+    for (guint i = 0; i < subjects->len; i++) {
+        const char *ref = subjects->pdata[i];
+        g_autofree char *identifier = model_get_string(model, ref, "subject_identifier");
+        if (!identity_has(identifier, uid, groups, n_groups))
+            continue;
+        if (!subject || identifier[0] == 'u')
+            subject = ref;
+        g_autoptr(GVariant) roles = model_get(model, ref, dm_field_find(cls, "roles"));
+        for (gsize j = 0; j < g_variant_n_children(roles); j++) {
+            const char *role;
+            g_variant_get_child(roles, j, "&s", &role);
+            best = MAX(best, rbac_role_of(model, role));
+        }
+    }
+    if (ret_subject)
+        *ret_subject = g_strdup(subject);
+    return best;
+}
+
+static void
+touch(struct api *api, const char *session)
+{
+    const struct dm_field *field = dm_field_find(session_class(), "last_active");
+    g_autoptr(GVariant) last = model_get(api->model, session, field);
+    gint64 now = g_get_real_time();
+    g_autoptr(GError) error = NULL;
+
+    if (now - g_variant_get_int64(last) < SESSION_TOUCH_SECONDS * (gint64)G_USEC_PER_SEC)
+        return;
+    struct txn *txn = model_begin(api->model, &error);
+    if (!txn)
+        return; /* read-only; the next call tries again */
+    txn_set_value(txn, session, "last_active", g_variant_new_int64(now));
+    if (!txn_commit(txn, &error))
+        log_debug("last_active of a session: %s", error->message);
+}
+
+/* As the subjects are now: a role taken away is gone with the next call. */
+static enum dm_role
+session_role(struct api *api, const char *session)
+{
+    g_autofree char *key = g_strconcat(IDENTITY_PREFIX, session, NULL);
+    GVariant *identity = g_hash_table_lookup(model_journal(api->model), key);
+
+    if (model_get_bool(api->model, session, "is_local_superuser"))
+        return DM_ROLE_LOCAL_ROOT;
+    if (!identity || !g_variant_is_of_type(identity, G_VARIANT_TYPE(IDENTITY_TYPE)))
+        return DM_ROLE_NONE;
+    g_autoptr(GVariant) groups = NULL;
+    guint32 uid;
+    gsize n;
+    g_variant_get(identity, "(u@au)", &uid, &groups);
+    const guint32 *gids = g_variant_get_fixed_array(groups, &n, sizeof *gids);
+    return session_subject_role(api->model, uid, gids, n, NULL);
+}
+
+GVariant *
+session_permissions(struct api *api, const char *session)
+{
+    return rbac_permissions(session_role(api, session));
+}
+
+bool
+session_authenticate(struct api *api, const char *secret, struct caller *ret_caller, GError **error)
+{
+    g_autofree char *session = session_public_ref(secret);
+    struct caller caller = {0};
+
+    if (!g_str_has_prefix(secret, REF_PREFIX) || !model_has(api->model, session_class(), session)) {
+        api_error_set(error, "SESSION_INVALID", secret, NULL);
+        return false;
+    }
+    caller.local_root = model_get_bool(api->model, session, "is_local_superuser");
+    caller.pool = model_get_bool(api->model, session, "pool");
+    caller.role = session_role(api, session);
+    touch(api, session);
+    caller.session = g_steal_pointer(&session);
+    *ret_caller = caller;
+    return true;
+}
+
+/* ---- the end of sessions ---- */
+
+static bool
+session_end(struct txn *txn, const char *session, GError **error)
+{
+    g_autofree char *key = g_strconcat(IDENTITY_PREFIX, session, NULL);
+
+    txn_journal(txn, key, NULL);
+    return txn_destroy(txn, session, error);
+}
+
+/* Ends sessions (borrowed references) in one transaction, and wakes their waiting calls. */
+static bool
+sessions_end(struct api *api, GPtrArray *sessions, GError **error)
+{
+    if (!sessions->len)
+        return true;
+    struct txn *txn = model_begin(api->model, error);
+    if (!txn)
+        return false;
+    g_auto(GStrv) refs = g_new0(char *, sessions->len + 1);
+    for (guint i = 0; i < sessions->len; i++) {
+        refs[i] = g_strdup(sessions->pdata[i]);
+        if (!session_end(txn, refs[i], error)) {
+            txn_abort(txn);
+            return false;
+        }
+    }
+    if (!txn_commit(txn, error))
+        return false;
+    for (char **ref = refs; *ref; ref++)
+        events_session_ended(api->events, *ref);
+    return true;
+}
+
+static gint64
+last_active(struct api *api, const char *session)
+{
+    g_autoptr(GVariant) value =
+        model_get(api->model, session, dm_field_find(session_class(), "last_active"));
+
+    return g_variant_get_int64(value);
+}
+
+static bool
+has_open_task(struct api *api, const char *session)
+{
+    const struct dm_field *field = dm_field_find(dm_class_find("task", false), "session");
+    g_autoptr(GPtrArray) tasks = model_referrers(api->model, session, field);
+
+    for (guint i = 0; i < tasks->len; i++) {
+        g_autofree char *status = model_get_string(api->model, tasks->pdata[i], "status");
+        if (g_str_equal(status, "pending") || g_str_equal(status, "cancelling"))
+            return true;
+    }
+    return false;
+}
+
+void
+session_collect(struct api *api, gint64 now_usec)
+{
+    g_autoptr(GPtrArray) sessions = model_all(api->model, session_class());
+    g_autoptr(GPtrArray) ended = g_ptr_array_new();
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < sessions->len; i++)
+        if (now_usec - last_active(api, sessions->pdata[i]) >
+                SESSION_IDLE_SECONDS * (gint64)G_USEC_PER_SEC &&
+            !has_open_task(api, sessions->pdata[i]))
+            g_ptr_array_add(ended, sessions->pdata[i]);
+    if (!sessions_end(api, ended, &error))
+        log_warning("ending idle sessions: %s", error->message);
+}
+
+/* Beyond the cap of a user or an originator, the least recently active session goes. */
+static bool
+make_room(struct api *api, struct txn *txn, const char *field, const char *value, guint max,
+          char **ret_ended, GError **error)
+{
+    g_autoptr(GPtrArray) sessions = model_all(api->model, session_class());
+    const char *oldest = NULL;
+    guint n = 0;
+
+    for (guint i = 0; i < sessions->len; i++) {
+        g_autofree char *its = model_get_string(api->model, sessions->pdata[i], field);
+        if (!g_str_equal(its, value))
+            continue;
+        n++;
+        if (!oldest || last_active(api, sessions->pdata[i]) < last_active(api, oldest))
+            oldest = sessions->pdata[i];
+    }
+    if (n < max)
+        return true;
+    *ret_ended = g_strdup(oldest);
+    return session_end(txn, oldest, error);
+}
+
+/* ---- logins ---- */
+
+struct login {
+    struct call *call;
+    char *user;
+    char *originator;
+};
+
+static void
+login_free(struct login *login)
+{
+    g_free(login->user);
+    g_free(login->originator);
+    g_free(login);
+}
+
+struct identity {
+    const char *user;
+    bool superuser;
+    bool pool;
+    guint32 uid;
+    const guint32 *groups;
+    gsize n_groups;
+    const char *subject; /* or NULL */
+};
+
+/* Makes the session and answers the call with its secret. */
+static void
+open_session(struct call *call, const struct identity *identity, const char *originator)
+{
+    struct api *api = call->api;
+    g_autofree char *secret = new_secret();
+    g_autofree char *ref = session_public_ref(secret);
+    g_autofree char *sid = g_strdup_printf("u%u", identity->uid);
+    g_autofree char *ended_by_user = NULL;
+    g_autofree char *ended_by_originator = NULL;
+    gint64 now = g_get_real_time();
+    GError *error = NULL;
+    GVariantBuilder fields;
+
+    struct txn *txn = call_begin(call);
+    if (!txn)
+        return;
+    g_variant_builder_init(&fields, G_VARIANT_TYPE("a{sv}"));
+    g_variant_builder_add(&fields, "{sv}", "this_host", g_variant_new_string(api->host));
+    g_variant_builder_add(&fields, "{sv}", "last_active", g_variant_new_int64(now));
+    g_variant_builder_add(&fields, "{sv}", "validation_time", g_variant_new_int64(now));
+    g_variant_builder_add(&fields, "{sv}", "pool", g_variant_new_boolean(identity->pool));
+    g_variant_builder_add(&fields, "{sv}", "is_local_superuser",
+                          g_variant_new_boolean(identity->superuser));
+    if (!identity->superuser)
+        g_variant_builder_add(&fields, "{sv}", "auth_user_sid", g_variant_new_string(sid));
+    g_variant_builder_add(&fields, "{sv}", "auth_user_name", g_variant_new_string(identity->user));
+    g_variant_builder_add(&fields, "{sv}", "originator", g_variant_new_string(originator));
+    if (identity->subject)
+        g_variant_builder_add(&fields, "{sv}", "subject", g_variant_new_string(identity->subject));
+    g_autoptr(GVariant) row = g_variant_ref_sink(g_variant_builder_end(&fields));
+
+    if (!make_room(api, txn, "auth_user_name", identity->user, SESSION_MAX_PER_USER, &ended_by_user,
+                   &error) ||
+        (*originator && !ended_by_user &&
+         !make_room(api, txn, "originator", originator, SESSION_MAX_PER_ORIGINATOR,
+                    &ended_by_originator, &error)) ||
+        !txn_create(txn, session_class(), ref, row, &error)) {
+        txn_abort(txn);
+        call_fail(call, error);
+        return;
+    }
+    if (!identity->superuser) {
+        g_autofree char *key = g_strconcat(IDENTITY_PREFIX, ref, NULL);
+        GVariant *groups = g_variant_new_fixed_array(G_VARIANT_TYPE_UINT32, identity->groups,
+                                                     identity->n_groups, sizeof(guint32));
+        txn_journal(txn, key, g_variant_new("(u@au)", identity->uid, groups));
+    }
+    call_commit(call, txn, g_variant_new_string(secret));
+    if (ended_by_user)
+        events_session_ended(api->events, ended_by_user);
+    if (ended_by_originator)
+        events_session_ended(api->events, ended_by_originator);
+}
+
+static gboolean
+refuse_now(void *data)
+{
+    struct login *login = data;
+
+    delayed_logins--;
+    call_fail_code(login->call, "SESSION_AUTHENTICATION_FAILED", login->user,
+                   "Authentication failure", NULL);
+    login_free(login);
+    return G_SOURCE_REMOVE;
+}
+
+/* Takes login.  The delay holds a timer, not a thread; too many at once get no delay. */
+static void
+refuse(struct login *login)
+{
+    guint seconds = delayed_logins < LOGIN_MAX_DELAYED ? WRONG_PASSWORD_SECONDS : 0;
+
+    delayed_logins++;
+    g_timeout_add_seconds(seconds, refuse_now, login);
+}
+
+static bool
+external_auth_enabled(struct api *api)
+{
+    g_autofree char *type = model_get_string(api->model, api->host, "external_auth_type");
+
+    return g_str_equal(type, "PAM");
+}
+
+static void
+password_checked(const struct hostd_auth *auth, void *data)
+{
+    struct login *login = data;
+    struct api *api = login->call->api;
+    struct identity identity = {
+        .user = auth->user, .uid = auth->uid, .groups = auth->groups, .n_groups = auth->n_groups};
+
+    if (g_str_equal(auth->outcome, "busy") || g_str_equal(auth->outcome, "error")) {
+        call_fail_code(login->call, "SESSION_AUTHENTICATION_FAILED", login->user, auth->message,
+                       NULL);
+        login_free(login);
+        return;
+    }
+    if (!g_str_equal(auth->outcome, "ok") || (auth->uid != 0 && !external_auth_enabled(api))) {
+        log_info("login of %s refused: %s", login->user, auth->outcome);
+        refuse(login);
+        return;
+    }
+    g_autofree char *subject = NULL;
+    identity.superuser = auth->uid == 0;
+    if (!identity.superuser && session_subject_role(api->model, auth->uid, auth->groups,
+                                                    auth->n_groups, &subject) == DM_ROLE_NONE) {
+        call_fail_code(login->call, "SESSION_AUTHORIZATION_FAILED", login->user,
+                       "The user has no role here", NULL);
+        login_free(login);
+        return;
+    }
+    identity.subject = subject;
+    open_session(login->call, &identity, login->originator);
+    login_free(login);
+}
+
+static void
+login_with_password(struct call *call)
+{
+    const char *user = call_string(call, 0), *password = call_string(call, 1);
+    const char *originator = call->message->n_params > 3 ? call_string(call, 3) : "";
+
+    if (call->origin.local_root) {
+        const struct identity root = {.user = *user ? user : "root", .superuser = true};
+        open_session(call, &root, originator);
+        return;
+    }
+    struct login *login = g_new0(struct login, 1);
+    login->call = call;
+    login->user = g_strndup(user, NAME_MAX_LENGTH);
+    login->originator = g_strndup(originator, NAME_MAX_LENGTH);
+    if (!*user || !*password || strlen(user) > NAME_MAX_LENGTH ||
+        strlen(password) > PASSWORD_MAX_LENGTH) {
+        refuse(login);
+        return;
+    }
+    hostd_authenticate(call->api->hostd, user, password, password_checked, login);
+}
+
+static void
+logout(struct call *call)
+{
+    g_autoptr(GPtrArray) one = g_ptr_array_new();
+    GError *error = NULL;
+
+    g_ptr_array_add(one, call->caller.session);
+    if (sessions_end(call->api, one, &error))
+        call_return(call, NULL);
+    else
+        call_fail(call, error);
+}
+
+/* ---- the rest ---- */
+
+static void
+password_changed(const struct hostd_auth *auth, void *data)
+{
+    struct call *call = data;
+
+    if (g_str_equal(auth->outcome, "ok"))
+        call_return(call, NULL);
+    else
+        call_fail_code(call, "CHANGE_PASSWORD_REJECTED", auth->message, NULL);
+}
+
+static void
+change_password(struct call *call)
+{
+    if (!call->caller.local_root) {
+        call_fail_code(call, "USER_IS_NOT_LOCAL_SUPERUSER", "only root changes root's password",
+                       NULL);
+        return;
+    }
+    const char *password = call_string(call, 1);
+    if (!*password || strlen(password) > PASSWORD_MAX_LENGTH) {
+        call_fail_code(call, "CHANGE_PASSWORD_REJECTED", "empty or too long", NULL);
+        return;
+    }
+    hostd_change_password(call->api->hostd, "root", password, password_changed, call);
+}
+
+static void
+get_all_subject_identifiers(struct call *call)
+{
+    g_autoptr(GPtrArray) sessions = model_all(call->api->model, session_class());
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    GVariantBuilder out;
+
+    g_variant_builder_init(&out, G_VARIANT_TYPE("as"));
+    for (guint i = 0; i < sessions->len; i++) {
+        char *sid = model_get_string(call->api->model, sessions->pdata[i], "auth_user_sid");
+        if (*sid && !g_hash_table_contains(seen, sid)) {
+            g_variant_builder_add(&out, "s", sid);
+            g_hash_table_add(seen, sid);
+        } else {
+            g_free(sid);
+        }
+    }
+    call_return(call, g_variant_builder_end(&out));
+}
+
+static void
+logout_subject_identifier(struct call *call)
+{
+    g_autoptr(GPtrArray) sessions = model_all(call->api->model, session_class());
+    g_autoptr(GPtrArray) ended = g_ptr_array_new();
+    GError *error = NULL;
+
+    for (guint i = 0; i < sessions->len; i++) {
+        g_autofree char *sid =
+            model_get_string(call->api->model, sessions->pdata[i], "auth_user_sid");
+        if (*sid && g_str_equal(sid, call_string(call, 0)) &&
+            !g_str_equal(sessions->pdata[i], call->caller.session))
+            g_ptr_array_add(ended, sessions->pdata[i]);
+    }
+    if (sessions_end(call->api, ended, &error))
+        call_return(call, NULL);
+    else
+        call_fail(call, error);
+}
+
+const struct call_impl calls_session[] = {
+    {"session.login_with_password", login_with_password},
+    {"session.logout", logout},
+    {"session.change_password", change_password},
+    {"session.get_all_subject_identifiers", get_all_subject_identifiers},
+    {"session.logout_subject_identifier", logout_subject_identifier},
+    {"session.slave_local_login_with_password", login_with_password},
+    {"session.local_logout", logout},
+    {NULL, NULL},
+};
