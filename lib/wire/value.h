@@ -31,16 +31,34 @@ struct rpc_request {
 /* Frees the contents; the struct may be cleared again. */
 void rpc_request_clear(struct rpc_request *request);
 /* The GVariant of `type` from an untyped value.  Lenient as XAPI is: integers and floats also as
- * text, dates in both forms, booleans in JSON and <boolean> only, null as the empty value of void,
- * missing record members as the model's default, sets of references default to empty, extra members
- * ignored.  `what` names the parameter or field in the error: INVALID_VALUE [what, text].
- * A full reference, or NULL. */
+ * text, enums in any case, an empty reference is REF_NULL, dates in both forms, null as void.
+ * Booleans are JSON's and <boolean> only.
+ *
+ * A record: a member that is missing, null, or an empty text where a date, number or enum belongs
+ * becomes the model's default; without a default it stays absent, but for sets of references, which
+ * become empty (so a constructor finds its missing `required` fields absent).  A read-only member
+ * that cannot be understood counts as missing; other members than the class's are ignored.
+ *
+ * `what` names the parameter or field in the error: INVALID_VALUE [what, text].  A full reference,
+ * or NULL. */
 GVariant *rpc_value_convert(const struct dm_type *type, GVariant *untyped, const char *what,
                             GError **error);
 
-/* "20261122T23:36:28Z" (always UTC, whole seconds) <-> microseconds since 1970.  Reading takes the
- * hyphenated and RFC 3339 forms too; no zone means UTC. */
+/* The reply of get_all_records in pieces, in the request's dialect, so that it need not exist as a
+ * whole: begin, any number of records (first: true for the first one), end.  values: one for each
+ * field of the class in its order, borrowed; NULL leaves the member out, internal fields always
+ * are.
+ */
+void rpc_records_begin(GString *out, const struct rpc_request *request);
+void rpc_records_add(GString *out, const struct rpc_request *request, bool first, const char *ref,
+                     const struct dm_class *cls, GVariant *const *values);
+void rpc_records_end(GString *out, const struct rpc_request *request);
+
+/* "20261122T23:36:28Z" (always UTC, whole seconds, years 0000 to 9999) <-> microseconds since 1970.
+ * Reading takes the hyphenated and RFC 3339 forms too, with fraction and offset; no zone means UTC.
+ */
 char *datetime_format(gint64 usec);
+void datetime_append(GString *out, gint64 usec);
 bool datetime_parse(const char *text, gint64 *ret_usec);
 
 #endif

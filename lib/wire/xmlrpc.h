@@ -15,7 +15,9 @@
 #define XMLRPC_MAX_DEPTH 64       /* nested elements */
 #define XMLRPC_MAX_VALUES 1000000 /* values in one document */
 
-/* A parsed request.  The parameters are untyped until the method is known. */
+/* A parsed request.  The parameters are untyped until the method is known.  Errors:
+ * XMLRPC_UNMARSHAL_FAILURE [expected, received]; INVALID_VALUE when the body is not UTF-8 or holds
+ * characters that XML forbids. */
 bool xmlrpc_request_parse(const char *body, size_t length, struct rpc_request *ret_request,
                           GError **error);
 
@@ -31,8 +33,19 @@ void xmlrpc_value_encode(GString *out, const struct dm_type *type, GVariant *val
 GVariant *xmlrpc_value_decode(const struct dm_type *type, const char *text, size_t length,
                               GError **error);
 
-/* Client side (xtool, tests): a request, and the reply's value or its error. */
+/* A record from the values of its fields: see rpc_records_add (). */
+void xmlrpc_record_encode(GString *out, const struct dm_class *cls, GVariant *const *values);
+/* What stands around the value of a successful reply, for replies that are written in pieces. */
+void xmlrpc_reply_begin(GString *out);
+void xmlrpc_reply_end(GString *out);
+/* Text with markup escaped and characters that XML forbids left out. */
+void xmlrpc_text_append(GString *out, const char *text);
+
+/* Client side (xtool, tests): a request, and the reply's value (of `type`; untyped when NULL) or
+ * the server's error. */
 void xmlrpc_request_encode(GString *out, const char *method, const struct dm_type *const *types,
                            GVariant *const *params, unsigned n_params);
+GVariant *xmlrpc_reply_parse(const struct dm_type *type, const char *body, size_t length,
+                             GError **error);
 
 #endif
