@@ -1,1 +1,20 @@
-# Filled by its room.
+# xapid-domains, and its parts once more as a library for the tests.
+noinst_LIBRARIES += libdomains.a
+libdomains_a_SOURCES = \
+	xapid/domains/backend.c xapid/domains/backend.h \
+	xapid/domains/domains.h \
+	xapid/domains/guest-config.c xapid/domains/guest-config.h \
+	xapid/domains/mark.c xapid/domains/mark.h \
+	xapid/domains/message.c xapid/domains/message.h \
+	xapid/domains/operation.c xapid/domains/operation.h \
+	xapid/domains/outcome.c xapid/domains/outcome.h \
+	xapid/domains/pool.c xapid/domains/pool.h \
+	xapid/domains/sim.c xapid/domains/sim-command.c \
+	xapid/domains/sim-world.c xapid/domains/sim-world.h \
+	xapid/domains/service.c xapid/domains/service.h \
+	xapid/domains/verbs.c xapid/domains/verbs.h \
+	xapid/domains/worker.c xapid/domains/worker.h xapid/domains/events.c
+
+pkglibexec_PROGRAMS += xapid-domains
+xapid_domains_SOURCES = xapid/domains/main.c
+xapid_domains_LDADD = libdomains.a libpeer.a libbase.a $(GLIB_LIBS)

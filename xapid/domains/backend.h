@@ -1,0 +1,103 @@
+/* What a worker needs of a hypervisor: libxl, or the simulator.
+ *
+ * A context belongs to one process and its main thread; only `abort` may be called from another
+ * thread.  Calls block.  Errors are API_ERRORs, made in the backend. */
+#ifndef XAPID_DOMAINS_BACKEND_H
+#define XAPID_DOMAINS_BACKEND_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "xapid/domains/domains.h"
+#include "xapid/domains/guest-config.h"
+
+enum domain_state { DOMAIN_RUNNING, DOMAIN_PAUSED, DOMAIN_SHUTDOWN, DOMAIN_DYING };
+enum shutdown_reason {
+    REASON_NONE,
+    REASON_POWEROFF,
+    REASON_REBOOT,
+    REASON_SUSPEND,
+    REASON_CRASH,
+};
+
+struct domain_info {
+    int domid;
+    char uuid[UUID_LENGTH + 1];
+    char *name;    /* the label of ours, else what the hypervisor's tools show; "" when none */
+    bool ours;     /* carries a record of ours, so its build was completed */
+    char *op_id;   /* of the record, else "" */
+    bool nameless; /* no record, and no name but its uuid: what a broken build leaves */
+    enum guest_type type;
+    enum domain_state state;
+    enum shutdown_reason reason;
+    int64_t memory, memory_max; /* bytes */
+    int vcpus, vcpus_max;
+    int64_t cpu_time; /* ns */
+};
+
+struct host_info {
+    char *xen_version, *xen_caps, *virt_caps;
+    int cpu_count, cpu_khz, cores_per_socket, threads_per_core, sockets, nodes;
+    int64_t memory_total, memory_free; /* bytes */
+};
+
+struct backend_options {
+    const char *sim_dir; /* the simulator's world */
+    int kernels_dir;     /* descriptor of the guest-kernel folder; -1: kernels are not looked at */
+};
+
+struct backend_ctx;
+
+#define BACKEND_VERSION 1
+
+struct backend {
+    int version;
+    const char *name;
+
+    struct backend_ctx *(*open)(const struct backend_options *options, GError **error);
+    void (*close)(struct backend_ctx *ctx);
+
+    bool (*host_info)(struct backend_ctx *ctx, struct host_info *ret_info, GError **error);
+    /* Every domain, or those of `uuid` (dying ones too): struct domain_info. */
+    bool (*list)(struct backend_ctx *ctx, const char *uuid, GPtrArray **ret_domains,
+                 GError **error);
+
+    /* A paused domain without a record.  On failure nothing is left, or something nameless. */
+    bool (*build)(struct backend_ctx *ctx, const char *uuid, const struct guest_config *config,
+                  int *ret_domid, GError **error);
+    /* Puts the record on it, at once or not at all. */
+    bool (*complete)(struct backend_ctx *ctx, int domid, const char *uuid, const char *op_id,
+                     const struct guest_config *config, GError **error);
+    bool (*unpause)(struct backend_ctx *ctx, int domid, GError **error);
+    bool (*pause)(struct backend_ctx *ctx, int domid, GError **error);
+    /* Asks the guest; VM_LACKS_FEATURE [uuid] when it does not listen. */
+    bool (*shutdown)(struct backend_ctx *ctx, int domid, const char *uuid, bool reboot,
+                     GError **error);
+    bool (*destroy)(struct backend_ctx *ctx, int domid, GError **error);
+    /* Any thread: makes a running call return early with TASK_CANCELLED, if it can. */
+    void (*abort)(struct backend_ctx *ctx);
+
+    /* Calls `changed` for each domain that appears, goes or shuts down, until `stop_fd` hangs up
+     * (true) or the hypervisor's side breaks (false). */
+    bool (*watch)(struct backend_ctx *ctx, int stop_fd, void (*changed)(const char *uuid, void *),
+                  void *data, GError **error);
+};
+
+extern const struct backend backend_sim;
+#ifdef DOMAINS_LIBXL
+extern const struct backend backend_libxl;
+#endif
+
+void domain_info_free(struct domain_info *info);
+const char *domain_state_name(enum domain_state state);
+const char *shutdown_reason_name(enum shutdown_reason reason);
+/* XenAPI's word for it in errors: "running", "paused" or "halted". */
+const char *domain_power_state(const struct domain_info *info);
+/* As List has it, floating; `half_built` makes it ours and not complete. */
+GVariant *domain_info_to_variant(const struct domain_info *info, bool half_built,
+                                 const char *op_id);
+void host_info_clear(struct host_info *info);
+GVariant *host_info_to_variant(const struct host_info *info, const char *backend);
+
+#endif

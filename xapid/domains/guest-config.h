@@ -1,0 +1,52 @@
+/* What a caller may ask for: checks of uuids, operation ids and of a guest's config.
+ *
+ * The checks are those of lib/peer/org.xapid.Domains1.xml; both the parent and the worker make
+ * them, since neither trusts who asks.  Every refusal is INVALID_VALUE [argument, value], but for
+ * what is known and not built: NOT_IMPLEMENTED.  Pure functions, any thread. */
+#ifndef XAPID_DOMAINS_GUEST_CONFIG_H
+#define XAPID_DOMAINS_GUEST_CONFIG_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONFIG_VCPUS_MAX 64
+#define CONFIG_MEMORY_MIN ((int64_t)4 << 20)  /* bytes */
+#define CONFIG_MEMORY_MAX ((int64_t)16 << 40) /* bytes */
+#define CONFIG_CMDLINE_MAX 1023               /* bytes */
+#define CONFIG_FILE_NAME_MAX 255              /* bytes of a kernel's or ramdisk's name */
+#define CONFIG_NAME_MAX 255                   /* bytes of a label that are kept */
+#define CONFIG_MAP_MAX 64                     /* pairs of xenstore or platform */
+#define CONFIG_KEY_MAX 128                    /* bytes */
+#define CONFIG_VALUE_MAX 1024                 /* bytes */
+
+enum guest_type { GUEST_PV, GUEST_PVH, GUEST_HVM };
+
+struct guest_config {
+    enum guest_type type;
+    int64_t memory_static_max, memory_target; /* bytes, whole KiB */
+    int vcpus_max, vcpus;
+    char *kernel, *ramdisk; /* plain file names; ramdisk "" = none */
+    char *cmdline;
+    char *name_label;   /* cleaned and cut to CONFIG_NAME_MAX */
+    GVariant *xenstore; /* a{ss} */
+    GVariant *platform; /* a{ss} */
+};
+
+bool uuid_check(const char *uuid, GError **error);
+bool op_id_check(const char *op_id, GError **error);
+
+/* `args` is the a{sv} of create. */
+bool guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **error);
+void guest_config_clear(struct guest_config *config);
+typedef struct guest_config guest_config;
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(guest_config, guest_config_clear)
+
+/* Arguments of shutdown: how "poweroff" or "reboot", timeout in seconds. */
+bool shutdown_args_parse(GVariant *args, bool *ret_reboot, int *ret_timeout, GError **error);
+/* That a verb is known and its arguments, of any verb, hold. */
+bool verb_check(const char *verb, const char *uuid, GVariant *args, GError **error);
+
+const char *guest_type_name(enum guest_type type);
+
+#endif

@@ -1,0 +1,420 @@
+/* org.xapid.Domains1; see service.h and lib/peer/org.xapid.Domains1.xml. */
+#include "config.h"
+
+#include "xapid/domains/service.h"
+
+#include <gio/gio.h>
+#include <stdbool.h>
+
+#include "lib/error.h"
+#include "lib/faults.h"
+#include "lib/log.h"
+#include "lib/peer/domains1.h"
+#include "lib/peer/peer.h"
+#include "xapid/domains/domains.h"
+#include "xapid/domains/operation.h"
+#include "xapid/domains/outcome.h"
+
+/* A question that many may wait for: List or HostInfo. */
+struct question {
+    const char *verb;
+    bool asked;     /* is with a worker, for `answering` */
+    GQueue waiting; /* GDBusMethodInvocation, came since it was asked */
+    GQueue answering;
+    struct service *service;
+};
+
+struct service {
+    struct pool *pool;
+    struct operations *operations;
+    PeerDomains1 *object;
+    GDBusConnection *connection; /* NULL between peers */
+    guint64 peers;               /* handed to us so far */
+    bool open;
+    struct question list, host_info;
+    /* Changed: sent while the peer takes them, gathered while it does not. */
+    GHashTable *changed;
+    bool changed_all, flushing;
+    guint flush_source;
+    void (*served)(void *data);
+    void (*failed)(const char *why, void *data);
+    void *data;
+};
+
+/* --- Changed --- */
+
+static void changed_send(struct service *service);
+
+static void
+changed_flushed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    struct service *service = data;
+    bool ours = G_DBUS_CONNECTION(source) == service->connection;
+
+    g_dbus_connection_flush_finish(G_DBUS_CONNECTION(source), result, NULL);
+    if (ours) {
+        service->flushing = false;
+        changed_send(service);
+    }
+    g_object_unref(source);
+}
+
+static void
+changed_send(struct service *service)
+{
+    GHashTableIter iter;
+    gpointer uuid;
+    int sent = 0;
+
+    if (!service->connection || !service->open || service->flushing ||
+        (!service->changed_all && g_hash_table_size(service->changed) == 0))
+        return;
+    if (service->changed_all) {
+        service->changed_all = false;
+        g_hash_table_remove_all(service->changed);
+        peer_domains1_emit_changed(service->object, "");
+    }
+    g_hash_table_iter_init(&iter, service->changed);
+    while (sent++ < CHANGED_BATCH_MAX && g_hash_table_iter_next(&iter, &uuid, NULL)) {
+        peer_domains1_emit_changed(service->object, uuid);
+        g_hash_table_iter_remove(&iter);
+    }
+    service->flushing = true;
+    g_dbus_connection_flush(g_object_ref(service->connection), NULL, changed_flushed, service);
+}
+
+static gboolean
+changed_later(gpointer data)
+{
+    struct service *service = data;
+
+    service->flush_source = 0;
+    changed_send(service);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+pool_changed(const char *uuid, void *data)
+{
+    struct service *service = data;
+
+    if (service->operations)
+        operations_changed(service->operations, uuid);
+    if (!*uuid || g_hash_table_size(service->changed) >= CHANGED_PENDING_MAX)
+        service->changed_all = true;
+    if (service->changed_all)
+        g_hash_table_remove_all(service->changed);
+    else
+        g_hash_table_add(service->changed, g_strdup(uuid));
+    /* After the events that are there already, so that several of one domain become one. */
+    if (!service->flush_source && !service->flushing)
+        service->flush_source = g_idle_add(changed_later, service);
+}
+
+/* --- questions --- */
+
+static void question_ask(struct question *question);
+
+static void
+question_fail(struct question *question, GVariant *error)
+{
+    g_autoptr(GError) failure =
+        error ? api_error_from_variant(error)
+              : api_error_new("INTERNAL_ERROR", "xapid-domains", "the worker was lost", NULL);
+    GDBusMethodInvocation *invocation;
+
+    log_warning("%s: %s", question->verb, failure->message);
+    while ((invocation = g_queue_pop_head(&question->answering)))
+        g_dbus_method_invocation_return_error_literal(invocation, G_IO_ERROR, G_IO_ERROR_FAILED,
+                                                      failure->message);
+}
+
+static void
+question_answered(bool lost, GVariant *error, GPtrArray *parts, void *data)
+{
+    struct question *question = data;
+    struct service *service = question->service;
+    GDBusMethodInvocation *invocation;
+
+    question->asked = false;
+    if (lost || g_variant_n_children(error) > 0) {
+        question_fail(question, lost ? NULL : error);
+    } else if (question == &service->list) {
+        g_autoptr(GVariant) domains = g_variant_ref_sink(outcome_domains(parts));
+        while ((invocation = g_queue_pop_head(&question->answering)))
+            peer_domains1_complete_list(service->object, invocation, domains);
+    } else {
+        while ((invocation = g_queue_pop_head(&question->answering)))
+            peer_domains1_complete_host_info(service->object, invocation, parts->pdata[0]);
+    }
+    question_ask(question);
+}
+
+static void
+question_ask(struct question *question)
+{
+    GDBusMethodInvocation *invocation;
+
+    if (!question->service->open || question->asked || g_queue_is_empty(&question->waiting))
+        return;
+    while ((invocation = g_queue_pop_head(&question->waiting)))
+        g_queue_push_tail(&question->answering, invocation);
+    question->asked = true;
+    pool_submit(question->service->pool, REQUEST_QUESTION, question->verb, "", "", NULL,
+                question_answered, question);
+}
+
+static void
+question_add(struct question *question, GDBusMethodInvocation *invocation)
+{
+    g_queue_push_tail(&question->waiting, invocation);
+    question_ask(question);
+}
+
+/* --- methods --- */
+
+static gboolean
+handle_start(PeerDomains1 *object, GDBusMethodInvocation *invocation, const char *op_id,
+             const char *verb, const char *uuid, GVariant *args, gpointer data)
+{
+    struct service *service = data;
+    g_autoptr(GError) error = NULL;
+
+    if (!operations_start(service->operations, op_id, verb, uuid, args, &error)) {
+        log_warning("operation %s refused: %s", op_id, error->message);
+        g_dbus_method_invocation_return_error_literal(invocation, G_DBUS_ERROR,
+                                                      G_DBUS_ERROR_LIMITS_EXCEEDED, error->message);
+        return TRUE;
+    }
+    peer_domains1_complete_start(object, invocation);
+    return TRUE;
+}
+
+static gboolean
+handle_abort(PeerDomains1 *object, GDBusMethodInvocation *invocation, const char *op_id,
+             gpointer data)
+{
+    struct service *service = data;
+
+    operations_abort(service->operations, op_id);
+    peer_domains1_complete_abort(object, invocation);
+    return TRUE;
+}
+
+static gboolean
+handle_forget(PeerDomains1 *object, GDBusMethodInvocation *invocation, const char *op_id,
+              gpointer data)
+{
+    struct service *service = data;
+
+    operations_forget(service->operations, op_id);
+    peer_domains1_complete_forget(object, invocation);
+    return TRUE;
+}
+
+static gboolean
+handle_operations(PeerDomains1 *object, GDBusMethodInvocation *invocation, gpointer data)
+{
+    struct service *service = data;
+
+    peer_domains1_complete_operations(object, invocation, operations_list(service->operations));
+    return TRUE;
+}
+
+static gboolean
+handle_list(PeerDomains1 *object, GDBusMethodInvocation *invocation, gpointer data)
+{
+    struct service *service = data;
+
+    (void)object;
+    question_add(&service->list, invocation);
+    return TRUE;
+}
+
+static gboolean
+handle_host_info(PeerDomains1 *object, GDBusMethodInvocation *invocation, gpointer data)
+{
+    struct service *service = data;
+
+    (void)object;
+    question_add(&service->host_info, invocation);
+    return TRUE;
+}
+
+static void
+operation_done(const char *op_id, GVariant *error, GVariant *result, void *data)
+{
+    struct service *service = data;
+
+    if (!FAULT_POINT("done.before", NULL))
+        return;
+    if (!service->connection)
+        return;
+    g_autofree const char **words = g_variant_get_strv(error, NULL);
+    peer_domains1_emit_done(service->object, op_id, words, result);
+}
+
+/* --- the peer --- */
+
+static void
+drop_peer(struct service *service)
+{
+    if (!service->connection)
+        return;
+    g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(service->object));
+    g_dbus_connection_close(service->connection, NULL, NULL, NULL);
+    g_clear_object(&service->connection);
+    service->flushing = false;
+}
+
+static void
+peer_closed(GDBusConnection *connection, gboolean remote_vanished, GError *error, gpointer data)
+{
+    struct service *service = data;
+
+    (void)remote_vanished;
+    (void)error;
+    if (connection != service->connection)
+        return;
+    log_info("the peer has gone");
+    drop_peer(service);
+}
+
+struct connecting {
+    struct service *service;
+    guint64 peer;
+};
+
+static void
+peer_connected(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree struct connecting *connecting = data;
+    struct service *service = connecting->service;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDBusConnection) connection = peer_connect_finish(result, &error);
+
+    (void)source;
+    if (connecting->peer != service->peers)
+        return; /* a newer one came meanwhile */
+    if (!connection) {
+        log_warning("the peer did not connect: %s", error->message);
+        return;
+    }
+    drop_peer(service);
+    if (!g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(service->object), connection,
+                                          DOMAINS_PATH, &error)) {
+        log_error("export: %s", error->message);
+        return;
+    }
+    service->connection = g_steal_pointer(&connection);
+    g_signal_connect(service->connection, "closed", G_CALLBACK(peer_closed), service);
+    service->changed_all = true;
+    changed_send(service);
+}
+
+void
+service_connect(struct service *service, int fd)
+{
+    struct connecting *connecting = g_new(struct connecting, 1);
+
+    connecting->service = service;
+    connecting->peer = ++service->peers;
+    peer_connect(fd, /* server= */ true, peer_connected, connecting);
+}
+
+/* --- start --- */
+
+static void
+predecessor_recovered(bool lost, GVariant *error, GPtrArray *parts, void *data)
+{
+    struct service *service = data;
+
+    (void)parts;
+    if (lost || g_variant_n_children(error) > 0) {
+        service->failed("what an earlier process left half done cannot be looked at",
+                        service->data);
+        return;
+    }
+    service->open = true;
+    operations_open(service->operations);
+    question_ask(&service->list);
+    question_ask(&service->host_info);
+    service->changed_all = true;
+    changed_send(service);
+    service->served(service->data);
+}
+
+static void
+pool_ready(void *data)
+{
+    struct service *service = data;
+
+    pool_submit(service->pool, REQUEST_RECOVERY, "recover", "", "", NULL, predecessor_recovered,
+                service);
+}
+
+static void
+pool_failed(const char *why, void *data)
+{
+    struct service *service = data;
+
+    service->failed(why, service->data);
+}
+
+static void
+question_init(struct question *question, struct service *service, const char *verb)
+{
+    question->verb = verb;
+    question->service = service;
+    g_queue_init(&question->waiting);
+    g_queue_init(&question->answering);
+}
+
+struct service *
+service_new(const struct pool_options *options, void (*served)(void *data),
+            void (*failed)(const char *why, void *data), void *data)
+{
+    const struct {
+        const char *signal;
+        GCallback handler;
+    } handlers[] = {
+        {"handle-start", G_CALLBACK(handle_start)},
+        {"handle-abort", G_CALLBACK(handle_abort)},
+        {"handle-forget", G_CALLBACK(handle_forget)},
+        {"handle-operations", G_CALLBACK(handle_operations)},
+        {"handle-list", G_CALLBACK(handle_list)},
+        {"handle-host-info", G_CALLBACK(handle_host_info)},
+    };
+    struct service *service = g_new0(struct service, 1);
+
+    service->served = served;
+    service->failed = failed;
+    service->data = data;
+    service->changed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    question_init(&service->list, service, "list");
+    question_init(&service->host_info, service, "host_info");
+    service->object = peer_domains1_skeleton_new();
+    for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
+        g_signal_connect(service->object, handlers[i].signal, handlers[i].handler, service);
+    service->pool = pool_new(options, pool_ready, pool_changed, pool_failed, service);
+    service->operations = operations_new(service->pool, operation_done, service);
+    return service;
+}
+
+void
+service_free(struct service *service)
+{
+    if (!service)
+        return;
+    drop_peer(service);
+    pool_free(service->pool);
+    operations_free(service->operations);
+    g_clear_handle_id(&service->flush_source, g_source_remove);
+    g_hash_table_unref(service->changed);
+    g_queue_clear_full(&service->list.waiting, g_object_unref);
+    g_queue_clear_full(&service->list.answering, g_object_unref);
+    g_queue_clear_full(&service->host_info.waiting, g_object_unref);
+    g_queue_clear_full(&service->host_info.answering, g_object_unref);
+    g_object_unref(service->object);
+    g_free(service);
+}

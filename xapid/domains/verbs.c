@@ -1,0 +1,316 @@
+/* What a worker does for each verb; see verbs.h. */
+#include "config.h"
+
+#include "xapid/domains/verbs.h"
+
+#include "lib/error.h"
+#include "lib/faults.h"
+#include "lib/log.h"
+#include "xapid/domains/mark.h"
+#include "xapid/domains/message.h"
+
+static GVariant *
+no_result(void)
+{
+    return g_variant_new("a{sv}", NULL);
+}
+
+static bool
+bad_power_state(GError **error, const char *uuid, const char *expected, const char *actual)
+{
+    api_error_set(error, "VM_BAD_POWER_STATE", uuid, expected, actual, NULL);
+    return false;
+}
+
+static bool
+check_aborted(struct verbs *v, GError **error)
+{
+    if (!atomic_load(v->aborted))
+        return true;
+    api_error_set(error, "TASK_CANCELLED", NULL);
+    return false;
+}
+
+/* A broken build: marked, and nothing on it says otherwise. */
+static bool
+is_half_built(const struct domain_info *info, const char *mark)
+{
+    return mark && info->nameless && info->state != DOMAIN_DYING;
+}
+
+/* The domain of that uuid that is not dying; *ret_info NULL when there is none. */
+static bool
+find(struct verbs *v, const char *uuid, struct domain_info **ret_info, GError **error)
+{
+    g_autoptr(GPtrArray) domains = NULL;
+    struct domain_info *found = NULL;
+
+    if (!v->backend->list(v->ctx, uuid, &domains, error))
+        return false;
+    for (guint i = 0; i < domains->len && !found; i++) {
+        struct domain_info *info = domains->pdata[i];
+        if (info->domid != 0 && info->state != DOMAIN_DYING)
+            found = g_ptr_array_steal_index(domains, i);
+    }
+    *ret_info = found;
+    return true;
+}
+
+/* Removes what a broken build left and its mark.  A whole domain keeps and only loses the mark. */
+static bool
+clean_up(struct verbs *v, const char *uuid, GError **error)
+{
+    g_autofree char *mark = mark_get(v->marks, uuid);
+    g_autoptr(GPtrArray) domains = NULL;
+
+    if (!mark)
+        return true;
+    if (!v->backend->list(v->ctx, uuid, &domains, error))
+        return false;
+    for (guint i = 0; i < domains->len; i++) {
+        struct domain_info *info = domains->pdata[i];
+        if (!is_half_built(info, mark))
+            continue;
+        log_info("domain %d of %s is half built: destroying it", info->domid, uuid);
+        if (!FAULT_POINT("recover.before-destroy", error) ||
+            !v->backend->destroy(v->ctx, info->domid, error))
+            return false;
+    }
+    mark_clear(v->marks, uuid);
+    return true;
+}
+
+static GVariant *
+domid_result(int domid)
+{
+    GVariantDict dict;
+
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert(&dict, "domid", "i", domid);
+    return g_variant_dict_end(&dict);
+}
+
+static bool
+build(struct verbs *v, const char *uuid, const char *op_id, const struct guest_config *config,
+      int *ret_domid, GError **error)
+{
+    int domid;
+
+    if (!FAULT_POINT("create.before", error) || !mark_set(v->marks, uuid, op_id, error) ||
+        !FAULT_POINT("create.after-mark", error) || !check_aborted(v, error) ||
+        !v->backend->build(v->ctx, uuid, config, &domid, error) ||
+        !FAULT_POINT("create.after-build", error) || !check_aborted(v, error) ||
+        !v->backend->complete(v->ctx, domid, uuid, op_id, config, error))
+        return false;
+    *ret_domid = domid;
+    return true;
+}
+
+static bool
+verb_create(struct verbs *v, const char *uuid, const char *op_id, GVariant *args,
+            GVariant **ret_result, GError **error)
+{
+    g_auto(guest_config) config = {0};
+    struct domain_info *info = NULL;
+    g_autoptr(GError) cleaning = NULL;
+    bool ok;
+    int domid;
+
+    if (!guest_config_parse(args, &config, error) || !clean_up(v, uuid, error) ||
+        !find(v, uuid, &info, error))
+        return false;
+    if (info) {
+        ok = info->ours && g_str_equal(info->op_id, op_id);
+        if (ok)
+            *ret_result = domid_result(info->domid);
+        else
+            bad_power_state(error, uuid, "halted", domain_power_state(info));
+        domain_info_free(info);
+        return ok;
+    }
+    if (!build(v, uuid, op_id, &config, &domid, error)) {
+        if (!clean_up(v, uuid, &cleaning))
+            log_warning("what is left of %s stays until its next operation: %s", uuid,
+                        cleaning->message);
+        return false;
+    }
+    if (!FAULT_POINT("create.after-record", NULL))
+        log_debug("a fault after the record changes nothing");
+    mark_clear(v->marks, uuid);
+    *ret_result = domid_result(domid);
+    return true;
+}
+
+static bool
+verb_destroy(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error)
+{
+    g_autoptr(GPtrArray) domains = NULL;
+
+    if (!v->backend->list(v->ctx, uuid, &domains, error))
+        return false;
+    for (guint i = 0; i < domains->len; i++) {
+        struct domain_info *info = domains->pdata[i];
+        g_autoptr(GError) dying_error = NULL;
+
+        if (info->domid == 0)
+            continue;
+        if (!FAULT_POINT("destroy.before", error))
+            return false;
+        /* A dying one may still have devices and xenstore keys, or be a zombie for good. */
+        if (!v->backend->destroy(v->ctx, info->domid,
+                                 info->state == DOMAIN_DYING ? &dying_error : error)) {
+            if (info->state != DOMAIN_DYING)
+                return false;
+            log_info("domain %d of %s is dying: %s", info->domid, uuid, dying_error->message);
+        }
+        if (!FAULT_POINT("destroy.after", error))
+            return false;
+    }
+    mark_clear(v->marks, uuid);
+    *ret_result = no_result();
+    return true;
+}
+
+/* unpause (to running) and pause (to paused); nothing to do is a success. */
+static bool
+verb_switch(struct verbs *v, const char *uuid, bool run, GVariant **ret_result, GError **error)
+{
+    const char *expected = run ? "paused" : "running";
+    enum domain_state from = run ? DOMAIN_PAUSED : DOMAIN_RUNNING;
+    enum domain_state to = run ? DOMAIN_RUNNING : DOMAIN_PAUSED;
+    struct domain_info *info = NULL;
+    bool ok = true;
+
+    if (!find(v, uuid, &info, error))
+        return false;
+    if (!info)
+        return bad_power_state(error, uuid, expected, "halted");
+    g_autofree char *mark = mark_get(v->marks, uuid);
+    if (is_half_built(info, mark) || (info->state != from && info->state != to))
+        ok = bad_power_state(error, uuid, expected, "halted");
+    else if (info->state == from && run)
+        ok = FAULT_POINT("unpause.before", error) &&
+             v->backend->unpause(v->ctx, info->domid, error) && FAULT_POINT("unpause.after", error);
+    else if (info->state == from)
+        ok = FAULT_POINT("pause.before", error) && v->backend->pause(v->ctx, info->domid, error) &&
+             FAULT_POINT("pause.after", error);
+    domain_info_free(info);
+    if (ok)
+        *ret_result = no_result();
+    return ok;
+}
+
+/* Asks the guest, no more: the parent waits for what it does. */
+static bool
+verb_shutdown(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+              GError **error)
+{
+    struct domain_info *info = NULL;
+    bool reboot, ok = true;
+    int timeout;
+
+    if (!shutdown_args_parse(args, &reboot, &timeout, error) || !find(v, uuid, &info, error))
+        return false;
+    if (!info)
+        return bad_power_state(error, uuid, "running", "halted");
+    if (info->state == DOMAIN_PAUSED)
+        ok = bad_power_state(error, uuid, "running", "paused");
+    else if (info->state == DOMAIN_RUNNING)
+        ok = FAULT_POINT("shutdown.before", error) &&
+             v->backend->shutdown(v->ctx, info->domid, uuid, reboot, error) &&
+             FAULT_POINT("shutdown.after", error);
+    if (ok)
+        *ret_result = domid_result(info->domid);
+    domain_info_free(info);
+    return ok;
+}
+
+static GVariant *
+domains_result(struct verbs *v, GPtrArray *domains, guint from, guint to)
+{
+    GVariantBuilder list;
+    GVariantDict dict;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = from; i < to; i++) {
+        struct domain_info *info = domains->pdata[i];
+        g_autofree char *mark = info->nameless ? mark_get(v->marks, info->uuid) : NULL;
+        bool half = is_half_built(info, mark);
+        g_variant_builder_add_value(&list, domain_info_to_variant(info, half, half ? mark : NULL));
+    }
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert_value(&dict, "domains", g_variant_builder_end(&list));
+    return g_variant_dict_end(&dict);
+}
+
+static bool
+verb_list(struct verbs *v, const char *uuid, verbs_part_fn part, void *data, GVariant **ret_result,
+          GError **error)
+{
+    g_autoptr(GPtrArray) domains = NULL;
+    guint from = 0;
+
+    if (!v->backend->list(v->ctx, uuid, &domains, error))
+        return false;
+    for (; domains->len - from > MESSAGE_LIST_DOMAINS; from += MESSAGE_LIST_DOMAINS)
+        if (!part(domains_result(v, domains, from, from + MESSAGE_LIST_DOMAINS), data, error))
+            return false;
+    *ret_result = domains_result(v, domains, from, domains->len);
+    return true;
+}
+
+static bool
+verb_recover(struct verbs *v, const char *uuid, GError **error)
+{
+    if (*uuid)
+        return clean_up(v, uuid, error);
+    g_autoptr(GPtrArray) uuids = marks_list(v->marks);
+    for (guint i = 0; i < uuids->len; i++) {
+        g_autoptr(GError) one = NULL;
+        /* One that resists must not keep the others from being served. */
+        if (!clean_up(v, uuids->pdata[i], &one))
+            log_warning("recovery of %s: %s", (char *)uuids->pdata[i], one->message);
+    }
+    return true;
+}
+
+static bool
+verb_host_info(struct verbs *v, GVariant **ret_result, GError **error)
+{
+    struct host_info info = {0};
+
+    if (!v->backend->host_info(v->ctx, &info, error))
+        return false;
+    *ret_result = host_info_to_variant(&info, v->backend->name);
+    host_info_clear(&info);
+    return true;
+}
+
+bool
+verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id, GVariant *args,
+          verbs_part_fn part, void *data, GVariant **ret_result, GError **error)
+{
+    if (g_str_equal(verb, "list"))
+        return verb_list(v, NULL, part, data, ret_result, error);
+    if (g_str_equal(verb, "host_info"))
+        return verb_host_info(v, ret_result, error);
+    if (g_str_equal(verb, "recover") && !*uuid) {
+        *ret_result = no_result();
+        return verb_recover(v, uuid, error);
+    }
+    if (g_str_equal(verb, "recover") || g_str_equal(verb, "state")) {
+        if (!uuid_check(uuid, error) ||
+            (g_str_equal(verb, "recover") && !verb_recover(v, uuid, error)))
+            return false;
+        return verb_list(v, uuid, part, data, ret_result, error);
+    }
+    if (!op_id_check(op_id, error) || !verb_check(verb, uuid, args, error))
+        return false;
+    if (g_str_equal(verb, "create"))
+        return verb_create(v, uuid, op_id, args, ret_result, error);
+    if (g_str_equal(verb, "destroy"))
+        return verb_destroy(v, uuid, ret_result, error);
+    if (g_str_equal(verb, "shutdown"))
+        return verb_shutdown(v, uuid, args, ret_result, error);
+    return verb_switch(v, uuid, g_str_equal(verb, "unpause"), ret_result, error);
+}
