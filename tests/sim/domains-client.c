@@ -154,7 +154,7 @@ wait_ready(struct domains_client *client, GError **error)
 }
 
 struct domains_client *
-client_start(const char *program, const char *const *args, GError **error)
+client_start(const char *program, const char *const *args, const char *fault, GError **error)
 {
     struct domains_client *client = g_new0(struct domains_client, 1);
     g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_NONE);
@@ -171,6 +171,8 @@ client_start(const char *program, const char *const *args, GError **error)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         g_error("socketpair: %s", g_strerror(errno));
     client->control = ends[0];
+    if (fault)
+        g_subprocess_launcher_setenv(launcher, "XAPID_FAULT", fault, TRUE);
     g_subprocess_launcher_take_fd(launcher, ends[1], CONTROL_FD);
     client->process =
         g_subprocess_launcher_spawnv(launcher, (const char *const *)argv->pdata, error);

@@ -21,8 +21,10 @@ struct domains_client {
     int done_count;
 };
 
-/* Starts `program` with `args` (NULL terminated) and waits until it is ready. */
-struct domains_client *client_start(const char *program, const char *const *args, GError **error);
+/* Starts `program` with `args` (NULL terminated), with XAPID_FAULT set to `fault` unless that is
+ * NULL, and waits until it is ready. */
+struct domains_client *client_start(const char *program, const char *const *args, const char *fault,
+                                    GError **error);
 /* As xapid-launch goes: closes the control socket and waits for the program's end. */
 void client_stop(struct domains_client *client);
 /* SIGKILL, and waits for its end. */

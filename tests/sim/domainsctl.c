@@ -45,7 +45,7 @@ ensure(struct ctl *ctl, GError **error)
         args[n++] = "--log-level";
         args[n++] = ctl->log_level;
     }
-    ctl->client = client_start(ctl->program, args, error);
+    ctl->client = client_start(ctl->program, args, NULL, error);
     return ctl->client != NULL;
 }
 

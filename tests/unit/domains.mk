@@ -5,3 +5,9 @@ libdomainsclient_a_SOURCES = tests/sim/domains-client.c tests/sim/domains-client
 noinst_PROGRAMS += tests/sim/domainsctl
 tests_sim_domainsctl_SOURCES = tests/sim/domainsctl.c
 tests_sim_domainsctl_LDADD = libdomainsclient.a libdomains.a libpeer.a libbase.a $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-domains-service
+TESTS += tests/unit/test-domains-service
+tests_unit_test_domains_service_SOURCES = tests/unit/test-domains-service.c
+tests_unit_test_domains_service_LDADD = libdomainsclient.a libdomains.a libpeer.a libbase.a \
+	$(GLIB_LIBS)
