@@ -1,1 +1,7 @@
-# Unit tests of this room.
+# Unit tests of xapid/model and xapid/store.
+model_test_libs = libmodel.a libdatamodel.a libbase.a $(GLIB_LIBS) -lm
+
+check_PROGRAMS += tests/unit/test-model
+TESTS += tests/unit/test-model
+tests_unit_test_model_SOURCES = tests/unit/test-model.c tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_model_LDADD = $(model_test_libs)

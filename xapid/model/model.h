@@ -108,8 +108,8 @@ guint64 model_modified(const struct model *model, const char *ref);
 /* A transaction sees its own writes and nobody else's; one at a time. NULL with an error when the
  * model is read-only. */
 struct txn *model_begin(struct model *model, GError **error);
-/* The same for changes of volatile classes and fields alone (sessions, tasks, metrics): begins on a
- * read-only model too.  A commit that would change what the store keeps fails. */
+/* The same for changes of volatile fields and classes alone (operations, progress, metrics): begins
+ * on a read-only model too.  A commit that would change what the store keeps fails. */
 struct txn *model_begin_volatile(struct model *model);
 /* A new row.  ref NULL: made from a new random uuid ("OpaqueRef:" + uuid), and the uuid field, when
  * the class has one and it is not given, is a new random uuid.  fields a{sv}: by field name; those
