@@ -5,3 +5,9 @@ check_PROGRAMS += tests/unit/test-model
 TESTS += tests/unit/test-model
 tests_unit_test_model_SOURCES = tests/unit/test-model.c tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_model_LDADD = $(model_test_libs)
+
+check_PROGRAMS += tests/unit/test-model-events
+TESTS += tests/unit/test-model-events
+tests_unit_test_model_events_SOURCES = \
+	tests/unit/test-model-events.c tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_model_events_LDADD = $(model_test_libs)
