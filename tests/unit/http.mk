@@ -1,1 +1,7 @@
-# Unit tests of this room.
+HTTP_TEST_CFLAGS = $(AM_CFLAGS) $(SOUP_CFLAGS) $(GNUTLS_CFLAGS)
+HTTP_TEST_LDADD = libhttp.a libbase.a $(SOUP_LIBS) $(GNUTLS_LIBS) $(GLIB_LIBS)
+
+check_PROGRAMS += tests/sim/http-echo
+tests_sim_http_echo_SOURCES = tests/sim/http-echo.c
+tests_sim_http_echo_CFLAGS = $(HTTP_TEST_CFLAGS)
+tests_sim_http_echo_LDADD = $(HTTP_TEST_LDADD)

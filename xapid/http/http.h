@@ -12,7 +12,7 @@
 
 /* Every limit of the door, with its default; see docs/xapid.conf.sample [limits]. */
 struct http_limits {
-    guint max_connections;             /* 20000, in all; beyond: accepted and closed at once (503) */
+    guint max_connections; /* 20000, in all; beyond: accepted and closed at once (503) */
     guint max_connections_per_address; /* 2000, unix socket excepted */
     gsize max_body;                    /* 16 MiB of an RPC body: 413 */
     gsize max_header;                  /* 16 KiB of a request head: 431 */
@@ -21,6 +21,8 @@ struct http_limits {
     guint body_read_seconds;           /* 30, without a byte while a body is incomplete */
     guint keep_alive_seconds;          /* 300, idle between requests */
     gsize max_bodies_total;            /* 256 MiB of request bodies held at once: 503 */
+    guint body_min_rate;               /* 4096 bytes a second at least, after body_read_seconds */
+    guint reply_write_seconds;         /* 60, in which a client takes no byte of its reply */
 };
 extern const struct http_limits http_limits_default;
 
@@ -38,20 +40,20 @@ bool http_server_listen(struct http_server *server, int fd, enum http_transport 
 void http_server_set_certificate(struct http_server *server, GTlsCertificate *cert);
 
 /* Routes: method ("GET", "POST", ..., "CONNECT") and path, matched by the longest prefix of the
- * request's path.  A path that no route of the method matches: 404 (405 when another method has it);
- * a method that has no route at all: 405.  `handler` runs when the whole body is there. It
- * must answer now or later with exactly one of the http_reply functions, which ends its right to use
- * `request`.
+ * request's path.  A path that no route of the method matches: 404 (405 when another method has
+ * it); a method that has no route at all: 405.  `handler` runs when the whole body is there. It
+ * must answer now or later with exactly one of the http_reply functions, which ends its right to
+ * use `request`.
  *
- * When the client hangs up first, the request's `gone` callback (if set) runs; the handler must still
- * reply (it goes nowhere). */
+ * When the client hangs up first, the request's `gone` callback (if set) runs; the handler must
+ * still reply (it goes nowhere). */
 typedef void (*http_handler)(struct http_request *request, void *data);
 void http_server_route(struct http_server *server, const char *method, const char *path,
                        http_handler handler, void *data);
 
 const char *http_request_method(const struct http_request *request);
 const char *http_request_path(const struct http_request *request); /* decoded, without query */
-const char *http_request_query(const struct http_request *request, const char *key); /* or NULL */
+const char *http_request_query(const struct http_request *request, const char *key);   /* or NULL */
 const char *http_request_header(const struct http_request *request, const char *name); /* or NULL */
 const char *http_request_cookie(const struct http_request *request, const char *name); /* or NULL */
 /* Basic credentials; false when there are none. The caller frees. */
@@ -72,9 +74,9 @@ void http_reply(struct http_request *request, unsigned status, const char *conte
                 GBytes *body);
 /* A short text/plain body: errors of the transport. */
 void http_reply_error(struct http_request *request, unsigned status, const char *text);
-/* A body produced in slices: next () appends up to about 64 KiB to `out` and returns false at the end.
- * It is called again when the socket has drained, until the end or until the client is gone; then
- * free_data.  HTTP/1.1: chunked; HTTP/1.0: until close. */
+/* A body produced in slices: next () appends up to about 64 KiB to `out` and returns false at the
+ * end. It is called again when the socket has drained, until the end or until the client is gone;
+ * then free_data.  HTTP/1.1: chunked; HTTP/1.0: until close. */
 typedef bool (*http_slice_fn)(GString *out, void *data);
 void http_reply_slices(struct http_request *request, unsigned status, const char *content_type,
                        http_slice_fn next, void *data, GDestroyNotify free_data);
@@ -89,8 +91,8 @@ struct http_stats {
 };
 void http_server_stats(const struct http_server *server, struct http_stats *ret_stats);
 
-/* certificate.c: loads the PEM at `path` (key and certificate, 0600), or makes a self-signed RSA one
- * with the names and addresses given (start-up; a 3072-bit key takes a second or so). */
+/* certificate.c: loads the PEM at `path` (key and certificate, 0600), or makes a self-signed RSA
+ * one with the names and addresses given (start-up; a 3072-bit key takes a second or so). */
 GTlsCertificate *certificate_load_or_make(const char *path, const char *hostname,
                                           const char *const *addresses, GError **error);
 /* SHA-256 of the certificate's DER, "AB:CD:...". The caller frees. */
