@@ -10,3 +10,9 @@ TESTS += tests/unit/test-settings
 tests_unit_test_settings_SOURCES = tests/unit/test-settings.c
 tests_unit_test_settings_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_DOCS='"$(abs_top_srcdir)/docs"'
 tests_unit_test_settings_LDADD = libbase.a $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/fake-child
+tests_unit_fake_child_SOURCES = tests/unit/fake-child.c
+tests_unit_fake_child_LDADD = $(GLIB_LIBS)
+TESTS += tests/unit/test-launch.py
+EXTRA_DIST += tests/unit/test-launch.py tests/unit/tap.py
