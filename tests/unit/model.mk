@@ -1,5 +1,5 @@
 # Unit tests of xapid/model and xapid/store.
-model_test_libs = libmodel.a libdatamodel.a libbase.a $(GLIB_LIBS) -lm
+model_test_libs = libmodel.a libdatamodel.a libbase.a $(GLIB_LIBS)
 
 check_PROGRAMS += tests/unit/test-model
 TESTS += tests/unit/test-model
@@ -11,3 +11,9 @@ TESTS += tests/unit/test-model-events
 tests_unit_test_model_events_SOURCES = \
 	tests/unit/test-model-events.c tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_model_events_LDADD = $(model_test_libs)
+
+check_PROGRAMS += tests/unit/test-filter
+TESTS += tests/unit/test-filter
+tests_unit_test_filter_SOURCES = \
+	tests/unit/test-filter.c tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_filter_LDADD = $(model_test_libs)
