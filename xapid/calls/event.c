@@ -232,6 +232,7 @@ struct waiter {
     struct events *events;
     struct call *call;
     struct subscription *subscription; /* owned; NULL: the session's registration */
+    bool tasks_only;
     guint64 since;
     guint timeout;
 };
@@ -352,7 +353,7 @@ model_changed(void *data)
 
     for (GList *item = waiters; item; item = item->next) {
         struct waiter *waiter = item->data;
-        if (waiter->subscription && tasks_only(waiter->subscription))
+        if (waiter->tasks_only)
             serve(waiter, false);
     }
     if (!events->batch && g_hash_table_size(events->waiters))
@@ -367,6 +368,7 @@ wait(struct call *call, struct subscription *subscription, guint64 since, double
     waiter->events = call->api->events;
     waiter->call = call;
     waiter->subscription = subscription;
+    waiter->tasks_only = subscription && tasks_only(subscription);
     waiter->since = since;
     call->waiting = waiter;
     call->on_gone = waiter_gone;

@@ -99,6 +99,23 @@ vm_refresh_allowed(struct txn *txn, const char *vm)
     txn_set_value(txn, vm, "allowed_operations", g_variant_builder_end(&allowed));
 }
 
+/* Index in operations[], or their number when there is none. */
+static unsigned
+operation_find(const char *operation)
+{
+    unsigned i = 0;
+
+    while (i < G_N_ELEMENTS(operations) && !g_str_equal(operations[i].operation, operation))
+        i++;
+    return i;
+}
+
+bool
+vm_knows(const char *operation)
+{
+    return operation_find(operation) < G_N_ELEMENTS(operations);
+}
+
 bool
 vm_may(const struct model *model, const char *vm, const char *operation, GError **error)
 {
@@ -108,10 +125,8 @@ vm_may(const struct model *model, const char *vm, const char *operation, GError 
     g_autoptr(GVariant) blocked =
         model_get(model, vm, dm_field_find(vm_class(), "blocked_operations"));
     g_autofree char *reason = NULL;
-    unsigned i = 0;
+    unsigned i = operation_find(operation);
 
-    while (i < G_N_ELEMENTS(operations) && !g_str_equal(operations[i].operation, operation))
-        i++;
     g_assert(i < G_N_ELEMENTS(operations));
 
     if (model_get_bool(model, vm, "is_control_domain")) {

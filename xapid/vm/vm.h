@@ -30,8 +30,11 @@ const struct dm_class *vm_class(void);
 
 /* Recomputes allowed_operations within txn; to be called after anything it depends on changed. */
 void vm_refresh_allowed(struct txn *txn, const char *vm);
-/* May `operation` begin?  VM_BAD_POWER_STATE [vm, expected, actual], OTHER_OPERATION_IN_PROGRESS,
- * VM_IS_TEMPLATE, VM_IS_SNAPSHOT, OPERATION_BLOCKED, OPERATION_NOT_ALLOWED. */
+/* Is it an operation that this version can do? */
+bool vm_knows(const char *operation);
+/* May `operation` (one that vm_knows) begin?  VM_BAD_POWER_STATE [vm, expected, actual],
+ * OTHER_OPERATION_IN_PROGRESS, VM_IS_TEMPLATE, VM_IS_SNAPSHOT, OPERATION_BLOCKED,
+ * OPERATION_NOT_ALLOWED. */
 bool vm_may(const struct model *model, const char *vm, const char *operation, GError **error);
 
 /* --- config.c --- */

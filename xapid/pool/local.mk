@@ -1,0 +1,4 @@
+noinst_LIBRARIES += libpool.a
+libpool_a_SOURCES = \
+	xapid/pool/licence.c xapid/pool/licence.h \
+	xapid/pool/self.c xapid/pool/self.h
