@@ -108,7 +108,8 @@ on_number(void *context, const char *text, size_t length)
         return fail(p, "a number", "too many digits");
     memcpy(number, text, length);
     number[length] = '\0';
-    if (!strpbrk(number, ".eE")) {
+    /* -0 is a float that was printed without a fraction. */
+    if (!strpbrk(number, ".eE") && strcmp(number, "-0") != 0) {
         if (!g_ascii_string_to_signed(number, 10, G_MININT64, G_MAXINT64, &whole, NULL))
             return fail(p, "a 64-bit integer", number);
         return add_value(p, g_variant_new_int64(whole));
