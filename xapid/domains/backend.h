@@ -85,7 +85,7 @@ struct backend {
 };
 
 extern const struct backend backend_sim;
-#ifdef DOMAINS_LIBXL
+#ifdef HAVE_XEN
 extern const struct backend backend_libxl;
 #endif
 

@@ -4,6 +4,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/backend.c xapid/domains/backend.h \
 	xapid/domains/domains.h \
 	xapid/domains/guest-config.c xapid/domains/guest-config.h \
+	xapid/domains/kernel-file.c xapid/domains/kernel-file.h \
 	xapid/domains/mark.c xapid/domains/mark.h \
 	xapid/domains/message.c xapid/domains/message.h \
 	xapid/domains/operation.c xapid/domains/operation.h \
@@ -18,3 +19,15 @@ libdomains_a_SOURCES = \
 pkglibexec_PROGRAMS += xapid-domains
 xapid_domains_SOURCES = xapid/domains/main.c
 xapid_domains_LDADD = libdomains.a libpeer.a libbase.a $(GLIB_LIBS)
+if WITH_XEN
+noinst_LIBRARIES += libdomainslibxl.a
+libdomainslibxl_a_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
+libdomainslibxl_a_SOURCES = \
+	xapid/domains/libxl.c xapid/domains/libxl-internal.h \
+	xapid/domains/libxl-config.c xapid/domains/libxl-config.h \
+	xapid/domains/libxl-list.c \
+	xapid/domains/libxl-log.c xapid/domains/libxl-log.h \
+	xapid/domains/libxl-record.c xapid/domains/libxl-record.h \
+	xapid/domains/libxl-watch.c
+xapid_domains_LDADD += libdomainslibxl.a libdomains.a libbase.a $(XEN_LIBS) $(GLIB_LIBS)
+endif

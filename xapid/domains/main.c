@@ -61,7 +61,7 @@ backend(void)
 {
     if (app.sim_dir)
         return &backend_sim;
-#ifdef DOMAINS_LIBXL
+#ifdef HAVE_XEN
     return &backend_libxl;
 #else
     return NULL;
@@ -191,7 +191,7 @@ parent_main(void)
     };
 
     if (!backend()) {
-        log_error("built without libxl: --sim DIR is needed");
+        log_error("built without Xen: --sim DIR is needed");
         return EXIT_FAILURE;
     }
     app.loop = g_main_loop_new(NULL, FALSE);

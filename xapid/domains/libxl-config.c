@@ -1,0 +1,82 @@
+/* From a guest config to libxl's; see libxl-config.h.
+ * libxl frees what is in its structs with free (), so the strings here are strdup ()s. */
+#include "config.h"
+
+#include "xapid/domains/libxl-config.h"
+
+#include <libxl_utils.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+
+static void *
+checked(void *memory)
+{
+    if (!memory)
+        g_error("out of memory");
+    return memory;
+}
+
+static char *
+copy(const char *text)
+{
+    return checked(strdup(text));
+}
+
+/* a{ss} as libxl's list: key, value, …, NULL. */
+static libxl_key_value_list
+key_values(GVariant *map)
+{
+    gsize n = g_variant_n_children(map);
+    libxl_key_value_list list;
+    GVariantIter iter;
+    const char *key, *value;
+    size_t i = 0;
+
+    if (n == 0)
+        return NULL;
+    list = checked(calloc(2 * n + 1, sizeof *list));
+    g_variant_iter_init(&iter, map);
+    while (g_variant_iter_next(&iter, "{&s&s}", &key, &value)) {
+        list[i++] = copy(key);
+        list[i++] = copy(value);
+    }
+    return list;
+}
+
+void
+libxl_config_fill(libxl_ctx *ctx, const char *uuid, const struct guest_config *guest,
+                  const char *kernel, const char *ramdisk, libxl_domain_config *config)
+{
+    libxl_domain_create_info *c = &config->c_info;
+    libxl_domain_build_info *b = &config->b_info;
+    libxl_domain_type type = guest->type == GUEST_PV ? LIBXL_DOMAIN_TYPE_PV : LIBXL_DOMAIN_TYPE_PVH;
+
+    c->type = type;
+    c->name = copy(uuid);
+    if (libxl_uuid_from_string(&c->uuid, uuid) < 0)
+        g_error("a checked uuid is none: %s", uuid);
+    c->xsdata = key_values(guest->xenstore);
+    c->platformdata = key_values(guest->platform);
+
+    libxl_domain_build_info_init_type(b, type);
+    b->max_memkb = (uint64_t)guest->memory_static_max / 1024;
+    b->target_memkb = (uint64_t)guest->memory_target / 1024;
+    b->max_vcpus = guest->vcpus_max;
+    if (libxl_cpu_bitmap_alloc(ctx, &b->avail_vcpus, guest->vcpus_max) < 0)
+        g_error("out of memory");
+    libxl_bitmap_set_none(&b->avail_vcpus);
+    for (int i = 0; i < guest->vcpus; i++)
+        libxl_bitmap_set(&b->avail_vcpus, i);
+    b->kernel = copy(kernel);
+    b->ramdisk = ramdisk ? copy(ramdisk) : NULL;
+    b->cmdline = copy(guest->cmdline);
+    /* Claimed at once, so that a build cannot lose its memory half way.  Populate on demand (a
+     * target below the maximum, with a translated guest) cannot be claimed. */
+    libxl_defbool_set(&b->claim_mode,
+                      guest->type == GUEST_PV || guest->memory_target == guest->memory_static_max);
+    /* A domain that ended stays until it is told to go, whichever toolstack looks. */
+    config->on_poweroff = config->on_reboot = config->on_watchdog = config->on_crash =
+        config->on_soft_reset = LIBXL_ACTION_ON_SHUTDOWN_PRESERVE;
+}

@@ -1,0 +1,17 @@
+/* From a checked guest config to libxl's. */
+#ifndef XAPID_DOMAINS_LIBXL_CONFIG_H
+#define XAPID_DOMAINS_LIBXL_CONFIG_H
+
+/* What libxl promises to callers of this version of its interface. */
+#define LIBXL_API_VERSION 0x041400
+#include <libxl.h>
+
+#include "xapid/domains/guest-config.h"
+
+/* Fills `config`, which libxl_domain_config_init () has prepared and libxl_domain_config_dispose ()
+ * frees.  The uuid is the name: labels may repeat, names may not.  `ramdisk` NULL = none.  Makes
+ * no hypervisor call. */
+void libxl_config_fill(libxl_ctx *ctx, const char *uuid, const struct guest_config *guest,
+                       const char *kernel, const char *ramdisk, libxl_domain_config *config);
+
+#endif
