@@ -180,7 +180,7 @@ test_record(void)
         "null,"
         "\"read_only\":false,\"other_config\":{},\"no_such_field\":[1],\"metadata_of_pool\":\"\","
         "\"snapshot_time\":\"0001-01-01T00:00:00Z\",\"on_boot\":\"\","
-        "\"allowed_operations\":\"nonsense\"}",
+        "\"allowed_operations\":\"nonsense\",\"uuid\":5}",
         &error);
 
     g_assert_no_error(error);
@@ -193,7 +193,8 @@ test_record(void)
     assert_member(record, "no_such_field", NULL);
     assert_member(record, "sharable", NULL);           /* null, and no default in the model */
     assert_member(record, "VBDs", "[]");               /* a set of references */
-    assert_member(record, "allowed_operations", NULL); /* read-only and unreadable */
+    assert_member(record, "allowed_operations", "[]"); /* read-only and unreadable: as missing */
+    assert_member(record, "uuid", NULL);
 
     /* A constructor sees that a required member is missing. */
     g_autoptr(GVariant) few = convert_record("record<VDI>", "{}", &error);
