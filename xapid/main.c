@@ -1,1 +1,308 @@
-int main(void);int main(void){return 0;}
+/* xapid, the API daemon: puts the rooms together and runs the main loop.  Started by xapid-launch,
+ * which hands it the listening sockets and its connections to the root programs. */
+#include "config.h"
+
+#include <getopt.h>
+#include <glib-unix.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+#include "lib/faults.h"
+#include "lib/log.h"
+#include "lib/peer/peer.h"
+#include "lib/settings.h"
+#include "xapid/calls/call.h"
+#include "xapid/http/http.h"
+#include "xapid/http/rpc.h"
+#include "xapid/ops/task.h"
+#include "xapid/pool/self.h"
+#include "xapid/store/store.h"
+
+#define COLLECT_SECONDS 60 /* how often finished tasks and idle sessions are looked for */
+
+struct app {
+    GMainLoop *loop;
+    struct settings *settings;
+    char *address;
+    char *host, *pool; /* references of our rows */
+    struct control *control;
+    struct model *model;
+    struct store *store;
+    struct domains *domains;
+    struct hostd *hostd;
+    struct vm_world vm;
+    struct ops *ops;
+    struct api api;
+    struct http_server *http;
+};
+
+/* ---- what arrives from xapid-launch ---- */
+
+static void
+control_received(const char *name, int fd, void *data)
+{
+    static const struct {
+        const char *name;
+        enum http_transport transport;
+    } listeners[] = {
+        {"listen http", HTTP_CLEAR}, {"listen https", HTTP_TLS}, {"listen unix", HTTP_UNIX}};
+    struct app *app = data;
+    g_autoptr(GError) error = NULL;
+
+    if (g_str_equal(name, "peer domains")) {
+        domains_attach(app->domains, fd);
+        return;
+    }
+    if (g_str_equal(name, "peer host")) {
+        hostd_attach(app->hostd, fd);
+        return;
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(listeners); i++) {
+        if (!g_str_equal(name, listeners[i].name))
+            continue;
+        if (!http_server_listen(app->http, fd, listeners[i].transport, &error))
+            log_error("%s: %s", name, error->message);
+        return;
+    }
+    log_warning("xapid-launch sent \"%s\", which is not known", name);
+    close(fd);
+}
+
+static void
+control_gone(void *data)
+{
+    struct app *app = data;
+
+    log_info("xapid-launch has gone");
+    g_main_loop_quit(app->loop);
+}
+
+/* ---- what the root programs tell once ---- */
+
+static void
+hypervisor_known(const GError *error, GVariant *info, void *data)
+{
+    struct app *app = data;
+
+    if (error)
+        log_error("asking for the hypervisor: %s", error->message);
+    else
+        self_set_hypervisor(app->model, app->host, info);
+}
+
+static void
+facts_known(const GError *error, GVariant *result, void *data)
+{
+    struct app *app = data;
+
+    if (error) {
+        log_error("asking for the machine: %s", error->message);
+        return;
+    }
+    g_autoptr(GVariant) facts = g_variant_get_child_value(result, 0);
+    self_set_facts(app->model, app->host, facts);
+}
+
+static void
+domains_changed(const char *uuid, void *data)
+{
+    struct app *app = data;
+
+    vm_look(&app->vm, uuid);
+    /* Memory comes and goes with domains. */
+    domains_host_info(app->domains, hypervisor_known, app);
+}
+
+/* ---- the life of the process ---- */
+
+static gboolean
+collect(void *data)
+{
+    struct app *app = data;
+    gint64 now = g_get_real_time();
+
+    task_collect(app->model, now);
+    session_collect(&app->api, now);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+quit(void *data)
+{
+    struct app *app = data;
+
+    g_main_loop_quit(app->loop);
+}
+
+static gboolean
+on_signal(void *data)
+{
+    quit(data);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+start_api(struct app *app)
+{
+    static const struct call_impl *const tables[] = {calls_auth,    calls_event, calls_host,
+                                                     calls_pool,    calls_role,  calls_session,
+                                                     calls_subject, calls_task,  calls_vm};
+
+    app->api.model = app->model;
+    app->api.ops = app->ops;
+    app->api.vm = &app->vm;
+    app->api.hostd = app->hostd;
+    app->api.host = app->host;
+    app->api.pool = app->pool;
+    app->api.shutdown = quit;
+    app->api.shutdown_data = app;
+    api_init(&app->api);
+    for (unsigned i = 0; i < G_N_ELEMENTS(tables); i++)
+        api_register(&app->api, tables[i]);
+    app->api.events = events_new(&app->api);
+}
+
+static void
+start_operations(struct app *app)
+{
+    const struct ops_world world = {.kinds = vm_step_kinds,
+                                    .finish = vm_finish,
+                                    .mark = vm_mark,
+                                    .idle = vm_idle,
+                                    .data = &app->vm};
+
+    app->vm.model = app->model;
+    app->vm.domains = app->domains;
+    app->vm.host = app->host;
+    app->vm.guest_kernels = app->settings->guest_kernels;
+    app->vm.address = app->address;
+    app->vm.look = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    app->ops = ops_new(app->model, &world);
+    app->vm.ops = app->ops;
+}
+
+static struct http_limits
+limits_of(const struct settings_limits *settings)
+{
+    struct http_limits limits = http_limits_default;
+
+    limits.max_connections = settings->max_connections;
+    limits.max_connections_per_address = settings->max_connections_per_address;
+    limits.max_body = settings->max_body;
+    limits.max_header = settings->max_header;
+    limits.header_read_seconds = settings->header_read_seconds;
+    limits.header_total_seconds = settings->header_total_seconds;
+    limits.body_read_seconds = settings->body_read_seconds;
+    limits.keep_alive_seconds = settings->keep_alive_seconds;
+    limits.max_bodies_total = settings->max_bodies_total;
+    return limits;
+}
+
+static bool
+start(struct app *app, GError **error)
+{
+    g_autofree char *database = g_build_filename(app->settings->state_dir, "xapid.db", NULL);
+    g_autofree char *pem = g_build_filename(app->settings->state_dir, "xapid-ssl.pem", NULL);
+    const struct http_limits limits = limits_of(&app->settings->limits);
+
+    app->address = settings_address(app->settings);
+    app->model = model_new();
+    if (!rbac_load_roles(app->model, error) ||
+        !(app->store = store_open(database, app->model, error)) ||
+        !self_ensure(app->model, app->address, &app->host, &app->pool, error))
+        return false;
+    app->domains = domains_new(domains_changed, app);
+    app->hostd = hostd_new();
+    start_operations(app);
+    start_api(app);
+
+    const char *const addresses[] = {app->address, NULL};
+    g_autoptr(GTlsCertificate) certificate =
+        certificate_load_or_make(pem, g_get_host_name(), addresses, error);
+    if (!certificate)
+        return false;
+    app->http = http_server_new(&limits, certificate);
+    rpc_serve(app->http, &app->api);
+
+    domains_host_info(app->domains, hypervisor_known, app);
+    hostd_facts(app->hostd, facts_known, app);
+    ops_recover(app->ops);
+    if (!(app->control = control_new(control_received, control_gone, app, error)))
+        return false;
+    g_timeout_add_seconds(COLLECT_SECONDS, collect, app);
+    g_unix_signal_add(SIGTERM, on_signal, app);
+    g_unix_signal_add(SIGINT, on_signal, app);
+    control_ready(app->control);
+    return true;
+}
+
+static G_NORETURN void
+usage(int status)
+{
+    fprintf(status ? stderr : stdout,
+            "usage: xapid [--config FILE]\n"
+            "Serves the XenAPI; xapid-launch starts it.\n"
+            "  --config FILE    configuration (default: %s)\n"
+            "  --fault-points   list the fault points of this program\n"
+            "  --help, --version\n",
+            SETTINGS_FILE);
+    exit(status);
+}
+
+static const char *
+parse_options(int argc, char **argv)
+{
+    static const struct option table[] = {{"config", required_argument, NULL, 'c'},
+                                          {"fault-points", no_argument, NULL, 'f'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
+    const char *config = NULL;
+    int c;
+
+    while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            config = optarg;
+            break;
+        case 'f':
+            faults_list();
+            exit(0);
+        case 'v':
+            puts(PACKAGE_STRING);
+            exit(0);
+        case 'h':
+            usage(0);
+        default:
+            usage(2);
+        }
+    }
+    if (optind < argc)
+        usage(2);
+    return config;
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    struct app app = {0};
+    const char *config = parse_options(argc, argv);
+
+    log_init("xapid", LOG_LEVEL_INFO);
+    app.settings = settings_load(config, &error);
+    if (app.settings)
+        log_init("xapid", app.settings->log_level);
+    app.loop = g_main_loop_new(NULL, FALSE);
+    if (!app.settings || !faults_init(&error) || !start(&app, &error)) {
+        log_error("cannot start: %s", error->message);
+        return 1;
+    }
+    g_main_loop_run(app.loop);
+    /* What is acknowledged is on disk; the rest of memory goes with the process. */
+    store_close(app.store);
+    return 0;
+}

@@ -105,11 +105,11 @@ end_task(struct call *call, const GError *error, GVariant *value)
 
     if (txn) {
         if (error) {
-            task_fail(txn, model, call->task, error);
+            task_fail(txn, call->task, error);
         } else {
             g_autoptr(GString) xml = g_string_new(NULL);
             xmlrpc_value_encode(xml, call->message->result, value);
-            task_succeed(txn, model, call->task, xml->str);
+            task_succeed(txn, call->task, xml->str);
         }
         txn_commit(txn, &failed);
     }

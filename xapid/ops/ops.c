@@ -335,9 +335,9 @@ write_end(struct op *op)
         ops->world.finish(op, txn, op->error);
         txn_journal(txn, key, NULL);
         if (op->task && op->error)
-            task_fail(txn, ops->model, op->task, op->error);
+            task_fail(txn, op->task, op->error);
         else if (op->task)
-            task_succeed(txn, ops->model, op->task, "<value></value>");
+            task_succeed(txn, op->task, "<value></value>");
         generation = txn_commit(txn, &failed);
     }
     if (!generation) {

@@ -57,15 +57,14 @@ task_create(struct txn *txn, struct model *model, const char *label, const char 
 }
 
 static bool
-task_is_open(struct txn *txn, struct model *model, const char *task)
+task_is_open(struct txn *txn, const char *task)
 {
     const struct dm_field *status_field = dm_field_find(task_class(), "status");
-    g_autoptr(GVariant) status = NULL;
 
-    if (!model_has(model, task_class(), task))
+    if (!txn_has(txn, task_class(), task))
         return false;
-    status = txn_get(txn, task, status_field);
-    const char *text = status ? g_variant_get_string(status, NULL) : "";
+    g_autoptr(GVariant) status = txn_get(txn, task, status_field);
+    const char *text = g_variant_get_string(status, NULL);
     return g_str_equal(text, "pending") || g_str_equal(text, "cancelling");
 }
 
@@ -80,9 +79,9 @@ task_end(struct txn *txn, const char *task, const char *status)
 }
 
 void
-task_succeed(struct txn *txn, struct model *model, const char *task, const char *result_xml)
+task_succeed(struct txn *txn, const char *task, const char *result_xml)
 {
-    if (!task_is_open(txn, model, task))
+    if (!task_is_open(txn, task))
         return;
     task_end(txn, task, "success");
     txn_set_string(txn, task, "result", result_xml);
@@ -90,9 +89,9 @@ task_succeed(struct txn *txn, struct model *model, const char *task, const char 
 }
 
 void
-task_fail(struct txn *txn, struct model *model, const char *task, const GError *error)
+task_fail(struct txn *txn, const char *task, const GError *error)
 {
-    if (!task_is_open(txn, model, task))
+    if (!task_is_open(txn, task))
         return;
     if (api_error_is(error, "TASK_CANCELLED")) {
         task_end(txn, task, "cancelled");
@@ -117,9 +116,7 @@ task_progress(struct model *model, const char *task, double progress)
     g_autoptr(GVariant) old = model_get(model, task, field);
     if (progress - g_variant_get_double(old) < 0.01)
         return;
-    struct txn *txn = model_begin(model, &error);
-    if (!txn)
-        return; /* read-only: progress can wait */
+    struct txn *txn = model_begin_volatile(model);
     txn_set_value(txn, task, "progress", g_variant_new_double(MIN(progress, 1.0)));
     if (!txn_commit(txn, &error))
         log_debug("progress of %s: %s", task, error->message);

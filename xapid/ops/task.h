@@ -14,9 +14,9 @@ const char *task_create(struct txn *txn, struct model *model, const char *label,
                         GError **error);
 /* Ends a task that is still pending or cancelling; a no-op otherwise, or when it was destroyed.
  * result_xml: one <value> element. */
-void task_succeed(struct txn *txn, struct model *model, const char *task, const char *result_xml);
+void task_succeed(struct txn *txn, const char *task, const char *result_xml);
 /* TASK_CANCELLED makes it cancelled, anything else failure. */
-void task_fail(struct txn *txn, struct model *model, const char *task, const GError *error);
+void task_fail(struct txn *txn, const char *task, const GError *error);
 /* progress 0..1, written only when it moved by a hundredth. */
 void task_progress(struct model *model, const char *task, double progress);
 /* Shows `cancel` in allowed_operations, or not. */

@@ -106,10 +106,7 @@ vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
 void
 vm_mark(struct txn *txn, const char *vm, const char *operation, const char *key, bool running)
 {
-    const struct dm_field *field = dm_field_find(vm_class(), "current_operations");
-    g_autoptr(GVariant) current = txn_get(txn, vm, field);
-
-    if (!current)
+    if (!txn_has(txn, vm_class(), vm))
         return; /* destroyed meanwhile */
     txn_set_map_value(txn, vm, "current_operations", key, running ? operation : NULL);
     vm_refresh_allowed(txn, vm);

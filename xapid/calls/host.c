@@ -1,0 +1,177 @@
+/* Class host. */
+#include "config.h"
+
+#include <time.h>
+
+#include "lib/error.h"
+#include "xapid/calls/call.h"
+#include "xapid/pool/self.h"
+
+/* ---- enabling ---- */
+
+static void
+set_enabled(struct call *call, bool enabled)
+{
+    const char *host = call_ref(call, 0);
+    struct txn *txn = call_begin(call);
+
+    if (!txn)
+        return;
+    txn_set_value(txn, host, "enabled", g_variant_new_boolean(enabled));
+    self_refresh_allowed(txn, host);
+    call_commit(call, txn, NULL);
+}
+
+static void
+enable(struct call *call)
+{
+    set_enabled(call, true);
+}
+
+static void
+disable(struct call *call)
+{
+    set_enabled(call, false);
+}
+
+/* ---- clocks ---- */
+
+static void
+get_servertime(struct call *call)
+{
+    call_return(call, g_variant_new_int64(g_get_real_time()));
+}
+
+/* Local wall-clock time, in a field that has no zone. */
+static void
+get_server_localtime(struct call *call)
+{
+    time_t now = g_get_real_time() / G_USEC_PER_SEC;
+    struct tm local;
+
+    localtime_r(&now, &local);
+    call_return(call, g_variant_new_int64((now + local.tm_gmtoff) * G_USEC_PER_SEC));
+}
+
+/* ---- the agent ---- */
+
+static void
+list_methods(struct call *call)
+{
+    GVariantBuilder names;
+
+    g_variant_builder_init(&names, G_VARIANT_TYPE("as"));
+    for (unsigned i = 0; i < dm_n_messages; i++)
+        g_variant_builder_add(&names, "s", dm_messages[i].full_name);
+    call_return(call, g_variant_builder_end(&names));
+}
+
+static gboolean
+shutdown_now(void *data)
+{
+    struct api *api = data;
+
+    api->shutdown(api->shutdown_data);
+    return G_SOURCE_REMOVE;
+}
+
+/* xapid-launch starts us again at once; guests do not notice. */
+static void
+restart_agent(struct call *call)
+{
+    struct api *api = call->api;
+
+    call_return(call, NULL);
+    g_timeout_add(200, shutdown_now, api); /* the answer leaves first */
+}
+
+static void
+is_in_emergency_mode(struct call *call)
+{
+    call_return_bool(call, false); /* a pool of one has no coordinator to lose */
+}
+
+static void
+nothing_wrong(struct call *call)
+{
+    call_return(call, NULL);
+}
+
+/* ---- memory ---- */
+
+static void
+memory_known(const GError *error, GVariant *info, void *data)
+{
+    struct call *call = data;
+    gint64 free_bytes = 0;
+
+    if (error) {
+        call_fail(call, g_error_copy(error));
+        return;
+    }
+    g_variant_lookup(info, "memory_free", "x", &free_bytes);
+    call_return(call, g_variant_new_int64(free_bytes));
+}
+
+static void
+compute_free_memory(struct call *call)
+{
+    domains_host_info(call->api->vm->domains, memory_known, call);
+}
+
+/* ---- who may log in ---- */
+
+static void
+enable_external_auth(struct call *call)
+{
+    const char *host = call_ref(call, 0), *type = call_string(call, 3);
+    g_autofree char *now = model_get_string(call->api->model, host, "external_auth_type");
+    g_autofree char *service =
+        model_get_string(call->api->model, host, "external_auth_service_name");
+    struct txn *txn;
+
+    if (*now) {
+        call_fail_code(call, "AUTH_ALREADY_ENABLED", now, service, NULL);
+        return;
+    }
+    if (!g_str_equal(type, "PAM")) {
+        call_fail_code(call, "AUTH_UNKNOWN_TYPE", type, NULL);
+        return;
+    }
+    if (!(txn = call_begin(call)))
+        return;
+    txn_set_string(txn, host, "external_auth_type", type);
+    txn_set_string(txn, host, "external_auth_service_name", call_string(call, 2));
+    txn_set_value(txn, host, "external_auth_configuration", call->args[1]);
+    call_commit(call, txn, NULL);
+}
+
+static void
+disable_external_auth(struct call *call)
+{
+    const char *host = call_ref(call, 0);
+    struct txn *txn = call_begin(call);
+
+    if (!txn)
+        return;
+    txn_set_string(txn, host, "external_auth_type", "");
+    txn_set_string(txn, host, "external_auth_service_name", "");
+    txn_set_value(txn, host, "external_auth_configuration",
+                  g_variant_new_array(G_VARIANT_TYPE("{ss}"), NULL, 0));
+    call_commit(call, txn, NULL);
+}
+
+const struct call_impl calls_host[] = {
+    {"host.enable", enable},
+    {"host.disable", disable},
+    {"host.get_servertime", get_servertime},
+    {"host.get_server_localtime", get_server_localtime},
+    {"host.list_methods", list_methods},
+    {"host.restart_agent", restart_agent},
+    {"host.is_in_emergency_mode", is_in_emergency_mode},
+    {"host.local_assert_healthy", nothing_wrong},
+    {"host.compute_free_memory", compute_free_memory},
+    {"host.enable_external_auth", enable_external_auth},
+    {"host.disable_external_auth", disable_external_auth},
+    {NULL, NULL},
+};

@@ -1,0 +1,19 @@
+noinst_LIBRARIES += libcalls.a librpc.a
+libcalls_a_SOURCES = \
+	xapid/calls/call.h \
+	xapid/calls/dispatch.c \
+	xapid/calls/event.c \
+	xapid/calls/generic.c \
+	xapid/calls/host.c \
+	xapid/calls/hostd.c xapid/calls/hostd.h \
+	xapid/calls/pool.c \
+	xapid/calls/rbac.c \
+	xapid/calls/role.c \
+	xapid/calls/session.c \
+	xapid/calls/subject.c \
+	xapid/calls/task.c \
+	xapid/calls/vm.c
+xapid/calls/hostd.$(OBJEXT): lib/peer/host1.h
+
+# The seam between http/ and calls/.
+librpc_a_SOURCES = xapid/http/rpc.c xapid/http/rpc.h

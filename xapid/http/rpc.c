@@ -1,0 +1,138 @@
+#include "config.h"
+
+#include "xapid/http/rpc.h"
+
+#include <string.h>
+
+#include "lib/error.h"
+#include "lib/wire/jsonrpc.h"
+#include "lib/wire/xmlrpc.h"
+
+/* One request on its way through the API. */
+struct rpc {
+    struct http_request *http;
+    struct rpc_request request;
+    struct exchange *exchange;
+};
+
+static const char *
+content_type(const struct rpc *rpc)
+{
+    /* To the letter: with a charset behind it, xen-api takes the other protocol for good. */
+    return rpc->request.dialect == RPC_XML ? "text/xml" : "application/json";
+}
+
+static void
+send_body(struct rpc *rpc, GString *body)
+{
+    g_autoptr(GBytes) bytes = g_string_free_to_bytes(body);
+
+    http_reply_header(rpc->http, "Access-Control-Allow-Origin", "*");
+    http_reply_header(rpc->http, "Access-Control-Allow-Headers", "X-Requested-With");
+    http_reply(rpc->http, 200, content_type(rpc), bytes);
+}
+
+static void
+answered(const GError *error, const struct dm_type *type, GVariant *value, bool bare, void *data)
+{
+    struct rpc *rpc = data;
+    GString *body = g_string_sized_new(4096);
+
+    if (rpc->request.dialect == RPC_XML && error)
+        xmlrpc_reply_failure(body, error);
+    else if (rpc->request.dialect == RPC_XML)
+        xmlrpc_reply_success(body, type, value, bare);
+    else if (error)
+        jsonrpc_reply_failure(body, &rpc->request, error);
+    else
+        jsonrpc_reply_success(body, &rpc->request, type, value);
+    send_body(rpc, body);
+    rpc_request_clear(&rpc->request);
+    g_free(rpc);
+}
+
+static void
+gone(void *data)
+{
+    struct rpc *rpc = data;
+
+    if (rpc->exchange)
+        call_gone(rpc->exchange);
+}
+
+static void
+serve(struct http_request *http, struct api *api, bool json)
+{
+    struct rpc *rpc = g_new0(struct rpc, 1);
+    gsize length;
+    const char *body = g_bytes_get_data(http_request_body(http), &length);
+    const struct call_origin origin = {.local_root = http_request_transport(http) == HTTP_UNIX &&
+                                                     http_request_peer_uid(http) == 0};
+    g_autoptr(GError) error = NULL;
+
+    rpc->http = http;
+    bool ok = json ? jsonrpc_request_parse(body, length, &rpc->request, &error)
+                   : xmlrpc_request_parse(body, length, &rpc->request, &error);
+    if (!ok) {
+        if (!json)
+            rpc->request.dialect = RPC_XML;
+        answered(error, NULL, NULL, false, rpc);
+        return;
+    }
+    http_request_on_gone(http, gone, rpc);
+    struct exchange *exchange = api_call(api, &rpc->request, &origin, answered, rpc);
+    if (exchange) /* else it was answered, and rpc is no more */
+        rpc->exchange = exchange;
+}
+
+static void
+serve_xml(struct http_request *http, void *data)
+{
+    serve(http, data, false);
+}
+
+static void
+serve_json(struct http_request *http, void *data)
+{
+    serve(http, data, true);
+}
+
+static void
+serve_options(struct http_request *http, void *data)
+{
+    const char *asked = http_request_header(http, "Access-Control-Request-Headers");
+    g_autofree char *allowed =
+        asked ? g_strconcat(asked, ", X-Requested-With", NULL) : g_strdup("X-Requested-With");
+
+    (void)data;
+    http_reply_header(http, "Access-Control-Allow-Origin", "*");
+    http_reply_header(http, "Access-Control-Allow-Headers", allowed);
+    http_reply_header(http, "Access-Control-Allow-Methods", "PUT");
+    http_reply(http, 200, "text/plain", NULL);
+}
+
+static void
+not_implemented(struct http_request *http, void *data)
+{
+    const struct dm_http_action *action = data;
+    g_autofree char *text = g_strdup_printf("%s is not implemented\n", action->name);
+
+    http_reply_error(http, 501, text);
+}
+
+void
+rpc_serve(struct http_server *server, struct api *api)
+{
+    for (unsigned i = 0; i < dm_n_http_actions; i++) {
+        const struct dm_http_action *action = &dm_http_actions[i];
+        if (!g_str_equal(action->path, "/"))
+            http_server_route(server, action->method, action->path, not_implemented,
+                              (void *)action);
+    }
+    /* "/" catches every other path: clients post to /RPC2, /xmlrpc and others. */
+    http_server_route(server, "POST", "/", serve_xml, api);
+    http_server_route(server, "POST", "/RPC2", serve_xml, api);
+    http_server_route(server, "POST", "/json", serve_xml, api);
+    http_server_route(server, "POST", "/jsonrpc", serve_json, api);
+    http_server_route(server, "OPTIONS", "/", serve_options, api);
+}
