@@ -11,3 +11,13 @@ TESTS += tests/unit/test-domains-service
 tests_unit_test_domains_service_SOURCES = tests/unit/test-domains-service.c
 tests_unit_test_domains_service_LDADD = libdomainsclient.a libdomains.a libpeer.a libbase.a \
 	$(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-domains-guest-config
+TESTS += tests/unit/test-domains-guest-config
+tests_unit_test_domains_guest_config_SOURCES = tests/unit/test-domains-guest-config.c
+tests_unit_test_domains_guest_config_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-domains-verbs
+TESTS += tests/unit/test-domains-verbs
+tests_unit_test_domains_verbs_SOURCES = tests/unit/test-domains-verbs.c
+tests_unit_test_domains_verbs_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
