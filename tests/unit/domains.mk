@@ -21,3 +21,12 @@ check_PROGRAMS += tests/unit/test-domains-verbs
 TESTS += tests/unit/test-domains-verbs
 tests_unit_test_domains_verbs_SOURCES = tests/unit/test-domains-verbs.c
 tests_unit_test_domains_verbs_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
+
+if WITH_XEN
+check_PROGRAMS += tests/unit/test-domains-libxl
+TESTS += tests/unit/test-domains-libxl
+tests_unit_test_domains_libxl_SOURCES = tests/unit/test-domains-libxl.c
+tests_unit_test_domains_libxl_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
+tests_unit_test_domains_libxl_LDADD = libdomainslibxl.a libdomains.a libbase.a $(XEN_LIBS) \
+	$(GLIB_LIBS)
+endif

@@ -1,0 +1,173 @@
+/* What the libxl backend asks of libxl, without Xen: the config it fills, compared as libxl's own
+ * JSON with golden text, and the record on a domain. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xenctrl.h>
+#include <xenstore.h>
+
+#include "xapid/domains/guest-config.h"
+#include "xapid/domains/libxl-config.h"
+#include "xapid/domains/libxl-log.h"
+#include "xapid/domains/libxl-record.h"
+
+#define UUID "aaaaaaaa-0000-4000-8000-000000000001"
+
+#define GOLDEN_ACTIONS                                                                             \
+    "\"on_poweroff\": \"preserve\",\"on_reboot\": \"preserve\",\"on_watchdog\": \"preserve\","     \
+    "\"on_crash\": \"preserve\",\"on_soft_reset\": \"preserve\"}"
+#define GOLDEN_PV                                                                                  \
+    "{\"c_info\": {\"type\": \"pv\",\"name\": \"" UUID "\",\"uuid\": \"" UUID "\","                \
+    "\"xsdata\": {\"vm-data/a\": \"1\"},\"platformdata\": {\"cores-per-socket\": \"2\"}},"         \
+    "\"b_info\": {\"max_vcpus\": 4,\"avail_vcpus\": [0,1],\"max_memkb\": "                         \
+    "131072,\"target_memkb\": 98304,"                                                              \
+    "\"sched_params\": {},\"claim_mode\": \"True\",\"kernel\": \"/proc/self/fd/7\","               \
+    "\"cmdline\": \"console=hvc0 quiet\",\"ramdisk\": \"/proc/self/fd/8\",\"type.pv\": {},"        \
+    "\"arch_arm\": {},\"arch_x86\": {}}," GOLDEN_ACTIONS
+#define GOLDEN_PVH                                                                                 \
+    "{\"c_info\": {\"type\": \"pvh\",\"name\": \"" UUID "\",\"uuid\": \"" UUID "\"},"              \
+    "\"b_info\": {\"max_vcpus\": 1,\"avail_vcpus\": [0],\"max_memkb\": 131072,\"target_memkb\": "  \
+    "131072,"                                                                                      \
+    "\"sched_params\": {},\"claim_mode\": \"True\",\"kernel\": \"/proc/self/fd/7\","               \
+    "\"cmdline\": \"\",\"type.pvh\": {},\"arch_arm\": {},\"arch_x86\": {}}," GOLDEN_ACTIONS
+
+/* A context opens these two; nothing that the tests call uses them. */
+#define OVERRIDE __attribute__((visibility("default"), used))
+
+OVERRIDE xc_interface *
+xc_interface_open(xentoollog_logger *logger, xentoollog_logger *dombuild_logger, unsigned flags)
+{
+    (void)logger;
+    (void)dombuild_logger;
+    (void)flags;
+    return (xc_interface *)malloc(1);
+}
+
+OVERRIDE int
+xc_interface_close(xc_interface *xch)
+{
+    free(xch);
+    return 0;
+}
+
+OVERRIDE struct xs_handle *
+xs_open(unsigned long flags)
+{
+    (void)flags;
+    return (struct xs_handle *)malloc(1);
+}
+
+OVERRIDE void
+xs_close(struct xs_handle *xs)
+{
+    free(xs);
+}
+
+static char *
+json_of(const char *args_text)
+{
+    g_autoptr(GVariant) args =
+        g_variant_parse(G_VARIANT_TYPE("a{sv}"), args_text, NULL, NULL, NULL);
+    g_auto(guest_config) guest = {0};
+    g_autoptr(GError) error = NULL;
+    struct libxl_log log;
+    libxl_domain_config config;
+    libxl_ctx *ctx;
+    char *json, *copy;
+
+    g_assert_nonnull(args);
+    guest_config_parse(args, &guest, &error);
+    g_assert_no_error(error);
+    libxl_log_init(&log);
+    g_assert_cmpint(libxl_ctx_alloc(&ctx, LIBXL_VERSION, 0, &log.logger), ==, 0);
+    libxl_domain_config_init(&config);
+    libxl_config_fill(ctx, UUID, &guest, "/proc/self/fd/7",
+                      *guest.ramdisk ? "/proc/self/fd/8" : NULL, &config);
+    json = libxl_domain_config_to_json(ctx, &config);
+    g_assert_nonnull(json);
+    /* Layout is not the matter. */
+    g_auto(GStrv) lines = g_strsplit(json, "\n", -1);
+    for (char **line = lines; *line; line++)
+        g_strstrip(*line);
+    copy = g_strjoinv("", lines);
+    free(json);
+    libxl_domain_config_dispose(&config);
+    libxl_ctx_free(ctx);
+    return copy;
+}
+
+static void
+test_pv(void)
+{
+    g_autofree char *json = json_of(
+        "{'type': <'pv'>, 'memory_static_max': <int64 134217728>, 'memory_target': "
+        "<int64 100663296>, 'vcpus_max': <4>, 'vcpus': <2>, 'kernel': <'vmlinux'>, 'ramdisk': "
+        "<'initrd'>, 'cmdline': <'console=hvc0 quiet'>, 'name_label': <'never a name'>, "
+        "'xenstore': <{'vm-data/a': '1'}>, 'platform': <{'cores-per-socket': '2'}>}");
+
+    g_assert_cmpstr(json, ==, GOLDEN_PV);
+}
+
+static void
+test_pvh(void)
+{
+    g_autofree char *json =
+        json_of("{'type': <'pvh'>, 'memory_static_max': <int64 134217728>, 'memory_target': "
+                "<int64 134217728>, 'vcpus_max': <1>, 'vcpus': <1>, 'kernel': <'vmlinux'>}");
+
+    g_assert_cmpstr(json, ==, GOLDEN_PVH);
+}
+
+/* A PVH guest with less than its maximum is populated on demand, which cannot be claimed. */
+static void
+test_pvh_on_demand(void)
+{
+    g_autofree char *json =
+        json_of("{'type': <'pvh'>, 'memory_static_max': <int64 134217728>, 'memory_target': "
+                "<int64 67108864>, 'vcpus_max': <1>, 'vcpus': <1>, 'kernel': <'vmlinux'>}");
+
+    g_assert_nonnull(strstr(json, "\"claim_mode\": \"False\""));
+    g_assert_nonnull(strstr(json, "\"target_memkb\": 65536"));
+}
+
+static void
+test_record(void)
+{
+    g_autofree char *text = record_format(UUID, "op:1", "it's a \"label\" \\ \303\274");
+    g_autofree char *op_id = NULL, *label = NULL;
+
+    g_assert_true(record_parse(text, strlen(text), UUID, &op_id, &label));
+    g_assert_cmpstr(op_id, ==, "op:1");
+    g_assert_cmpstr(label, ==, "it's a \"label\" \\ \303\274");
+}
+
+static void
+test_bad_records(void)
+{
+    g_autofree char *text = record_format(UUID, "op:1", "label");
+    g_autofree char *huge = g_strnfill(RECORD_MAX + 1, ' ');
+    char *op_id = NULL, *label = NULL;
+
+    g_assert_false(
+        record_parse(text, strlen(text), "aaaaaaaa-0000-4000-8000-000000000002", &op_id, &label));
+    for (gsize cut = 0; cut < strlen(text); cut++)
+        g_assert_false(record_parse(text, cut, UUID, &op_id, &label));
+    g_assert_false(record_parse(huge, RECORD_MAX + 1, UUID, &op_id, &label));
+    g_assert_false(record_parse("{}", 2, UUID, &op_id, &label));
+    g_assert_false(record_parse("\0\1\2", 3, UUID, &op_id, &label));
+    g_assert_null(op_id);
+    g_assert_null(label);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/domains/libxl/pv", test_pv);
+    g_test_add_func("/domains/libxl/pvh", test_pvh);
+    g_test_add_func("/domains/libxl/pvh-on-demand", test_pvh_on_demand);
+    g_test_add_func("/domains/libxl/record", test_record);
+    g_test_add_func("/domains/libxl/bad-records", test_bad_records);
+    return g_test_run();
+}
