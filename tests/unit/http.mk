@@ -1,6 +1,13 @@
 HTTP_TEST_CFLAGS = $(AM_CFLAGS) $(SOUP_CFLAGS) $(GNUTLS_CFLAGS)
 HTTP_TEST_LDADD = libhttp.a libbase.a $(SOUP_LIBS) $(GNUTLS_LIBS) $(GLIB_LIBS)
 
+check_PROGRAMS += tests/unit/test-http
+TESTS += tests/unit/test-http
+tests_unit_test_http_SOURCES = tests/unit/test-http.c tests/unit/http-fixture.c \
+	tests/unit/http-fixture.h
+tests_unit_test_http_CFLAGS = $(HTTP_TEST_CFLAGS)
+tests_unit_test_http_LDADD = $(HTTP_TEST_LDADD)
+
 check_PROGRAMS += tests/sim/http-echo
 tests_sim_http_echo_SOURCES = tests/sim/http-echo.c
 tests_sim_http_echo_CFLAGS = $(HTTP_TEST_CFLAGS)

@@ -40,10 +40,9 @@ feed_slice(SoupServerMessage *message, struct http_request *request)
     /* An empty chunk would end the body. */
     while (out->len == 0 && !request->next_ended)
         request->next_ended = !request->next(out, request->next_data);
-    if (out->len > 0)
-        soup_message_body_append_bytes(body, g_string_free_to_bytes(out));
-    else
-        g_string_free(out, TRUE);
+    g_autoptr(GBytes) slice = g_string_free_to_bytes(out);
+    if (g_bytes_get_size(slice) > 0)
+        soup_message_body_append_bytes(body, slice);
     if (request->next_ended)
         soup_message_body_complete(body);
 }
@@ -83,7 +82,8 @@ on_message(SoupServer *soup, SoupServerMessage *message, const char *path, GHash
     g_signal_connect(message, "wrote-body", G_CALLBACK(on_wrote_body), request->connection->reply);
     if (!request->next) {
         soup_message_headers_set_encoding(headers, SOUP_ENCODING_CONTENT_LENGTH);
-        soup_message_body_append_bytes(body, request->reply_body);
+        if (g_bytes_get_size(request->reply_body) > 0)
+            soup_message_body_append_bytes(body, request->reply_body);
         soup_message_body_complete(body);
         return;
     }
