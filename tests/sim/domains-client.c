@@ -195,13 +195,17 @@ client_free(struct domains_client *client)
     g_free(client);
 }
 
-void
+bool
 client_stop(struct domains_client *client)
 {
+    bool ok;
+
     close(client->control);
     client->control = -1;
-    g_subprocess_wait(client->process, NULL, NULL);
+    ok = g_subprocess_wait(client->process, NULL, NULL) &&
+         g_subprocess_get_successful(client->process);
     client_free(client);
+    return ok;
 }
 
 void

@@ -238,7 +238,7 @@ main(int argc, char **argv)
         printf("error %s\n", failure->message);
         failures++;
     }
-    if (ctl.client)
-        client_stop(ctl.client);
+    if (ctl.client && !client_stop(ctl.client))
+        failures++;
     return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -79,7 +79,7 @@ tear_down(struct fixture *f, gconstpointer data)
 
     (void)data;
     if (f->client)
-        client_stop(f->client);
+        g_assert_true(client_stop(f->client));
     g_assert_false(g_file_test(violations, G_FILE_TEST_EXISTS));
     remove_tree(f->dir);
     g_free(f->dir);
