@@ -22,7 +22,7 @@ struct level {
 struct parser {
     struct level levels[JSONRPC_MAX_DEPTH];
     unsigned depth;
-    unsigned count;
+    unsigned count, max_values;
     GVariant *result; /* full */
     GError *error;
 };
@@ -40,7 +40,7 @@ static int
 add_value(struct parser *p, GVariant *value)
 {
     g_variant_ref_sink(value);
-    if (++p->count > JSONRPC_MAX_VALUES) {
+    if (++p->count > p->max_values) {
         g_variant_unref(value);
         return fail(p, "JSON", "too many values");
     }
@@ -252,7 +252,7 @@ parser_clear(struct parser *p)
 GVariant *
 json_parse(const char *text, size_t length, GError **error)
 {
-    struct parser p = {.depth = 0};
+    struct parser p = {.max_values = JSONRPC_MAX_VALUES};
     GVariant *value = parse(&p, text, length);
 
     if (!value)
@@ -347,7 +347,7 @@ bool
 jsonrpc_request_parse(const char *body, size_t length, struct rpc_request *ret_request,
                       GError **error)
 {
-    struct parser p = {.depth = 0};
+    struct parser p = {.max_values = JSONRPC_MAX_VALUES};
     bool ok = false;
 
     *ret_request = (struct rpc_request){.dialect = RPC_JSON2};
@@ -396,8 +396,13 @@ error_from_reply(GVariant *failure)
 GVariant *
 jsonrpc_reply_parse(const struct dm_type *type, const char *body, size_t length, GError **error)
 {
-    g_autoptr(GVariant) reply = json_parse(body, length, error);
+    /* The caller chose its server and how many bytes to take from it. */
+    struct parser p = {.max_values = G_MAXUINT};
+    g_autoptr(GVariant) reply = parse(&p, body, length);
 
+    if (!reply)
+        g_propagate_error(error, g_steal_pointer(&p.error));
+    parser_clear(&p);
     if (!reply)
         return NULL;
     if (!g_variant_is_of_type(reply, G_VARIANT_TYPE_VARDICT)) {

@@ -11,7 +11,7 @@
 #include "lib/wire/value.h"
 
 #define JSONRPC_MAX_DEPTH 48 /* an untyped value nests two GVariants a level, of 128 at most */
-#define JSONRPC_MAX_VALUES 1000000
+#define JSONRPC_MAX_VALUES 1000000 /* values in one text; a client reads replies without it */
 
 /* method, params and id as given; version 2 when "jsonrpc" is "2.0", 1 when it is missing.  On
  * error ret_request is still initialised, with the dialect and id as far as they were understood,

@@ -63,7 +63,7 @@ xmlrpc_request_parse(const char *body, size_t length, struct rpc_request *ret_re
                      GError **error)
 {
     GError *failure = NULL;
-    struct xml_parser p = {.error = &failure};
+    struct xml_parser p = {.max_values = XMLRPC_MAX_VALUES, .error = &failure};
 
     *ret_request = (struct rpc_request){.dialect = RPC_XML};
     bool ok = xml_open(&p, body, length, "methodCall") &&
@@ -78,7 +78,7 @@ xmlrpc_request_parse(const char *body, size_t length, struct rpc_request *ret_re
 static GVariant *
 value_parse(const char *text, size_t length, GError **error)
 {
-    struct xml_parser p = {.error = error};
+    struct xml_parser p = {.max_values = XMLRPC_MAX_VALUES, .error = error};
     GVariant *value = NULL;
 
     if (xml_open(&p, text, length, "value"))
@@ -110,7 +110,8 @@ xmlrpc_value_decode(const struct dm_type *type, const char *text, size_t length,
 static GVariant *
 response_parse(const char *body, size_t length, GError **error)
 {
-    struct xml_parser p = {.error = error};
+    /* The caller chose its server and how many bytes to take from it. */
+    struct xml_parser p = {.max_values = G_MAXUINT, .error = error};
     g_autoptr(GVariant) params = NULL;
 
     if (xml_open(&p, body, length, "methodResponse")) {

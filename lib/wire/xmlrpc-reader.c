@@ -343,7 +343,7 @@ xml_read_value(struct xml_parser *p)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
-    if (++p->count > XMLRPC_MAX_VALUES) {
+    if (++p->count > p->max_values) {
         xml_set_failure(p->error, "XML-RPC", "too many values");
         return NULL;
     }

@@ -11,8 +11,9 @@
 
 struct xml_parser {
     xmlTextReaderPtr reader;
-    int node;       /* type of the current node; 0 at the end */
-    unsigned count; /* values so far */
+    int node;            /* type of the current node; 0 at the end */
+    unsigned count;      /* values so far */
+    unsigned max_values; /* an error beyond */
     GError **error;
 };
 

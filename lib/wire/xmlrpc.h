@@ -13,7 +13,7 @@
 #include "lib/wire/value.h"
 
 #define XMLRPC_MAX_DEPTH 64       /* nested elements */
-#define XMLRPC_MAX_VALUES 1000000 /* values in one document */
+#define XMLRPC_MAX_VALUES 1000000 /* values in one text; a client reads replies without it */
 
 /* A parsed request.  The parameters are untyped until the method is known.  Errors:
  * XMLRPC_UNMARSHAL_FAILURE [expected, received]; INVALID_VALUE when the body is not UTF-8 or holds
