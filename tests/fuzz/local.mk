@@ -1,0 +1,14 @@
+# Fuzz targets, all of them run by tests/fuzz/run; they need --enable-fuzzing and CC=clang.
+include tests/fuzz/filter.mk
+
+if FUZZING
+noinst_PROGRAMS += tests/fuzz/fuzz-jsonrpc tests/fuzz/fuzz-xmlrpc
+endif
+fuzz_wire_libs = libwire.a libdatamodel.a libbase.a $(XML_LIBS) $(YAJL_LIBS) $(GLIB_LIBS) -lm
+tests_fuzz_fuzz_jsonrpc_SOURCES = tests/fuzz/fuzz-jsonrpc.c tests/fuzz/params.h
+tests_fuzz_fuzz_jsonrpc_LDADD = $(fuzz_wire_libs)
+tests_fuzz_fuzz_jsonrpc_LDFLAGS = -fsanitize=fuzzer
+tests_fuzz_fuzz_xmlrpc_SOURCES = tests/fuzz/fuzz-xmlrpc.c tests/fuzz/params.h
+tests_fuzz_fuzz_xmlrpc_LDADD = $(fuzz_wire_libs)
+tests_fuzz_fuzz_xmlrpc_LDFLAGS = -fsanitize=fuzzer
+EXTRA_DIST += tests/fuzz/run tests/fuzz/seeds/jsonrpc tests/fuzz/seeds/xmlrpc
