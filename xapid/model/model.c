@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "lib/error.h"
 #include "xapid/model/internal.h"
 
 struct model *
@@ -45,8 +46,14 @@ model_free(struct model *model)
 void
 model_set_store(struct model *model, const struct model_store *store)
 {
-    g_assert(!model->store.commit && store->commit);
-    model->store = *store;
+    if (store) {
+        g_assert(!model->store.commit && store->commit);
+        model->store = *store;
+        return;
+    }
+    model->store = (struct model_store){0};
+    g_clear_error(&model->read_only);
+    model->read_only = api_error_new("INTERNAL_ERROR", "the database is closed", NULL);
 }
 
 const struct dm_class *

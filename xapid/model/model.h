@@ -42,8 +42,9 @@ struct model_changes {
 };
 void model_changes_free(struct model_changes *changes);
 
-/* The store below the model: mandatory, filled once.  commit () takes the change set and must call
- * model_committed () on the main loop later, in order, exactly once for each. */
+/* The store below the model.  commit () takes the change set; later, on the main loop and in order,
+ * the store reports by model_committed () what is on disk: each change set, or the last of several
+ * at once, or the first that failed. */
 struct model_store {
     const char *name;
     void (*commit)(struct model_changes *changes, void *data);
@@ -52,6 +53,8 @@ struct model_store {
 
 struct model *model_new(void);
 void model_free(struct model *model);
+/* Once; a model without a store (in tests) holds everything for durable at once.  NULL: the store
+ * is gone, from now on the model is read-only. */
 void model_set_store(struct model *model, const struct model_store *store);
 
 /* Loading, before model_set_store: rows as the store kept them (tolerant: an unknown field is
@@ -64,8 +67,9 @@ void model_load_journal(struct model *model, const char *key, GVariant *value);
 bool model_load_done(struct model *model, guint64 generation, GError **error);
 
 /* From the store: everything up to `generation` is on disk; or, with an error, it and all that
- * follows failed: undone before this returns, and the model is read-only (DB_READ_ONLY-like error,
- * see model_begin) until model_set_writable (). */
+ * follows failed: undone before this returns, and the model is read-only (INTERNAL_ERROR from
+ * model_begin) until model_set_writable ().  Generations that failed are not used again.  Reports
+ * on what is undone already are passed over. */
 void model_committed(struct model *model, guint64 generation, const GError *error);
 void model_set_writable(struct model *model);
 bool model_is_writable(const struct model *model);
@@ -114,10 +118,12 @@ struct txn *model_begin_volatile(struct model *model);
 /* A new row.  ref NULL: made from a new random uuid ("OpaqueRef:" + uuid), and the uuid field, when
  * the class has one and it is not given, is a new random uuid.  fields a{sv}: by field name; those
  * left out take their defaults.  Returns the ref, borrowed until the transaction ends, or NULL with
- * an error (a wrong type, an unknown field, a uuid or ref in use: UUID_... / INTERNAL_ERROR). */
+ * an error: FIELD_TYPE_ERROR, an unknown field (INTERNAL_ERROR), a uuid or ref in use
+ * (DB_UNIQUENESS_CONSTRAINT_VIOLATION [class, field, value]). */
 const char *txn_create(struct txn *txn, const struct dm_class *cls, const char *ref,
                        GVariant *fields, GError **error);
-/* Sinks a floating value.  HANDLE_INVALID [class, ref] when the row is not there. Derived fields are refused. */
+/* Sinks a floating value.  HANDLE_INVALID [class, ref] when the row is not there, FIELD_TYPE_ERROR
+ * for a wrong type; derived fields are refused.  "" in a reference field means REF_NULL. */
 bool txn_set(struct txn *txn, const char *ref, const struct dm_field *field, GVariant *value,
              GError **error);
 /* By name, for code that knows the class and has looked at the row in this turn of the loop: a
@@ -130,18 +136,23 @@ void txn_set_map_value(struct txn *txn, const char *ref, const char *field, cons
 bool txn_destroy(struct txn *txn, const char *ref, GError **error);
 /* Marks a row as changed without changing it (event.inject). */
 bool txn_touch(struct txn *txn, const char *ref, GError **error);
-/* Journal entries of ops, kept in the same store transaction (value NULL removes). Any string key. */
+/* Journal entries of ops, kept in the same store transaction (value NULL removes). Any string key.
+ */
 void txn_journal(struct txn *txn, const char *key, GVariant *value);
 /* Whether the transaction sees a row (of the class, unless cls is NULL). */
 bool txn_has(const struct txn *txn, const struct dm_class *cls, const char *ref);
 /* Reads within the transaction, derived fields too.  The row must exist. */
 GVariant *txn_get(struct txn *txn, const char *ref, const struct dm_field *field);
 
-/* Checks the invariants on what changed (references resolve or are null: references to a destroyed
- * row, in rows that this transaction did not touch, are set to null by it when the field is not
- * the owning side..., both ends agree, snapshot_of and parent acyclic, uuids unique) and applies the
- * whole.  Returns the generation, or 0 with an error and nothing applied.  Frees txn either way.
- * A transaction that changes nothing returns the present head. */
+/* Checks the invariants and applies the whole.  Returns the generation, or 0 with an error and
+ * nothing applied.  Frees txn either way.  A transaction that changes nothing returns the present
+ * head; a value set to what it was is no change.
+ *
+ * Stored references to rows that it destroys are let go in the same transaction, whoever holds
+ * them: null in a ref field, left out of sets and maps.  Every other reference that it stores must
+ * be to a row of the field's class: HANDLE_INVALID [class, ref].  snapshot_of, parent and
+ * subtask_of form no cycle (INTERNAL_ERROR), uuids are unique in their class
+ * (DB_UNIQUENESS_CONSTRAINT_VIOLATION).  Far sides of relations that change count as modified. */
 guint64 txn_commit(struct txn *txn, GError **error);
 void txn_abort(struct txn *txn);
 
@@ -154,9 +165,12 @@ guint64 model_durable(const struct model *model);
 void model_when_durable(struct model *model, guint64 generation,
                         void (*done)(const GError *error, void *data), void *data);
 
-/* What changed in a class after a token, for event.from; only rows and tombstones at or below the durable
- * generation.  Each row once.  since 0: every row as an add.  Tombstones are kept for the last 4,096
- * deletions of each class; when `since` is older than what is kept, *ret_lost is true. */
+/* What changed in a class after a token, for event.from: rows in the order of their last change,
+ * then deletions in theirs, by changes that are durable.  Each row once.  A row may have changed
+ * again meanwhile: a record of it leaves the daemon only when model_modified () of it is durable.
+ * since 0: every row as an add, and no deletions.  Tombstones are kept for the last 4,096 deletions
+ * of each class and not over a restart; when `since` is older than what is kept, *ret_lost (may be
+ * NULL) is true.  `each` must not write. */
 enum model_change_kind { MODEL_ADD, MODEL_MOD, MODEL_DEL };
 typedef void (*model_change_fn)(enum model_change_kind kind, const struct dm_class *cls,
                                 const char *ref, guint64 generation, void *data);

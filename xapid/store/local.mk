@@ -1,0 +1,9 @@
+noinst_LIBRARIES += libstore.a
+libstore_a_SOURCES = \
+	xapid/store/backup.c xapid/store/backup.h \
+	xapid/store/database.c xapid/store/database.h \
+	xapid/store/internal.h \
+	xapid/store/load.c \
+	xapid/store/store.c xapid/store/store.h \
+	xapid/store/writer.c xapid/store/writer.h
+libstore_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)

@@ -2,10 +2,12 @@
  *
  * Made and used on the main loop; the writer thread is the store's own.  All change sets that wait
  * when the writer is free go into one SQLite transaction (group commit).  When a commit fails (disk
- * full, I/O error), the store tries a probe write every 2 s and calls model_set_writable () once one
- * succeeds. */
+ * full, I/O error), the store tries a probe write every 2 s and calls model_set_writable () once
+ * one succeeds. */
 #ifndef XAPID_STORE_H
 #define XAPID_STORE_H
+
+#include <gio/gio.h>
 
 #include "xapid/model/model.h"
 
