@@ -1,6 +1,7 @@
 /* Feeds bytes to the reader of request heads and checks what it promises. */
 #include "config.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -10,7 +10,8 @@
 
 #include "xapid/http/internal.h"
 
-#define LINGER_SECONDS 2 /* for the client to read the end */
+#define LINGER_SECONDS 2      /* for the client to read the end */
+#define HALF_CLOSED_SECONDS 5 /* for a handler that was told, to reply all the same */
 
 static gssize
 socket_send(struct connection *connection, const void *bytes, gsize length)
@@ -204,6 +205,7 @@ connection_replied(struct connection *connection, bool complete)
         return;
     }
     connection->state = CONNECTION_HEAD;
+    connection->left = false;
     connection->started = connection->progress = g_get_monotonic_time();
     connection->idle = !connection->in;
     connection->first = false;
@@ -213,6 +215,8 @@ connection_replied(struct connection *connection, bool complete)
         door_queue(connection);
 }
 
+/* The end of what the client sends is, nearly always, that it has gone; but one that only closed
+ * its half still gets its reply, if that is not long in coming. */
 void
 connection_hang_up(struct connection *connection)
 {
@@ -222,13 +226,11 @@ connection_hang_up(struct connection *connection)
         return;
     }
     connection_interest(connection);
-    /* A client may also end its requests and still wait for the reply, so one that nobody wants to
-     * stop is written all the same; a handler that asked to be told ends here. */
     if (connection->reply || !connection->request->gone)
         return;
+    connection->left = true;
+    connection->started = g_get_monotonic_time();
     request_gone(connection->request);
-    if (connection->state == CONNECTION_BUSY && !connection->reply)
-        connection_close(connection);
 }
 
 void
@@ -338,6 +340,11 @@ connection_sweep(struct connection *connection, gint64 now)
                       limits->body_read_seconds +
                           connection->head->content_length / MAX(limits->body_min_rate, 1));
         break;
+    case CONNECTION_BUSY:
+        if (connection->left && !connection->reply &&
+            passed(now, connection->started, HALF_CLOSED_SECONDS))
+            connection_close(connection);
+        return;
     default:
         break;
     }

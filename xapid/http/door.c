@@ -367,7 +367,7 @@ door_close(struct http_server *server)
         g_free(listener);
     }
     g_ptr_array_unref(server->listeners);
-    g_thread_pool_free(server->workers, FALSE, TRUE);
+    g_thread_pool_free(server->workers, TRUE, TRUE);
     while (server->connections.length > 0)
         connection_close(server->connections.head->data);
     free_closed(server);

@@ -1,9 +1,10 @@
 /* The HTTP door: connections in, requests to handlers, replies out.
  *
- * door.c accepts from the listening sockets, does TLS, caps connections and times heads out, looks
- * at the first bytes and serves CONNECT itself; every other connection goes to libsoup.  guard.c
- * refuses bad framing and oversized bodies before anything is kept.  This header is all that the
- * API sees of HTTP.  Main loop only; nothing blocks. */
+ * The door accepts, does TLS, reads heads and bodies within the limits below and refuses everything
+ * ambiguous (400, 408, 413, 417, 431, 503, 505, then close) before a handler sees it; libsoup
+ * writes the replies.  Chunked request bodies are refused (400).  This header is all that the API
+ * sees of HTTP.  One thread, with the main context that was its default at http_server_new; nothing
+ * blocks. */
 #ifndef XAPID_HTTP_H
 #define XAPID_HTTP_H
 
@@ -45,17 +46,25 @@ void http_server_set_certificate(struct http_server *server, GTlsCertificate *ce
  * must answer now or later with exactly one of the http_reply functions, which ends its right to
  * use `request`.
  *
- * When the client hangs up first, the request's `gone` callback (if set) runs; the handler must
- * still reply (it goes nowhere). */
+ * When the client hangs up first, the request's `gone` callback (if set) runs once, never after the
+ * reply, and never within the handler; the handler must still reply, at best at once: a client that
+ * closed only its own half reads a reply that follows within 5 s (without a callback: whenever it
+ * comes), else it goes nowhere.  http_server_free counts as a hang-up of everybody; requests that
+ * are not answered by then live on until they are.
+ *
+ * CONNECT has no body; its reply is an HTTP/1.0 one and the connection closes after it. HEAD and
+ * OPTIONS have the routes that are made for them and no others. */
 typedef void (*http_handler)(struct http_request *request, void *data);
 void http_server_route(struct http_server *server, const char *method, const char *path,
                        http_handler handler, void *data);
 
 const char *http_request_method(const struct http_request *request);
 const char *http_request_path(const struct http_request *request); /* decoded, without query */
-const char *http_request_query(const struct http_request *request, const char *key);   /* or NULL */
-const char *http_request_header(const struct http_request *request, const char *name); /* or NULL */
-const char *http_request_cookie(const struct http_request *request, const char *name); /* or NULL */
+/* Each: borrowed until the reply, or NULL.  Of a key or cookie that comes twice the first counts;
+ * fields of one name are joined by ", ".  Queries and cookies are percent-decoded. */
+const char *http_request_query(const struct http_request *request, const char *key);
+const char *http_request_header(const struct http_request *request, const char *name);
+const char *http_request_cookie(const struct http_request *request, const char *name);
 /* Basic credentials; false when there are none. The caller frees. */
 bool http_request_basic_auth(const struct http_request *request, char **ret_user,
                              char **ret_password);
@@ -69,14 +78,16 @@ void http_request_on_gone(struct http_request *request, void (*gone)(void *data)
 
 /* Reply headers beyond Content-Type, Content-Length, Date, Cache-Control: no-cache, no-store. */
 void http_reply_header(struct http_request *request, const char *name, const char *value);
-/* body may be NULL. content_type is sent exactly as given. */
+/* body may be NULL. content_type is sent exactly as given.  The reply functions may be called
+ * inside the handler. */
 void http_reply(struct http_request *request, unsigned status, const char *content_type,
                 GBytes *body);
 /* A short text/plain body: errors of the transport. */
 void http_reply_error(struct http_request *request, unsigned status, const char *text);
 /* A body produced in slices: next () appends up to about 64 KiB to `out` and returns false at the
  * end. It is called again when the socket has drained, until the end or until the client is gone;
- * then free_data.  HTTP/1.1: chunked; HTTP/1.0: until close. */
+ * then free_data.  HTTP/1.1: chunked; HTTP/1.0: until close.  The first slice is asked for at once.
+ */
 typedef bool (*http_slice_fn)(GString *out, void *data);
 void http_reply_slices(struct http_request *request, unsigned status, const char *content_type,
                        http_slice_fn next, void *data, GDestroyNotify free_data);

@@ -56,6 +56,7 @@ struct connection {
     bool idle;          /* no byte of a head yet */
     bool first;         /* no request yet */
     bool blocked;       /* the socket is full */
+    bool left;          /* the handler has been told that the client is gone */
     bool hung_up;       /* the client sends no more */
     enum tls_step step; /* what the worker found */
     bool in_worker;     /* a handshake step runs; only the worker touches fd and tls */
@@ -109,7 +110,7 @@ struct http_server {
     int epoll_fd;
     int spare_fd; /* given up to refuse a connection when no descriptor is left */
     GSource *epoll_source;
-    GSource *kick_source; /* something is in `ready` or `closed` */
+    GSource *kick_source;  /* something is in `ready` or `closed` */
     GSource *sweep_source; /* while there are connections */
     GPtrArray *listeners;
     GQueue connections;
@@ -162,7 +163,8 @@ void request_free(struct http_request *request);
 /* The client is no longer there: runs the callback, once. */
 void request_gone(struct http_request *request);
 
-/* reply.c */
+/* reply.c.  A stream that leaves libsoup's hands (CONNECT, PUT, a websocket) would be given up
+ * here, instead of a reply: fd, tls and `in` of the connection are all there is to it. */
 const char *reply_reason(unsigned status);
 SoupServer *reply_engine_new(struct http_server *server);
 void reply_start(struct http_request *request);
