@@ -17,3 +17,11 @@ TESTS += tests/unit/test-filter
 tests_unit_test_filter_SOURCES = \
 	tests/unit/test-filter.c tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_filter_LDADD = $(model_test_libs)
+
+store_test_libs = libstore.a $(model_test_libs) $(SQLITE_LIBS)
+
+check_PROGRAMS += tests/unit/test-store
+TESTS += tests/unit/test-store
+tests_unit_test_store_SOURCES = \
+	tests/unit/test-store.c tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_store_LDADD = $(store_test_libs)

@@ -65,8 +65,9 @@ database_error(const struct database *database, const char *doing, GError **erro
         return database_damaged(database, detail, error);
     if (code == SQLITE_BUSY)
         return refuse(database, error, "is in use by another process", "end the other xapid first");
-    g_autofree char *why = g_strdup_printf("cannot be used (%s: %s, %s)", doing, detail,
-                                           g_strerror(sqlite3_system_errno(database->db)));
+    int system = sqlite3_system_errno(database->db);
+    g_autofree char *why = g_strdup_printf("cannot be used (%s: %s%s%s)", doing, detail,
+                                           system ? ", " : "", system ? g_strerror(system) : "");
     return refuse(database, error, why, "check the file system it is on");
 }
 
@@ -213,7 +214,7 @@ statements_prepare(struct database *database, GError **error)
     for (int i = 0; i < STATEMENT_MAX; i++)
         if (sqlite3_prepare_v3(database->db, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &database->statements[i], NULL) != SQLITE_OK)
-            return database_error(database, "prepare", error);
+            return database_damaged(database, sqlite3_errmsg(database->db), error);
     return true;
 }
 
