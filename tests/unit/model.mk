@@ -25,3 +25,10 @@ TESTS += tests/unit/test-store
 tests_unit_test_store_SOURCES = \
 	tests/unit/test-store.c tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_store_LDADD = $(store_test_libs)
+
+check_PROGRAMS += tests/unit/test-model-random
+TESTS += tests/unit/test-model-random
+tests_unit_test_model_random_SOURCES = \
+	tests/unit/test-model-random.c tests/unit/picture.c tests/unit/picture.h \
+	tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_model_random_LDADD = $(model_test_libs)
