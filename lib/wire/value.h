@@ -34,10 +34,10 @@ void rpc_request_clear(struct rpc_request *request);
  * text, enums in any case, an empty reference is REF_NULL, dates in both forms, null as void.
  * Booleans are JSON's and <boolean> only.
  *
- * A record: a member that is missing, null, or an empty text where a date, number or enum belongs
- * becomes the model's default; without a default it stays absent, but for sets of references, which
- * become empty (so a constructor finds its missing `required` fields absent).  A read-only member
- * that cannot be understood counts as missing; other members than the class's are ignored.
+ * A record holds the members that were given and understood: one that is null, or an empty text
+ * where a date, number or enum belongs, counts as not given, and so does a read-only one that
+ * cannot be understood; members that the class does not have are ignored.  Whoever makes a row of
+ * it adds the defaults (dm_field_default ()) and asks for what is `required`.
  *
  * `what` names the parameter or field in the error: INVALID_VALUE [what, text].  A full reference,
  * or NULL. */
