@@ -32,3 +32,15 @@ tests_unit_test_model_random_SOURCES = \
 	tests/unit/test-model-random.c tests/unit/picture.c tests/unit/picture.h \
 	tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_model_random_LDADD = $(model_test_libs)
+
+check_PROGRAMS += tests/unit/test-store-kill
+TESTS += tests/unit/test-store-kill
+tests_unit_test_store_kill_SOURCES = \
+	tests/unit/test-store-kill.c tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_store_kill_LDADD = $(store_test_libs)
+
+check_PROGRAMS += tests/unit/test-store-figures
+TESTS += tests/unit/test-store-figures
+tests_unit_test_store_figures_SOURCES = \
+	tests/unit/test-store-figures.c tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_store_figures_LDADD = $(store_test_libs)
