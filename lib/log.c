@@ -12,7 +12,8 @@ static struct {
     const char *program;
     enum log_level level;
     gboolean journal; /* standard error is the journal: priorities instead of times */
-} log_state = {"xapid", LOG_LEVEL_INFO, FALSE};
+    gboolean hooked;  /* GLib takes its writer only once */
+} log_state = {"xapid", LOG_LEVEL_INFO, FALSE, FALSE};
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
@@ -90,5 +91,7 @@ log_init(const char *program, enum log_level level)
     log_state.program = program;
     log_state.level = level;
     log_state.journal = g_log_writer_is_journald(STDERR_FILENO);
-    g_log_set_writer_func(glib_writer, NULL, NULL);
+    if (!log_state.hooked)
+        g_log_set_writer_func(glib_writer, NULL, NULL);
+    log_state.hooked = TRUE;
 }

@@ -8,7 +8,8 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-/* `program` (borrowed for ever) starts each line.  Also catches GLib's own messages. */
+/* `program` (borrowed for ever) starts each line.  Also catches GLib's own messages.
+ * May be called again, to change the level. */
 void log_init(const char *program, enum log_level level);
 /* "error", "warning", "info" or "debug"; -1 for anything else. */
 int log_level_parse(const char *name);

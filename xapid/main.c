@@ -144,13 +144,13 @@ on_signal(void *data)
     return G_SOURCE_CONTINUE;
 }
 
+static const struct call_impl *const call_tables[] = {calls_auth,    calls_event, calls_host,
+                                                      calls_pool,    calls_role,  calls_session,
+                                                      calls_subject, calls_task,  calls_vm};
+
 static void
 start_api(struct app *app)
 {
-    static const struct call_impl *const tables[] = {calls_auth,    calls_event, calls_host,
-                                                     calls_pool,    calls_role,  calls_session,
-                                                     calls_subject, calls_task,  calls_vm};
-
     app->api.model = app->model;
     app->api.ops = app->ops;
     app->api.vm = &app->vm;
@@ -160,8 +160,8 @@ start_api(struct app *app)
     app->api.shutdown = quit;
     app->api.shutdown_data = app;
     api_init(&app->api);
-    for (unsigned i = 0; i < G_N_ELEMENTS(tables); i++)
-        api_register(&app->api, tables[i]);
+    for (unsigned i = 0; i < G_N_ELEMENTS(call_tables); i++)
+        api_register(&app->api, call_tables[i]);
     app->api.events = events_new(&app->api);
 }
 
@@ -212,7 +212,8 @@ start(struct app *app, GError **error)
     app->model = model_new();
     if (!rbac_load_roles(app->model, error) ||
         !(app->store = store_open(database, app->model, error)) ||
-        !self_ensure(app->model, app->address, &app->host, &app->pool, error))
+        !self_ensure(app->model, app->address, &app->host, &app->pool, error) ||
+        !vm_refresh_all(app->model, error))
         return false;
     app->domains = domains_new(domains_changed, app);
     app->hostd = hostd_new();
@@ -247,19 +248,27 @@ usage(int status)
             "Serves the XenAPI; xapid-launch starts it.\n"
             "  --config FILE    configuration (default: %s)\n"
             "  --fault-points   list the fault points of this program\n"
+            "  --implemented    list the messages that have code of their own\n"
             "  --help, --version\n",
             SETTINGS_FILE);
     exit(status);
 }
 
+static void
+list_implemented(void)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(call_tables); i++)
+        for (const struct call_impl *impl = call_tables[i]; impl->name; impl++)
+            puts(impl->name);
+}
+
 static const char *
 parse_options(int argc, char **argv)
 {
-    static const struct option table[] = {{"config", required_argument, NULL, 'c'},
-                                          {"fault-points", no_argument, NULL, 'f'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {"version", no_argument, NULL, 'v'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option table[] = {
+        {"config", required_argument, NULL, 'c'}, {"fault-points", no_argument, NULL, 'f'},
+        {"implemented", no_argument, NULL, 'i'},  {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
     const char *config = NULL;
     int c;
 
@@ -270,6 +279,9 @@ parse_options(int argc, char **argv)
             break;
         case 'f':
             faults_list();
+            exit(0);
+        case 'i':
+            list_implemented();
             exit(0);
         case 'v':
             puts(PACKAGE_STRING);

@@ -156,18 +156,20 @@ authorize_peer(GDBusAuthObserver *observer, GIOStream *stream, GCredentials *cre
     (void)stream;
     (void)data;
     if (!credentials)
-        return FALSE;
+        return TRUE; /* ANONYMOUS: peer_connect () has seen who made the socket */
     uid = g_credentials_get_unix_user(credentials, NULL);
     return uid != (uid_t)-1 && uid_is_trusted(uid);
 }
 
-/* Anything but the kernel's word for who the peer is. */
+/* EXTERNAL is the kernel's word for who the peer is.  It is the word for who made the socketpair,
+ * though, and a program that xapid-launch gave another user cannot say the same of itself: then the
+ * socket, which only xapid-launch can have handed out, has to do. */
 static gboolean
 allow_mechanism(GDBusAuthObserver *observer, const char *mechanism, gpointer data)
 {
     (void)observer;
     (void)data;
-    return g_str_equal(mechanism, "EXTERNAL");
+    return g_str_equal(mechanism, "EXTERNAL") || g_str_equal(mechanism, "ANONYMOUS");
 }
 
 /* Runs in GDBus's worker thread for each message before it is dispatched. */
@@ -261,7 +263,8 @@ peer_connect(int fd, bool server, GAsyncReadyCallback ready, gpointer data)
     stream = g_socket_connection_factory_create_connection(socket);
     g_signal_connect(observer, "authorize-authenticated-peer", G_CALLBACK(authorize_peer), NULL);
     g_signal_connect(observer, "allow-mechanism", G_CALLBACK(allow_mechanism), NULL);
-    flags |= server ? G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER
+    flags |= server ? G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER |
+                          G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_ALLOW_ANONYMOUS
                     : G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT;
     g_dbus_connection_new(G_IO_STREAM(stream), guid, flags, observer, /* cancellable= */ NULL,
                           connected, g_steal_pointer(&task));

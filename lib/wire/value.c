@@ -227,14 +227,6 @@ stands_for_nothing(const struct dm_type *type, GVariant *untyped)
 }
 
 static GVariant *
-missing_member(const struct dm_field *field)
-{
-    bool refs = field->type->kind == DM_SET && field->type->elem->kind == DM_REF;
-
-    return field->default_text || refs ? dm_field_default(field) : NULL;
-}
-
-static GVariant *
 convert_record(const struct dm_class *cls, GVariant *untyped, GError **error)
 {
     GVariant *values[MAX_FIELDS] = {NULL};
@@ -259,11 +251,8 @@ convert_record(const struct dm_class *cls, GVariant *untyped, GError **error)
     }
     g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
     for (unsigned i = 0; i < cls->n_fields; i++) {
-        const struct dm_field *field = &cls->fields[i];
-        if (!values[i] && ok && !field->internal_only)
-            values[i] = missing_member(field);
         if (values[i])
-            g_variant_builder_add(&builder, "{sv}", field->name, values[i]);
+            g_variant_builder_add(&builder, "{sv}", cls->fields[i].name, values[i]);
         g_clear_pointer(&values[i], g_variant_unref);
     }
     if (!ok) {

@@ -165,6 +165,9 @@ void generic_run(struct call *call);
 /* Custom messages that only write a field of their class: set_F, add_to_F, add_F, remove_from_F,
  * remove_F, with F taken from the message's name. */
 void generic_write_field(struct call *call);
+/* What of a client's record makes a new row: clients send whole records back, of which the
+ * server's own fields are left out. a{sv}, floating. */
+GVariant *generic_constructor(const struct dm_class *cls, GVariant *record);
 /* The record as clients see it (session: rbac_permissions computed). */
 GVariant *generic_record(struct api *api, const char *ref);
 

@@ -285,6 +285,25 @@ generic_write_field(struct call *call)
 
 /* ---- creating and destroying ---- */
 
+GVariant *
+generic_constructor(const struct dm_class *cls, GVariant *record)
+{
+    GVariantBuilder out;
+    GVariantIter iter;
+    const char *name;
+    GVariant *value;
+
+    g_variant_builder_init(&out, G_VARIANT_TYPE("a{sv}"));
+    g_variant_iter_init(&iter, record);
+    while (g_variant_iter_next(&iter, "{&sv}", &name, &value)) {
+        const struct dm_field *field = dm_field_find(cls, name);
+        if (field && field->qualifier != DM_DYNAMIC_RO)
+            g_variant_builder_add(&out, "{sv}", name, value);
+        g_variant_unref(value);
+    }
+    return g_variant_builder_end(&out);
+}
+
 static void
 create(struct call *call)
 {
@@ -294,7 +313,8 @@ create(struct call *call)
 
     if (!txn)
         return;
-    const char *ref = txn_create(txn, cls, NULL, call->args[0], &error);
+    g_autoptr(GVariant) fields = g_variant_ref_sink(generic_constructor(cls, call->args[0]));
+    const char *ref = txn_create(txn, cls, NULL, fields, &error);
     if (!ref) {
         txn_abort(txn);
         call_fail(call, error);

@@ -169,8 +169,10 @@ create(struct call *call)
         return;
     }
     /* A new subject has no role until it is given one; XAPI makes it an administrator. */
+    g_autoptr(GVariant) given =
+        g_variant_ref_sink(generic_constructor(subject_class(), call->args[0]));
     GVariantDict dict;
-    g_variant_dict_init(&dict, call->args[0]);
+    g_variant_dict_init(&dict, given);
     g_variant_dict_insert_value(&dict, "roles", g_variant_new_strv(NULL, 0));
     g_autoptr(GVariant) fields = g_variant_ref_sink(g_variant_dict_end(&dict));
     struct txn *txn = call_begin(call);

@@ -117,16 +117,17 @@ complete_new_vm(GVariant *fields, const char *metrics)
 static void
 create(struct call *call)
 {
+    g_autoptr(GVariant) given = g_variant_ref_sink(generic_constructor(vm_class(), call->args[0]));
     const char *power_state = "Halted";
     GError *error = NULL;
     struct txn *txn;
 
-    g_variant_lookup(call->args[0], "power_state", "&s", &power_state);
+    g_variant_lookup(given, "power_state", "&s", &power_state);
     if (!g_str_equal(power_state, "Halted")) {
         call_fail_code(call, "INVALID_VALUE", "power_state", power_state, NULL);
         return;
     }
-    if (!check_new_vm(call->args[0], &error)) {
+    if (!check_new_vm(given, &error)) {
         call_fail(call, error);
         return;
     }
@@ -137,7 +138,7 @@ create(struct call *call)
     const char *metrics = txn_create(txn, dm_class_find("VM_metrics", false), NULL, none, &error);
     const char *vm = NULL;
     if (metrics) {
-        g_autoptr(GVariant) fields = g_variant_ref_sink(complete_new_vm(call->args[0], metrics));
+        g_autoptr(GVariant) fields = g_variant_ref_sink(complete_new_vm(given, metrics));
         vm = txn_create(txn, vm_class(), NULL, fields, &error);
     }
     if (!vm) {

@@ -99,6 +99,19 @@ vm_refresh_allowed(struct txn *txn, const char *vm)
     txn_set_value(txn, vm, "allowed_operations", g_variant_builder_end(&allowed));
 }
 
+bool
+vm_refresh_all(struct model *model, GError **error)
+{
+    g_autoptr(GPtrArray) vms = model_all(model, vm_class());
+    struct txn *txn = model_begin(model, error);
+
+    if (!txn)
+        return false;
+    for (guint i = 0; i < vms->len; i++)
+        vm_refresh_allowed(txn, vms->pdata[i]);
+    return txn_commit(txn, error) != 0;
+}
+
 /* Index in operations[], or their number when there is none. */
 static unsigned
 operation_find(const char *operation)

@@ -30,6 +30,8 @@ const struct dm_class *vm_class(void);
 
 /* Recomputes allowed_operations within txn; to be called after anything it depends on changed. */
 void vm_refresh_allowed(struct txn *txn, const char *vm);
+/* The same for all VMs, at start-up: what is volatile is not in the database. */
+bool vm_refresh_all(struct model *model, GError **error);
 /* Is it an operation that this version can do? */
 bool vm_knows(const char *operation);
 /* May `operation` (one that vm_knows) begin?  VM_BAD_POWER_STATE [vm, expected, actual],
