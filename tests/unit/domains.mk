@@ -22,7 +22,12 @@ TESTS += tests/unit/test-domains-verbs
 tests_unit_test_domains_verbs_SOURCES = tests/unit/test-domains-verbs.c
 tests_unit_test_domains_verbs_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
 
+EXTRA_DIST += tests/sim/domains-on-xen.sh
 if WITH_XEN
+noinst_PROGRAMS += tests/sim/domains-delay
+tests_sim_domains_delay_SOURCES = tests/sim/domains-delay.c
+tests_sim_domains_delay_LDADD = libdomainsclient.a libpeer.a libbase.a $(GLIB_LIBS) -lxenctrl
+
 check_PROGRAMS += tests/unit/test-domains-libxl
 TESTS += tests/unit/test-domains-libxl
 tests_unit_test_domains_libxl_SOURCES = tests/unit/test-domains-libxl.c

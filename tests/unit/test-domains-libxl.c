@@ -134,30 +134,33 @@ test_pvh_on_demand(void)
 static void
 test_record(void)
 {
-    g_autofree char *text = record_format(UUID, "op:1", "it's a \"label\" \\ \303\274");
-    g_autofree char *op_id = NULL, *label = NULL;
+    g_autofree char *text = record_format(UUID, "op:1", "it's a \"label\" \\ \303\274", GUEST_PVH);
+    struct record record = {0};
 
-    g_assert_true(record_parse(text, strlen(text), UUID, &op_id, &label));
-    g_assert_cmpstr(op_id, ==, "op:1");
-    g_assert_cmpstr(label, ==, "it's a \"label\" \\ \303\274");
+    g_assert_true(record_parse(text, strlen(text), UUID, &record));
+    g_assert_cmpint(record.type, ==, GUEST_PVH);
+    g_assert_cmpstr(record.op_id, ==, "op:1");
+    g_assert_cmpstr(record.name_label, ==, "it's a \"label\" \\ \303\274");
+    g_free(record.op_id);
+    g_free(record.name_label);
 }
 
 static void
 test_bad_records(void)
 {
-    g_autofree char *text = record_format(UUID, "op:1", "label");
+    g_autofree char *text = record_format(UUID, "op:1", "label", GUEST_PV);
     g_autofree char *huge = g_strnfill(RECORD_MAX + 1, ' ');
-    char *op_id = NULL, *label = NULL;
+    struct record record = {0};
 
     g_assert_false(
-        record_parse(text, strlen(text), "aaaaaaaa-0000-4000-8000-000000000002", &op_id, &label));
+        record_parse(text, strlen(text), "aaaaaaaa-0000-4000-8000-000000000002", &record));
     for (gsize cut = 0; cut < strlen(text); cut++)
-        g_assert_false(record_parse(text, cut, UUID, &op_id, &label));
-    g_assert_false(record_parse(huge, RECORD_MAX + 1, UUID, &op_id, &label));
-    g_assert_false(record_parse("{}", 2, UUID, &op_id, &label));
-    g_assert_false(record_parse("\0\1\2", 3, UUID, &op_id, &label));
-    g_assert_null(op_id);
-    g_assert_null(label);
+        g_assert_false(record_parse(text, cut, UUID, &record));
+    g_assert_false(record_parse(huge, RECORD_MAX + 1, UUID, &record));
+    g_assert_false(record_parse("{}", 2, UUID, &record));
+    g_assert_false(record_parse("\0\1\2", 3, UUID, &record));
+    g_assert_null(record.op_id);
+    g_assert_null(record.name_label);
 }
 
 int

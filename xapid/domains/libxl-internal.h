@@ -2,12 +2,15 @@
 #ifndef XAPID_DOMAINS_LIBXL_INTERNAL_H
 #define XAPID_DOMAINS_LIBXL_INTERNAL_H
 
+#include <xenstore.h>
+
 #include "xapid/domains/backend.h"
 #include "xapid/domains/libxl-config.h"
 #include "xapid/domains/libxl-log.h"
 
 struct backend_ctx {
     libxl_ctx *ctx;
+    struct xs_handle *xs; /* for what libxl does not tell */
     struct libxl_log log;
     int kernels_dir;
 };

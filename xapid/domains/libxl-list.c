@@ -31,36 +31,46 @@ reason_of(const libxl_dominfo *dominfo)
     return REASON_CRASH;
 }
 
+/* To the hypervisor a PVH guest is an HVM one; libxl writes down which. */
 static enum guest_type
-type_of(const libxl_dominfo *dominfo)
+type_of(struct backend_ctx *ctx, const libxl_dominfo *dominfo)
 {
-    switch (dominfo->domain_type) {
-    case LIBXL_DOMAIN_TYPE_PV:
+    g_autofree char *path = g_strdup_printf("/libxl/%u/type", dominfo->domid);
+    enum guest_type type = GUEST_PVH; /* of what is too young to tell */
+    unsigned length;
+    char *text;
+
+    if (dominfo->domain_type == LIBXL_DOMAIN_TYPE_PV)
         return GUEST_PV;
-    case LIBXL_DOMAIN_TYPE_HVM:
-        return GUEST_HVM;
-    default:
-        return GUEST_PVH; /* also what is too young to tell */
-    }
+    text = xs_read(ctx->xs, XBT_NULL, path, &length);
+    if (text && strcmp(text, "hvm") == 0)
+        type = GUEST_HVM;
+    free(text);
+    return type;
 }
 
-/* Name and record, which may both be missing. */
+/* Name, type and record, which may all be missing. */
 static void
-read_identity(struct backend_ctx *ctx, struct domain_info *info)
+read_identity(struct backend_ctx *ctx, const libxl_dominfo *dominfo, struct domain_info *info)
 {
+    struct record record;
     uint8_t *data = NULL;
     int length = 0;
     char *name;
 
-    if (info->domid != 0 && libxl_userdata_retrieve(ctx->ctx, (uint32_t)info->domid, RECORD_USERID,
-                                                    &data, &length) == 0) {
-        info->ours =
-            record_parse((const char *)data, (gsize)length, info->uuid, &info->op_id, &info->name);
+    if (info->domid != 0 &&
+        libxl_userdata_retrieve(ctx->ctx, dominfo->domid, RECORD_USERID, &data, &length) == 0) {
+        info->ours = record_parse((const char *)data, (gsize)length, info->uuid, &record);
         free(data);
     }
-    if (info->ours)
+    if (info->ours) {
+        info->op_id = record.op_id;
+        info->name = record.name_label;
+        info->type = record.type;
         return;
-    name = libxl_domid_to_name(ctx->ctx, (uint32_t)info->domid);
+    }
+    name = libxl_domid_to_name(ctx->ctx, dominfo->domid);
+    info->type = type_of(ctx, dominfo);
     info->op_id = g_strdup("");
     info->name = text_clean(name ? name : "", -1);
     info->nameless = !name || !*name || g_str_equal(name, info->uuid);
@@ -74,7 +84,6 @@ info_new(struct backend_ctx *ctx, const libxl_dominfo *dominfo, const char *uuid
 
     info->domid = (int)dominfo->domid;
     g_strlcpy(info->uuid, uuid, sizeof info->uuid);
-    info->type = type_of(dominfo);
     info->reason = reason_of(dominfo);
     info->state = dominfo->dying      ? DOMAIN_DYING
                   : dominfo->shutdown ? DOMAIN_SHUTDOWN
@@ -86,7 +95,7 @@ info_new(struct backend_ctx *ctx, const libxl_dominfo *dominfo, const char *uuid
     info->vcpus = (int)dominfo->vcpu_online;
     info->vcpus_max = (int)dominfo->vcpu_max_id + 1;
     info->cpu_time = (int64_t)dominfo->cpu_time;
-    read_identity(ctx, info);
+    read_identity(ctx, dominfo, info);
     return info;
 }
 

@@ -5,13 +5,20 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "xapid/domains/guest-config.h"
+
 #define RECORD_USERID "xapid"
 #define RECORD_MAX 4096 /* bytes; more than that is not ours */
 
+struct record {
+    char *op_id, *name_label;
+    enum guest_type type;
+};
+
 /* As text. */
-char *record_format(const char *uuid, const char *op_id, const char *name_label);
-/* False when it is no record of that uuid; strings are the caller's. */
-bool record_parse(const char *bytes, gsize length, const char *uuid, char **ret_op_id,
-                  char **ret_name_label);
+char *record_format(const char *uuid, const char *op_id, const char *name_label,
+                    enum guest_type type);
+/* False when it is no record of that uuid; the strings are the caller's. */
+bool record_parse(const char *bytes, gsize length, const char *uuid, struct record *ret_record);
 
 #endif

@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xenstore.h>
 
 #include "lib/error.h"
 #include "xapid/domains/libxl-internal.h"
@@ -21,7 +20,6 @@ struct seen {
 
 struct watch {
     struct backend_ctx *ctx;
-    struct xs_handle *xs;
     GHashTable *seen; /* domid → struct seen */
     unsigned round;
     void (*changed)(const char *uuid, void *data);
@@ -36,7 +34,7 @@ look_at(struct watch *w, const libxl_dominfo *dominfo, bool tell)
 
     g_snprintf(now.uuid, sizeof now.uuid, LIBXL_UUID_FMT, LIBXL_UUID_BYTES(dominfo->uuid));
     now.introduced = (before && before->introduced) ||
-                     (!dominfo->dying && xs_is_domain_introduced(w->xs, dominfo->domid));
+                     (!dominfo->dying && xs_is_domain_introduced(w->ctx->xs, dominfo->domid));
     if (tell &&
         (!before || before->introduced != now.introduced || before->shutdown != now.shutdown ||
          before->dying != now.dying || !g_str_equal(before->uuid, now.uuid)))
@@ -78,7 +76,7 @@ drain(struct watch *w)
     char **event;
 
     errno = 0;
-    while ((event = xs_check_watch(w->xs)))
+    while ((event = xs_check_watch(w->ctx->xs)))
         free(event);
     return errno == EAGAIN;
 }
@@ -95,10 +93,10 @@ watch_run(struct watch *w, int stop_fd, GError **error)
 {
     struct pollfd fds[2] = {{.fd = stop_fd, .events = POLLIN}, {.events = POLLIN}};
 
-    if (!xs_watch(w->xs, "@introduceDomain", "introduce") ||
-        !xs_watch(w->xs, "@releaseDomain", "release"))
+    if (!xs_watch(w->ctx->xs, "@introduceDomain", "introduce") ||
+        !xs_watch(w->ctx->xs, "@releaseDomain", "release"))
         return broken("xs_watch", error);
-    fds[1].fd = xs_fileno(w->xs);
+    fds[1].fd = xs_fileno(w->ctx->xs);
     if (!look(w, /* tell= */ false, error))
         return false;
     w->changed("", w->data);
@@ -123,12 +121,8 @@ libxl_backend_watch(struct backend_ctx *ctx, int stop_fd, void (*changed)(const 
     struct watch w = {.ctx = ctx, .changed = changed, .data = data};
     bool ok;
 
-    w.xs = xs_open(0);
-    if (!w.xs)
-        return broken("xs_open", error);
     w.seen = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
     ok = watch_run(&w, stop_fd, error);
     g_hash_table_unref(w.seen);
-    xs_close(w.xs);
     return ok;
 }

@@ -2,6 +2,7 @@
  * which spawn nothing themselves and leave SIGCHLD to libxl. */
 #include "config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,6 +47,8 @@ libxl_backend_close(struct backend_ctx *ctx)
 {
     if (!ctx)
         return;
+    if (ctx->xs)
+        xs_close(ctx->xs);
     libxl_ctx_free(ctx->ctx);
     g_free(ctx);
 }
@@ -61,7 +64,13 @@ libxl_backend_open(const struct backend_options *options, GError **error)
     rc = libxl_ctx_alloc(&ctx->ctx, LIBXL_VERSION, 0, &ctx->log.logger);
     if (rc) {
         libxl_failed(ctx, rc, "libxl_ctx_alloc", error);
-        g_free(ctx);
+        libxl_backend_close(ctx);
+        return NULL;
+    }
+    ctx->xs = xs_open(0);
+    if (!ctx->xs) {
+        api_error_set(error, "INTERNAL_ERROR", "xenstore", g_strerror(errno), NULL);
+        libxl_backend_close(ctx);
         return NULL;
     }
     libxl_event_register_callbacks(ctx->ctx, &event_hooks, NULL);
@@ -144,7 +153,7 @@ static bool
 libxl_backend_complete(struct backend_ctx *ctx, int domid, const char *uuid, const char *op_id,
                        const struct guest_config *guest, GError **error)
 {
-    g_autofree char *record = record_format(uuid, op_id, guest->name_label);
+    g_autofree char *record = record_format(uuid, op_id, guest->name_label, guest->type);
     int rc = libxl_userdata_store(ctx->ctx, (uint32_t)domid, RECORD_USERID, (const uint8_t *)record,
                                   (int)strlen(record));
 
@@ -167,12 +176,24 @@ libxl_backend_pause(struct backend_ctx *ctx, int domid, GError **error)
     return rc ? libxl_failed(ctx, rc, "libxl_domain_pause", error) : true;
 }
 
+/* The guest took the request, or let libxl's time for that pass. */
+static void
+acknowledged(libxl_ctx *ctx, int rc, void *for_callback)
+{
+    (void)ctx;
+    (void)for_callback;
+    log_debug("a guest that was asked to shut down: %d", rc);
+}
+
+/* libxl would wait up to a minute until the guest has taken the request.  That says nothing about
+ * its shutting down, so the wait is left to run whenever this context is next used. */
 static bool
 libxl_backend_shutdown(struct backend_ctx *ctx, int domid, const char *uuid, bool reboot,
                        GError **error)
 {
-    int rc = reboot ? libxl_domain_reboot(ctx->ctx, (uint32_t)domid, NULL)
-                    : libxl_domain_shutdown(ctx->ctx, (uint32_t)domid, NULL);
+    const libxl_asyncop_how how = {.callback = acknowledged};
+    int rc = reboot ? libxl_domain_reboot(ctx->ctx, (uint32_t)domid, &how)
+                    : libxl_domain_shutdown(ctx->ctx, (uint32_t)domid, &how);
 
     if (rc == ERROR_NOPARAVIRT) {
         api_error_set(error, "VM_LACKS_FEATURE", uuid, NULL);

@@ -78,7 +78,7 @@ child_main(void)
     };
     const char *kernels = app.kernels ? app.kernels : app.sim_dir ? NULL : DOMAINS_KERNELS_DIR;
 
-    child_prepare();
+    child_prepare(app.events ? "domains-events" : "domains-worker");
     /* A folder that is missing is told with the first kernel that is looked for. */
     if (kernels)
         options.backend_options.kernels_dir = open(kernels, O_PATH | O_DIRECTORY | O_CLOEXEC);

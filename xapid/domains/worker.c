@@ -29,11 +29,12 @@ struct worker {
 };
 
 void
-child_prepare(void)
+child_prepare(const char *name)
 {
     int fds[] = {CHILD_WORK_FD, CHILD_ABORT_FD, CHILD_LOCK_FD};
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NAME, name);
     /* libxl's rules: SIGCHLD is its own; its programs inherit what is not CLOEXEC. */
     signal(SIGCHLD, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);

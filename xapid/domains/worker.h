@@ -17,7 +17,7 @@ int worker_main(const struct child_options *options);
 /* Tells the parent which domains need a look.  Returns the exit status. */
 int events_main(const struct child_options *options);
 
-/* Has the kernel end this process with its parent. */
-void child_prepare(void);
+/* Has the kernel end this process with its parent, and names it. */
+void child_prepare(const char *name);
 
 #endif
