@@ -12,8 +12,9 @@
 #define STEPS 1500
 #define ROWS_MAX 24
 
-static const char *const class_names[] = {"VM", "VBD", "VDI",  "VIF",        "network", "VM_group",
-                                          "SR", "PCI", "blob", "VM_metrics", "role"};
+static const char *const class_names[] = {"VM",      "VBD",        "VDI",        "VIF",
+                                          "network", "VM_group",   "SR",         "PCI",
+                                          "blob",    "VM_metrics", "VBD_metrics"};
 
 struct bed {
     struct model *model;

@@ -340,7 +340,7 @@ test_undo(struct bed *bed, const void *data)
     g_clear_error(&error);
     /* What is volatile still changes; what the store would have to keep does not. */
     txn = model_begin_volatile(model);
-    g_assert_nonnull(txn_create(txn, cls("role"), NULL, NULL, NULL));
+    g_assert_nonnull(txn_create(txn, cls("VBD_metrics"), NULL, NULL, NULL));
     g_assert_cmpuint(txn_commit(txn, &error), >, last);
     g_assert_cmpuint(model_durable(model), ==, model_head(model));
     txn = model_begin_volatile(model);
@@ -371,7 +371,10 @@ test_load_tolerant(struct bed *bed, const void *data)
     g_clear_error(&error);
     g_assert_false(model_load_row(model, "Spaceship", "OpaqueRef:3", fields, 3, 5, &error));
     g_clear_error(&error);
+    /* A class that is not kept any more is no error, its rows are gone. */
+    g_assert_true(model_load_row(model, "VBD_metrics", "OpaqueRef:4", fields, 3, 5, &error));
     g_assert_true(model_load_done(model, 9, &error));
+    g_assert_false(model_has(model, cls("VBD_metrics"), "OpaqueRef:4"));
     g_autofree char *label = model_get_string(model, "OpaqueRef:1", "name_label");
     g_autofree char *state = model_get_string(model, "OpaqueRef:1", "power_state");
     g_assert_cmpstr(label, ==, "");

@@ -395,6 +395,8 @@ open_only(const char *path)
     struct store *store = store_open(path, model, &error);
 
     printf("%s\n", store ? "opened" : error->message);
+    store_close(store);
+    model_free(model);
     return 0;
 }
 

@@ -54,7 +54,10 @@ model_load_row(struct model *model, const char *cls_name, const char *ref, GVari
     const struct dm_class *cls = dm_class_find(cls_name, false);
 
     model->loading = true;
-    if (!cls || !cls->persistent || !cls->in_database) {
+    /* Of a class that an older version kept on disk and this one does not. */
+    if (cls && cls->in_database && !cls->persistent)
+        return true;
+    if (!cls || !cls->in_database) {
         api_error_set(error, "INTERNAL_ERROR", "stored row of an unknown class", cls_name, ref,
                       NULL);
         return false;

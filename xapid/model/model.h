@@ -58,7 +58,8 @@ void model_free(struct model *model);
 void model_set_store(struct model *model, const struct model_store *store);
 
 /* Loading, before model_set_store: rows as the store kept them (tolerant: an unknown field is
- * dropped, a missing or ill-typed one takes its default; an unknown class is an error), then the
+ * dropped, a missing or ill-typed one takes its default, rows of classes that are volatile now and
+ * references to them are dropped; an unknown class is an error), then the
  * generation to go on from.  model_load_done () checks every invariant and names the object that
  * breaks one. */
 bool model_load_row(struct model *model, const char *cls, const char *ref, GVariant *fields,
