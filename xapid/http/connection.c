@@ -3,8 +3,10 @@
 #include "config.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,7 +34,8 @@ connection_interest(struct connection *connection)
 
     if (connection->state == CONNECTION_CLOSED)
         return;
-    if (!connection->hung_up) {
+    /* The next request waits until the replies before it have been taken. */
+    if (!connection->hung_up && !(connection->state == CONNECTION_HEAD && connection->out)) {
         events |= EPOLLRDHUP;
         if (connection->state != CONNECTION_BUSY || !connection->in ||
             connection->in->len < connection->server->limits.max_header)
@@ -97,6 +100,7 @@ static void
 say_goodbye(struct connection *connection)
 {
     connection->finish = false;
+    connection->started = g_get_monotonic_time();
     if (connection->tls)
         tls_session_bye(connection->tls);
     if (shutdown(connection->fd, SHUT_WR) < 0 || connection->hung_up)
@@ -107,7 +111,6 @@ static void
 linger(struct connection *connection)
 {
     connection->state = CONNECTION_LINGER;
-    connection->started = g_get_monotonic_time();
     g_clear_pointer(&connection->in, g_byte_array_unref);
     connection_drop_body(connection);
     connection->finish = true;
@@ -189,6 +192,14 @@ connection_send(struct connection *connection, const void *bytes, gsize length)
     }
 }
 
+/* For bytes that have been read before and that epoll will not tell of. */
+static void
+queue_input(struct connection *connection)
+{
+    if (connection->in || (connection->tls && tls_session_pending(connection->tls)))
+        door_queue(connection);
+}
+
 void
 connection_replied(struct connection *connection, bool complete)
 {
@@ -211,8 +222,7 @@ connection_replied(struct connection *connection, bool complete)
     connection->first = false;
     connection->scan = 0;
     connection_interest(connection);
-    if (connection->in || (connection->tls && tls_session_pending(connection->tls)))
-        door_queue(connection);
+    queue_input(connection);
 }
 
 /* The end of what the client sends is, nearly always, that it has gone; but one that only closed
@@ -270,6 +280,8 @@ drained(struct connection *connection)
         say_goodbye(connection);
     else if (connection->reply)
         reply_stream_wake(connection->reply);
+    else
+        queue_input(connection);
 }
 
 void
@@ -299,6 +311,19 @@ passed(gint64 now, gint64 since, guint64 seconds)
     return now - since > (gint64)seconds * G_TIME_SPAN_SECOND;
 }
 
+/* Epoll tells of room only when a third of the socket's buffer is free: a slow reader can take long
+ * for that. */
+static void
+note_taken(struct connection *connection, gint64 now)
+{
+    int unsent = 0;
+
+    if (ioctl(connection->fd, SIOCOUTQ, &unsent) < 0 || unsent == connection->unsent)
+        return;
+    connection->unsent = unsent;
+    connection->progress = now;
+}
+
 void
 connection_sweep(struct connection *connection, gint64 now)
 {
@@ -307,12 +332,13 @@ connection_sweep(struct connection *connection, gint64 now)
 
     if (connection->in_worker)
         return;
-    if (connection->state == CONNECTION_LINGER) {
+    if (connection->state == CONNECTION_LINGER && !connection->finish) {
         if (passed(now, connection->started, LINGER_SECONDS))
             connection_close(connection);
         return;
     }
     if (connection->blocked && connection->state != CONNECTION_HANDSHAKE) {
+        note_taken(connection, now);
         if (passed(now, connection->progress, limits->reply_write_seconds))
             connection_close(connection);
         return;

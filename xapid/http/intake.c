@@ -136,6 +136,8 @@ pump_head(struct connection *connection)
     gsize limit = connection->server->limits.max_header;
     guint8 buffer[READ_SIZE];
 
+    if (connection->out)
+        return;
     for (;;) {
         if (connection->in) {
             gsize length =
@@ -209,6 +211,11 @@ pump_linger(struct connection *connection)
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
+        if (n == 0 && connection->finish) { /* there is still something to write */
+            connection->hung_up = true;
+            connection_interest(connection);
+            return;
+        }
         if (n <= 0)
             break;
         connection->drained += (gsize)n;

@@ -53,6 +53,7 @@ struct connection {
 
     gint64 started;     /* µs, monotonic: of the head, the body, the lingering */
     gint64 progress;    /* the last byte in, or out while `blocked` */
+    int unsent;         /* bytes in the socket when last looked, while `blocked` */
     bool idle;          /* no byte of a head yet */
     bool first;         /* no request yet */
     bool blocked;       /* the socket is full */
