@@ -8,14 +8,20 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
-import sys
 import tempfile
 import time
 import xmlrpc.client
 from pathlib import Path
 
 BUILDDIR = Path(os.environ.get("BUILDDIR", ".")).resolve()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Failure(Exception):
@@ -43,7 +49,7 @@ class Client:
     def __init__(self, host, json_rpc=False, timeout=60, connect=None):
         self._json = json_rpc
         self._connection = connect() if connect else UnixConnection(host.socket, timeout)
-        self._session = None
+        self.session_ref = None
 
     def post(self, body, path=None, headers=()):
         path = path or ("/jsonrpc" if self._json else "/")
@@ -71,14 +77,14 @@ class Client:
         return answer["Value"]
 
     def login(self, user="root", password=""):
-        self._session = self.raw("session.login_with_password", user, password, "2.21", "test")
+        self.session_ref = self.raw("session.login_with_password", user, password, "2.21", "test")
         return self
 
     def call(self, method, *params):
-        return self.raw(method, self._session, *params)
+        return self.raw(method, self.session_ref, *params)
 
     def __getattr__(self, name):
-        if name.startswith("_"):
+        if name.startswith("_") or name == "session_ref":
             raise AttributeError(name)
         return Namespace(self, name)
 
@@ -104,9 +110,11 @@ class Namespace:
 
 
 class Host:
-    """A simulated host.  `options` are further lines of xapid.conf's [xapid], `limits` of [limits]."""
+    """A simulated host.  `options` are further lines of xapid.conf's [xapid], `limits` of [limits];
+    https: serve TLS too, on self.https_port of 127.0.0.1; accounts: who may log in by password."""
 
-    def __init__(self, options="", limits="", environment=(), sim_conf=""):
+    def __init__(self, options="", limits="", environment=(), sim_conf="", https=False,
+                 accounts=None):
         self.dir = Path(tempfile.mkdtemp(prefix="xapid-test-"))
         self.dir.chmod(0o755)
         self.bindir = self.dir / "bin"
@@ -123,8 +131,11 @@ class Host:
         self.config = self.dir / "xapid.conf"
         self.log = self.dir / "log"
         self.environment = dict(environment)
+        if accounts:
+            self.environment.update(accounts.write(self.dir / "accounts"))
+        self.https_port = free_port() if https else 0
         self.config.write_text(
-            f"[xapid]\nuser=nobody\nhttp_port=0\nhttps_port=0\nlisten=127.0.0.1\naddress=127.0.0.1\n"
+            f"[xapid]\nuser=nobody\nhttp_port=0\nhttps_port={self.https_port}\nlisten=127.0.0.1\naddress=127.0.0.1\n"
             f"unix_socket={self.socket}\nstate_dir={self.dir}/state\n"
             f"guest_kernels={self.dir}/kernels\nlog_level=debug\n{options}\n[limits]\n{limits}\n")
         (self.dir / "kernels").mkdir()
@@ -188,8 +199,16 @@ class Host:
         path = self.sim / "violations"
         return path.read_text() if path.exists() else ""
 
-    def client(self, json_rpc=False, **options):
-        return Client(self, json_rpc, **options).login()
+    def client(self, json_rpc=False, user="root", password="", **options):
+        return Client(self, json_rpc, **options).login(user, password)
+
+    def tls(self, timeout=60):
+        """A connection over TLS, for Client's `connect`; its certificate is not checked."""
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return http.client.HTTPSConnection("127.0.0.1", self.https_port, timeout=timeout,
+                                           context=context)
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -209,6 +228,16 @@ class Host:
         if kind:
             print("# --- the host's log:", *self.tail().splitlines(), sep="\n# ", flush=True)
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def fails(code, function, *args):
+    """The Failure with which function (*args) fails; it must be of that code."""
+    try:
+        function(*args)
+    except Failure as failure:
+        assert failure.code == code, f"{failure} instead of {code}"
+        return failure
+    raise AssertionError(f"succeeded instead of {code}")
 
 
 GUEST = {"name_label": "guest", "memory_static_max": str(128 << 20), "memory_static_min": "0",

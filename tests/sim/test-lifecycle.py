@@ -9,16 +9,7 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
-from host import GUEST, Failure, Host
-
-
-def fails(code, function, *args):
-    try:
-        function(*args)
-    except Failure as failure:
-        assert failure.code == code, f"{failure} instead of {code}"
-        return failure
-    raise AssertionError(f"succeeded instead of {code}")
+from host import GUEST, Host, fails
 
 
 def test_create_start_and_destroy():
