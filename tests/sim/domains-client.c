@@ -242,13 +242,15 @@ client_wait(struct domains_client *client, const char *op_id, GVariant **ret_res
     g_autoptr(GVariant) result = NULL;
     GVariant *done;
 
-    while (!(done = g_hash_table_lookup(client->done, op_id)) && !late)
+    while (!(done = g_hash_table_lookup(client->done, op_id)) && !late &&
+           !g_dbus_connection_is_closed(client->connection))
         g_main_context_iteration(NULL, TRUE);
-    if (late) {
+    if (!late)
+        g_source_remove(timer);
+    if (!done) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no Done of %s", op_id);
         return false;
     }
-    g_source_remove(timer);
     g_variant_get(done, "(@as@a{sv})", &words, &result);
     if (g_variant_n_children(words) > 0) {
         g_propagate_error(error, api_error_from_variant(words));
