@@ -115,7 +115,10 @@ class Host:
 
     def __init__(self, options="", limits="", environment=(), sim_conf="", https=False,
                  accounts=None):
-        self.dir = Path(tempfile.mkdtemp(prefix="xapid-test-"))
+        # No underscore in it: XenAPI.py writes the path of a socket with them in place of slashes.
+        with tempfile.TemporaryDirectory(prefix="xapid-test-") as unique:
+            self.dir = Path(unique.replace("_", "-") + "-host")
+        self.dir.mkdir()
         self.dir.chmod(0o755)
         self.bindir = self.dir / "bin"
         self.bindir.mkdir()
