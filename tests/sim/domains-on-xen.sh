@@ -2,6 +2,7 @@
 # domains-on-xen.sh   xapid-domains on real Xen, in the lab: PV and PVH guests live and end, and
 # what happens when its processes are killed. Prints TAP. BUILDDIR: where it was built (.).
 #   domains-on-xen.sh [life|refusals|outlive|kills|foreign|delay]...   these parts alone
+# shellcheck source=tests/lab/functions.sh
 . "$(dirname "$0")/../lab/functions.sh"
 BUILDDIR=${BUILDDIR:-.}
 A=aaaaaaaa-0000-4000-8000-00000000000a
@@ -106,7 +107,8 @@ delay() {
 	dom0 'cat /root/d/delay' | sed 's/^/# delay: /'
 }
 
-for part in ${*:-life refusals outlive kills foreign delay}; do
+[ $# -gt 0 ] || set -- life refusals outlive kills foreign delay
+for part in "$@"; do
 	"$part"
 done
 lab_done

@@ -6,7 +6,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/error.h"
@@ -94,7 +95,21 @@ conf(struct fixture *f, const char *text)
     g_assert_true(g_file_set_contents(path, whole, -1, NULL));
 }
 
-/* As a guest or another toolstack would, through the datagram socket. */
+/* The same through DIR/control, as scripts do. */
+static void
+send_command(struct fixture *f, const char *command)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    g_snprintf(address.sun_path, sizeof address.sun_path, "%s/control", f->dir);
+    g_assert_cmpint(
+        sendto(fd, command, strlen(command), 0, (struct sockaddr *)&address, sizeof address), ==,
+        (gssize)strlen(command));
+    close(fd);
+}
+
+/* As a guest or another toolstack would, with or without xapid-domains. */
 static void
 tell(struct fixture *f, const char *command)
 {
@@ -376,13 +391,13 @@ test_guests_act(struct fixture *f, gconstpointer data)
         act(f, "destroy", UUID_A);
     }
     client_settle(50);
-    tell(f, "xl-create " UUID_B " foreign");
+    send_command(f, "xl-create " UUID_B " foreign");
     g_assert_true(client_wait_changed(f->client, UUID_B, 5000));
     g_autoptr(GVariant) domain = client_domain(f->client, UUID_B);
     gboolean ours = TRUE;
     g_variant_lookup(domain, "ours", "b", &ours);
     g_assert_false(ours);
-    tell(f, "xl-destroy " UUID_B);
+    send_command(f, "xl-destroy " UUID_B);
     g_assert_true(client_wait_changed(f->client, UUID_B, 5000));
     assert_state(f, UUID_B, "absent");
 }
