@@ -1,1 +1,25 @@
-# Unit tests of this room.
+# Unit tests of xapid/host, under Debian's libpam-wrapper and libnss-wrapper.
+check_PROGRAMS += tests/unit/test-host tests/unit/test-facts
+TESTS += tests/unit/test-host tests/unit/test-facts
+tests_unit_test_host_SOURCES = tests/unit/test-host.c tests/unit/host-harness.c \
+	tests/unit/host-harness.h
+tests_unit_test_host_CPPFLAGS = $(AM_CPPFLAGS) -DPAM_FILE='"$(abs_top_srcdir)/docs/pam.d/xapid"' \
+	-DSHADOW_WRAPPER='"$(abs_top_builddir)/tests/unit/shadow-wrapper.so"' \
+	-DPAM_RECORDER='"$(abs_top_builddir)/tests/unit/pam-recorder.so"' \
+	-DHOST_PROGRAM='"$(abs_top_builddir)/xapid-host"'
+tests_unit_test_host_LDADD = libpeer.a libbase.a $(GLIB_LIBS)
+EXTRA_tests_unit_test_host_DEPENDENCIES = xapid-host $(host_test_modules)
+$(tests_unit_test_host_OBJECTS): $(peer_headers)
+
+tests_unit_test_facts_SOURCES = tests/unit/test-facts.c
+tests_unit_test_facts_LDADD = libhost.a libbase.a $(GLIB_LIBS)
+
+# Loaded by programs that know no sanitizer, and so without one.
+host_test_modules = tests/unit/shadow-wrapper.so tests/unit/pam-recorder.so
+HOST_TEST_MODULE = $(AM_V_CC)$(MKDIR_P) tests/unit && $(CC) -D_GNU_SOURCE -O1 -Wall -Wextra -shared -fPIC -o $@
+EXTRA_DIST += tests/unit/shadow-wrapper.c tests/unit/pam-recorder.c
+CLEANFILES += $(host_test_modules)
+tests/unit/shadow-wrapper.so: $(top_srcdir)/tests/unit/shadow-wrapper.c
+	$(HOST_TEST_MODULE) $(top_srcdir)/tests/unit/shadow-wrapper.c
+tests/unit/pam-recorder.so: $(top_srcdir)/tests/unit/pam-recorder.c
+	$(HOST_TEST_MODULE) $(top_srcdir)/tests/unit/pam-recorder.c

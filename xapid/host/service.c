@@ -1,0 +1,279 @@
+/* Answers xapid: checks each argument, then leaves the work to a child or to facts.c. */
+#include "config.h"
+
+#include "xapid/host/service.h"
+
+#include "lib/log.h"
+#include "lib/peer/host1.h"
+#include "xapid/host/accounts.h"
+#include "xapid/host/child.h"
+#include "xapid/host/facts.h"
+#include "xapid/host/password.h"
+
+#include <string.h>
+
+#define HOST_PATH "/org/xapid/Host1"
+
+struct service {
+    const char *pam_service;
+    GDBusConnection *connection;
+    PeerHost1 *skeleton; /* exported on the connection; each peer has one of its own */
+    guint checks, lookups;
+};
+
+/* --- passwords --- */
+
+struct check {
+    struct service *service;
+    PeerHost1 *skeleton; /* of the peer that asked */
+    guint64 id;
+};
+
+static void
+answer_check(PeerHost1 *skeleton, guint64 id, const char *outcome, const char *message)
+{
+    peer_host1_emit_authenticated(skeleton, id, outcome, message, "", 0,
+                                  g_variant_new_array(G_VARIANT_TYPE_UINT32, NULL, 0));
+}
+
+static void
+check_done(GVariant *answer, const GError *error, gpointer data)
+{
+    struct check *check = data;
+    const char *outcome, *message, *user;
+    guint32 uid;
+    g_autoptr(GVariant) groups = NULL;
+
+    check->service->checks--;
+    if (answer) {
+        g_variant_get(answer, "(&s&s&su@au)", &outcome, &message, &user, &uid, &groups);
+        log_debug("password check: %s", outcome);
+        peer_host1_emit_authenticated(check->skeleton, check->id, outcome, message, user, uid,
+                                      groups);
+    } else {
+        log_warning("password check: %s", error->message);
+        answer_check(check->skeleton, check->id, "error", error->message);
+    }
+    g_object_unref(check->skeleton);
+    g_free(check);
+}
+
+/* Takes the answer path of both methods: whatever happens, one Authenticated follows. */
+static void
+check_start(struct service *service, PeerHost1 *skeleton, guint64 id, const char *mode,
+            const char *user, const char *password)
+{
+    const struct child_request request = {.mode = mode,
+                                          .fields = {service->pam_service, user, password},
+                                          .answer_type = PASSWORD_ANSWER_TYPE,
+                                          .seconds = CHECK_SECONDS};
+    g_autoptr(GError) error = NULL;
+    struct check *check;
+
+    if (!account_name_is_valid(user) || !*password || strlen(password) > PASSWORD_MAX) {
+        answer_check(skeleton, id, "denied", "");
+        return;
+    }
+    if (service->checks >= CHECKS_MAX) {
+        answer_check(skeleton, id, "busy", "");
+        return;
+    }
+    check = g_new0(struct check, 1);
+    *check = (struct check){service, g_object_ref(skeleton), id};
+    service->checks++;
+    if (!child_run(&request, check_done, check, &error))
+        check_done(NULL, error, check);
+}
+
+/* The copies of a password that a method call leaves with us. GDBus's own buffers are not ours. */
+static void
+wipe(GDBusMethodInvocation *invocation, const char *password)
+{
+    GVariant *parameters = g_dbus_method_invocation_get_parameters(invocation);
+    const char *copy = NULL;
+
+    explicit_bzero((char *)password, strlen(password));
+    g_variant_get_child(parameters, 2, "&s", &copy);
+    explicit_bzero((char *)copy, strlen(copy));
+}
+
+static gboolean
+handle_authenticate(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, guint64 id,
+                    const char *user, const char *password, gpointer data)
+{
+    check_start(data, skeleton, id, "--authenticate", user, password);
+    wipe(invocation, password);
+    peer_host1_complete_authenticate(skeleton, invocation);
+    return TRUE;
+}
+
+static gboolean
+handle_change_password(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, guint64 id,
+                       const char *user, const char *password, gpointer data)
+{
+    if (g_str_equal(user, "root"))
+        check_start(data, skeleton, id, "--change-password", user, password);
+    else
+        answer_check(skeleton, id, "denied", "only root's password can be set");
+    wipe(invocation, password);
+    peer_host1_complete_change_password(skeleton, invocation);
+    return TRUE;
+}
+
+/* --- accounts --- */
+
+struct lookup {
+    struct service *service;
+    PeerHost1 *skeleton;
+    GDBusMethodInvocation *invocation;
+    gboolean by_name;
+};
+
+static void
+lookup_done(GVariant *answer, const GError *error, gpointer data)
+{
+    struct lookup *lookup = data;
+    gboolean found;
+    const char *kind, *name, *full_name;
+    guint32 id;
+    g_autoptr(GVariant) groups = NULL;
+
+    lookup->service->lookups--;
+    if (!answer) {
+        log_warning("looking an account up: %s", error->message);
+        g_dbus_method_invocation_return_error(lookup->invocation, G_DBUS_ERROR, G_DBUS_ERROR_FAILED,
+                                              "looking the account up: %s", error->message);
+    } else {
+        g_variant_get(answer, "(b&s&su&s@au)", &found, &kind, &name, &id, &full_name, &groups);
+        if (lookup->by_name)
+            peer_host1_complete_lookup_name(lookup->skeleton, lookup->invocation, found, kind, id);
+        else
+            peer_host1_complete_lookup_id(lookup->skeleton, lookup->invocation, found, name,
+                                          full_name, groups);
+    }
+    g_object_unref(lookup->skeleton);
+    g_free(lookup);
+}
+
+static void
+lookup_start(struct service *service, PeerHost1 *skeleton, GDBusMethodInvocation *invocation,
+             const char *what, const char *key)
+{
+    const struct child_request request = {.mode = "--lookup",
+                                          .fields = {what, key},
+                                          .answer_type = LOOKUP_ANSWER_TYPE,
+                                          .seconds = LOOKUP_SECONDS};
+    g_autoptr(GError) error = NULL;
+    struct lookup *lookup;
+
+    if (service->lookups >= LOOKUPS_MAX) {
+        g_dbus_method_invocation_return_error_literal(invocation, G_DBUS_ERROR,
+                                                      G_DBUS_ERROR_LIMITS_EXCEEDED,
+                                                      "too many accounts are being looked up");
+        return;
+    }
+    lookup = g_new0(struct lookup, 1);
+    *lookup =
+        (struct lookup){service, g_object_ref(skeleton), invocation, g_str_equal(what, "name")};
+    service->lookups++;
+    if (!child_run(&request, lookup_done, lookup, &error))
+        lookup_done(NULL, error, lookup);
+}
+
+static gboolean
+handle_lookup_name(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, const char *name,
+                   gpointer data)
+{
+    if (account_name_is_valid(name))
+        lookup_start(data, skeleton, invocation, "name", name);
+    else
+        peer_host1_complete_lookup_name(skeleton, invocation, FALSE, "", 0);
+    return TRUE;
+}
+
+static gboolean
+handle_lookup_id(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, const char *kind,
+                 guint32 id, gpointer data)
+{
+    g_autofree char *key = g_strdup_printf("%u", id);
+
+    if (g_str_equal(kind, "user") || g_str_equal(kind, "group"))
+        lookup_start(data, skeleton, invocation, kind, key);
+    else
+        g_dbus_method_invocation_return_error_literal(
+            invocation, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS, "kind is \"user\" or \"group\"");
+    return TRUE;
+}
+
+/* --- the rest --- */
+
+static gboolean
+handle_facts(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, gpointer data)
+{
+    (void)data;
+    peer_host1_complete_facts(skeleton, invocation, facts_read(""));
+    return TRUE;
+}
+
+static void
+peer_closed(GDBusConnection *connection, gboolean vanished, GError *error, gpointer data)
+{
+    struct service *service = data;
+
+    (void)connection;
+    (void)vanished;
+    (void)error;
+    log_info("xapid has gone");
+    service_set_peer(service, NULL);
+}
+
+void
+service_set_peer(struct service *service, GDBusConnection *connection)
+{
+    static const struct {
+        const char *signal;
+        GCallback handler;
+    } handlers[] = {{"handle-authenticate", G_CALLBACK(handle_authenticate)},
+                    {"handle-change-password", G_CALLBACK(handle_change_password)},
+                    {"handle-lookup-name", G_CALLBACK(handle_lookup_name)},
+                    {"handle-lookup-id", G_CALLBACK(handle_lookup_id)},
+                    {"handle-facts", G_CALLBACK(handle_facts)}};
+    g_autoptr(GError) error = NULL;
+
+    if (service->connection) {
+        g_signal_handlers_disconnect_by_data(service->connection, service);
+        g_signal_handlers_disconnect_by_data(service->skeleton, service);
+        g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(service->skeleton));
+        g_dbus_connection_close(service->connection, NULL, NULL, NULL);
+    }
+    g_clear_object(&service->skeleton);
+    g_clear_object(&service->connection);
+    if (!connection)
+        return;
+    service->connection = g_object_ref(connection);
+    service->skeleton = peer_host1_skeleton_new();
+    for (gsize i = 0; i < G_N_ELEMENTS(handlers); i++)
+        g_signal_connect(service->skeleton, handlers[i].signal, handlers[i].handler, service);
+    g_signal_connect(connection, "closed", G_CALLBACK(peer_closed), service);
+    if (!g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(service->skeleton), connection,
+                                          HOST_PATH, &error))
+        log_error("cannot serve xapid: %s", error->message);
+}
+
+struct service *
+service_new(const char *pam_service)
+{
+    struct service *service = g_new0(struct service, 1);
+
+    service->pam_service = pam_service;
+    return service;
+}
+
+void
+service_free(struct service *service)
+{
+    if (!service)
+        return;
+    service_set_peer(service, NULL);
+    g_free(service);
+}
