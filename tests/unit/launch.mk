@@ -16,3 +16,5 @@ tests_unit_fake_child_SOURCES = tests/unit/fake-child.c
 tests_unit_fake_child_LDADD = $(GLIB_LIBS)
 TESTS += tests/unit/test-launch.py
 EXTRA_DIST += tests/unit/test-launch.py tests/unit/tap.py
+TESTS += tests/unit/test-service-unit.py
+EXTRA_DIST += tests/unit/test-service-unit.py

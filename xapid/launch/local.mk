@@ -4,3 +4,26 @@ xapid_launch_SOURCES = \
 	xapid/launch/main.c \
 	xapid/launch/program.c xapid/launch/program.h
 xapid_launch_LDADD = libbase.a $(GLIB_LIBS)
+
+# Its unit, its user and its configuration.
+systemdsystemunitdir = $(prefix)/lib/systemd/system
+nodist_systemdsystemunit_DATA = docs/systemd/xapid.service
+EXTRA_DIST += docs/systemd/xapid.service.in docs/systemd/sysusers.conf docs/xapid.conf.sample
+CLEANFILES += docs/systemd/xapid.service
+docs/systemd/xapid.service: $(top_srcdir)/docs/systemd/xapid.service.in
+	$(AM_V_GEN)$(MKDIR_P) docs/systemd && sed 's|@sbindir[@]|$(sbindir)|' \
+		$(top_srcdir)/docs/systemd/xapid.service.in > $@.tmp && mv $@.tmp $@
+
+# An administrator's configuration is kept.
+install-data-local: install-launch-data
+install-launch-data:
+	$(MKDIR_P) '$(DESTDIR)$(sysconfdir)/xapid' '$(DESTDIR)$(prefix)/lib/sysusers.d'
+	$(INSTALL_DATA) $(top_srcdir)/docs/systemd/sysusers.conf \
+		'$(DESTDIR)$(prefix)/lib/sysusers.d/xapid.conf'
+	test -e '$(DESTDIR)$(sysconfdir)/xapid/xapid.conf' || \
+		$(INSTALL_DATA) $(top_srcdir)/docs/xapid.conf.sample \
+			'$(DESTDIR)$(sysconfdir)/xapid/xapid.conf'
+uninstall-local: uninstall-launch-data
+uninstall-launch-data:
+	rm -f '$(DESTDIR)$(prefix)/lib/sysusers.d/xapid.conf'
+.PHONY: install-launch-data uninstall-launch-data

@@ -289,6 +289,17 @@ struct options {
     bool test;
 };
 
+/* In a build tree xapid is xapid/xapid, since its folder has its name. */
+static char *
+program_file(const char *bindir, const char *name)
+{
+    g_autofree char *file = g_build_filename(bindir, name, NULL);
+
+    if (g_file_test(file, G_FILE_TEST_IS_DIR))
+        return g_build_filename(file, name, NULL);
+    return g_steal_pointer(&file);
+}
+
 static void
 set_programs(struct launch *launch, const struct options *options, const struct settings *settings)
 {
@@ -296,17 +307,21 @@ set_programs(struct launch *launch, const struct options *options, const struct 
         const char *name, *peer;
     } names[PROGRAM_MAX] = {
         {"xapid", "peer xapid"}, {"xapid-domains", "peer domains"}, {"xapid-host", "peer host"}};
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
     const char *sim = options->sim ? options->sim : settings->sim_dir;
 
     for (int i = 0; i < PROGRAM_MAX; i++) {
         g_autoptr(GStrvBuilder) argv = g_strv_builder_new();
-        g_autofree char *file = g_build_filename(options->bindir, names[i].name, NULL);
+        g_autofree char *file = program_file(options->bindir, names[i].name);
 
         g_strv_builder_add(argv, file);
         if (i == PROGRAM_DOMAINS) {
-            g_strv_builder_add_many(argv, "--kernels", settings->guest_kernels, NULL);
+            /* A simulated guest needs no kernel. */
             if (*sim)
                 g_strv_builder_add_many(argv, "--sim", sim, NULL);
+            else
+                g_strv_builder_add_many(argv, "--kernels", settings->guest_kernels, NULL);
+            g_strv_builder_add_many(argv, "--log-level", levels[settings->log_level], NULL);
         } else if (options->config) {
             g_strv_builder_add_many(argv, "--config", options->config, NULL);
         }
