@@ -43,9 +43,10 @@ void control_free(struct control *control);
 void control_ready(struct control *control);
 
 /* A D-Bus connection over `fd` (taken), which is one end of a socketpair.  The side with server =
- * true authenticates.  Asynchronous; finish returns a full reference.  Peer credentials must be
- * uid 0 or our own uid: so xapid, which is not root, is the server, and the root programs are its
- * clients; both sides check that the socketpair itself was made by root or by their own uid.
+ * true authenticates: xapid-domains and xapid-host are servers, xapid is their client.
+ * Asynchronous; finish returns a full reference.  Both sides refuse a socketpair that neither root
+ * nor their own uid made; since only xapid-launch hands the ends out, holding one is what lets
+ * xapid, another user, in.
  *
  * No message is handled before `ready` has returned: objects that it exports and signals that it
  * connects miss nothing.  A connection that went says so by GDBusConnection::closed.  A message

@@ -270,7 +270,8 @@ test_large_refused(void)
     side_clear(&client);
 }
 
-/* Speaks the opening of D-Bus authentication as another user; exits 0 when it was let in. */
+/* Claims by D-Bus's EXTERNAL to be a user that the socket does not vouch for; exits 0 when that was
+ * believed. */
 static void
 be_stranger(int fd)
 {
@@ -302,7 +303,7 @@ be_stranger(int fd)
 }
 
 static void
-test_stranger_refused(void)
+test_false_claim_refused(void)
 {
     struct side server = {0};
     int pair[2], status = 0;
@@ -372,6 +373,53 @@ send_fd(int socket, const char *name, int fd)
     g_assert_cmpint(sendmsg(socket, &msg, MSG_NOSIGNAL), ==, strlen(name));
 }
 
+/* Both sides alike refuse a socketpair that another user made, before a byte is exchanged. */
+static void
+test_strangers_socket_refused(void)
+{
+    struct received received = {.fd = -1};
+    struct side server = {0}, client = {0};
+    struct control *control;
+    int pair[2], status = 0;
+    pid_t child;
+
+    if (getuid() != 0) {
+        g_test_skip("only root can be another user");
+        return;
+    }
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), ==, 0);
+    child = fork();
+    g_assert_cmpint(child, >=, 0);
+    if (child == 0) {
+        int made[2];
+
+        if (setresuid(STRANGER_UID, STRANGER_UID, STRANGER_UID) < 0 ||
+            socketpair(AF_UNIX, SOCK_STREAM, 0, made) < 0)
+            _exit(1);
+        send_fd(pair[0], "peer xapid", made[0]);
+        send_fd(pair[0], "peer host", made[1]);
+        _exit(0);
+    }
+    g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+    g_assert_cmpint(status, ==, 0);
+    control = control_new_for_fd(pair[1], control_received, control_gone, &received, NULL);
+    wait_for(&received.got);
+    peer_connect(received.fd, true, side_ready, &server);
+    g_clear_pointer(&received.name, g_free);
+    received.got = false;
+    wait_for(&received.got);
+    peer_connect(received.fd, false, side_ready, &client);
+    wait_for(&server.ready);
+    wait_for(&client.ready);
+    g_assert_error(server.error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED);
+    g_assert_error(client.error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED);
+    g_free(received.name);
+    control_free(control);
+    close(pair[0]);
+    side_clear(&server);
+    side_clear(&client);
+}
+
 static void
 test_control(void)
 {
@@ -424,7 +472,8 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/peer/control/fd-ready-gone", test_control);
     g_test_add_func("/peer/control/absent", test_control_absent);
-    g_test_add_func("/peer/stranger-refused", test_stranger_refused);
+    g_test_add_func("/peer/strangers-socket-refused", test_strangers_socket_refused);
+    g_test_add_func("/peer/false-claim-refused", test_false_claim_refused);
     g_test_add_func("/peer/both-ways", test_both_ways);
     g_test_add_func("/peer/side-dropped", test_side_dropped);
     g_test_add_func("/peer/never-there", test_peer_never_there);
