@@ -44,6 +44,7 @@ picture_new(void)
 {
     struct picture *picture = g_new0(struct picture, 1);
 
+    picture->generation = 1;
     picture->rows = g_ptr_array_new_with_free_func(picture_row_free);
     picture->journal =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_variant_unref);

@@ -121,7 +121,7 @@ model_load_done(struct model *model, guint64 generation, GError **error)
 {
     for (unsigned i = 0; i < dm_n_classes; i++)
         table_load_done(model, &model->tables[i], generation);
-    model->head = model->durable = generation;
+    model->head = model->durable = MAX(generation, 1);
     model->loading = false;
     g_autofree char *violation = model_fsck(model);
     if (!violation)

@@ -19,6 +19,8 @@ model_new(void)
     model->by_ref = g_hash_table_new(g_str_hash, g_str_equal);
     model->journal =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_variant_unref);
+    /* 0 is no generation: txn_commit () says by it that it failed. */
+    model->head = model->durable = 1;
     durable_init(model);
     return model;
 }
