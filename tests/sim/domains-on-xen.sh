@@ -1,7 +1,7 @@
 #!/bin/bash
 # domains-on-xen.sh   xapid-domains on real Xen, in the lab: PV and PVH guests live and end, and
 # what happens when its processes are killed. Prints TAP. BUILDDIR: where it was built (.).
-#   domains-on-xen.sh [life|refusals|outlive|kills|foreign|delay]...   these parts alone
+#   domains-on-xen.sh [life|refusals|outlive|kills|aborts|foreign|delay]...   these parts alone
 # shellcheck source=tests/lab/functions.sh
 . "$(dirname "$0")/../lab/functions.sh"
 BUILDDIR=${BUILDDIR:-.}
@@ -91,6 +91,19 @@ kills() {
 		grep -q ^killed out && ! grep -q '$B' out2"
 }
 
+# An abort may come too late; then the guest is whole.
+aborts() {
+	for ms in 0 50 150 300 500 700; do
+		check "a build is aborted after $ms ms" dom0 "cd /root/d; rm -f out
+			printf '%s\n' host-info 'abort-create $B $ms type=pvh memory=256 kernel=vmlinux ramdisk=initrd' list 'destroy $B' |
+				tests/sim/domainsctl --program ./xapid-domains >> out 2>&1
+			cat out
+			if grep -q '^ok abort-create' out; then grep -q '$B.*complete.: <true>' out
+			else grep -q '^error TASK_CANCELLED' out && ! grep -q '^domain.*$B' out; fi"
+		check "and nothing is left" xl_lacks "$B"
+	done
+}
+
 foreign() {
 	check "xl's own guests are seen and not ours" dom0 "cd /root/d; rm -f out
 		printf '%s\n' 'name=\"foreign\"' 'type=\"pvh\"' 'memory=32' \
@@ -107,7 +120,7 @@ delay() {
 	dom0 'cat /root/d/delay' | sed 's/^/# delay: /'
 }
 
-[ $# -gt 0 ] || set -- life refusals outlive kills foreign delay
+[ $# -gt 0 ] || set -- life refusals outlive kills aborts foreign delay
 for part in "$@"; do
 	"$part"
 done

@@ -3,6 +3,7 @@
  *
  *     create UUID KEY=VALUE...   type, memory (MiB), vcpus, kernel, ramdisk, cmdline (rest of line)
  *     unpause|pause|destroy UUID          shutdown UUID poweroff|reboot SECONDS
+ *     abort-create UUID MS KEY=VALUE...   a create that is aborted MS milliseconds later
  *     list        host-info       wait-state UUID STATE SECONDS       sleep SECONDS
  *     kill        SIGKILL for the program; the next command starts it again
  * An answer a line: "ok ..." or "error CODE ...", and the milliseconds it took. */
@@ -95,6 +96,26 @@ print_result(const char *what, GVariant *result, gint64 from_us)
 }
 
 static bool
+run_abort(struct ctl *ctl, const char *uuid, char *rest, GError **error)
+{
+    g_autofree char *op_id =
+        g_strdup_printf("ctl-abort-%d-%" G_GINT64_FORMAT, ++ctl->ops, g_get_real_time());
+    g_autoptr(GVariant) result = NULL;
+    gint64 from_us = g_get_monotonic_time();
+    char *keys;
+    int ms = (int)strtol(rest, &keys, 10);
+
+    if (!client_begin(ctl->client, op_id, "create", uuid, create_args(keys), error))
+        return false;
+    client_settle(ms);
+    if (!peer_domains1_call_abort_sync(ctl->client->proxy, op_id, NULL, error) ||
+        !client_wait(ctl->client, op_id, &result, error))
+        return false;
+    print_result("abort-create", result, from_us);
+    return true;
+}
+
+static bool
 run_verb(struct ctl *ctl, const char *verb, const char *uuid, char *rest, GError **error)
 {
     g_autofree char *op_id =
@@ -180,6 +201,8 @@ run_line(struct ctl *ctl, char *line, GError **error)
         print_result(verb, NULL, from_us);
         return true;
     }
+    if (g_str_equal(verb, "abort-create"))
+        return run_abort(ctl, uuid, rest, error);
     return run_verb(ctl, verb, uuid, rest, error);
 }
 

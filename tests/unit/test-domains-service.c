@@ -5,6 +5,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -597,6 +598,31 @@ test_host_info(struct fixture *f, gconstpointer data)
     g_assert_cmpstr(backend, ==, "sim");
 }
 
+/* Every child is killed: guests, questions and events go on. */
+static void
+test_children_die(struct fixture *f, gconstpointer data)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/children", (int)client_pid(f->client),
+                                            (int)client_pid(f->client));
+    g_autofree char *text = NULL;
+
+    (void)data;
+    create(f, UUID_A);
+    act(f, "unpause", UUID_A);
+    client_settle(100);
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_auto(GStrv) pids = g_strsplit(g_strstrip(text), " ", -1);
+    g_assert_cmpint(g_strv_length(pids), ==, 5);
+    for (char **pid = pids; *pid; pid++)
+        kill(atoi(*pid), SIGKILL);
+    g_assert_true(client_wait_changed(f->client, "", 10000));
+    assert_state(f, UUID_A, "running");
+    send_command(f, "halt " UUID_A);
+    g_assert_true(client_wait_changed(f->client, UUID_A, 10000));
+    act(f, "destroy", UUID_A);
+    assert_state(f, UUID_A, "absent");
+}
+
 /* The detector itself: two domains of one uuid cannot go unseen. */
 static void
 test_violation(struct fixture *f, gconstpointer data)
@@ -636,6 +662,7 @@ main(int argc, char **argv)
         {"parallel", test_parallel},
         {"many", test_many},
         {"host-info", test_host_info},
+        {"children-die", test_children_die},
         {"violation", test_violation},
     };
 
