@@ -25,8 +25,8 @@ struct domains_client {
  * NULL, and waits until it is ready. */
 struct domains_client *client_start(const char *program, const char *const *args, const char *fault,
                                     GError **error);
-/* As xapid-launch goes: closes the control socket and waits for the program's end; false when it did
- * not exit with 0. */
+/* As xapid-launch goes: closes the control socket and waits for the program's end; false when it
+ * did not exit with 0. */
 bool client_stop(struct domains_client *client);
 /* SIGKILL, and waits for its end. */
 void client_kill(struct domains_client *client);
