@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #define WAIT_SECONDS 20
+/* libcrypt because AddressSanitizer's crypt_r () finds none when a PAM module alone brings it. */
+#define PRELOAD "libnss_wrapper.so libcrypt.so.1 " SHADOW_WRAPPER
 #define HASH                                                                                       \
     "$6$rounds=1000$abcdefgh$"                                                                     \
     "nhYjN017qxiYztzyUpZtPnUQcnLy62KsunSLHNeLahp2EHPlAKmFFlrjEwSXGo2kgY5hR2.peKEg2VGUqIJJu1"
@@ -116,13 +118,11 @@ set_environment(const struct host *host, GSubprocessLauncher *launcher, const ch
         g_subprocess_launcher_setenv(launcher, files[i][0], path, TRUE);
     }
     g_subprocess_launcher_setenv(launcher, "LD_PRELOAD",
-                                 wrap_pam ? "libpam_wrapper.so libnss_wrapper.so " SHADOW_WRAPPER
-                                          : "libnss_wrapper.so " SHADOW_WRAPPER,
-                                 TRUE);
+                                 wrap_pam ? "libpam_wrapper.so " PRELOAD : PRELOAD, TRUE);
     if (wrap_pam)
         g_subprocess_launcher_setenv(launcher, "PAM_WRAPPER", "1", TRUE);
-    /* For the build with sanitizers. */
-    g_subprocess_launcher_setenv(launcher, "PAM_WRAPPER_DISABLE_DEEPBIND", "1", TRUE);
+    /* For the build with sanitizers; the variable's name is libpam-wrapper's slip. */
+    g_subprocess_launcher_setenv(launcher, "UID_WRAPPER_DISABLE_DEEPBIND", "1", TRUE);
     g_subprocess_launcher_setenv(launcher, "ASAN_OPTIONS",
                                  "verify_asan_link_order=0:detect_leaks=0", TRUE);
     if (fault)
