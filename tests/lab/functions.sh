@@ -90,7 +90,7 @@ push_xapid() {
 		[ ! -d "$LAB/dom0" ] || cp -R "$LAB/dom0/." "$stage/"
 	fi
 	tar -C "$stage" --owner=0 --group=0 -c . |
-		TMO=120 dom0_in 'tar -C / -x --keep-directory-symlink && ldconfig'
+		TMO=120 dom0_in 'tar -C / -x -m --keep-directory-symlink && ldconfig'
 }
 
 # wait_for SECONDS COMMAND...   tries it until it succeeds

@@ -77,8 +77,9 @@ part_e() {
 	for ms in 300 600 900 1200 1500; do
 		round $ms hvm - 0
 	done
-	for ms in 4000 4200 4400 5000; do
-		PIPE=1 ./guest killed $ms create g "$U" pvh q
+	for ms in 600 700 800 900 1000 1100 1200 1300 1400; do
+		PIPE=1 ./guest killed $ms create g "$U" hvm -
+		processes
 		./guest destroy "$U"
 	done
 }
@@ -123,7 +124,7 @@ part_b() {
 	./guest unpause "$U"
 	wait_line /var/log/xen/console/guest-p.log TICK
 	a=$(ticks); sleep 2; echo "console lines in 2 s: $(($(ticks) - a))"
-	echo "== a guest with a QEMU; its creator is SIGKILLed while it runs"
+	echo "== a guest with a QEMU; its creator is SIGKILLed"
 	./guest killed 20000 create h "$V" hvm -
 	./guest unpause "$V"
 	h=$(domid "$V") q=$(qemu_pid "$h")

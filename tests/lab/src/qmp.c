@@ -25,7 +25,7 @@ answer_read(FILE *f)
 int
 main(int argc, char **argv)
 {
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
     int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     FILE *f;
 
