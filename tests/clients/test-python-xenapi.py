@@ -2,6 +2,7 @@
 """Debian's python3-os-xenapi: the XenAPI module that scripts vendor, over TLS and the local socket."""
 import ssl
 import sys
+import xmlrpc.client
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -15,12 +16,10 @@ ssl._create_default_https_context = ssl._create_unverified_context  # the host's
 
 
 class LocalTransport(XenAPI.UDSTransport):
-    """Debian's copy has not followed a change of signature in Python 3: `debug` is new."""
+    """Debian's copy has not followed a change of send_request () in Python 3; the original will do."""
 
-    def send_request(self, connection, handler, request_body, debug=False):
-        connection.putrequest("POST", handler)
-        self.send_content(connection, request_body)
-        return connection
+    send_request = xmlrpc.client.Transport.send_request
+    accept_gzip_encoding = False
 
 
 def refused(code, function, *args):
