@@ -1,0 +1,62 @@
+"""The daemon in a lab host's dom0, for tests outside: its API over TLS, and dom0 itself."""
+import http.client
+import os
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+LAB = Path(__file__).resolve().parent
+sys.path += [str(LAB.parent / "sim"), str(LAB.parent / "unit")]
+from host import Client
+
+# Emulated, a dom0 answers slowly: every wait is long, and ends as soon as it can.
+WAIT = 120
+
+
+def connect(address, timeout=WAIT):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(address, 443, timeout=timeout, context=context)
+
+
+def client(address, password):
+    return Client(None, connect=lambda: connect(address)).login("root", password)
+
+
+def dom0(name, command, timeout=60):
+    """What a shell command prints in the dom0 of the lab host `name`."""
+    done = subprocess.run([LAB / "run-in-dom0", name, command], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=timeout)
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout
+
+
+def until(condition, what, seconds=WAIT):
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"no {what} within {seconds} s"
+        time.sleep(0.2)
+    return value
+
+
+def guest(name, kind, args="console=hvc0"):
+    """The record of a small Linux guest of the lab: PV or PVH."""
+    return {"name_label": name, "domain_type": kind, "memory_static_max": str(160 << 20),
+            "PV_kernel": "/var/lib/xcp/guest/vmlinux", "PV_ramdisk": "/var/lib/xcp/guest/initrd",
+            "PV_args": args, "VCPUs_max": "1", "VCPUs_at_startup": "1",
+            "actions_after_shutdown": "destroy", "actions_after_reboot": "restart",
+            "actions_after_crash": "destroy"}
+
+
+def domids(name):
+    """uuid -> domid, as xl has it."""
+    lines = dom0(name, "xl list -v").splitlines()[1:]
+    return {line.split()[6]: int(line.split()[1]) for line in lines if len(line.split()) > 6}
+
+
+def console(name, uuid):
+    """What the guest has printed since its domain began."""
+    return dom0(name, f"cat /var/log/xen/console/guest-{uuid}.log 2>/dev/null || true")
