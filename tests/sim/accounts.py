@@ -32,5 +32,5 @@ class Accounts:
                 "NSS_WRAPPER_GROUP": str(folder / "group"),
                 "PAM_WRAPPER": "1", "PAM_WRAPPER_SERVICE_DIR": str(folder / "pam"),
                 # for the build with sanitizers
-                "PAM_WRAPPER_DISABLE_DEEPBIND": "1",
+                "PAM_WRAPPER_DISABLE_DEEPBIND": "1", "NSS_WRAPPER_DISABLE_DEEPBIND": "1",
                 "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}

@@ -235,7 +235,7 @@ test_many_at_once(void)
     struct host host;
     guint sent = 0, busy;
 
-    host_start_unwrapped(&host, "host.authenticate.before=delay:4000");
+    host_start_unwrapped(&host, "host.authenticate.before=delay:8000");
     while (count_outcome(&host, "busy") == 0) {
         /* More than 64 only if this machine is so slow that the first ones have ended. */
         g_assert_cmpuint(sent, <, ANSWERS_MAX - 8);
