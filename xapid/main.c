@@ -301,7 +301,7 @@ int
 main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    struct app app = {0};
+    static struct app app; /* lives as long as the process */
     const char *config = parse_options(argc, argv);
 
     log_init("xapid", LOG_LEVEL_INFO);

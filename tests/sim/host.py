@@ -2,6 +2,7 @@
 
 Uses the build tree it is run from (environment BUILDDIR, else the current folder) and nothing of the
 system.  Everything lives in one temporary folder and ends with the test."""
+import fcntl
 import http.client
 import json
 import os
@@ -10,7 +11,9 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
+import termios
 import time
 import xmlrpc.client
 from pathlib import Path
@@ -197,6 +200,13 @@ class Host:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as control:
             control.connect(str(self.sim / "control"))
             control.send(command.encode())
+            left = bytearray(4)
+            for _ in range(1000):  # until the simulator has taken it
+                fcntl.ioctl(control, termios.TIOCOUTQ, left)
+                if not int.from_bytes(left, sys.byteorder):
+                    break
+                time.sleep(0.005)
+            time.sleep(0.02)  # and done it
 
     def violations(self):
         path = self.sim / "violations"

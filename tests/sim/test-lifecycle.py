@@ -102,6 +102,20 @@ def test_clean_shutdown_is_interrupted_by_a_hard_one():
         assert x.wait_task(task)["status"] == "cancelled"
 
 
+def test_a_cancel_meets_a_shutdown_at_any_moment():
+    with Host() as host:
+        x = host.client()
+        vm = x.VM.create(GUEST)
+        uuid = x.VM.get_uuid(vm)
+        for _ in range(30):
+            x.VM.start(vm, False, False)
+            host.guest(f"refuse-shutdown {uuid}")
+            task = x.Async.VM.clean_shutdown(vm)
+            x.VM.hard_shutdown(vm)
+            assert x.wait_task(task)["status"] == "cancelled"
+        assert x.VM.get_current_operations(vm) == {}
+
+
 def test_a_killed_program_disturbs_no_guest():
     with Host() as host:
         x = host.client()

@@ -195,10 +195,12 @@ answered(bool lost, GVariant *error, GPtrArray *parts, void *data)
     op->request = NULL;
     if (lost)
         recover(op);
-    else if (g_variant_n_children(error) == 0 && g_str_equal(op->verb, "shutdown"))
-        wait_for_guest(op, parts->pdata[0]);
-    else
+    else if (g_variant_n_children(error) > 0 || !g_str_equal(op->verb, "shutdown"))
         finish_answer(op, error, parts->pdata[0]);
+    else if (op->aborted) /* too late to take the request back, in time not to wait for the guest */
+        finish_error(op, api_error_new("TASK_CANCELLED", op->op_id, NULL));
+    else
+        wait_for_guest(op, parts->pdata[0]);
 }
 
 static void
