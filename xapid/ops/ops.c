@@ -12,8 +12,9 @@
 #include "xapid/ops/task.h"
 
 #define JOURNAL_PREFIX "op/"
-#define JOURNAL_TYPE "(sas" PLAN_TYPE ")" /* task or "", the error that is being undone, plan */
-#define RETRY_SECONDS 1                   /* an end that could not be written is tried again */
+/* Task or "", the error that is being undone, the step to go on from, plan. */
+#define JOURNAL_TYPE "(sasu" PLAN_TYPE ")"
+#define RETRY_SECONDS 1 /* an end that could not be written is tried again */
 
 enum op_state {
     OP_SUBMITTED, /* the first transaction is not durable yet */
@@ -30,6 +31,7 @@ struct op {
     struct plan *plan;
     enum op_state state;
     guint position; /* the step that runs, or that is being undone */
+    guint resume;   /* the step that a restart goes on from */
     char *step_id;
     bool in_step; /* between run () or undo () and op_step_done () */
     bool cancelled;
@@ -140,7 +142,7 @@ journal_write(struct op *op, struct txn *txn)
     GVariant *error = op->error ? api_error_to_variant(op->error) : g_variant_new_strv(NULL, 0);
 
     txn_journal(txn, key,
-                g_variant_new("(s@as@" PLAN_TYPE ")", op->task ? op->task : "", error,
+                g_variant_new("(s@asu@" PLAN_TYPE ")", op->task ? op->task : "", error, op->resume,
                               plan_to_variant(op->plan)));
 }
 
@@ -360,7 +362,7 @@ op_advance(struct op *op)
     case OP_QUEUED:
         if (g_queue_peek_head(g_hash_table_lookup(ops->queues, op->plan->object)) != op)
             return;
-        op->position = 0;
+        op->position = op->resume;
         op->state = op->error ? OP_UNDOING : OP_RUNNING;
         if (op->error) /* recovered while it was going back: how far it had come is not known */
             op->position = op->plan->steps->len ? op->plan->steps->len - 1 : 0;
@@ -380,6 +382,35 @@ op_advance(struct op *op)
     }
 }
 
+static void
+resume_durable(const GError *error, void *data)
+{
+    struct op *op = data;
+
+    if (error)
+        begin_undo(op, g_error_copy(error));
+    advance_later(op, 0);
+}
+
+/* The next step begins when the journal says on disk that this one is done. */
+static void
+note_resume(struct op *op)
+{
+    g_autoptr(GError) error = NULL;
+    struct txn *txn = model_begin(op->ops->model, &error);
+    guint64 generation = 0;
+
+    op->resume = op->position;
+    if (txn) {
+        journal_write(op, txn);
+        generation = txn_commit(txn, &error);
+    }
+    if (generation)
+        model_when_durable(op->ops->model, generation, resume_durable, op);
+    else
+        resume_durable(error, op);
+}
+
 void
 op_step_done(struct op *op, GError *error)
 {
@@ -392,6 +423,9 @@ op_step_done(struct op *op, GError *error)
             begin_undo(op, error);
         } else if (++op->position == op->plan->steps->len) {
             op->state = OP_ENDING;
+        } else if (op_kind(op, op->position - 1)->once) {
+            note_resume(op);
+            return;
         } else {
             op_step_progress(op, 0);
         }
@@ -450,6 +484,19 @@ ops_free(struct ops *ops)
     g_free(ops);
 }
 
+/* current_operations is not in the database. */
+static void
+show_running(struct op *op)
+{
+    struct txn *txn = model_begin_volatile(op->ops->model);
+    g_autoptr(GError) error = NULL;
+
+    op->ops->world.mark(txn, op->plan->object, op->plan->operation, op_key(op), true);
+    if (!txn_commit(txn, &error))
+        log_warning("%s of %s is not shown: %s", op->plan->operation, op->plan->object,
+                    error->message);
+}
+
 void
 ops_recover(struct ops *ops)
 {
@@ -465,12 +512,13 @@ ops_recover(struct ops *ops)
         g_autoptr(GVariant) plan_variant = NULL;
         g_autoptr(GVariant) error = NULL;
         const char *task = "";
+        guint resume = 0;
         struct plan *plan = NULL;
         if (g_variant_is_of_type(value, G_VARIANT_TYPE(JOURNAL_TYPE))) {
-            g_variant_get(value, "(&s@as@" PLAN_TYPE ")", &task, &error, &plan_variant);
+            g_variant_get(value, "(&s@asu@" PLAN_TYPE ")", &task, &error, &resume, &plan_variant);
             plan = plan_from_variant(plan_variant);
         }
-        bool known = plan != NULL;
+        bool known = plan && resume < MAX(plan->steps->len, 1);
         for (guint i = 0; known && i < plan->steps->len; i++)
             known = kind_find(ops, ((struct step *)plan->steps->pdata[i])->kind);
         if (!known) {
@@ -482,13 +530,16 @@ ops_recover(struct ops *ops)
         struct op *op = op_new(ops, key + strlen(JOURNAL_PREFIX), plan, *task ? task : NULL);
         if (g_variant_n_children(error))
             op->error = api_error_from_variant(error);
+        op->resume = resume;
         op->state = OP_QUEUED;
         g_ptr_array_add(recovered, op);
         log_info("taking up %s of %s again%s", plan->operation, plan->object,
                  op->error ? ", to undo it" : "");
     }
-    for (guint i = 0; i < recovered->len; i++)
+    for (guint i = 0; i < recovered->len; i++) {
+        show_running(recovered->pdata[i]);
         op_advance(recovered->pdata[i]);
+    }
 }
 
 bool

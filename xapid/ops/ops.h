@@ -2,7 +2,8 @@
  *
  * A plan is submitted inside the caller's transaction, so the intent (journal entry, task,
  * current_operations) is one commit; no step runs before that commit is durable.  Steps run in
- * order; each is idempotent, so after a restart the engine runs the plan again from its first step.
+ * order; each is idempotent, so after a restart the engine runs the plan again from its first step,
+ * or from behind the last `once` step that was done.
  * When a step fails, or the operation is cancelled, the steps that were begun are undone newest
  * first.  The end of an operation is one more transaction, in which the finisher writes what became
  * of the object.
@@ -25,6 +26,9 @@ struct op; /* one operation, from submission until its end */
 struct step_kind {
     const char *name;
     double weight; /* share of the progress bar */
+    /* Once the next step has begun, this one must not be run again (it would end what the next one
+     * made): the journal notes that it is done, and a restart goes on behind it. */
+    bool once;
     /* Begins the effect and returns; ends by op_step_done (), now or later.  Must be idempotent:
      * op_step_id () stays the same over restarts. */
     void (*run)(struct op *op, GVariant *args);

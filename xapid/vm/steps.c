@@ -146,7 +146,7 @@ static const struct step_kind create_kind = {.name = "domain.create",
                                              .undo = create_undo,
                                              .cancel = abort_step};
 static const struct step_kind destroy_kind = {
-    .name = "domain.destroy", .weight = 2, .run = destroy_run};
+    .name = "domain.destroy", .weight = 2, .once = true, .run = destroy_run};
 static const struct step_kind unpause_kind = {
     .name = "domain.unpause", .weight = 1, .run = unpause_run};
 static const struct step_kind pause_kind = {.name = "domain.pause", .weight = 1, .run = pause_run};
