@@ -316,8 +316,12 @@ verb_check(const char *verb, const char *uuid, GVariant *args, GError **error)
         int timeout;
         return shutdown_args_parse(args, &reboot, &timeout, error);
     }
-    if (g_str_equal(verb, "pause") || g_str_equal(verb, "unpause") ||
-        g_str_equal(verb, "destroy")) {
+    if (g_str_equal(verb, "destroy")) {
+        const char *built_by;
+        gsize known = g_variant_lookup(args, "built_by", "&s", &built_by) ? 1 : 0;
+        return g_variant_n_children(args) == known || refuse(error, "args", verb);
+    }
+    if (g_str_equal(verb, "pause") || g_str_equal(verb, "unpause")) {
         if (g_variant_n_children(args) > 0)
             return refuse(error, "args", verb);
         return true;

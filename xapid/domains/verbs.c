@@ -141,18 +141,32 @@ verb_create(struct verbs *v, const char *uuid, const char *op_id, GVariant *args
     return true;
 }
 
+/* Whether it is what `built_by` built, whole or half; any domain when that is NULL. */
 static bool
-verb_destroy(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error)
+is_built_by(const struct domain_info *info, const char *mark, const char *built_by)
+{
+    if (!built_by)
+        return true;
+    return g_strcmp0(info->op_id, built_by) == 0 ||
+           (g_strcmp0(mark, built_by) == 0 && is_half_built(info, mark));
+}
+
+static bool
+verb_destroy(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+             GError **error)
 {
     g_autoptr(GPtrArray) domains = NULL;
+    g_autofree char *mark = mark_get(v->marks, uuid);
+    const char *built_by = NULL;
 
+    g_variant_lookup(args, "built_by", "&s", &built_by);
     if (!v->backend->list(v->ctx, uuid, &domains, error))
         return false;
     for (guint i = 0; i < domains->len; i++) {
         struct domain_info *info = domains->pdata[i];
         g_autoptr(GError) dying_error = NULL;
 
-        if (info->domid == 0)
+        if (info->domid == 0 || !is_built_by(info, mark, built_by))
             continue;
         if (!FAULT_POINT("destroy.before", error))
             return false;
@@ -166,7 +180,8 @@ verb_destroy(struct verbs *v, const char *uuid, GVariant **ret_result, GError **
         if (!FAULT_POINT("destroy.after", error))
             return false;
     }
-    mark_clear(v->marks, uuid);
+    if (!built_by || g_strcmp0(mark, built_by) == 0)
+        mark_clear(v->marks, uuid);
     *ret_result = no_result();
     return true;
 }
@@ -309,7 +324,7 @@ verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id
     if (g_str_equal(verb, "create"))
         return verb_create(v, uuid, op_id, args, ret_result, error);
     if (g_str_equal(verb, "destroy"))
-        return verb_destroy(v, uuid, ret_result, error);
+        return verb_destroy(v, uuid, args, ret_result, error);
     if (g_str_equal(verb, "shutdown"))
         return verb_shutdown(v, uuid, args, ret_result, error);
     return verb_switch(v, uuid, g_str_equal(verb, "unpause"), ret_result, error);
