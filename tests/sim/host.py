@@ -114,10 +114,11 @@ class Namespace:
 
 class Host:
     """A simulated host.  `options` are further lines of xapid.conf's [xapid], `limits` of [limits];
-    https: serve TLS too, on self.https_port of 127.0.0.1; accounts: who may log in by password."""
+    https: serve TLS too, on self.https_port of 127.0.0.1; accounts: who may log in by password;
+    launch_options: more arguments of xapid-launch."""
 
     def __init__(self, options="", limits="", environment=(), sim_conf="", https=False,
-                 accounts=None):
+                 accounts=None, launch_options=()):
         # No underscore in it: XenAPI.py writes the path of a socket with them in place of slashes.
         with tempfile.TemporaryDirectory(prefix="xapid-test-") as unique:
             self.dir = Path(unique.replace("_", "-") + "-host")
@@ -137,6 +138,7 @@ class Host:
         self.config = self.dir / "xapid.conf"
         self.log = self.dir / "log"
         self.environment = dict(environment)
+        self.launch_options = launch_options
         if accounts:
             self.environment.update(accounts.write(self.dir / "accounts"))
         self.https_port = free_port() if https else 0
@@ -150,7 +152,7 @@ class Host:
 
     def start(self):
         command = [self.bindir / "xapid-launch", "--config", self.config, "--sim", self.sim,
-                   "--bindir", self.bindir, "--test-environment"]
+                   "--bindir", self.bindir, "--test-environment", *self.launch_options]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, stdout=log,
                                             env={**os.environ, **self.environment})

@@ -287,6 +287,7 @@ open_signals(void)
 struct options {
     char *config, *sim, *bindir;
     bool test;
+    guint backoff_max_ms;
 };
 
 /* In a build tree xapid is xapid/xapid, since its folder has its name. */
@@ -330,7 +331,8 @@ set_programs(struct launch *launch, const struct options *options, const struct 
                              .peer = names[i].peer,
                              .argv = g_strv_builder_end(argv),
                              .control = -1,
-                             .backoff_ms = BACKOFF_FIRST_MS,
+                             .backoff_ms = MIN(BACKOFF_FIRST_MS, options->backoff_max_ms),
+                             .backoff_max_ms = options->backoff_max_ms,
                              .user = i == PROGRAM_XAPID && launch->user.uid ? &launch->user : NULL};
     }
 }
@@ -377,9 +379,11 @@ usage(FILE *out)
             "  --config FILE       configuration (default: %s)\n"
             "  --sim DIR           simulate a host; its state is kept in DIR\n"
             "  --bindir DIR        where the other programs are (default: %s)\n"
+            "  --backoff-max MS    longest wait before a program that ended is started again "
+            "(default: %d)\n"
             "  --test-environment  hand test variables (LD_PRELOAD, *_WRAPPER_*, ...) on\n"
             "  --help, --version\n",
-            SETTINGS_FILE, XAPID_LIBEXECDIR);
+            SETTINGS_FILE, XAPID_LIBEXECDIR, BACKOFF_MAX_MS);
 }
 
 /* A program must mean the same files as we do, wherever it runs. */
@@ -390,6 +394,17 @@ set_path(char **option, const char *text)
     *option = g_canonicalize_filename(text, NULL);
 }
 
+static bool
+parse_milliseconds(const char *text, guint *ret_ms)
+{
+    guint64 ms;
+
+    if (!g_ascii_string_to_unsigned(text, 10, 1, BACKOFF_MAX_MS, &ms, NULL))
+        return false;
+    *ret_ms = (guint)ms;
+    return true;
+}
+
 static void
 parse_options(struct options *options, int argc, char **argv)
 {
@@ -397,6 +412,7 @@ parse_options(struct options *options, int argc, char **argv)
                                           {"sim", required_argument, NULL, 's'},
                                           {"bindir", required_argument, NULL, 'b'},
                                           {"test-environment", no_argument, NULL, 't'},
+                                          {"backoff-max", required_argument, NULL, 'm'},
                                           {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'v'},
                                           {NULL, 0, NULL, 0}};
@@ -416,6 +432,12 @@ parse_options(struct options *options, int argc, char **argv)
             break;
         case 't':
             options->test = true;
+            break;
+        case 'm':
+            if (!parse_milliseconds(optarg, &options->backoff_max_ms)) {
+                usage(stderr);
+                exit(EXIT_USAGE);
+            }
             break;
         case 'h':
             usage(stdout);
@@ -437,7 +459,7 @@ parse_options(struct options *options, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options = {.backoff_max_ms = BACKOFF_MAX_MS};
     struct launch launch = {.signals = -1};
     g_autoptr(GError) error = NULL;
     int status = EXIT_FAILURE;

@@ -106,7 +106,7 @@ static void
 plan_restart(struct program *program)
 {
     program->restart_at = g_get_monotonic_time() + program->backoff_ms * (gint64)1000;
-    program->backoff_ms = MIN(program->backoff_ms * 2, BACKOFF_MAX_MS);
+    program->backoff_ms = MIN(program->backoff_ms * 2, program->backoff_max_ms);
 }
 
 bool
@@ -175,7 +175,7 @@ program_ended(struct program *program, int status)
         close(program->control);
     program->control = -1;
     if (alive >= BACKOFF_FORGET_SECONDS * G_USEC_PER_SEC)
-        program->backoff_ms = BACKOFF_FIRST_MS;
+        program->backoff_ms = MIN(BACKOFF_FIRST_MS, program->backoff_max_ms);
     program->kill_at = 0;
     if (WIFSIGNALED(status))
         log_write(asked ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "%s (pid %d) was ended by signal %d",

@@ -32,6 +32,7 @@ struct program {
     gint64 restart_at;       /* 0: not waiting */
     gint64 kill_at;          /* 0: not being ended */
     guint backoff_ms;
+    guint backoff_max_ms;
 };
 
 /* Looks `name` up.  root and an unknown name are errors. */
