@@ -2,54 +2,14 @@
  */
 #include "config.h"
 
-#include "xapid/ops/ops.h"
-
-#include <string.h>
+#include "xapid/ops/internal.h"
 
 #include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/log.h"
 #include "xapid/ops/task.h"
 
-#define JOURNAL_PREFIX "op/"
-/* Task or "", the error that is being undone, the step to go on from, plan. */
-#define JOURNAL_TYPE "(sasu" PLAN_TYPE ")"
 #define RETRY_SECONDS 1 /* an end that could not be written is tried again */
-
-enum op_state {
-    OP_SUBMITTED, /* the first transaction is not durable yet */
-    OP_QUEUED,
-    OP_RUNNING,
-    OP_UNDOING,
-    OP_ENDING, /* the last transaction is being written */
-};
-
-struct op {
-    struct ops *ops;
-    char *id;
-    char *task; /* or NULL */
-    struct plan *plan;
-    enum op_state state;
-    guint position; /* the step that runs, or that is being undone */
-    guint resume;   /* the step that a restart goes on from */
-    char *step_id;
-    bool in_step; /* between run () or undo () and op_step_done () */
-    bool cancelled;
-    GError *error; /* why it is being undone */
-    GHashTable *results;
-    op_done_fn done;
-    void *done_data;
-    guint idle; /* source of the next move or retry; 0 none */
-};
-
-struct ops {
-    struct model *model;
-    struct ops_world world;
-    GHashTable *all;    /* id -> struct op, owned */
-    GHashTable *queues; /* object -> GQueue of struct op; the head runs */
-};
-
-static void op_advance(struct op *op);
 
 /* ---- small parts ---- */
 
@@ -75,8 +35,8 @@ queue_free(void *data)
     g_queue_free(data);
 }
 
-static const struct step_kind *
-kind_find(const struct ops *ops, const char *name)
+const struct step_kind *
+ops_kind(const struct ops *ops, const char *name)
 {
     for (const struct step_kind *const *kind = ops->world.kinds; *kind; kind++)
         if (g_str_equal((*kind)->name, name))
@@ -93,15 +53,16 @@ op_step(const struct op *op, guint position)
 static const struct step_kind *
 op_kind(const struct op *op, guint position)
 {
-    return kind_find(op->ops, op_step(op, position)->kind);
+    return ops_kind(op->ops, op_step(op, position)->kind);
 }
 
-static struct op *
-op_new(struct ops *ops, const char *id, struct plan *plan, const char *task)
+struct op *
+op_new(struct ops *ops, guint64 order, const char *id, struct plan *plan, const char *task)
 {
     struct op *op = g_new0(struct op, 1);
 
     op->ops = ops;
+    op->order = order;
     op->id = g_strdup(id);
     op->task = g_strdup(task);
     op->plan = plan;
@@ -135,25 +96,30 @@ op_remove(struct op *op)
     }
 }
 
-static void
-journal_write(struct op *op, struct txn *txn)
-{
-    g_autofree char *key = g_strconcat(JOURNAL_PREFIX, op->id, NULL);
-    GVariant *error = op->error ? api_error_to_variant(op->error) : g_variant_new_strv(NULL, 0);
-
-    txn_journal(txn, key,
-                g_variant_new("(s@asu@" PLAN_TYPE ")", op->task ? op->task : "", error, op->resume,
-                              plan_to_variant(op->plan)));
-}
-
-/* The key under which current_operations shows it. */
-static const char *
-op_key(const struct op *op)
-{
-    return op->task ? op->task : op->id;
-}
-
 /* ---- submission ---- */
+
+/* What it interrupts will not run to its end after a restart either. */
+static void
+note_interrupted(struct op *op, struct txn *txn)
+{
+    GQueue *queue = g_hash_table_lookup(op->ops->queues, op->plan->object);
+
+    for (GList *l = queue->head; l && l->data != op; l = l->next)
+        op_journal_cancelled(l->data, txn);
+}
+
+/* False: it is ending anyhow. */
+static bool
+op_cancel(struct op *op)
+{
+    if (op->state == OP_UNDOING || op->state == OP_ENDING)
+        return false;
+    bool first = !op->cancelled;
+    op->cancelled = true;
+    if (first && op->in_step && op_kind(op, op->position)->cancel)
+        op_kind(op, op->position)->cancel(op);
+    return true;
+}
 
 struct op *
 ops_submit(struct ops *ops, struct txn *txn, struct plan *plan, const char *task, GError **error)
@@ -161,7 +127,7 @@ ops_submit(struct ops *ops, struct txn *txn, struct plan *plan, const char *task
     GQueue *queue = g_hash_table_lookup(ops->queues, plan->object);
 
     for (guint i = 0; i < plan->steps->len; i++)
-        g_assert(kind_find(ops, ((struct step *)plan->steps->pdata[i])->kind));
+        g_assert(ops_kind(ops, ((struct step *)plan->steps->pdata[i])->kind));
     if (g_hash_table_size(ops->all) >= OPS_MAX_PENDING ||
         (queue && g_queue_get_length(queue) >= OPS_MAX_QUEUED)) {
         g_autofree char *limit = g_strdup_printf("%d", queue ? OPS_MAX_QUEUED : OPS_MAX_PENDING);
@@ -170,8 +136,10 @@ ops_submit(struct ops *ops, struct txn *txn, struct plan *plan, const char *task
         return NULL;
     }
     g_autofree char *id = g_uuid_string_random();
-    struct op *op = op_new(ops, id, plan, task);
-    journal_write(op, txn);
+    struct op *op = op_new(ops, ++ops->last_order, id, plan, task);
+    if (plan->interrupts)
+        note_interrupted(op, txn);
+    op_journal(op, txn);
     ops->world.mark(txn, plan->object, plan->operation, op_key(op), true);
     return op;
 }
@@ -208,6 +176,11 @@ op_start(struct op *op, guint64 generation, op_done_fn done, void *data)
     g_assert(op->state == OP_SUBMITTED);
     op->done = done;
     op->done_data = data;
+    if (op->plan->interrupts) {
+        GQueue *queue = g_hash_table_lookup(op->ops->queues, op->plan->object);
+        for (GList *l = queue->head; l && l->data != op; l = l->next)
+            op_cancel(l->data);
+    }
     model_when_durable(op->ops->model, generation, submission_durable, op);
 }
 
@@ -241,28 +214,52 @@ step_enter(struct op *op, const char *suffix)
     op->in_step = true;
 }
 
+/* Writes the journal entry anew; nothing else happens until it is on disk. */
+static void
+note(struct op *op, void (*durable)(const GError *error, void *data))
+{
+    g_autoptr(GError) error = NULL;
+    struct txn *txn = model_begin(op->ops->model, &error);
+    guint64 generation = 0;
+
+    op->noting = true;
+    if (txn) {
+        op_journal(op, txn);
+        generation = txn_commit(txn, &error);
+    }
+    if (generation)
+        model_when_durable(op->ops->model, generation, durable, op);
+    else
+        durable(error, op);
+}
+
 static GError *
 cancelled_error(const struct op *op)
 {
     return api_error_new("TASK_CANCELLED", op->task ? op->task : "", NULL);
 }
 
-/* Notes in the journal that the operation is going back, so that a restart goes back too. */
+static void
+undo_durable(const GError *error, void *data)
+{
+    struct op *op = data;
+
+    /* Going back is right all the same; a restart would go forth again and come here. */
+    if (error)
+        log_warning("%s of %s: going back is not in the journal: %s", op->plan->operation,
+                    op->plan->object, error->message);
+    op->noting = false;
+    advance_later(op, 0);
+}
+
+/* Notes in the journal, before it begins, that the operation is going back: so does a restart.
+ * Takes the error. */
 static void
 begin_undo(struct op *op, GError *error)
 {
-    g_autoptr(GError) failed = NULL;
-
     op->error = error;
     op->state = OP_UNDOING;
-    struct txn *txn = model_begin(op->ops->model, &failed);
-    if (txn) {
-        journal_write(op, txn);
-        txn_commit(txn, &failed);
-    }
-    if (failed)
-        log_warning("%s of %s: going back is not in the journal: %s", op->plan->operation,
-                    op->plan->object, failed->message);
+    note(op, undo_durable);
 }
 
 static void
@@ -272,7 +269,6 @@ run_step(struct op *op)
 
     if (op->cancelled) {
         begin_undo(op, cancelled_error(op));
-        advance_later(op, 0);
         return;
     }
     step_enter(op, "");
@@ -326,7 +322,7 @@ write_end(struct op *op)
 {
     struct ops *ops = op->ops;
     g_autoptr(GError) failed = NULL;
-    g_autofree char *key = g_strconcat(JOURNAL_PREFIX, op->id, NULL);
+    g_autofree char *key = op_journal_key(op);
     guint64 generation = 0;
 
     struct txn *txn = NULL;
@@ -349,12 +345,12 @@ write_end(struct op *op)
     model_when_durable(ops->model, generation, end_durable, op);
 }
 
-static void
+void
 op_advance(struct op *op)
 {
     struct ops *ops = op->ops;
 
-    if (op->in_step || op->idle)
+    if (op->in_step || op->noting || op->idle)
         return;
     switch (op->state) {
     case OP_SUBMITTED:
@@ -387,28 +383,11 @@ resume_durable(const GError *error, void *data)
 {
     struct op *op = data;
 
+    op->noting = false;
     if (error)
         begin_undo(op, g_error_copy(error));
-    advance_later(op, 0);
-}
-
-/* The next step begins when the journal says on disk that this one is done. */
-static void
-note_resume(struct op *op)
-{
-    g_autoptr(GError) error = NULL;
-    struct txn *txn = model_begin(op->ops->model, &error);
-    guint64 generation = 0;
-
-    op->resume = op->position;
-    if (txn) {
-        journal_write(op, txn);
-        generation = txn_commit(txn, &error);
-    }
-    if (generation)
-        model_when_durable(op->ops->model, generation, resume_durable, op);
     else
-        resume_durable(error, op);
+        advance_later(op, 0);
 }
 
 void
@@ -421,10 +400,12 @@ op_step_done(struct op *op, GError *error)
             g_assert(error);
         if (error) {
             begin_undo(op, error);
+            return;
         } else if (++op->position == op->plan->steps->len) {
             op->state = OP_ENDING;
         } else if (op_kind(op, op->position - 1)->once) {
-            note_resume(op);
+            op->resume = op->position;
+            note(op, resume_durable);
             return;
         } else {
             op_step_progress(op, 0);
@@ -484,64 +465,6 @@ ops_free(struct ops *ops)
     g_free(ops);
 }
 
-/* current_operations is not in the database. */
-static void
-show_running(struct op *op)
-{
-    struct txn *txn = model_begin_volatile(op->ops->model);
-    g_autoptr(GError) error = NULL;
-
-    op->ops->world.mark(txn, op->plan->object, op->plan->operation, op_key(op), true);
-    if (!txn_commit(txn, &error))
-        log_warning("%s of %s is not shown: %s", op->plan->operation, op->plan->object,
-                    error->message);
-}
-
-void
-ops_recover(struct ops *ops)
-{
-    GHashTableIter iter;
-    const char *key;
-    GVariant *value;
-    g_autoptr(GPtrArray) recovered = g_ptr_array_new();
-
-    g_hash_table_iter_init(&iter, model_journal(ops->model));
-    while (g_hash_table_iter_next(&iter, (void **)&key, (void **)&value)) {
-        if (!g_str_has_prefix(key, JOURNAL_PREFIX))
-            continue;
-        g_autoptr(GVariant) plan_variant = NULL;
-        g_autoptr(GVariant) error = NULL;
-        const char *task = "";
-        guint resume = 0;
-        struct plan *plan = NULL;
-        if (g_variant_is_of_type(value, G_VARIANT_TYPE(JOURNAL_TYPE))) {
-            g_variant_get(value, "(&s@asu@" PLAN_TYPE ")", &task, &error, &resume, &plan_variant);
-            plan = plan_from_variant(plan_variant);
-        }
-        bool known = plan && resume < MAX(plan->steps->len, 1);
-        for (guint i = 0; known && i < plan->steps->len; i++)
-            known = kind_find(ops, ((struct step *)plan->steps->pdata[i])->kind);
-        if (!known) {
-            /* Of a newer version: left in the journal for it. */
-            log_error("journal entry %s is not understood; left alone", key);
-            plan_free(plan);
-            continue;
-        }
-        struct op *op = op_new(ops, key + strlen(JOURNAL_PREFIX), plan, *task ? task : NULL);
-        if (g_variant_n_children(error))
-            op->error = api_error_from_variant(error);
-        op->resume = resume;
-        op->state = OP_QUEUED;
-        g_ptr_array_add(recovered, op);
-        log_info("taking up %s of %s again%s", plan->operation, plan->object,
-                 op->error ? ", to undo it" : "");
-    }
-    for (guint i = 0; i < recovered->len; i++) {
-        show_running(recovered->pdata[i]);
-        op_advance(recovered->pdata[i]);
-    }
-}
-
 bool
 ops_busy(const struct ops *ops, const char *object)
 {
@@ -561,15 +484,9 @@ ops_cancel(struct ops *ops, const char *task)
     struct op *op;
 
     g_hash_table_iter_init(&iter, ops->all);
-    while (g_hash_table_iter_next(&iter, NULL, (void **)&op)) {
-        if (g_strcmp0(op->task, task) || op->state == OP_UNDOING || op->state == OP_ENDING)
-            continue;
-        bool first = !op->cancelled;
-        op->cancelled = true;
-        if (first && op->in_step && op_kind(op, op->position)->cancel)
-            op_kind(op, op->position)->cancel(op);
-        return true;
-    }
+    while (g_hash_table_iter_next(&iter, NULL, (void **)&op))
+        if (g_strcmp0(op->task, task) == 0 && op_cancel(op))
+            return true;
     return false;
 }
 

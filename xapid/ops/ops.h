@@ -27,7 +27,8 @@ struct step_kind {
     const char *name;
     double weight; /* share of the progress bar */
     /* Once the next step has begun, this one must not be run again (it would end what the next one
-     * made): the journal notes that it is done, and a restart goes on behind it. */
+     * made, or miss what the next one ended): the journal notes that it is done, and a restart goes
+     * on behind it. */
     bool once;
     /* Begins the effect and returns; ends by op_step_done (), now or later.  Must be idempotent:
      * op_step_id () stays the same over restarts. */

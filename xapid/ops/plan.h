@@ -6,6 +6,7 @@
 #define XAPID_OPS_PLAN_H
 
 #include <glib.h>
+#include <stdbool.h>
 
 #define PLAN_MAX_STEPS 64
 
@@ -18,6 +19,7 @@ struct plan {
     char *operation;  /* what users see: "VM.start" */
     char *object;     /* reference whose queue it waits in */
     GPtrArray *steps; /* of struct step */
+    bool interrupts;  /* cancels what is before it in the queue, when it is submitted */
 };
 
 struct plan *plan_new(const char *operation, const char *object);
@@ -26,7 +28,8 @@ void plan_free(struct plan *plan);
 /* Appends a step; args a{sv}, sunk when floating, NULL for none. */
 void plan_add(struct plan *plan, const char *kind, GVariant *args);
 
-/* (ssa(sa{sv})), a floating reference; and back: NULL when it is not a plan. */
+/* (ssa(sa{sv})), without `interrupts`, a floating reference; and back: NULL when it is not a plan.
+ */
 #define PLAN_TYPE "(ssa(sa{sv}))"
 GVariant *plan_to_variant(const struct plan *plan);
 struct plan *plan_from_variant(GVariant *variant);

@@ -104,6 +104,20 @@ task_fail(struct txn *txn, const char *task, const GError *error)
 }
 
 void
+task_abandon(struct txn *txn, struct model *model, const char *task)
+{
+    g_autofree char *label = model_get_string(model, task, "name_label");
+    g_autoptr(GError) error = NULL;
+
+    if (!task_is_open(txn, task) || !dm_method_find(label))
+        return;
+    log_info("%s had not begun when the daemon ended", label);
+    api_error_set(&error, "INTERNAL_ERROR", "the daemon was restarted before the call began", label,
+                  NULL);
+    task_fail(txn, task, error);
+}
+
+void
 task_progress(struct model *model, const char *task, double progress)
 {
     static const struct dm_field *field;

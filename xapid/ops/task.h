@@ -17,6 +17,9 @@ const char *task_create(struct txn *txn, struct model *model, const char *label,
 void task_succeed(struct txn *txn, const char *task, const char *result_xml);
 /* TASK_CANCELLED makes it cancelled, anything else failure. */
 void task_fail(struct txn *txn, const char *task, const GError *error);
+/* After a restart: fails an open task of a call of ours that no operation stands behind; a task
+ * that a client made (task.create) is the client's to end. */
+void task_abandon(struct txn *txn, struct model *model, const char *task);
 /* progress 0..1, written only when it moved by a hundredth. */
 void task_progress(struct model *model, const char *task, double progress);
 /* Shows `cancel` in allowed_operations, or not. */

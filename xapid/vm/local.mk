@@ -6,6 +6,7 @@ libvm_a_SOURCES = \
 	xapid/vm/plans.c \
 	xapid/vm/reconcile.c \
 	xapid/vm/record.c \
+	xapid/vm/restart.c \
 	xapid/vm/steps.c \
 	xapid/vm/vm.h
 xapid/vm/domains.$(OBJEXT): lib/peer/domains1.h

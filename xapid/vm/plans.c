@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "lib/error.h"
+#include "lib/log.h"
 #include "xapid/vm/vm.h"
 
 /* The configuration is fixed in the plan, so that a restart in mid-way builds the same domain. */
@@ -74,6 +75,7 @@ vm_plan_shutdown(const struct vm_world *world, const char *vm, bool clean, GErro
     if (!vm_may(world->model, vm, operation, error))
         return NULL;
     struct plan *plan = plan_new(operation, vm);
+    plan->interrupts = !clean;
     if (clean)
         add_shutdown(plan, "poweroff");
     plan_add(plan, "domain.destroy", NULL);
@@ -88,6 +90,7 @@ vm_plan_reboot(const struct vm_world *world, const char *vm, bool clean, GError 
     if (!vm_may(world->model, vm, operation, error))
         return NULL;
     struct plan *plan = plan_new(operation, vm);
+    plan->interrupts = !clean;
     if (clean)
         add_shutdown(plan, "reboot");
     plan_add(plan, "domain.destroy", NULL);
@@ -107,12 +110,10 @@ plan_after_shutdown(const struct vm_world *world, const char *vm, const char *re
                         : g_str_equal(reason, "crash") ? "actions_after_crash"
                                                        : "actions_after_shutdown";
     g_autofree char *action = model_get_string(world->model, vm, field);
-    bool restart =
-        g_str_has_suffix(action, "restart"); /* restart, coredump_and_restart, rename_restart */
+    /* restart, and as it: coredump_and_restart, rename_restart.  The rest is as destroy. */
+    bool restart = g_str_has_suffix(action, "restart");
 
-    if (g_str_equal(reason, "suspend"))
-        return NULL;
-    if (g_str_equal(action, "preserve"))
+    if (g_str_equal(reason, "suspend") || g_str_equal(action, "preserve"))
         return NULL;
     struct plan *plan = plan_new(restart ? "hard_reboot" : "hard_shutdown", vm);
     plan_add(plan, "domain.destroy", NULL);
@@ -120,6 +121,8 @@ plan_after_shutdown(const struct vm_world *world, const char *vm, const char *re
         g_autoptr(GError) error = NULL;
         if (add_create(plan, world, vm, &error))
             plan_add(plan, "domain.unpause", NULL);
+        else
+            log_warning("%s ends instead of being started again: %s", vm, error->message);
     }
     return plan;
 }

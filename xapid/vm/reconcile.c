@@ -74,6 +74,53 @@ record_observed(struct vm_world *world, const char *vm, const char *power_state,
     return txn_commit(txn, error) != 0;
 }
 
+struct later {
+    struct vm_world *world;
+    char *uuid;
+};
+
+static gboolean
+look_later(void *data)
+{
+    struct later *later = data;
+
+    vm_look(later->world, later->uuid);
+    g_free(later->uuid);
+    g_free(later);
+    return G_SOURCE_REMOVE;
+}
+
+/* Whether a restart that a guest's end asks for must wait; then the VM is looked at again. */
+static bool
+restart_waits(struct vm_world *world, const char *vm, const char *uuid, gint64 domid)
+{
+    gint64 wait = vm_restart_wait(world, vm, domid);
+
+    if (wait == 0)
+        return false;
+    log_info("%s ends too often: its next start waits %.1f s", vm, (double)wait / G_USEC_PER_SEC);
+    struct later *later = g_new(struct later, 1);
+    later->world = world;
+    later->uuid = g_strdup(uuid);
+    g_timeout_add((guint)(wait / 1000) + 1, look_later, later);
+    return true;
+}
+
+/* Cores are not kept and nothing is renamed; what becomes of the VM is the same. */
+static void
+tell_crash(const struct vm_world *world, const char *vm, GVariant *domain)
+{
+    g_autofree char *action = model_get_string(world->model, vm, "actions_after_crash");
+    const char *reason = "";
+
+    g_variant_lookup(domain, "reason", "&s", &reason);
+    if (g_str_equal(reason, "crash"))
+        log_warning("the guest of %s crashed: %s%s", vm, action,
+                    g_str_has_prefix(action, "coredump") ? ", without a core"
+                    : g_str_has_prefix(action, "rename") ? ", without renaming"
+                                                         : "");
+}
+
 static void
 look_at(struct vm_world *world, const char *vm, GVariant *domains)
 {
@@ -87,10 +134,18 @@ look_at(struct vm_world *world, const char *vm, GVariant *domains)
     if (domain)
         g_variant_lookup(domain, "domid", "i", &domid);
     struct plan *plan = vm_plan_reconcile(world, vm, domain, &power_state);
-    if (plan)
+    if (plan && g_str_equal(plan->operation, "hard_reboot") &&
+        restart_waits(world, vm, uuid, domid)) {
+        plan_free(plan);
+        return;
+    }
+    if (plan) {
+        tell_crash(world, vm, domain);
         ok = submit_plan(world, vm, plan, &error);
-    else if (power_state)
-        ok = record_observed(world, vm, power_state, domid, &error);
+    } else if (power_state) {
+        ok = record_observed(world, vm, power_state, domid, &error) &&
+             (!domain || vm_record_facts(world, vm, domain, &error));
+    }
     if (!ok) {
         log_warning("looking at %s, again soon: %s", vm, error->message);
         g_hash_table_add(world->look, g_steal_pointer(&uuid));
@@ -99,9 +154,13 @@ look_at(struct vm_world *world, const char *vm, GVariant *domains)
     }
 }
 
+/* One List at a time: a look that is asked for meanwhile begins after it. */
 struct look {
     struct vm_world *world;
     GHashTable *uuids;
+    bool again; /* another look waits */
+    GHashTable
+        *touched; /* uuids of VMs whose operations ended since: what List says may be older */
 };
 
 static void
@@ -109,9 +168,10 @@ listed(const GError *error, GVariant *domains, void *data)
 {
     struct look *look = data;
     struct vm_world *world = look->world;
-    bool all = g_hash_table_contains(look->uuids, "");
+    bool all = g_hash_table_contains(look->uuids, ""), again = look->again;
     g_autoptr(GPtrArray) vms = model_all(world->model, vm_class());
 
+    world->looking = NULL;
     if (error) {
         log_warning("listing the domains, again soon: %s", error->message);
         vm_look(world, "");
@@ -124,21 +184,32 @@ listed(const GError *error, GVariant *domains, void *data)
             continue;
         if (ops_busy(world->ops, vm))
             g_hash_table_add(world->look, g_steal_pointer(&uuid)); /* vm_idle looks again */
+        else if (g_hash_table_contains(look->touched, uuid))
+            vm_look(world, uuid);
         else
             look_at(world, vm, domains);
     }
     g_hash_table_unref(look->uuids);
+    g_hash_table_unref(look->touched);
     g_free(look);
+    if (again && !world->look_source)
+        world->look_source = g_idle_add(look_now, world);
 }
 
 static gboolean
 look_now(void *data)
 {
     struct vm_world *world = data;
-    struct look *look = g_new0(struct look, 1);
 
     world->look_source = 0;
+    if (world->looking) {
+        world->looking->again = true;
+        return G_SOURCE_REMOVE;
+    }
+    struct look *look = g_new0(struct look, 1);
+    world->looking = look;
     look->world = world;
+    look->touched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     look->uuids = world->look;
     world->look = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     domains_list(world->domains, listed, look);
@@ -161,6 +232,8 @@ vm_idle(const char *vm, void *data)
     if (!model_has(world->model, vm_class(), vm))
         return;
     g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
+    if (world->looking)
+        g_hash_table_add(world->looking->touched, g_strdup(uuid));
     if (g_hash_table_contains(world->look, uuid))
         vm_look(world, uuid);
 }

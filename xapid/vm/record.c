@@ -80,6 +80,33 @@ record_halted(const struct vm_world *world, struct txn *txn, const char *vm)
     txn_set_value(txn, metrics, "last_updated", g_variant_new_int64(g_get_real_time()));
 }
 
+/* VM_metrics.state: the running domain's, empty when there is none. */
+static void
+record_metrics_state(const struct vm_world *world, struct txn *txn, const char *vm,
+                     const char *power_state)
+{
+    g_autofree char *metrics = model_get_string(world->model, vm, "metrics");
+    g_autofree char *state = g_ascii_strdown(power_state, -1);
+    const char *const states[] = {state};
+    bool has_domain = !g_str_equal(power_state, "Halted") && !g_str_equal(power_state, "Suspended");
+
+    if (model_has(world->model, class_of("VM_metrics"), metrics))
+        txn_set_value(txn, metrics, "state", g_variant_new_strv(states, has_domain ? 1 : 0));
+}
+
+/* -1: not told. */
+static gint64
+fact_int(GVariant *domain, const char *key)
+{
+    g_autoptr(GVariant) value = g_variant_lookup_value(domain, key, NULL);
+
+    if (value && g_variant_is_of_type(value, G_VARIANT_TYPE_INT64))
+        return g_variant_get_int64(value);
+    if (value && g_variant_is_of_type(value, G_VARIANT_TYPE_INT32))
+        return g_variant_get_int32(value);
+    return -1;
+}
+
 void
 vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
                 const char *power_state, gint64 domid, bool started)
@@ -91,6 +118,8 @@ vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
     txn_set_string(txn, vm, "power_state", power_state);
     if (is_halted && !was_halted)
         record_halted(world, txn, vm);
+    if (is_halted)
+        vm_restart_forget(world, vm);
     if (!is_halted) {
         txn_set_string(txn, vm, "resident_on", world->host);
         if (domid >= 0)
@@ -100,7 +129,36 @@ vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
         if (started || was_halted)
             record_started(world, txn, vm);
     }
+    record_metrics_state(world, txn, vm, power_state);
     vm_refresh_allowed(txn, vm);
+}
+
+bool
+vm_record_facts(const struct vm_world *world, const char *vm, GVariant *domain, GError **error)
+{
+    static const struct {
+        const char *fact, *field;
+    } facts[] = {{"memory", "memory_actual"}, {"vcpus", "VCPUs_number"}};
+    g_autofree char *metrics = model_get_string(world->model, vm, "metrics");
+    g_autofree char *power_state = model_get_string(world->model, vm, "power_state");
+    bool changed = false;
+
+    if (!model_has(world->model, class_of("VM_metrics"), metrics))
+        return true;
+    struct txn *txn = model_begin(world->model, error);
+    if (!txn)
+        return false;
+    for (unsigned i = 0; i < G_N_ELEMENTS(facts); i++) {
+        gint64 value = fact_int(domain, facts[i].fact);
+        if (value < 0 || value == model_get_int(world->model, metrics, facts[i].field))
+            continue;
+        txn_set_value(txn, metrics, facts[i].field, g_variant_new_int64(value));
+        changed = true;
+    }
+    record_metrics_state(world, txn, vm, power_state);
+    if (changed)
+        txn_set_value(txn, metrics, "last_updated", g_variant_new_int64(g_get_real_time()));
+    return txn_commit(txn, error) != 0;
 }
 
 void

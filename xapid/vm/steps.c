@@ -150,8 +150,11 @@ static const struct step_kind destroy_kind = {
 static const struct step_kind unpause_kind = {
     .name = "domain.unpause", .weight = 1, .run = unpause_run};
 static const struct step_kind pause_kind = {.name = "domain.pause", .weight = 1, .run = pause_run};
-static const struct step_kind shutdown_kind = {
-    .name = "domain.shutdown", .weight = 8, .run = shutdown_run, .cancel = abort_step};
+static const struct step_kind shutdown_kind = {.name = "domain.shutdown",
+                                               .weight = 8,
+                                               .once = true,
+                                               .run = shutdown_run,
+                                               .cancel = abort_step};
 
 const struct step_kind *const vm_step_kinds[] = {
     &create_kind, &destroy_kind, &unpause_kind, &pause_kind, &shutdown_kind, NULL,

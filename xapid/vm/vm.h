@@ -22,6 +22,8 @@ struct vm_world {
     const char *address;       /* what the console locations name */
     GHashTable *look;          /* uuids of VMs that need a look; "" = all of them */
     guint look_source;
+    struct look *looking; /* List has been asked for; reconcile.c */
+    GHashTable *lives;    /* guests that ended soon after their start; restart.c */
 };
 
 const struct dm_class *vm_class(void);
@@ -75,6 +77,21 @@ void vm_finish(struct op *op, struct txn *txn, const GError *error);
  * there is none; start true: a new domain of this VM began. */
 void vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
                      const char *power_state, gint64 domid, bool started);
+
+/* Facts that List tells of a domain: memory, vCPUs, state. */
+bool vm_record_facts(const struct vm_world *world, const char *vm, GVariant *domain,
+                     GError **error);
+
+/* --- restart.c: a guest that ends by itself again and again is started ever more slowly --- */
+
+#define VM_SHORT_LIFE_SECONDS 120 /* lived less long: counts */
+/* How long the restart after that many short lives in a row waits. */
+guint vm_restart_delay_seconds(guint short_lives);
+/* µs that the restart of the VM, whose domain `domid` has ended by itself, must still wait (0:
+ * none). Remembers; the memory goes with the process. */
+gint64 vm_restart_wait(struct vm_world *world, const char *vm, gint64 domid);
+/* The VM was halted, or is gone. */
+void vm_restart_forget(const struct vm_world *world, const char *vm);
 
 /* --- reconcile.c --- */
 

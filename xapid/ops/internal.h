@@ -1,0 +1,60 @@
+/* What the files of this room share: an operation and the engine. */
+#ifndef XAPID_OPS_INTERNAL_H
+#define XAPID_OPS_INTERNAL_H
+
+#include "xapid/ops/ops.h"
+
+enum op_state {
+    OP_SUBMITTED, /* the first transaction is not durable yet */
+    OP_QUEUED,
+    OP_RUNNING,
+    OP_UNDOING,
+    OP_ENDING, /* the last transaction is being written */
+};
+
+struct op {
+    struct ops *ops;
+    guint64 order; /* of submission; kept in the journal */
+    char *id;
+    char *task; /* or NULL */
+    struct plan *plan;
+    enum op_state state;
+    guint position; /* the step that runs, or that is being undone */
+    guint resume;   /* the step that a restart goes on from */
+    char *step_id;
+    bool in_step; /* between run () or undo () and op_step_done () */
+    bool noting;  /* the journal is being written between two steps */
+    bool cancelled;
+    GError *error; /* why it is being undone */
+    GHashTable *results;
+    op_done_fn done;
+    void *done_data;
+    guint idle; /* source of the next move or retry; 0 none */
+};
+
+struct ops {
+    struct model *model;
+    struct ops_world world;
+    guint64 last_order;
+    GHashTable *all;    /* id -> struct op, owned */
+    GHashTable *queues; /* object -> GQueue of struct op; the head runs */
+};
+
+const struct step_kind *ops_kind(const struct ops *ops, const char *name);
+/* Appends it to the queue of its object; takes the plan. */
+struct op *op_new(struct ops *ops, guint64 order, const char *id, struct plan *plan,
+                  const char *task);
+/* Makes the next move, if it is to make one now. */
+void op_advance(struct op *op);
+
+/* --- journal.c --- */
+
+/* The key of its entry; the caller's. */
+char *op_journal_key(const struct op *op);
+void op_journal(struct op *op, struct txn *txn);
+/* The same, with the note that it is to be cancelled. */
+void op_journal_cancelled(struct op *op, struct txn *txn);
+/* The key under which current_operations shows it. */
+const char *op_key(const struct op *op);
+
+#endif
