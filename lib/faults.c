@@ -2,6 +2,8 @@
 
 #include "lib/faults.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +97,23 @@ faults_init(GError **error)
     return true;
 }
 
+/* With XAPID_TEST_FAULT_DIR a fault acts once in the life of that folder, whatever is started
+ * again, and leaves a file named after its point there. */
+static bool
+is_first(const struct fault *fault)
+{
+    const char *dir = getenv("XAPID_TEST_FAULT_DIR");
+
+    if (!dir || !*dir)
+        return true;
+    g_autofree char *path = g_build_filename(dir, fault->name, NULL);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return errno != EEXIST;
+    close(fd);
+    return true;
+}
+
 bool
 faults_hit(const struct fault_point *point, GError **error)
 {
@@ -104,7 +123,7 @@ faults_hit(const struct fault_point *point, GError **error)
         if (!g_str_equal(fault->name, point->name))
             continue;
         int hit = g_atomic_int_add(&fault->hits, 1) + 1;
-        if (fault->at && hit != fault->at)
+        if ((fault->at && hit != fault->at) || !is_first(fault))
             continue;
         switch (fault->mode) {
         case FAULT_KILL:

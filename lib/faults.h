@@ -8,7 +8,8 @@
  * They cost one load and a branch when the environment variable XAPID_FAULT is not set.
  *
  * XAPID_FAULT="name=kill[@n]" | "name=error[@n]" | "name=delay:MILLISECONDS[@n]", joined by ','
- * (@n: only the n-th time, counted from 1).  The names are unique in a program. */
+ * (@n: only the n-th time, counted from 1).  The names are unique in a program.
+ * XAPID_TEST_FAULT_DIR=DIR: each acts once for all processes together, and leaves DIR/name. */
 #ifndef XAPID_LIB_FAULTS_H
 #define XAPID_LIB_FAULTS_H
 

@@ -274,16 +274,36 @@ verb_list(struct verbs *v, const char *uuid, verbs_part_fn part, void *data, GVa
     return true;
 }
 
+/* Ends what a lost worker began to destroy: a domain that is dying does not always come to its end
+ * without a toolstack. */
+static bool
+finish_dying(struct verbs *v, const char *uuid, GError **error)
+{
+    g_autoptr(GPtrArray) domains = NULL;
+
+    if (!v->backend->list(v->ctx, uuid, &domains, error))
+        return false;
+    for (guint i = 0; i < domains->len; i++) {
+        struct domain_info *info = domains->pdata[i];
+        g_autoptr(GError) failed = NULL;
+        if (info->domid == 0 || info->state != DOMAIN_DYING)
+            continue;
+        if (!v->backend->destroy(v->ctx, info->domid, &failed))
+            log_info("domain %d of %s is dying: %s", info->domid, uuid, failed->message);
+    }
+    return true;
+}
+
 static bool
 verb_recover(struct verbs *v, const char *uuid, GError **error)
 {
     if (*uuid)
-        return clean_up(v, uuid, error);
+        return finish_dying(v, uuid, error) && clean_up(v, uuid, error);
     g_autoptr(GPtrArray) uuids = marks_list(v->marks);
     for (guint i = 0; i < uuids->len; i++) {
         g_autoptr(GError) one = NULL;
         /* One that resists must not keep the others from being served. */
-        if (!clean_up(v, uuids->pdata[i], &one))
+        if (!finish_dying(v, uuids->pdata[i], &one) || !clean_up(v, uuids->pdata[i], &one))
             log_warning("recovery of %s: %s", (char *)uuids->pdata[i], one->message);
     }
     return true;

@@ -408,14 +408,11 @@ parse_milliseconds(const char *text, guint *ret_ms)
 static void
 parse_options(struct options *options, int argc, char **argv)
 {
-    static const struct option table[] = {{"config", required_argument, NULL, 'c'},
-                                          {"sim", required_argument, NULL, 's'},
-                                          {"bindir", required_argument, NULL, 'b'},
-                                          {"test-environment", no_argument, NULL, 't'},
-                                          {"backoff-max", required_argument, NULL, 'm'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {"version", no_argument, NULL, 'v'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option table[] = {
+        {"config", required_argument, NULL, 'c'},      {"sim", required_argument, NULL, 's'},
+        {"bindir", required_argument, NULL, 'b'},      {"test-environment", no_argument, NULL, 't'},
+        {"backoff-max", required_argument, NULL, 'm'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},           {NULL, 0, NULL, 0}};
     int c;
 
     options->bindir = g_strdup(XAPID_LIBEXECDIR);

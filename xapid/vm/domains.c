@@ -8,6 +8,8 @@
 #include "lib/peer/peer.h"
 
 #define OBJECT_PATH "/org/xapid/Domains1"
+#define ASK_AGAIN_SECONDS                                                                          \
+    5 /* no end of an operation so long: started again, which is no-op there */
 
 /* An operation that was started and has not ended. */
 struct pending {
@@ -16,6 +18,7 @@ struct pending {
     GVariant *args;
     domains_done_fn done;
     void *data;
+    gint64 asked; /* monotonic */
 };
 
 /* A question (List, HostInfo) that waits for a connection or an answer; asked again on a new one.
@@ -31,6 +34,7 @@ struct domains {
     PeerDomains1 *proxy;  /* NULL between connections */
     GHashTable *pending;  /* op_id -> struct pending */
     GPtrArray *questions; /* waiting for a connection */
+    guint ask_again;
     domains_changed_fn changed;
     void *changed_data;
 };
@@ -46,35 +50,12 @@ pending_free(void *data)
     g_free(pending);
 }
 
-struct domains *
-domains_new(domains_changed_fn changed, void *data)
-{
-    struct domains *domains = g_new0(struct domains, 1);
-
-    domains->pending = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, pending_free);
-    domains->questions = g_ptr_array_new_with_free_func(g_free);
-    domains->changed = changed;
-    domains->changed_data = data;
-    return domains;
-}
-
 static void
 disconnect(struct domains *domains)
 {
     if (domains->proxy)
         g_signal_handlers_disconnect_by_data(domains->proxy, domains);
     g_clear_object(&domains->proxy);
-}
-
-void
-domains_free(struct domains *domains)
-{
-    if (!domains)
-        return;
-    disconnect(domains);
-    g_hash_table_unref(domains->pending);
-    g_ptr_array_unref(domains->questions);
-    g_free(domains);
 }
 
 /* ---- operations ---- */
@@ -132,10 +113,11 @@ start_answered(GObject *source, GAsyncResult *result, void *data)
 }
 
 static void
-send_start(struct domains *domains, const char *op_id, const struct pending *pending)
+send_start(struct domains *domains, const char *op_id, struct pending *pending)
 {
     struct start_call *call = g_new0(struct start_call, 1);
 
+    pending->asked = g_get_monotonic_time();
     call->domains = domains;
     call->op_id = g_strdup(op_id);
     peer_domains1_call_start(domains->proxy, op_id, pending->verb, pending->uuid, pending->args,
@@ -247,6 +229,44 @@ on_changed(PeerDomains1 *proxy, const char *uuid, void *data)
     domains->changed(uuid, domains->changed_data);
 }
 
+/* The other side ended operations whose end an earlier xapid did not hear; it keeps them until they
+ * are forgotten.  Those that run are left to those who will ask for them again. */
+static void
+leftovers_known(GObject *source, GAsyncResult *result, void *data)
+{
+    struct domains *domains = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) operations = NULL;
+    const char *op_id, *state;
+    GVariantIter iter;
+
+    if (!peer_domains1_call_operations_finish(PEER_DOMAINS1(source), &operations, result, &error)) {
+        log_debug("asking for operations: %s", error->message);
+        return;
+    }
+    g_variant_iter_init(&iter, operations);
+    while (g_variant_iter_next(&iter, "(&s&s&s&s)", &op_id, NULL, NULL, &state))
+        if (g_str_equal(state, "done") && !g_hash_table_contains(domains->pending, op_id))
+            peer_domains1_call_forget(PEER_DOMAINS1(source), op_id, NULL, NULL, NULL);
+}
+
+/* Should an end ever not be told: its Done is sent again, and asking costs nothing. */
+static gboolean
+ask_again(void *data)
+{
+    struct domains *domains = data;
+    gint64 now = g_get_monotonic_time();
+    GHashTableIter iter;
+    const char *op_id;
+    struct pending *pending;
+
+    g_hash_table_iter_init(&iter, domains->pending);
+    while (domains->proxy && g_hash_table_iter_next(&iter, (void **)&op_id, (void **)&pending))
+        if (now - pending->asked >= ASK_AGAIN_SECONDS * (gint64)G_USEC_PER_SEC)
+            send_start(domains, op_id, pending);
+    return G_SOURCE_CONTINUE;
+}
+
 static void
 serve(struct domains *domains)
 {
@@ -257,6 +277,7 @@ serve(struct domains *domains)
     g_hash_table_iter_init(&iter, domains->pending);
     while (g_hash_table_iter_next(&iter, (void **)&op_id, (void **)&pending))
         send_start(domains, op_id, pending);
+    peer_domains1_call_operations(domains->proxy, NULL, leftovers_known, domains);
     g_autoptr(GPtrArray) questions = g_steal_pointer(&domains->questions);
     domains->questions = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_set_free_func(questions, NULL);
@@ -297,4 +318,31 @@ domains_attach(struct domains *domains, int fd)
 {
     disconnect(domains);
     peer_connect(fd, false, connected, domains);
+}
+
+/* ---- life ---- */
+
+struct domains *
+domains_new(domains_changed_fn changed, void *data)
+{
+    struct domains *domains = g_new0(struct domains, 1);
+
+    domains->pending = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, pending_free);
+    domains->questions = g_ptr_array_new_with_free_func(g_free);
+    domains->changed = changed;
+    domains->changed_data = data;
+    domains->ask_again = g_timeout_add_seconds(ASK_AGAIN_SECONDS, ask_again, domains);
+    return domains;
+}
+
+void
+domains_free(struct domains *domains)
+{
+    if (!domains)
+        return;
+    disconnect(domains);
+    g_source_remove(domains->ask_again);
+    g_hash_table_unref(domains->pending);
+    g_ptr_array_unref(domains->questions);
+    g_free(domains);
 }
