@@ -1,10 +1,15 @@
 #!/usr/bin/python3
 """Scenarios of test-daemon.sh: daemon.py SCENARIO NAME ADDRESS PASSWORD."""
+import http.client
+import re
+import socket
 import statistics
+import subprocess
 import sys
+import threading
 import time
 
-from api import client, connect, console, dom0, domids, guest, until
+from api import LAB, WAIT, client, connect, console, dom0, domids, guest, until
 from host import Client, Failure
 
 
@@ -52,61 +57,196 @@ def pvh(*args):
     life("pvh", *args)
 
 
-def alone(name, address, password):
-    """Guests that halt, reboot or crash by themselves are seen by event."""
-    x = client(address, password)
-    delays = []
-    for how in ("poweroff", "reboot", "poweroff"):
-        vm = x.VM.create(guest("lab-alone", "pv"))
-        uuid = x.VM.get_uuid(vm)
-        x.VM.start(vm, False, False)
-        until(lambda: "LAB-GUEST-UP" in console(name, uuid), "line from the guest")
-        domid = x.VM.get_domid(vm)
-        token = x.call("event.from", ["vm"], "", 0.0)["token"]
-        dom0(name, f"xl {'reboot' if how == 'reboot' else 'shutdown'} {domid}")
-        gone = until(lambda: domids(name).get(uuid) != int(domid) and time.monotonic(), "end of the domain")
-        want = "Running" if how == "reboot" else "Halted"
-        until(lambda: x.VM.get_power_state(vm) == want and x.VM.get_domid(vm) != domid, want)
-        delays.append(time.monotonic() - gone)
-        events = x.call("event.from", ["vm"], token, 5.0)["events"]
-        assert any(e["ref"] == vm for e in events), events
-        if how == "reboot":
-            x.VM.hard_shutdown(vm)
-        x.VM.destroy(vm)
-    print(f"# from the end of the domain to the record: median {statistics.median(delays):.2f} s")
-    vm = x.VM.create(guest("lab-behind", "pv"))
+def type_in(name, x, vm, command, prompt="/ # "):
+    """Gives the shell on the guest's console a command; what it got before its prompt is lost."""
+    uuid = x.VM.get_uuid(vm)
+    until(lambda: console(name, uuid).rstrip("\x1b[6n").endswith(prompt), "prompt of the guest")
+    tty = f"/local/domain/{x.VM.get_domid(vm)}/console/tty"
+    dom0(name, f"printf '%s\\r' '{command}' > $(xenstore-read {tty})")
+
+
+def started(x, kind, **fields):
+    vm = x.VM.create({**guest(f"lab-{kind}", kind, "console=hvc0 lab.count=0"), **fields})
     x.VM.start(vm, False, False)
-    dom0(name, f"xl destroy {x.VM.get_domid(vm)}")
-    until(lambda: x.VM.get_power_state(vm) == "Halted", "Halted after xl destroy", 10)
+    return vm, x.VM.get_uuid(vm)
+
+
+class Releases:
+    """When domains end, as xenstored tells it in dom0: times at which its watch fired."""
+
+    def __init__(self, name):
+        self.times = []
+        self.process = subprocess.Popen(
+            [LAB / "run-in-dom0", name, "timeout 900 xenstore-watch @releaseDomain"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        threading.Thread(target=self.read, daemon=True).start()
+        until(lambda: self.times, "first line of the watch")
+
+    def read(self):
+        for _ in self.process.stdout:
+            self.times.append(time.monotonic())
+
+    def first_since(self, moment):
+        return until(lambda: [t for t in self.times if t > moment], "end of a domain")[0]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def event_of(x, token, vm, wanted):
+    """Follows events of VMs until one of `vm` is as wanted; returns its time and the new token."""
+    end = time.monotonic() + WAIT
+    while time.monotonic() < end:
+        batch = x.call("event.from", ["vm"], token, 10.0)
+        token = batch["token"]
+        for event in batch["events"]:
+            if event["ref"] == vm and wanted(event["snapshot"]):
+                return time.monotonic(), token
+    raise AssertionError("no such event")
+
+
+def delay(name, address, password):
+    """From the end of a domain to the event that tells it; GRUB is the guest, which starts quickly."""
+    x = client(address, password)
+    vm = x.VM.create({**guest("lab-delay", "pvh"), "PV_kernel": "grub-pvh.bin", "PV_ramdisk": "",
+                      "memory_static_max": str(64 << 20)})
+    uuid = x.VM.get_uuid(vm)
+    token = x.call("event.from", ["vm"], "", 0.0)["token"]
+    delays = []
+    with Releases(name) as releases:
+        for _ in range(9):
+            dom0(name, f"rm -f /var/log/xen/console/guest-{uuid}.log")
+            x.VM.start(vm, False, False)
+            moment = time.monotonic()
+            type_in(name, x, vm, "halt", "grub> ")
+            seen, token = event_of(x, token, vm, lambda r: r["power_state"] == "Halted")
+            delays.append(seen - releases.first_since(moment))
     x.VM.destroy(vm)
+    print(f"# from the end of a domain to the event of Halted: median {statistics.median(delays):.2f} s, "
+          f"{min(delays):.2f} to {max(delays):.2f}, of {len(delays)}")
+
+
+def alone(name, address, password):
+    """Guests that reboot, halt or crash by themselves are seen by event, and the actions follow."""
+    x = client(address, password)
+    for kind in ("pv", "pvh"):
+        vm, uuid = started(x, kind, actions_after_crash="restart")
+        for boot, command, state in (
+                (2, "reboot -f", "Running"), (3, "echo c > /proc/sysrq-trigger", "Running"),
+                (3, "poweroff -f", "Halted")):
+            domid = x.VM.get_domid(vm)
+            token = x.call("event.from", ["vm"], "", 0.0)["token"]
+            type_in(name, x, vm, command)
+            event_of(x, token, vm, lambda r: r["power_state"] == state and r["domid"] != domid)
+            assert console(name, uuid).count("LAB-GUEST-UP") <= boot
+            assert domids(name).get(uuid, -1) == int(x.VM.get_domid(vm))
+            if state == "Running":
+                until(lambda: console(name, uuid).count("LAB-GUEST-UP") == boot, "next boot")
+        x.VM.destroy(vm)
+    vm, uuid = started(x, "pv", actions_after_shutdown="restart", actions_after_crash="destroy")
+    token = x.call("event.from", ["vm"], "", 0.0)["token"]
+    domid = x.VM.get_domid(vm)
+    type_in(name, x, vm, "poweroff -f")
+    event_of(x, token, vm, lambda r: r["power_state"] == "Running" and r["domid"] != domid)
+    until(lambda: console(name, uuid).count("LAB-GUEST-UP") == 2, "next boot")
+    type_in(name, x, vm, "echo c > /proc/sysrq-trigger")
+    event_of(x, token, vm, lambda r: r["power_state"] == "Halted")
+    x.VM.start(vm, False, False)
+    token = x.call("event.from", ["vm"], "", 0.0)["token"]
+    dom0(name, f"xl destroy {x.VM.get_domid(vm)}")
+    event_of(x, token, vm, lambda r: r["power_state"] == "Halted")
+    x.VM.destroy(vm)
+
+
+def ticks(name, uuid):
+    """(number, seconds) of each tick that a guest has printed, in order."""
+    return [(int(number), float(at))
+            for number, at in re.findall(r"TICK (\d+) ([\d.]+) [\d.]+\r?\n", console(name, uuid))]
 
 
 def kills(name, address, password):
     """Killing any of our programs disturbs no guest."""
     x = client(address, password)
-    vm = x.VM.create(guest("lab-kills", "pv"))
-    uuid = x.VM.get_uuid(vm)
-    x.VM.start(vm, False, False)
-    until(lambda: "TICK" in console(name, uuid), "ticks")
-    domid = x.VM.get_domid(vm)
-    secret = x.session_ref
+    guests = []
+    for kind in ("pv", "pvh"):
+        vm = x.VM.create(guest(f"lab-{kind}", kind))
+        x.VM.start(vm, False, False)
+        guests.append((vm, x.VM.get_uuid(vm), x.VM.get_domid(vm)))
+    for _, uuid, _ in guests:
+        until(lambda: ticks(name, uuid), "ticks")
+    session = x.session_ref
     for program in ("xapid-domains", "xapid-host", "xapid"):
-        pid = dom0(name, f"pidof {program}").split()
-        dom0(name, f"kill -9 {' '.join(pid)}")
-        before = console(name, uuid).count("TICK")
+        old = dom0(name, f"pidof {program}").split()
+        dom0(name, f"kill -9 {' '.join(old)}")
+        before = [len(ticks(name, uuid)) for _, uuid, _ in guests]
 
         def answers():
             try:
                 y = Client(None, connect=lambda: connect(address))
-                y.session_ref = secret
-                return y.VM.get_power_state(vm) == "Running" and y
+                y.session_ref = session
+                return all(y.VM.get_power_state(vm) == "Running" for vm, _, _ in guests) and y
             except OSError:
-                return False
+                return None
         x = until(answers, f"answer after {program} was killed")
-        assert x.VM.get_domid(vm) == domid == str(domids(name)[uuid])
-        until(lambda: console(name, uuid).count("TICK") > before, "further ticks")
-    x.VM.hard_shutdown(vm)
-    x.VM.destroy(vm)
+        until(lambda: dom0(name, f"pidof {program} || true").split() not in ([], old), program)
+        now = domids(name)
+        for (vm, uuid, domid), count in zip(guests, before):
+            assert x.VM.get_domid(vm) == domid == str(now[uuid])
+            until(lambda: len(ticks(name, uuid)) > count, "further ticks")
+    for vm, uuid, _ in guests:
+        seen = ticks(name, uuid)
+        assert [n for n, _ in seen] == list(range(1, len(seen) + 1)), "ticks are missing"
+        assert console(name, uuid).count("LAB-GUEST-UP") == 1, "it booted again"
+        gaps = [b[1] - a[1] for a, b in zip(seen, seen[1:])]
+        print(f"# {x.VM.get_name_label(vm)}: {len(seen)} ticks, longest gap {max(gaps):.2f} s")
+        x.VM.hard_shutdown(vm)
+        x.VM.destroy(vm)
+
+
+def builds(name, address, password):
+    """Workers are killed somewhere in a build: VM.start tells the truth, and nothing stays behind."""
+    x = client(address, password)
+    outcomes = []
+    for delay in ("0.0", "0.1", "0.2", "0.3", "0.5", "0.7", "0.9"):
+        vm = x.VM.create(guest("lab-build", "pvh"))
+        uuid = x.VM.get_uuid(vm)
+        task = x.Async.VM.start(vm, False, False)
+        killed = dom0(name, f"sleep {delay}; kill -9 $(pgrep -x domains-worker) && echo killed")
+        assert killed == "killed\n", killed
+        record = x.wait_task(task, WAIT)
+        state, domid = x.VM.get_power_state(vm), int(x.VM.get_domid(vm))
+        outcomes.append(record["status"] if not record["error_info"] else record["error_info"][0])
+        if record["status"] == "success":
+            assert state == "Running" and domids(name)[uuid] == domid, (state, domid)
+            until(lambda: "LAB-GUEST-UP" in console(name, uuid), "line from the guest")
+        else:
+            assert record["status"] == "failure" and state == "Halted" and domid == -1, record
+            until(lambda: uuid not in domids(name), "end of what was half built", 20)
+            x.VM.start(vm, False, False)
+            assert domids(name)[uuid] == int(x.VM.get_domid(vm))
+        x.VM.hard_shutdown(vm)
+        assert uuid not in domids(name)
+        left = dom0(name, f"xenstore-ls -f / | grep {uuid} || true")
+        assert not left, left
+        x.VM.destroy(vm)
+    print(f"# a worker killed in a build: {' '.join(outcomes)}")
+
+
+def strings(value):
+    """Every text within a value of the API."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from strings(inner)
 
 
 def addresses(name, address, password):
@@ -117,12 +257,38 @@ def addresses(name, address, password):
     x.VM.start(vm, True, False)
     location = x.console.get_location(x.VM.get_consoles(vm)[0])
     assert location.startswith(f"https://{address}/"), location
-    connection = connect(address)
-    connection.request("GET", location.removeprefix(f"https://{address}"))
-    status = connection.getresponse().status
-    assert status == 501, status  # the stream itself is not there yet
+    texts = [text for event in x.call("event.from", ["*"], "", 0.0)["events"]
+             for text in strings(event["snapshot"])]
+    assert location in texts and address in texts
+    for url in {url for text in texts for url in re.findall(r"https?://[^\s\"'<>]+", text)}:
+        kind, _, rest = url.partition("://")
+        where, _, path = rest.partition("/")
+        assert where == address, f"{url} does not open from here"
+        connection = (connect(where) if kind == "https" else
+                      http.client.HTTPConnection(where, timeout=WAIT))
+        connection.request("GET", f"/{path}")
+        status = connection.getresponse().status
+        assert status in (200, 501) and (url != location or status == 501), (url, status)
+    for text in texts:
+        if re.fullmatch(r"(\d{1,3}\.){3}\d{1,3}", text):
+            for port in (80, 443):
+                socket.create_connection((text, port), timeout=WAIT).close()
+    plain = http.client.HTTPConnection(address, timeout=WAIT)
+    assert "VM.start" in Client(None, connect=lambda: plain).raw("system.listMethods")
     x.VM.hard_shutdown(vm)
     x.VM.destroy(vm)
 
 
+def clear(name, address, password):
+    """Ends what a scenario that failed left."""
+    x = client(address, password)
+    for vm, record in x.VM.get_all_records().items():
+        if record["is_control_domain"]:
+            continue
+        if record["power_state"] != "Halted":
+            x.VM.hard_shutdown(vm)
+        x.VM.destroy(vm)
+
+
+clear(*sys.argv[2:])
 globals()[sys.argv[1]](*sys.argv[2:])

@@ -1,6 +1,6 @@
 #!/bin/bash
 # xapid on real Xen: PV and PVH guests through the API, over TLS from outside.
-# covers: VM.create VM.start VM.pause VM.unpause VM.clean_reboot VM.hard_reboot
+# covers: event.from VM.create VM.start VM.pause VM.unpause VM.clean_reboot VM.hard_reboot
 # covers: VM.clean_shutdown VM.hard_shutdown VM.destroy
 . "$(dirname "$0")/functions.sh"
 
@@ -23,7 +23,7 @@ check "the daemon serves" wait_for 60 serves
 # scenario NAME   its comments go to the output, with the daemon's log when it fails
 scenario() {
 	if ! timeout 400 /usr/bin/python3 "$LAB/daemon.py" "$1" "$HOST" "$(lab_addr)" "$password" >"$LAB_HOSTS/out" 2>&1; then
-		cat "$LAB_HOSTS/out"; dom0 'tail -40 /var/log/xapid.log'
+		dom0 'grep -v ": building " /var/log/xapid.log | tail -20'; cat "$LAB_HOSTS/out"
 		return 1
 	fi
 	grep '^#' "$LAB_HOSTS/out" >&3 || true
@@ -31,8 +31,10 @@ scenario() {
 exec 3>&1
 check "a PVH guest lives and ends" scenario pvh
 check "a PV guest lives and ends" scenario pv
+check "the end of a guest is told by event" scenario delay
 check "guests that end by themselves are seen" scenario alone
 check "killed programs disturb no guest" scenario kills
+check "killed workers leave nothing behind" scenario builds
 check "addresses open from outside" scenario addresses
 check "xapid runs without root" dom0 '[ "$(stat -c %U /proc/$(pidof xapid))" = xapid ]'
 lab_done
