@@ -169,6 +169,7 @@ static void
 start_operations(struct app *app)
 {
     const struct ops_world world = {.kinds = vm_step_kinds,
+                                    .survey = vm_survey,
                                     .finish = vm_finish,
                                     .mark = vm_mark,
                                     .idle = vm_idle,

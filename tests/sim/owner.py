@@ -78,18 +78,26 @@ class Owner(threading.Thread):
                 x.pool.get_all()
                 self.x = x
                 return
-            except BROKEN:
+            except (*BROKEN, Failure) as error:
+                if isinstance(error, Failure) and error.code != "INTERNAL_ERROR":
+                    raise  # that one: the database cannot be written just now
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.01)
 
     def insist(self, function):
-        """function () on a connection that may break any number of times."""
+        """function (), which may be repeated, until it gets through: connections break, and while the
+        database cannot be written even a read may fail."""
+        end = time.monotonic() + SETTLE
         while True:
             try:
                 return function()
             except BROKEN:
                 self.connect()
+            except Failure as failure:
+                if failure.code != "INTERNAL_ERROR" or time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
 
     # --- looking ---
 

@@ -9,12 +9,11 @@ import random
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
+import settled
 import tap
-import world
 from host import Host
 from owner import SETTLE, Gate, Owner
 
@@ -42,54 +41,6 @@ def kill_together(host, names):
         time.sleep(0.005)
 
 
-def differences(host, x):
-    """Where the records and the simulator's world disagree."""
-    found = []
-    domains = {}
-    for domain in world.domains(host.sim):
-        if domain["state"] == "dying":
-            found.append(f"domain {domain} is dying and nobody removes it")
-        elif not domain["recorded"]:
-            found.append(f"domain {domain} is half built")
-        else:
-            domains[domain["uuid"]] = domain
-    records = x.VM.get_all_records()
-    for ref, record in records.items():
-        if record["is_control_domain"]:
-            continue
-        domain = domains.pop(record["uuid"], None)
-        state = domain["state"].capitalize() if domain else "Halted"
-        if record["power_state"] != state:
-            found.append(f"{ref} is {record['power_state']}, its domain {domain}")
-        if domain and int(record["domid"]) != domain["domid"]:
-            found.append(f"{ref} has domid {record['domid']}, its domain is {domain}")
-        if record["current_operations"]:
-            found.append(f"{ref}: {record['current_operations']} goes on")
-        metrics = x.VM_metrics.get_record(record["metrics"])
-        if metrics["state"] != ([domain["state"]] if domain else []):
-            found.append(f"{ref}: metrics say {metrics['state']}, its domain is {domain}")
-    found += [f"domain {domain} has no record" for domain in domains.values()]
-    found += [f"task {ref} is open: {record['name_label']}"
-              for ref, record in x.task.get_all_records().items()
-              if record["status"] in ("pending", "cancelling")]
-    return found
-
-
-def check_host(host):
-    """Nothing is in flight: all is settled soon."""
-    host.wait_up()
-    x = host.client()
-    end = time.monotonic() + SETTLE
-    while True:
-        found = differences(host, x)
-        if not found or time.monotonic() > end:
-            break
-        time.sleep(0.02)
-    x.session.logout()
-    violations = host.violations()
-    return found + ([violations] if violations else [])
-
-
 def round_of_kill(host, chance, gate, owners):
     time.sleep(chance.choice([chance.uniform(0, 0.03), chance.uniform(0.03, 0.3)]))
     names = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
@@ -101,7 +52,7 @@ def round_of_kill(host, chance, gate, owners):
         if owner.crash:
             raise owner.crash
         owner.insist(owner.check)
-    wrong = [line for owner in owners for line in owner.wrong] + check_host(host)
+    wrong = [line for owner in owners for line in owner.wrong] + settled.check(host)
     assert not wrong, "\n".join([f"after killing {names}:", *wrong])
     gate.open()
 
@@ -121,7 +72,7 @@ def test_killed_under_load():
                 print(f"# kill {number + 1} of {KILLS}, seed {SEED}")
                 raise
         gate.close()
-        wrong = check_host(host)
+        wrong = settled.check(host)
         assert not wrong, "\n".join(wrong)
         for owner in owners:
             owner.stop = True

@@ -265,8 +265,11 @@ fail(struct bed *bed)
         return;
     fake_store_fail(&bed->store, g_test_rand_bit());
     g_ptr_array_set_size(bed->pictures, 1);
-    head_of(bed)->generation = head;
-    g_assert_cmpuint(model_durable(bed->model), ==, head);
+    /* What is there now has a generation of its own: those who wait for the failed ones fail, those
+     * who read from now on do not. */
+    g_assert_cmpuint(model_head(bed->model), ==, head + 1);
+    g_assert_cmpuint(model_durable(bed->model), ==, head + 1);
+    head_of(bed)->generation = head + 1;
     /* The call fails, and the client asks again from where it was. */
     g_clear_pointer(&bed->answer, g_hash_table_unref);
     bed->n_failed++;

@@ -183,9 +183,9 @@ undo_all(struct model *model, const GError *error)
         applied_free(applied);
     }
     failure_add(model, error);
-    /* The generations that failed are not used again: what they showed is gone, so up to the head
-     * there is nothing that is not on disk. */
-    model->durable = model->head;
+    /* The generations that failed are not used again: what they showed is gone, and whoever reads
+     * from now on sees only what is on disk, under a generation of its own. */
+    model->durable = ++model->head;
     model->undone++;
     g_clear_error(&model->read_only);
     model->read_only =

@@ -9,7 +9,8 @@ enum op_state {
     OP_QUEUED,
     OP_RUNNING,
     OP_UNDOING,
-    OP_ENDING, /* the last transaction is being written */
+    OP_SURVEYING, /* it failed: what is there now? */
+    OP_ENDING,    /* the last transaction is being written */
 };
 
 struct op {
@@ -19,8 +20,9 @@ struct op {
     char *task; /* or NULL */
     struct plan *plan;
     enum op_state state;
-    guint position; /* the step that runs, or that is being undone */
-    guint resume;   /* the step that a restart goes on from */
+    guint undo_tries; /* of the present step, that failed */
+    guint position;   /* the step that runs, or that is being undone */
+    guint resume;     /* the step that a restart goes on from */
     char *step_id;
     bool in_step; /* between run () or undo () and op_step_done () */
     bool noting;  /* the journal is being written between two steps */

@@ -9,7 +9,8 @@
 #include "lib/log.h"
 #include "xapid/ops/task.h"
 
-#define RETRY_SECONDS 1 /* an end that could not be written is tried again */
+#define RETRY_SECONDS 1 /* an undo that failed, an end that could not be written */
+#define UNDO_TRIES 3    /* then what is left stays for a look at the real state */
 
 /* ---- small parts ---- */
 
@@ -112,7 +113,7 @@ note_interrupted(struct op *op, struct txn *txn)
 static bool
 op_cancel(struct op *op)
 {
-    if (op->state == OP_UNDOING || op->state == OP_ENDING)
+    if (op->state >= OP_UNDOING)
         return false;
     bool first = !op->cancelled;
     op->cancelled = true;
@@ -372,6 +373,10 @@ op_advance(struct op *op)
     case OP_UNDOING:
         undo_step(op);
         return;
+    case OP_SURVEYING:
+        op->in_step = true;
+        ops->world.survey(op);
+        return;
     case OP_ENDING:
         write_end(op);
         return;
@@ -390,36 +395,76 @@ resume_durable(const GError *error, void *data)
         advance_later(op, 0);
 }
 
+static void
+step_ended(struct op *op, GError *error)
+{
+    if (!error && !FAULT_POINT("ops.step.after", &error))
+        g_assert(error);
+    if (error) {
+        begin_undo(op, error);
+        return;
+    }
+    bool once = op_kind(op, op->position)->once;
+    if (++op->position == op->plan->steps->len) {
+        op->state = OP_ENDING;
+    } else if (once) {
+        op->resume = op->position;
+        note(op, resume_durable);
+        return;
+    } else {
+        op_step_progress(op, 0);
+    }
+    advance_later(op, 0);
+}
+
+static void
+undo_ended(struct op *op, GError *error)
+{
+    g_autoptr(GError) owned = error;
+
+    if (owned)
+        log_warning("undoing %s of %s (%s): %s", op_step(op, op->position)->kind,
+                    op->plan->operation, op->plan->object, owned->message);
+    if (owned && ++op->undo_tries < UNDO_TRIES) {
+        advance_later(op, RETRY_SECONDS);
+        return;
+    }
+    op->undo_tries = 0;
+    if (op->position == 0)
+        op->state = OP_SURVEYING;
+    else
+        op->position--;
+    advance_later(op, 0);
+}
+
+static void
+survey_ended(struct op *op, GError *error)
+{
+    g_autoptr(GError) owned = error;
+
+    if (owned)
+        log_warning("%s of %s failed, and what is there is not known: %s", op->plan->operation,
+                    op->plan->object, owned->message);
+    op->state = OP_ENDING;
+    advance_later(op, 0);
+}
+
 void
 op_step_done(struct op *op, GError *error)
 {
     g_assert(op->in_step);
     op->in_step = false;
-    if (op->state == OP_RUNNING) {
-        if (!error && !FAULT_POINT("ops.step.after", &error))
-            g_assert(error);
-        if (error) {
-            begin_undo(op, error);
-            return;
-        } else if (++op->position == op->plan->steps->len) {
-            op->state = OP_ENDING;
-        } else if (op_kind(op, op->position - 1)->once) {
-            op->resume = op->position;
-            note(op, resume_durable);
-            return;
-        } else {
-            op_step_progress(op, 0);
-        }
-    } else {
-        if (error) {
-            log_warning("undoing %s of %s (%s): %s", op_step(op, op->position)->kind,
-                        op->plan->operation, op->plan->object, error->message);
-            g_error_free(error);
-        }
-        if (op->position-- == 0)
-            op->state = OP_ENDING;
+    switch (op->state) {
+    case OP_RUNNING:
+        step_ended(op, error);
+        return;
+    case OP_UNDOING:
+        undo_ended(op, error);
+        return;
+    default:
+        g_assert(op->state == OP_SURVEYING);
+        survey_ended(op, error);
     }
-    advance_later(op, 0);
 }
 
 void
@@ -445,7 +490,7 @@ ops_new(struct model *model, const struct ops_world *world)
 {
     struct ops *ops = g_new0(struct ops, 1);
 
-    g_assert(world->kinds && world->finish && world->mark && world->idle);
+    g_assert(world->kinds && world->survey && world->finish && world->mark && world->idle);
     for (const struct step_kind *const *kind = world->kinds; *kind; kind++)
         g_assert((*kind)->run);
     ops->model = model;

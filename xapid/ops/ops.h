@@ -33,8 +33,8 @@ struct step_kind {
     /* Begins the effect and returns; ends by op_step_done (), now or later.  Must be idempotent:
      * op_step_id () stays the same over restarts. */
     void (*run)(struct op *op, GVariant *args);
-    /* Undoes what run () may have done, whole or half; ends by op_step_done () (an error is logged,
-     * and the remaining undos go on).  NULL: nothing to undo. */
+    /* Undoes what run () may have done, whole or half; ends by op_step_done () (an error is logged;
+     * it is tried again, and then the remaining undos go on).  NULL: nothing to undo. */
     void (*undo)(struct op *op, GVariant *args);
     /* Asks a running run () to end early. NULL: it cannot. */
     void (*cancel)(struct op *op);
@@ -42,6 +42,9 @@ struct step_kind {
 
 struct ops_world {
     const struct step_kind *const *kinds; /* NULL terminated */
+    /* An operation is about to end with an error: finds out what really is there, notes it by
+     * op_set_result (), and ends by op_step_done (). */
+    void (*survey)(struct op *op);
     /* Writes, in the operation's last transaction, what became of the object.  error NULL: success.
      * May read op_result ()s. */
     void (*finish)(struct op *op, struct txn *txn, const GError *error);

@@ -127,6 +127,22 @@ plan_after_shutdown(const struct vm_world *world, const char *vm, const char *re
     return plan;
 }
 
+const char *
+vm_observed_state(GVariant *domain)
+{
+    const char *state;
+    gboolean complete;
+
+    if (!domain)
+        return "Halted";
+    if (!g_variant_lookup(domain, "state", "&s", &state) ||
+        !g_variant_lookup(domain, "complete", "b", &complete) || !complete)
+        return NULL;
+    return g_str_equal(state, "paused")    ? "Paused"
+           : g_str_equal(state, "running") ? "Running"
+                                           : NULL;
+}
+
 struct plan *
 vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain,
                   const char **ret_power_state)
@@ -154,6 +170,6 @@ vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain
     }
     if (g_str_equal(state, "shutdown"))
         return plan_after_shutdown(world, vm, reason);
-    *ret_power_state = g_str_equal(state, "paused") ? "Paused" : "Running";
+    *ret_power_state = vm_observed_state(domain);
     return NULL;
 }

@@ -74,6 +74,36 @@ record_observed(struct vm_world *world, const char *vm, const char *power_state,
     return txn_commit(txn, error) != 0;
 }
 
+static void
+surveyed(const GError *error, GVariant *domains, void *data)
+{
+    struct op *op = data;
+    struct vm_world *world = op_world_data(op);
+    const char *vm = op_object(op);
+
+    if (!error && model_has(world->model, vm_class(), vm)) {
+        g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
+        g_autoptr(GVariant) domain = find_domain(domains, uuid);
+        const char *power_state = vm_observed_state(domain);
+        gint32 domid = -1;
+        if (domain)
+            g_variant_lookup(domain, "domid", "i", &domid);
+        if (power_state) {
+            op_set_result(op, "power_state", g_variant_new_string(power_state));
+            op_set_result(op, "domid", g_variant_new_int64(domid));
+        }
+    }
+    op_step_done(op, error ? g_error_copy(error) : NULL);
+}
+
+void
+vm_survey(struct op *op)
+{
+    struct vm_world *world = op_world_data(op);
+
+    domains_list(world->domains, surveyed, op);
+}
+
 struct later {
     struct vm_world *world;
     char *uuid;

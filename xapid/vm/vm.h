@@ -64,6 +64,10 @@ struct plan *vm_plan_reboot(const struct vm_world *world, const char *vm, bool c
 struct plan *vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain,
                                const char **ret_power_state);
 
+/* The power state of a domain as List has it (NULL: there is none): Halted, Paused or Running; NULL
+ * while it is changing. */
+const char *vm_observed_state(GVariant *domain);
+
 /* --- steps.c --- */
 
 extern const struct step_kind *const vm_step_kinds[];
@@ -94,6 +98,9 @@ gint64 vm_restart_wait(struct vm_world *world, const char *vm, gint64 domid);
 void vm_restart_forget(const struct vm_world *world, const char *vm);
 
 /* --- reconcile.c --- */
+
+/* ops_world's survey: notes power_state and domid as List has them. */
+void vm_survey(struct op *op);
 
 /* xapid-domains says that `uuid` ("" = any) needs a look. */
 void vm_look(struct vm_world *world, const char *uuid);

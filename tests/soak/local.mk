@@ -1,0 +1,6 @@
+# The big counts in full; resumable.
+EXTRA_DIST += tests/soak/run tests/soak/RESULTS.md
+
+.PHONY: soak
+soak: xapid/xapid xapid-launch xapid-domains xapid-host
+	/usr/bin/python3 $(abs_top_srcdir)/tests/soak/run
