@@ -2,3 +2,11 @@
 TESTS += tests/sim/test-kills.py tests/sim/test-faults.py
 EXTRA_DIST += tests/sim/test-kills.py tests/sim/test-faults.py tests/sim/owner.py \
 	tests/sim/settled.py tests/sim/world.py
+
+ops_test_libs = libvm.a libops.a libmodel.a libpeer.a libdatamodel.a libbase.a $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-ops
+TESTS += tests/unit/test-ops
+tests_unit_test_ops_SOURCES = \
+	tests/unit/test-ops.c tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_ops_LDADD = $(ops_test_libs)
