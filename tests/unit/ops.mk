@@ -10,3 +10,9 @@ TESTS += tests/unit/test-ops
 tests_unit_test_ops_SOURCES = \
 	tests/unit/test-ops.c tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_ops_LDADD = $(ops_test_libs)
+
+check_PROGRAMS += tests/unit/test-plan
+TESTS += tests/unit/test-plan
+tests_unit_test_plan_SOURCES = \
+	tests/unit/test-plan.c tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_plan_LDADD = $(ops_test_libs)

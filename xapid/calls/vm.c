@@ -244,21 +244,7 @@ unpause_vm(struct call *call)
     run_plan(call, vm_plan_unpause);
 }
 
-/* A clean shutdown or reboot that is under way gives way to a hard one. */
-static void
-interrupt_clean(struct call *call)
-{
-    const char *vm = call_ref(call, 0);
-    g_autoptr(GVariant) current =
-        model_get(call->api->model, vm, dm_field_find(vm_class(), "current_operations"));
-    GVariantIter iter;
-    const char *task;
-
-    g_variant_iter_init(&iter, current);
-    while (g_variant_iter_next(&iter, "{&s&s}", &task, NULL))
-        ops_cancel(call->api->ops, task);
-}
-
+/* A clean shutdown or reboot that is under way gives way to it: the plan interrupts. */
 static void
 hard(struct call *call,
      struct plan *(*make)(const struct vm_world *world, const char *vm, bool clean, GError **error))
@@ -266,8 +252,6 @@ hard(struct call *call,
     GError *error = NULL;
     struct plan *plan = make(call->api->vm, call_ref(call, 0), false, &error);
 
-    if (plan)
-        interrupt_clean(call);
     call_run_plan(call, plan, error);
 }
 

@@ -1,0 +1,313 @@
+/* Plans of a VM's lifecycle, and what a look at the hypervisor leads to, read as text: no Xen. */
+#include "config.h"
+
+#include <string.h>
+
+#include "lib/error.h"
+#include "tests/unit/fake-store.h"
+#include "xapid/vm/vm.h"
+
+struct bed {
+    struct model *model;
+    struct fake_store store;
+    struct vm_world world;
+    char *vm, *host;
+};
+
+static void
+bed_setup(struct bed *bed, const void *data)
+{
+    (void)data;
+    memset(bed, 0, sizeof *bed);
+    bed->model = model_new();
+    fake_store_init(&bed->store, bed->model);
+    bed->store.automatic = true;
+    bed->host = row_create(bed->model, "host", fields_of("name_label", "host", NULL));
+    row_set(bed->model, bed->host, "enabled", g_variant_new_boolean(TRUE));
+    bed->vm = row_create(bed->model, "VM",
+                         fields_of("name_label", "guest", "PV_kernel", "vmlinux", "domain_type",
+                                   "pvh", "power_state", "Halted", NULL));
+    row_set(bed->model, bed->vm, "memory_static_max", g_variant_new_int64(64 << 20));
+    row_set(bed->model, bed->vm, "VCPUs_max", g_variant_new_int64(1));
+    row_set(bed->model, bed->vm, "VCPUs_at_startup", g_variant_new_int64(1));
+    bed->world.model = bed->model;
+    bed->world.host = bed->host;
+    bed->world.guest_kernels = "/kernels";
+}
+
+static void
+bed_teardown(struct bed *bed, const void *data)
+{
+    (void)data;
+    model_free(bed->model);
+    fake_store_clear(&bed->store);
+    g_free(bed->vm);
+    g_free(bed->host);
+}
+
+static void
+set_text_field(struct bed *bed, const char *field, const char *value)
+{
+    row_set(bed->model, bed->vm, field, g_variant_new_string(value));
+}
+
+/* "operation: step step", "(interrupts)" behind it; frees the plan.  "" for none. */
+static char *
+plan_text(struct plan *plan)
+{
+    if (!plan)
+        return g_strdup("");
+    GString *text = g_string_new(plan->operation);
+    g_string_append_c(text, ':');
+    for (guint i = 0; i < plan->steps->len; i++) {
+        const struct step *step = plan->steps->pdata[i];
+        const char *how;
+        g_string_append_printf(text, " %s", step->kind);
+        if (g_variant_lookup(step->args, "how", "&s", &how))
+            g_string_append_printf(text, "=%s", how);
+    }
+    if (plan->interrupts)
+        g_string_append(text, " (interrupts)");
+    plan_free(plan);
+    return g_string_free(text, FALSE);
+}
+
+#define assert_plan(plan, expected)                                                                \
+    do {                                                                                           \
+        g_autofree char *text_here = plan_text(plan);                                              \
+        g_assert_cmpstr(text_here, ==, expected);                                                  \
+    } while (0)
+
+#define assert_refused(call, code)                                                                 \
+    do {                                                                                           \
+        g_autoptr(GError) error = NULL;                                                            \
+        g_assert_null(call);                                                                       \
+        g_assert_nonnull(error);                                                                   \
+        g_assert_cmpstr(api_error_code(error), ==, code);                                          \
+    } while (0)
+
+static void
+test_halted(struct bed *bed, const void *data)
+{
+    const struct vm_world *world = &bed->world;
+
+    (void)data;
+    assert_plan(vm_plan_start(world, bed->vm, false, NULL), "start: domain.create domain.unpause");
+    assert_plan(vm_plan_start(world, bed->vm, true, NULL), "start: domain.create");
+    assert_refused(vm_plan_pause(world, bed->vm, &error), "VM_BAD_POWER_STATE");
+    assert_refused(vm_plan_unpause(world, bed->vm, &error), "VM_BAD_POWER_STATE");
+    assert_refused(vm_plan_shutdown(world, bed->vm, false, &error), "VM_BAD_POWER_STATE");
+    assert_refused(vm_plan_reboot(world, bed->vm, true, &error), "VM_BAD_POWER_STATE");
+}
+
+static void
+test_running(struct bed *bed, const void *data)
+{
+    const struct vm_world *world = &bed->world;
+
+    (void)data;
+    set_text_field(bed, "power_state", "Running");
+    assert_refused(vm_plan_start(world, bed->vm, false, &error), "VM_BAD_POWER_STATE");
+    assert_plan(vm_plan_pause(world, bed->vm, NULL), "pause: domain.pause");
+    assert_plan(vm_plan_shutdown(world, bed->vm, true, NULL),
+                "clean_shutdown: domain.shutdown=poweroff domain.destroy");
+    assert_plan(vm_plan_shutdown(world, bed->vm, false, NULL),
+                "hard_shutdown: domain.destroy (interrupts)");
+    assert_plan(vm_plan_reboot(world, bed->vm, true, NULL),
+                "clean_reboot: domain.shutdown=reboot domain.destroy domain.create domain.unpause");
+    assert_plan(vm_plan_reboot(world, bed->vm, false, NULL),
+                "hard_reboot: domain.destroy domain.create domain.unpause (interrupts)");
+}
+
+static void
+test_paused(struct bed *bed, const void *data)
+{
+    const struct vm_world *world = &bed->world;
+
+    (void)data;
+    set_text_field(bed, "power_state", "Paused");
+    assert_plan(vm_plan_unpause(world, bed->vm, NULL), "unpause: domain.unpause");
+    assert_plan(vm_plan_shutdown(world, bed->vm, false, NULL),
+                "hard_shutdown: domain.destroy (interrupts)");
+    assert_refused(vm_plan_shutdown(world, bed->vm, true, &error), "VM_BAD_POWER_STATE");
+}
+
+static void
+test_refusals(struct bed *bed, const void *data)
+{
+    const struct vm_world *world = &bed->world;
+
+    (void)data;
+    set_text_field(bed, "PV_kernel", "../etc/passwd");
+    assert_refused(vm_plan_start(world, bed->vm, false, &error), "INVALID_VALUE");
+    set_text_field(bed, "PV_kernel", "");
+    assert_refused(vm_plan_start(world, bed->vm, false, &error), "INVALID_VALUE");
+    set_text_field(bed, "PV_kernel", "vmlinux");
+    set_text_field(bed, "domain_type", "hvm");
+    assert_refused(vm_plan_start(world, bed->vm, false, &error), "NOT_IMPLEMENTED");
+    set_text_field(bed, "domain_type", "pv");
+    row_set(bed->model, bed->host, "enabled", g_variant_new_boolean(FALSE));
+    assert_refused(vm_plan_start(world, bed->vm, false, &error), "HOST_DISABLED");
+}
+
+/* A plan survives the journal. */
+static void
+test_text(struct bed *bed, const void *data)
+{
+    struct plan *plan = vm_plan_start(&bed->world, bed->vm, false, NULL);
+
+    (void)data;
+    g_assert_nonnull(plan);
+    g_autoptr(GVariant) text = g_variant_ref_sink(plan_to_variant(plan));
+    struct plan *again = plan_from_variant(text);
+    g_autoptr(GVariant) same = g_variant_ref_sink(plan_to_variant(again));
+    g_assert_true(g_variant_equal(text, same));
+    plan_free(again);
+    plan_free(plan);
+    g_autoptr(GVariant) other = g_variant_ref_sink(g_variant_new("(ss)", "start", "x"));
+    g_assert_null(plan_from_variant(other));
+}
+
+/* ---- looks ---- */
+
+/* NULL state: no domain; "half": half built. */
+static GVariant *
+domain_of(const char *state, const char *reason)
+{
+    GVariantDict dict;
+    bool half = g_strcmp0(state, "half") == 0;
+
+    if (!state)
+        return NULL;
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert(&dict, "domid", "i", 7);
+    g_variant_dict_insert(&dict, "state", "s", half ? "paused" : state);
+    g_variant_dict_insert(&dict, "reason", "s", reason);
+    g_variant_dict_insert(&dict, "complete", "b", !half);
+    return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+static const char again[] = "hard_reboot: domain.destroy domain.create domain.unpause";
+static const char off[] = "hard_shutdown: domain.destroy";
+
+static const struct {
+    const char *recorded, *state, *reason;
+    const char *field, *action; /* of actions_after_*, NULL: as made */
+    const char *plan, *becomes; /* becomes NULL: left as it is */
+} looks[] = {
+    {"Halted", NULL, "", NULL, NULL, "", NULL},
+    {"Running", NULL, "", NULL, NULL, "", "Halted"},
+    {"Paused", NULL, "", NULL, NULL, "", "Halted"},
+    {"Suspended", NULL, "", NULL, NULL, "", NULL},
+    {"Running", "running", "", NULL, NULL, "", "Running"},
+    {"Running", "paused", "", NULL, NULL, "", "Paused"},
+    {"Paused", "running", "", NULL, NULL, "", "Running"},
+    {"Halted", "running", "", NULL, NULL, "", "Running"},
+    {"Running", "dying", "", NULL, NULL, "", NULL},
+    {"Halted", "half", "", NULL, NULL, off, NULL},
+    {"Running", "shutdown", "suspend", NULL, NULL, "", NULL},
+    {"Running", "shutdown", "poweroff", "actions_after_shutdown", "destroy", off, NULL},
+    {"Running", "shutdown", "poweroff", "actions_after_shutdown", "restart", again, NULL},
+    {"Running", "shutdown", "reboot", "actions_after_reboot", "restart", again, NULL},
+    {"Running", "shutdown", "reboot", "actions_after_reboot", "destroy", off, NULL},
+    {"Running", "shutdown", "crash", "actions_after_crash", "destroy", off, NULL},
+    {"Running", "shutdown", "crash", "actions_after_crash", "restart", again, NULL},
+    {"Running", "shutdown", "crash", "actions_after_crash", "preserve", "", NULL},
+    {"Running", "shutdown", "crash", "actions_after_crash", "coredump_and_destroy", off, NULL},
+    {"Running", "shutdown", "crash", "actions_after_crash", "coredump_and_restart", again, NULL},
+    {"Running", "shutdown", "crash", "actions_after_crash", "rename_restart", again, NULL},
+};
+
+static void
+test_looks(struct bed *bed, const void *data)
+{
+    (void)data;
+    for (size_t i = 0; i < G_N_ELEMENTS(looks); i++) {
+        const char *becomes = "untouched";
+        g_autoptr(GVariant) domain = domain_of(looks[i].state, looks[i].reason);
+        set_text_field(bed, "power_state", looks[i].recorded);
+        if (looks[i].field)
+            set_text_field(bed, looks[i].field, looks[i].action);
+        g_test_message("%s, domain %s %s", looks[i].recorded,
+                       looks[i].state ? looks[i].state : "none", looks[i].reason);
+        assert_plan(vm_plan_reconcile(&bed->world, bed->vm, domain, &becomes), looks[i].plan);
+        g_assert_cmpstr(becomes, ==, looks[i].becomes);
+    }
+}
+
+/* A VM that cannot be built any more ends instead of hanging in the air. */
+static void
+test_unbuildable(struct bed *bed, const void *data)
+{
+    const char *becomes;
+    g_autoptr(GVariant) domain = domain_of("shutdown", "reboot");
+
+    (void)data;
+    set_text_field(bed, "power_state", "Running");
+    set_text_field(bed, "actions_after_reboot", "restart");
+    set_text_field(bed, "PV_kernel", "");
+    assert_plan(vm_plan_reconcile(&bed->world, bed->vm, domain, &becomes),
+                "hard_reboot: domain.destroy");
+}
+
+/* ---- guests that end again and again ---- */
+
+static void
+test_delays(struct bed *bed, const void *data)
+{
+    static const guint seconds[] = {0, 0, 0, 5, 10, 20, 40, 60, 60};
+
+    (void)bed;
+    (void)data;
+    for (guint i = 0; i < G_N_ELEMENTS(seconds); i++)
+        g_assert_cmpuint(vm_restart_delay_seconds(i), ==, seconds[i]);
+    g_assert_cmpuint(vm_restart_delay_seconds(G_MAXUINT), ==, 60);
+}
+
+static void
+test_loop(struct bed *bed, const void *data)
+{
+    g_autofree char *metrics =
+        row_create(bed->model, "VM_metrics", g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
+    gint64 second = G_USEC_PER_SEC;
+
+    (void)data;
+    set_text_field(bed, "metrics", metrics);
+    row_set(bed->model, metrics, "start_time", g_variant_new_int64(g_get_real_time()));
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 1), ==, 0);
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 2), ==, 0);
+    gint64 wait = vm_restart_wait(&bed->world, bed->vm, 3);
+    g_assert_cmpint(wait, >, 4 * second);
+    g_assert_cmpint(wait, <=, 5 * second);
+    /* The same end, looked at again, is not another one. */
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 3), <=, wait);
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 4), >, 9 * second);
+    /* A long life makes up for the short ones; so does the user who ends it. */
+    row_set(bed->model, metrics, "start_time",
+            g_variant_new_int64(g_get_real_time() - VM_SHORT_LIFE_SECONDS * second));
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 5), ==, 0);
+    vm_restart_forget(&bed->world, bed->vm);
+    g_clear_pointer(&bed->world.lives, g_hash_table_unref);
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*run)(struct bed *bed, const void *data);
+    } tests[] = {
+        {"halted", test_halted}, {"running", test_running},
+        {"paused", test_paused}, {"refusals", test_refusals},
+        {"text", test_text},     {"looks", test_looks},
+        {"delays", test_delays}, {"unbuildable", test_unbuildable},
+        {"loop", test_loop},
+    };
+
+    g_test_init(&argc, &argv, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
+        g_autofree char *path = g_strconcat("/plan/", tests[i].name, NULL);
+        g_test_add(path, struct bed, NULL, bed_setup, tests[i].run, bed_teardown);
+    }
+    return g_test_run();
+}
