@@ -1,0 +1,196 @@
+#!/usr/bin/python3
+"""What becomes of guests and operations when our programs, guests or other toolstacks end things."""
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
+import settled
+import tap
+import world
+from host import GUEST, Host, fails
+
+FAST = ("--backoff-max", "20")
+
+
+def running(x, **fields):
+    vm = x.VM.create({**GUEST, **fields})
+    x.VM.start(vm, False, False)
+    return vm, x.VM.get_uuid(vm), x.VM.get_domid(vm)
+
+
+def becomes(x, vm, state, not_domid=None, seconds=10):
+    def there():
+        record = x.VM.get_record(vm)
+        return record["power_state"] == state and record["domid"] != not_domid \
+            and not record["current_operations"]
+    tap.wait_until(there, f"{state} of {vm}", seconds)
+
+
+def test_the_supervisor_is_killed():
+    with Host() as host:
+        x = host.client()
+        vm, uuid, domid = running(x)
+        host.process.kill()
+        host.process.wait()
+        host.start()
+        x = host.client()
+        assert (x.VM.get_power_state(vm), x.VM.get_domid(vm)) == ("Running", domid)
+        x.VM.clean_shutdown(vm)
+        assert not settled.check(host)
+
+
+def test_actions_after_the_end_of_a_guest():
+    with Host() as host:
+        x = host.client()
+        for word, field, action, state in (
+                ("halt", "actions_after_shutdown", "destroy", "Halted"),
+                ("halt", "actions_after_shutdown", "restart", "Running"),
+                ("reboot", "actions_after_reboot", "destroy", "Halted"),
+                ("reboot", "actions_after_reboot", "restart", "Running"),
+                ("crash", "actions_after_crash", "destroy", "Halted"),
+                ("crash", "actions_after_crash", "coredump_and_destroy", "Halted"),
+                ("crash", "actions_after_crash", "coredump_and_restart", "Running"),
+                ("crash", "actions_after_crash", "rename_restart", "Running")):
+            vm, uuid, domid = running(x, **{field: action})
+            host.guest(f"{word} {uuid}")
+            becomes(x, vm, state, domid)
+        vm, uuid, domid = running(x, actions_after_crash="preserve")
+        host.guest(f"crash {uuid}")
+        time.sleep(0.3)
+        assert (x.VM.get_power_state(vm), x.VM.get_domid(vm)) == ("Running", domid)
+        assert [d["state"] for d in world.domains(host.sim) if d["uuid"] == uuid] == ["shutdown"]
+        x.VM.hard_shutdown(vm)
+        assert "without a core" in host.log.read_text() and "without renaming" in host.log.read_text()
+        assert not settled.check(host)
+
+
+def test_a_guest_ends_while_nobody_looks():
+    with Host(launch_options=FAST) as host:
+        x = host.client()
+        halts, crashes = running(x), running(x)
+        os.kill(host.child("xapid"), signal.SIGSTOP)
+        host.guest(f"halt {halts[1]}")
+        host.guest(f"crash {crashes[1]}")
+        host.kill("xapid")
+        host.wait_up()
+        x = host.client()
+        becomes(x, halts[0], "Halted")
+        becomes(x, crashes[0], "Running", crashes[2])
+        assert not settled.check(host)
+
+
+def test_a_crashing_guest_is_slowed_down():
+    with Host() as host:
+        x = host.client()
+        vm, uuid, domid = running(x)
+        for number in range(3):
+            before = time.monotonic()
+            host.guest(f"crash {uuid}")
+            if number < 2:
+                becomes(x, vm, "Running", domid, 4)
+                domid = x.VM.get_domid(vm)
+        time.sleep(max(0, before + 4 - time.monotonic()))
+        assert x.VM.get_domid(vm) == domid, "the third restart in a row does not wait"
+        becomes(x, vm, "Running", domid)
+        domid = x.VM.get_domid(vm)
+        host.guest(f"crash {uuid}")  # the next one waits longer, and holds nobody up
+        time.sleep(0.3)
+        assert x.VM.get_domid(vm) == domid
+        x.VM.hard_shutdown(vm)
+        x.VM.start(vm, False, False)
+        domid = x.VM.get_domid(vm)
+        host.guest(f"crash {uuid}")  # forgotten: the user ended it
+        becomes(x, vm, "Running", domid, 4)
+        assert not settled.check(host)
+
+
+def test_another_toolstack_ends_a_domain():
+    with Host() as host:
+        x = host.client()
+        vm, uuid, _ = running(x)
+        host.guest(f"xl-destroy {uuid}")
+        becomes(x, vm, "Halted")
+        assert x.VM.get_resident_on(vm) == "OpaqueRef:NULL" and x.VM.get_consoles(vm) == []
+        x.VM.start(vm, False, False)
+        assert not settled.check(host)
+
+
+def test_an_operation_outlives_the_daemon():
+    with Host(launch_options=FAST) as host:
+        x = host.client()
+        vm, uuid, domid = running(x)
+        host.guest(f"refuse-shutdown {uuid}")
+        task = x.Async.VM.clean_shutdown(vm)
+        tap.wait_until(lambda: x.VM.get_current_operations(vm), "current_operations")
+        host.kill("xapid")
+        host.wait_up()
+        secret, x = x.session_ref, host.client()
+        assert x.VM.get_current_operations(vm) == {task: "clean_shutdown"}
+        assert x.task.get_allowed_operations(task) == ["cancel"]
+        assert "hard_shutdown" in x.VM.get_allowed_operations(vm)
+        fails("OTHER_OPERATION_IN_PROGRESS", x.VM.pause, vm)
+        x.task.cancel(task)
+        assert x.wait_task(task)["status"] == "cancelled"
+        assert (x.VM.get_power_state(vm), x.VM.get_domid(vm)) == ("Running", domid)
+        assert x.VM.get_current_operations(vm) == {}
+        # The same, ended by a hard one; then by a guest that obeys at last.
+        task = x.Async.VM.clean_shutdown(vm)
+        tap.wait_until(lambda: x.VM.get_current_operations(vm), "current_operations")
+        host.kill("xapid")
+        host.wait_up()
+        x = host.client()
+        x.VM.hard_shutdown(vm)
+        assert x.wait_task(task)["status"] == "cancelled"
+        x.VM.start(vm, False, False)
+        host.guest(f"refuse-shutdown {uuid}")
+        task = x.Async.VM.clean_reboot(vm)
+        tap.wait_until(lambda: x.VM.get_current_operations(vm), "current_operations")
+        domid = x.VM.get_domid(vm)
+        host.kill("xapid-domains")
+        host.kill("xapid")
+        host.wait_up()
+        x = host.client()
+        host.guest(f"reboot {uuid}")
+        assert x.wait_task(task)["status"] == "success"
+        assert x.VM.get_domid(vm) != domid and x.VM.get_power_state(vm) == "Running"
+        assert not settled.check(host)
+
+
+def test_metrics_follow():
+    with Host(launch_options=FAST) as host:
+        x = host.client()
+
+        def memory_free():
+            metrics = x.host.get_metrics(x.host.get_all()[0])
+            return int(x.host_metrics.get_record(metrics)["memory_free"])
+        free = tap.wait_until(memory_free, "memory_free")
+        before = time.time()
+        vm, uuid, _ = running(x, VCPUs_max="2", VCPUs_at_startup="2")
+
+        def facts():
+            record = x.VM_metrics.get_record(x.VM.get_metrics(vm))
+            return (record["state"], int(record["VCPUs_number"]), int(record["memory_actual"]),
+                    record["current_domain_type"])
+        live = (["running"], 2, 128 << 20, "pvh")
+        assert facts() == live, facts()
+        start = str(x.VM_metrics.get_start_time(x.VM.get_metrics(vm)))
+        assert abs(time.mktime(time.strptime(start, "%Y%m%dT%H:%M:%SZ")) - time.timezone - before) < 5
+        tap.wait_until(lambda: memory_free() == free - (128 << 20),
+                       "memory_free less")
+        host.kill("xapid")  # what is not kept on disk is read again
+        host.wait_up()
+        x = host.client()
+        tap.wait_until(lambda: facts() == live, "facts after a restart")
+        assert str(x.VM_metrics.get_start_time(x.VM.get_metrics(vm))) == start
+        x.VM.pause(vm)
+        assert facts()[0] == ["paused"]
+        x.VM.hard_shutdown(vm)
+        assert facts() == ([], 0, 0, "unspecified"), facts()
+        tap.wait_until(lambda: memory_free() == free,
+                       "memory_free back")
+
+
+tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])
