@@ -17,3 +17,9 @@ TESTS += tests/unit/test-plan
 tests_unit_test_plan_SOURCES = \
 	tests/unit/test-plan.c tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_plan_LDADD = $(ops_test_libs)
+
+check_PROGRAMS += tests/unit/test-vm-domains
+TESTS += tests/unit/test-vm-domains
+tests_unit_test_vm_domains_SOURCES = tests/unit/test-vm-domains.c
+tests_unit_test_vm_domains_LDADD = $(ops_test_libs)
+tests/unit/test-vm-domains.$(OBJEXT): lib/peer/domains1.h
