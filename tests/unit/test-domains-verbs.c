@@ -175,6 +175,63 @@ test_broken_build_goes(struct fixture *f, gconstpointer data)
 
 /* A mark is not enough: a whole domain of ours, and a foreign one, stay. */
 static void
+undo_of(struct fixture *f, const char *built_by)
+{
+    g_autofree char *text = g_strdup_printf("@a{sv} {'built_by': <'%s'>}", built_by);
+    g_autoptr(GVariant) args = g_variant_ref_sink(g_variant_new_parsed(text));
+    g_autoptr(GError) error = NULL;
+    GVariant *result = NULL;
+
+    g_assert_true(
+        verbs_run(&f->verbs, "destroy", UUID, "op-undo", args, no_part, NULL, &result, &error));
+    g_variant_unref(g_variant_ref_sink(result));
+}
+
+/* The undo of a build ends what that build made, whole or half, and nothing else. */
+static void
+test_built_by(struct fixture *f, gconstpointer data)
+{
+    (void)data;
+    undo_of(f, "op-other"); /* nothing there */
+    assert_runs(f, "create", UUID, "op-mine");
+    int mine = domid_of(f, UUID);
+    undo_of(f, "op-other");
+    g_assert_cmpint(domid_of(f, UUID), ==, mine);
+    undo_of(f, "op-mine");
+    g_assert_cmpint(domid_of(f, UUID), ==, -1);
+    break_build(f);
+    undo_of(f, "op-other");
+    g_assert_cmpint(domid_of(f, UUID), >, mine);
+    undo_of(f, "op-broken");
+    g_assert_cmpint(domid_of(f, UUID), ==, -1);
+    g_assert_null(mark_get(f->verbs.marks, UUID));
+    g_assert_true(world_command(f->world, "xl-create " UUID " foreign"));
+    undo_of(f, "op-mine");
+    g_assert_cmpint(domid_of(f, UUID), !=, -1); /* another toolstack's */
+}
+
+/* A worker that was killed in mid-destroy leaves a domain that is dying. */
+static void
+test_dying_goes(struct fixture *f, gconstpointer data)
+{
+    (void)data;
+    for (int half = 0; half < 2; half++) {
+        if (half)
+            break_build(f);
+        else
+            assert_runs(f, "create", UUID, "op");
+        int domid = domid_of(f, UUID);
+        world_lock(f->world);
+        world_set_state(f->world, world_find(f->world, domid), DOMAIN_DYING, REASON_NONE);
+        world_unlock(f->world);
+        assert_runs(f, "recover", half ? "" : UUID, half ? "" : "x");
+        world_lock(f->world);
+        g_assert_null(world_find(f->world, domid));
+        world_unlock(f->world);
+    }
+}
+
+static void
 test_whole_stays(struct fixture *f, gconstpointer data)
 {
     (void)data;
@@ -300,6 +357,8 @@ main(int argc, char **argv)
     } tests[] = {
         {"broken-build-is-listed", test_broken_build_is_listed},
         {"broken-build-goes", test_broken_build_goes},
+        {"built-by", test_built_by},
+        {"dying-goes", test_dying_goes},
         {"whole-stays", test_whole_stays},
         {"aborted", test_aborted},
         {"domids-rise", test_domids_rise},
