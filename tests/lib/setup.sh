@@ -9,18 +9,69 @@ as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+# watched LOG TOTAL PATTERN COMMAND...: runs it with its output in LOG and says how many of TOTAL
+# lines that match PATTERN have come (TOTAL 0: shows every new line).  An interruption ends the
+# command with all that belongs to it, and names the log.
+watched() {
+	local log=$1 total=$2 pattern=$3 status=0 seconds=0 count=0; shift 3
+	mkdir -p "${log%/*}"
+	: >"$log"
+	trap 'watched_stop "$watched_job" "$watched_log"' INT TERM HUP
+	watched_log=$log
+	setsid "$@" >"$log" 2>&1 </dev/null &
+	watched_job=$!
+	while kill -0 "$watched_job" 2>/dev/null; do
+		sleep 0.5 || true
+		seconds=$((seconds + 1))
+		watched_tell
+	done
+	wait "$watched_job" || status=$?
+	watched_tell
+	[ "$total" = 0 ] || [ ! -t 1 ] || printf '\r\033[K'
+	trap - INT TERM HUP
+	return $status
+}
+watched_tell() {
+	if [ "$total" = 0 ]; then
+		tail -n "+$((count + 1))" "$log" | sed 's/^/  /'
+		count=$(wc -l <"$log")
+	elif [ -t 1 ]; then
+		printf '\r  %s of %s' "$(grep -c -- "$pattern" "$log")" "$total"
+	elif [ $((seconds % 20)) = 0 ]; then
+		echo "  $(grep -c -- "$pattern" "$log") of $total"
+	fi
+}
+watched_stop() {
+	local i
+	trap '' INT TERM HUP
+	kill -TERM -- "-$1" 2>/dev/null || true
+	for ((i = 0; i < 300; i++)); do
+		kill -0 -- "-$1" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -KILL -- "-$1" 2>/dev/null || true
+	wait 2>/dev/null || true
+	echo >&2
+	echo "${0##*/}: interrupted; log: $2" >&2
+	exit 130
+}
+
 # missing_packages PURPOSE...: those of packages.debian that are not installed.
 missing_packages() {
-	local package purpose wanted
-	while read -r package purpose _; do
+	local package purposes wanted purpose
+	while read -r package purposes _; do
 		case $package in '' | '#'*) continue ;; esac
-		case " $* " in *" $purpose "*) ;; *) continue ;; esac
+		wanted=
+		for purpose in "$@"; do
+			case ",$purposes," in *",$purpose,"*) wanted=1 ;; esac
+		done
+		[ -n "$wanted" ] || continue
 		# A Node.js that is there serves, wherever it came from.
 		case $package in nodejs) command -v node >/dev/null && continue ;; npm) command -v npm >/dev/null && continue ;; esac
-		wanted=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
-		[ "$wanted" = "install ok installed" ] || echo "$package"
+		is_installed "$package" || echo "$package"
 	done <packages.debian
 }
+is_installed() { [ "$(dpkg-query -W -f '${Status}' "$1" 2>/dev/null || true)" = "install ok installed" ]; }
 
 install_packages() {
 	local need
@@ -29,20 +80,32 @@ install_packages() {
 	echo "installing with apt: $need"
 	as_root apt-get update -qq
 	# shellcheck disable=SC2086
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $need >"${TMPDIR:-/tmp}/xapid-apt.$$" 2>&1 ||
-		{ tail -20 "${TMPDIR:-/tmp}/xapid-apt.$$" >&2; rm -f "${TMPDIR:-/tmp}/xapid-apt.$$"; die "apt could not install them"; }
-	rm -f "${TMPDIR:-/tmp}/xapid-apt.$$"
+	apt_install build/apt.log $need
+}
+
+# apt_install LOG PACKAGE...
+apt_install() {
+	local log=$1 total; shift
+	total=$(apt-get install -s -o Debug::NoLocking=1 --no-install-recommends "$@" 2>/dev/null | grep -c '^Inst' || true)
+	watched "$log" "$((total > 0 ? total : $#))" '^Setting up ' as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" ||
+		{ tail -20 "$log" >&2; die "apt could not install them; log: $log"; }
 }
 
 # build_tree DIR CONFIGURE-ARGUMENT...: all programs, in a folder of its own; quiet unless it fails.
 build_tree() {
-	local dir=$1; shift
+	local dir=$1 total; shift
 	mkdir -p "$dir"
-	[ -x configure ] || autoreconf -fi >"$dir/autoreconf.log" 2>&1 || { cat "$dir/autoreconf.log" >&2; die "autoreconf failed"; }
-	local top=$PWD
-	[ -e "$dir/Makefile" ] || (cd "$dir" && "$top/configure" --enable-werror "$@" >configure.log 2>&1) ||
-		{ tail -20 "$dir/configure.log" >&2; die "configure failed"; }
-	make -C "$dir" -j"$(nproc)" all >"$dir/build.log" 2>&1 || { grep -E 'error|\*\*\*' "$dir/build.log" | head -30 >&2; die "the build failed: $dir/build.log"; }
+	if [ ! -x configure ]; then
+		watched "$dir/autoreconf.log" 0 . autoreconf -fi || die "autoreconf failed; log: $dir/autoreconf.log"
+	fi
+	if [ ! -e "$dir/Makefile" ]; then
+		watched "$dir/configure.log" 120 '^checking ' env -C "$dir" "$PWD/configure" --enable-werror "$@" ||
+			{ tail -20 "$dir/configure.log" >&2; rm -f "$dir/Makefile"; die "configure failed; log: $dir/configure.log"; }
+	fi
+	total=$(make -C "$dir" -n all 2>/dev/null | grep -c 'echo "  CC ' || true)
+	watched "$dir/build.log" "$((total > 0 ? total : 1))" '^  CC ' make -C "$dir" -j"$(nproc)" all ||
+		{ grep -E 'error|\*\*\*' "$dir/build.log" | head -30 >&2; die "the build failed; log: $dir/build.log"; }
 	echo "built in $dir"
 }
 
