@@ -46,6 +46,10 @@ const struct step_kind *ops_kind(const struct ops *ops, const char *name);
 /* Appends it to the queue of its object; takes the plan. */
 struct op *op_new(struct ops *ops, guint64 order, const char *id, struct plan *plan,
                   const char *task);
+/* For ops_free and the end; it is in no queue then. */
+void op_free(void *data);
+/* The key under which current_operations shows it. */
+const char *op_key(const struct op *op);
 /* Makes the next move, if it is to make one now. */
 void op_advance(struct op *op);
 
@@ -56,7 +60,4 @@ char *op_journal_key(const struct op *op);
 void op_journal(struct op *op, struct txn *txn);
 /* The same, with the note that it is to be cancelled. */
 void op_journal_cancelled(struct op *op, struct txn *txn);
-/* The key under which current_operations shows it. */
-const char *op_key(const struct op *op);
-
 #endif

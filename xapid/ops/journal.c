@@ -19,12 +19,6 @@ op_journal_key(const struct op *op)
     return g_strconcat(JOURNAL_PREFIX, op->id, NULL);
 }
 
-const char *
-op_key(const struct op *op)
-{
-    return op->task ? op->task : op->id;
-}
-
 static void
 write_entry(struct op *op, struct txn *txn, bool cancelled)
 {
@@ -59,7 +53,7 @@ plan_is_known(const struct ops *ops, const struct plan *plan)
     return true;
 }
 
-/* An entry as an operation that is in no queue yet; NULL when it is not understood. */
+/* An entry that is read, its texts borrowed from the journal. */
 struct entry {
     const char *id;
     guint64 order;

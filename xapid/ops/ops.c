@@ -15,22 +15,6 @@
 /* ---- small parts ---- */
 
 static void
-op_free(void *data)
-{
-    struct op *op = data;
-
-    if (op->idle)
-        g_source_remove(op->idle);
-    g_free(op->id);
-    g_free(op->task);
-    plan_free(op->plan);
-    g_free(op->step_id);
-    g_clear_error(&op->error);
-    g_hash_table_unref(op->results);
-    g_free(op);
-}
-
-static void
 queue_free(void *data)
 {
     g_queue_free(data);
@@ -55,28 +39,6 @@ static const struct step_kind *
 op_kind(const struct op *op, guint position)
 {
     return ops_kind(op->ops, op_step(op, position)->kind);
-}
-
-struct op *
-op_new(struct ops *ops, guint64 order, const char *id, struct plan *plan, const char *task)
-{
-    struct op *op = g_new0(struct op, 1);
-
-    op->ops = ops;
-    op->order = order;
-    op->id = g_strdup(id);
-    op->task = g_strdup(task);
-    op->plan = plan;
-    op->results =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_variant_unref);
-    g_hash_table_insert(ops->all, op->id, op);
-    GQueue *queue = g_hash_table_lookup(ops->queues, plan->object);
-    if (!queue) {
-        queue = g_queue_new();
-        g_hash_table_insert(ops->queues, g_strdup(plan->object), queue);
-    }
-    g_queue_push_tail(queue, op);
-    return op;
 }
 
 /* Takes an operation out of its queue, wakes the next one, and frees it. */
@@ -533,46 +495,4 @@ ops_cancel(struct ops *ops, const char *task)
         if (g_strcmp0(op->task, task) == 0 && op_cancel(op))
             return true;
     return false;
-}
-
-void *
-op_world_data(const struct op *op)
-{
-    return op->ops->world.data;
-}
-
-const char *
-op_object(const struct op *op)
-{
-    return op->plan->object;
-}
-
-const char *
-op_operation(const struct op *op)
-{
-    return op->plan->operation;
-}
-
-const char *
-op_task(const struct op *op)
-{
-    return op->task;
-}
-
-const char *
-op_step_id(const struct op *op)
-{
-    return op->step_id;
-}
-
-void
-op_set_result(struct op *op, const char *key, GVariant *value)
-{
-    g_hash_table_insert(op->results, g_strdup(key), g_variant_ref_sink(value));
-}
-
-GVariant *
-op_result(const struct op *op, const char *key)
-{
-    return g_hash_table_lookup(op->results, key);
 }

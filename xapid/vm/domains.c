@@ -166,8 +166,8 @@ question_answered(GObject *source, GAsyncResult *result, void *data)
         peer_domains1_call_list_finish(PEER_DOMAINS1(source), &answer, result, &error);
     if (error && !g_dbus_error_is_remote_error(error) &&
         !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)) {
-        /* The connection is lost: asked again on the next one (we may be closing: then never), which
-         * may be there already. */
+        /* The connection is lost: asked again on the next one (we may be closing: then never),
+         * which may be there already. */
         if (domains->proxy && domains->proxy != PEER_DOMAINS1(source))
             question_send(question);
         else
