@@ -69,7 +69,7 @@ class Place:
         entries = [machine.entry() for machine in self.machines]
         self.write("hosts.json", json.dumps(entries, indent=1) + "\n")
         first = entries[0]
-        self.write("env", f"HOST={self.machines[0].address}\nURL={first['url']}\n"
+        self.write("env", f"ADDRESS={self.machines[0].address}\nURL={first['url']}\n"
                    f"PASSWORD={first['password']}\nFINGERPRINT={first['ssl_fingerprint']}\n")
 
     def save_logs(self, folder):
@@ -110,7 +110,7 @@ def next_lines(place, builddir, keep, sim):
               "to reach them.\nTo paste next:")
     else:
         print(f"\nTo paste next, after ./try --keep{sim}, which leaves the hosts running:")
-    print(f"  . {env}; {builddir}/xtool/xtool -s $HOST -u root -pw $PASSWORD vm-list\n"
+    print(f"  . {env}; {builddir}/xtool/xtool -s $ADDRESS -u root -pw $PASSWORD vm-list\n"
           f"  . {env}; curl -sk $URL/jsonrpc -d '{login}'\n"
           f"  python3 -c '{python}'", flush=True)
 
@@ -164,9 +164,9 @@ def run(options):
         ignore_signals()
         if why:
             place.save_logs(logs)
-        else:
-            shutil.rmtree(logs, ignore_errors=True)
         place.end()
+    if not why:
+        shutil.rmtree(logs, ignore_errors=True)
     if guests:
         print_table(guests)
     if why:
