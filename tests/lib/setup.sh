@@ -4,16 +4,16 @@ started=$(date +%s)
 phase() { printf '\n== %s (%ss)\n' "$*" $(($(date +%s) - started)); }
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 
-# as_root COMMAND...: with sudo where it is needed.
-as_root() {
-	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
+# What stands before a command that needs root.
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo)
 
 # watched LOG TOTAL PATTERN COMMAND...: runs it with its output in LOG and says how many of TOTAL
-# lines that match PATTERN have come (TOTAL 0: shows every new line).  An interruption ends the
-# command with all that belongs to it, and names the log.
+# lines that match PATTERN have come (TOTAL 0: shows every new line; -: says nothing).  COMMAND is a
+# program, no function.  An interruption ends it with all that belongs to it, and names the log.
 watched() {
-	local log=$1 total=$2 pattern=$3 status=0 seconds=0 count=0; shift 3
+	local log=$1 total=$2 pattern=$3 status=0 seconds=0 count=0 traps; shift 3
+	traps=$(trap -p INT TERM HUP)
 	mkdir -p "${log%/*}"
 	: >"$log"
 	trap 'watched_stop "$watched_job" "$watched_log"' INT TERM HUP
@@ -29,10 +29,13 @@ watched() {
 	watched_tell
 	[ "$total" = 0 ] || [ ! -t 1 ] || printf '\r\033[K'
 	trap - INT TERM HUP
+	eval "$traps"
 	return $status
 }
 watched_tell() {
-	if [ "$total" = 0 ]; then
+	if [ "$total" = - ]; then
+		:
+	elif [ "$total" = 0 ]; then
 		tail -n "+$((count + 1))" "$log" | sed 's/^/  /'
 		count=$(wc -l <"$log")
 	elif [ -t 1 ]; then
@@ -78,7 +81,7 @@ install_packages() {
 	need=$(missing_packages "$@" | tr '\n' ' ')
 	if [ -z "${need// /}" ]; then echo "all there"; return; fi
 	echo "installing with apt: $need"
-	as_root apt-get update -qq
+	"${as_root[@]}" apt-get update -qq
 	# shellcheck disable=SC2086
 	apt_install build/apt.log $need
 }
@@ -87,7 +90,7 @@ install_packages() {
 apt_install() {
 	local log=$1 total; shift
 	total=$(apt-get install -s -o Debug::NoLocking=1 --no-install-recommends "$@" 2>/dev/null | grep -c '^Inst' || true)
-	watched "$log" "$((total > 0 ? total : $#))" '^Setting up ' as_root env DEBIAN_FRONTEND=noninteractive \
+	watched "$log" "$((total > 0 ? total : $#))" '^Setting up ' "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" ||
 		{ tail -20 "$log" >&2; die "apt could not install them; log: $log"; }
 }
@@ -97,10 +100,11 @@ build_tree() {
 	local dir=$1 total; shift
 	mkdir -p "$dir"
 	if [ ! -x configure ]; then
-		watched "$dir/autoreconf.log" 0 . autoreconf -fi || die "autoreconf failed; log: $dir/autoreconf.log"
+		watched "$dir/autoreconf.log" - . autoreconf -fi ||
+			die "autoreconf failed; log: $dir/autoreconf.log"
 	fi
 	if [ ! -e "$dir/Makefile" ]; then
-		watched "$dir/configure.log" 120 '^checking ' env -C "$dir" "$PWD/configure" --enable-werror "$@" ||
+		watched "$dir/configure.log" 80 '^checking ' env -C "$dir" "$PWD/configure" --enable-werror "$@" ||
 			{ tail -20 "$dir/configure.log" >&2; rm -f "$dir/Makefile"; die "configure failed; log: $dir/configure.log"; }
 	fi
 	total=$(make -C "$dir" -n all 2>/dev/null | grep -c 'echo "  CC ' || true)

@@ -3,14 +3,24 @@
 
 main.py [--sim] [--keep] [--hosts N] --build DIR --logs DIR --dir DIR       main.py --stop --dir DIR
 Environment: TRY_STARTED, when ./try was, in seconds since 1970."""
+import os
+import signal
+
+
+def interrupted_early(*_):
+    os.write(2, b"try: interrupted; nothing was left\n")
+    os._exit(130)
+
+
+for stopper in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(stopper, interrupted_early)
+
 import argparse
 import contextlib
 import http.client
 import json
-import os
 import shlex
 import shutil
-import signal
 import sys
 import time
 from pathlib import Path
@@ -144,6 +154,8 @@ def ignore_signals():
 def run(options):
     place, logs, guests, why = Place(options.dir), Path(options.logs), [], None
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPERS)
+    for number in STOPPERS:
+        signal.signal(number, signal.default_int_handler)
     place.make("sim" if options.sim else "lab", options.hosts, Path(options.build), options.keep)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPERS)
@@ -191,8 +203,6 @@ def main():
         parser.add_argument(option)
     parser.add_argument("--dir", required=True)
     options = parser.parse_args()
-    for number in STOPPERS:
-        signal.signal(number, signal.default_int_handler)
     os.umask(0o022)
     try:
         stop(options) if options.stop else run(options)

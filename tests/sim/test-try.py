@@ -1,0 +1,209 @@
+#!/usr/bin/python3
+"""./try --sim from outside: what it prints and leaves, hosts.json, --stop, interruptions."""
+import hashlib
+import json
+import os
+import random
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from pathlib import Path
+
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
+import tap
+from host import BUILDDIR
+
+TOP = Path(__file__).resolve().parents[2]
+BOUND = 180
+ENVIRONMENT = {**os.environ, "TRY_BUILDDIR": str(BUILDDIR)}
+
+
+def start(*words):
+    return subprocess.Popen([TOP / "try", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT,
+                            start_new_session=True)
+
+
+def end(process):
+    try:
+        output, _ = process.communicate(timeout=BOUND)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise AssertionError("./try did not end") from None
+    return process.returncode, output
+
+
+def run(*words):
+    return end(start(*words))
+
+
+def folder():
+    return tempfile.TemporaryDirectory(prefix="try-")
+
+
+def ours(place):
+    """Processes that were started for this folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            mounts = (entry / "mountinfo").read_text()
+        except OSError:
+            continue
+        if int(entry.name) != os.getpid() and (str(place) in mounts or
+                                               any(str(place) in word for word in words)):
+            found.append(words)
+    return found
+
+
+def nothing_is_left(place):
+    assert not place.exists() or not list(place.iterdir()), list(place.iterdir())
+    tap.wait_until(lambda: not ours(place), f"end of {ours(place)}")
+
+
+def rows(output):
+    """The table's rows, as words."""
+    lines = output.splitlines()
+    head = next(i for i, line in enumerate(lines) if line.split()[:2] == ["name", "domain_type"])
+    table = []
+    for line in lines[head + 1:]:
+        if not line:
+            return table
+        table.append(line.split())
+    return table
+
+
+def test_it_tells_what_it_did_and_leaves_nothing():
+    with folder() as base:
+        place = Path(base) / "hosts"
+        status, output = run("--sim", "--dir", str(place))
+        assert status == 0, output
+        for word in ("release", "architecture", "user", "memory", "disk", "apt", "VM.create", "VM.pause",
+                     "VM.unpause", "VM.clean_reboot", "VM.destroy", "xtool", "curl", "python3"):
+            assert word in output, (word, output)
+        table = rows(output)
+        assert [row[0:2] for row in table] == [["host1-pv", "pv"], ["host1-pvh", "pvh"]], table
+        for row in table:
+            assert int(row[2]) > 0
+            assert row[3:9] == "Halted Running Paused Running Running Halted".split(), row
+        nothing_is_left(place)
+
+
+def login(entry):
+    """The API of an entry of hosts.json, once its certificate is the one that is named there."""
+    address = entry["url"].removeprefix("https://")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((address, 443), timeout=20) as plain:
+        with context.wrap_socket(plain) as tls:
+            digest = hashlib.sha256(tls.getpeercert(True)).hexdigest()
+    assert entry["ssl_fingerprint"].replace(":", "").lower() == digest
+    api = xmlrpc.client.ServerProxy(entry["url"], context=context)
+    reply = api.session.login_with_password(entry["user"], entry["password"])
+    assert reply["Status"] == "Success", reply
+    return api, reply["Value"]
+
+
+def test_kept_hosts_are_reached_by_hosts_json():
+    with folder() as base:
+        place = Path(base) / "hosts"
+        try:
+            status, output = run("--sim", "--keep", "--hosts", "2", "--dir", str(place))
+            assert status == 0 and len(rows(output)) == 4, output
+            assert (place / "hosts.json").stat().st_mode & 0o777 == 0o600
+            entries = json.loads((place / "hosts.json").read_text())
+            assert [entry["name"] for entry in entries] == ["host1", "host2"]
+            assert len({entry["url"] for entry in entries}) == 2
+            assert entries[0]["password"] != entries[1]["password"]
+            for entry in entries:
+                api, session = login(entry)
+                host = list(api.host.get_all_records(session)["Value"].values())[0]
+                assert entry["url"] == f"https://{host['address']}"
+                wrong = api.session.login_with_password("root", entries[0]["password"] + "x")
+                assert wrong["ErrorDescription"][0] == "SESSION_AUTHENTICATION_FAILED"
+            # What it prints to paste next works as it is.
+            for line in output.splitlines():
+                if "curl -sk" in line or line.startswith("  python3 -c"):
+                    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True,
+                                          timeout=60)
+                    assert done.returncode == 0 and "OpaqueRef:" in done.stdout, (line, done)
+            # No second run takes the same place, and its failure ends nothing.
+            status, output = run("--sim", "--dir", str(place))
+            assert status == 1 and "--stop" in output, output
+            login(entries[0])
+        finally:
+            status, output = run("--stop", "--dir", str(place))
+        assert status == 0, output
+        nothing_is_left(place)
+
+
+def test_stop_takes_no_folder_that_is_not_its_own():
+    with folder() as base:
+        precious = Path(base) / "precious"
+        precious.write_text("mine")
+        status, output = run("--stop", "--dir", base)
+        assert status == 1 and "no hosts" in output, output
+        status, output = run("--sim", "--dir", base)
+        assert status == 1 and "not empty" in output, output
+        assert precious.read_text() == "mine"
+
+
+def test_interrupted_anywhere_it_leaves_nothing():
+    chance = random.Random(77)
+    moments = ("this machine", "release", "hosts and guests", "hosts and guests", "host1: xapid serves",
+               "host2: xapid serves", "VM.start", "VM.clean_reboot", "host2-pvh: VM.hard_shutdown")
+    for i, moment in enumerate(moments):
+        number = (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[i % 4]
+        with folder() as base:
+            place = Path(base) / "hosts"
+            process = start("--sim", "--hosts", "2", "--dir", str(place))
+            output = ""
+            for line in process.stdout:
+                output += line
+                if moment in line:
+                    break
+            time.sleep(chance.uniform(0, 0.3))
+            os.killpg(process.pid, number)
+            time.sleep(0.02)
+            if process.poll() is None:
+                os.killpg(process.pid, number)  # the impatient press it twice
+            status, rest = end(process)
+            output += rest
+            assert status != 0 or moments[-1] in output, (moment, output)
+            # Python says nothing in the moment in which it starts.
+            assert status == 0 or "interrupted" in output or moment == "hosts and guests", output
+            assert "interrupted" not in output or "host1" not in output or "logs" in output, output
+            nothing_is_left(place)
+
+
+def test_a_failure_names_the_logs_and_leaves_nothing():
+    with folder() as base, tempfile.TemporaryDirectory(prefix="try-broken-") as broken:
+        place = Path(base) / "hosts"
+        for program in ("xapid/xapid", "xapid-launch", "xapid-domains", "xapid-host"):
+            target = Path(broken) / program
+            target.parent.mkdir(exist_ok=True)
+            target.symlink_to(BUILDDIR / program)
+        (Path(broken) / "xapid-launch").unlink()
+        (Path(broken) / "xapid-launch").symlink_to("/bin/false")
+        process = subprocess.run([TOP / "try", "--sim", "--dir", str(place)], stdin=subprocess.DEVNULL,
+                                 capture_output=True, text=True, timeout=BOUND,
+                                 env={**ENVIRONMENT, "TRY_BUILDDIR": broken})
+        assert process.returncode == 1, process
+        assert "xapid-launch ended" in process.stderr and "try-logs" in process.stderr, process.stderr
+        nothing_is_left(place)
+
+
+def test_bad_options():
+    for words in (("--hosts", "0"), ("--hosts",), ("--what",), ("--stop", "--sim"), ("--dir", "")):
+        status, output = run(*words)
+        assert status == 2 and "--help" in output, (words, output)
+    status, output = run("--help")
+    assert status == 0 and "--keep" in output
+
+
+tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])
