@@ -10,3 +10,10 @@ include tests/unit/host.mk
 include tests/unit/ops.mk
 include tests/unit/calls.mk
 include tests/unit/xtool.mk
+include tests/unit/coverage.mk
+
+# What can be seen without running the tests.
+EXTRA_DIST += tests/lint tests/cppcheck.suppressions
+.PHONY: lint
+lint: xapid/xapid
+	BUILDDIR=$(abs_top_builddir) $(top_srcdir)/tests/lint

@@ -1,7 +1,5 @@
 #!/bin/bash
 # xapid on real Xen: PV and PVH guests through the API, over TLS from outside.
-# covers: event.from VM.create VM.start VM.pause VM.unpause VM.clean_reboot VM.hard_reboot
-# covers: VM.clean_shutdown VM.hard_shutdown VM.destroy
 . "$(dirname "$0")/functions.sh"
 
 lab_host a

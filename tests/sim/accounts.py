@@ -4,9 +4,11 @@ from pathlib import Path
 
 
 class Accounts:
-    """users: name -> (uid, password); groups: name -> (gid, members).  root and nobody are added."""
+    """users: name -> (uid, password); groups: name -> (gid, members).  root and nobody are added.
+    recorder: tests/unit/pam-recorder.so, which writes new passwords to the file `new_password`."""
 
-    def __init__(self, users, groups=()):
+    def __init__(self, users, groups=(), recorder=None):
+        self.recorder, self.new_password = recorder, None
         self.users = {"nobody": (65534, None), **users}
         self.users.setdefault("root", (0, None))
         self.groups = dict(groups)
@@ -24,9 +26,11 @@ class Accounts:
         (folder / "passdb").write_text("".join(
             f"{name}:{password}:xapid\n" for name, (_, password) in self.users.items() if password))
         matrix = next(Path("/usr/lib").glob("*/pam_wrapper/pam_matrix.so"))
+        self.new_password = folder / "new-password"
+        changes = f"{self.recorder} {self.new_password}" if self.recorder else "pam_deny.so"
         (folder / "pam" / "xapid").write_text("".join(
-            f"{kind} required {matrix} passdb={folder}/passdb\n"
-            for kind in ("auth", "account", "password")))
+            f"{kind} required {matrix} passdb={folder}/passdb\n" for kind in ("auth", "account")) +
+            f"password required {changes}\n")
         return {"LD_PRELOAD": "libpam_wrapper.so libnss_wrapper.so",
                 "NSS_WRAPPER_PASSWD": str(folder / "passwd"),
                 "NSS_WRAPPER_GROUP": str(folder / "group"),

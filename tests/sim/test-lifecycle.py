@@ -1,17 +1,22 @@
 #!/usr/bin/python3
-"""The life of a VM on a simulated host, as an XML-RPC client sees it.
-
-covers: VM.create VM.start VM.pause VM.unpause VM.hard_shutdown VM.clean_shutdown VM.hard_reboot
-covers: VM.clean_reboot VM.destroy VM.start_on VM.provision session.login_with_password
-covers: session.logout event.from event.inject"""
+"""The life of a VM on a simulated host, as an XML-RPC client sees it."""
 import sys
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
+from covers import covers
 from host import GUEST, Host, fails
 
 
+def refuse(vm, expected, actual, *calls):
+    for call in calls:
+        params = fails("VM_BAD_POWER_STATE", call, vm).params
+        assert params == [vm, expected, actual], params
+
+
+@covers("VM.create", "VM.start", "VM.pause", "VM.unpause", "VM.hard_shutdown", "VM.clean_shutdown",
+        "VM.hard_reboot", "VM.clean_reboot", "VM.destroy")
 def test_create_start_and_destroy():
     with Host() as host:
         x = host.client()
@@ -19,6 +24,9 @@ def test_create_start_and_destroy():
         record = x.VM.get_record(vm)
         assert record["power_state"] == "Halted" and record["name_label"] == "guest"
         assert "start" in record["allowed_operations"]
+        fails("INVALID_VALUE", x.VM.create, {**GUEST, "power_state": "Running"})
+        refuse(vm, "running", "halted", x.VM.pause, x.VM.hard_shutdown, x.VM.clean_shutdown,
+               x.VM.hard_reboot, x.VM.clean_reboot)
         x.VM.start(vm, False, False)
         record = x.VM.get_record(vm)
         assert record["power_state"] == "Running", record["power_state"]
@@ -28,13 +36,21 @@ def test_create_start_and_destroy():
         assert x.VM_metrics.get_record(record["metrics"])["current_domain_type"] == "pvh"
         failure = fails("VM_BAD_POWER_STATE", x.VM.start, vm, False, False)
         assert failure.params == [vm, "halted", "running"], failure.params
+        refuse(vm, "paused", "running", x.VM.unpause)
+        refuse(vm, "halted", "running", x.VM.destroy)
         x.VM.pause(vm)
         assert x.VM.get_power_state(vm) == "Paused"
         x.VM.unpause(vm)
-        x.VM.hard_reboot(vm)
         assert x.VM.get_power_state(vm) == "Running"
-        assert x.VM.get_domid(vm) != record["domid"]
-        x.VM.clean_reboot(vm)
+        domids = [record["domid"]]
+        for reboot in (x.VM.hard_reboot, x.VM.clean_reboot):
+            reboot(vm)
+            assert x.VM.get_power_state(vm) == "Running"
+            assert x.VM.get_domid(vm) not in domids
+            domids.append(x.VM.get_domid(vm))
+        x.VM.hard_shutdown(vm)
+        assert x.VM.get_power_state(vm) == "Halted"
+        x.VM.start(vm, False, False)
         x.VM.clean_shutdown(vm)
         record = x.VM.get_record(vm)
         assert record["power_state"] == "Halted" and record["consoles"] == []
@@ -43,12 +59,16 @@ def test_create_start_and_destroy():
         assert not host.violations()
 
 
+@covers("VM.start_on")
 def test_start_paused_and_on_a_host():
     with Host() as host:
         x = host.client()
         vm = x.VM.create(GUEST)
         x.VM.start_on(vm, x.host.get_all()[0], True, False)
         assert x.VM.get_power_state(vm) == "Paused"
+        here = x.host.get_all()[0]
+        assert x.VM.get_resident_on(vm) == here
+        fails("VM_BAD_POWER_STATE", x.VM.start_on, vm, here, True, False)
         x.VM.hard_shutdown(vm)
         fails("HANDLE_INVALID", x.VM.start_on, vm, "OpaqueRef:none", False, False)
 

@@ -1,11 +1,5 @@
 #!/usr/bin/python3
-"""Logins by password, local users and groups as subjects, and what their roles allow.
-
-covers: auth.get_subject_identifier auth.get_subject_information_from_identifier
-covers: auth.get_group_membership subject.create subject.add_to_roles subject.remove_from_roles
-covers: subject.get_permissions_name_label role.get_permissions role.get_permissions_name_label
-covers: role.get_by_permission role.get_by_permission_name_label
-covers: session.get_all_subject_identifiers session.logout_subject_identifier"""
+"""Logins by password, local users and groups as subjects, and what their roles allow."""
 import sys
 import time
 from pathlib import Path
@@ -13,7 +7,8 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from accounts import Accounts
-from host import GUEST, Client, Failure, Host, fails
+from covers import covers
+from host import GUEST, Client, Host, fails
 
 ACCOUNTS = Accounts({"root": (0, "secret"), "alice": (5001, "wonder"), "bob": (5002, "builder")},
                     {"operators": (5100, ["bob"])})
@@ -42,6 +37,10 @@ def test_passwords():
         fails("SESSION_INVALID", x.VM.get_all)
 
 
+@covers("auth.get_subject_identifier", "auth.get_subject_information_from_identifier",
+        "auth.get_group_membership", "subject.create", "subject.add_to_roles",
+        "subject.remove_from_roles", "subject.get_permissions_name_label",
+        "session.get_all_subject_identifiers", "session.logout_subject_identifier")
 def test_subjects_and_roles():
     with Host(https=True, accounts=ACCOUNTS) as host:
         x = host.client()
@@ -65,6 +64,7 @@ def test_subjects_and_roles():
         failure = fails("RBAC_PERMISSION_DENIED", a.VM.create, GUEST)
         assert failure.params[0] == "vm.create", failure.params
         assert "vm.get_all" in x.subject.get_permissions_name_label(alice)
+        fails("HANDLE_INVALID", x.subject.get_permissions_name_label, "OpaqueRef:none")
         x.subject.add_to_roles(alice, role(x, "vm-admin"))
         vm = a.VM.create(GUEST)  # as the roles are now, without a new login
         a.VM.add_to_other_config(vm, "folder", "/x")
@@ -75,6 +75,8 @@ def test_subjects_and_roles():
         fails("ROLE_NOT_FOUND", x.subject.remove_from_roles, alice, role(x, "vm-admin"))
         fails("RBAC_PERMISSION_DENIED", a.VM.destroy, vm)
         assert x.session.get_all_subject_identifiers() == ["u5001"]
+        fails("SESSION_INVALID", a.raw, "session.get_all_subject_identifiers", "OpaqueRef:none")
+        fails("RBAC_PERMISSION_DENIED", a.session.logout_subject_identifier, "u5001")
         x.session.logout_subject_identifier("u5001")
         fails("SESSION_INVALID", a.VM.get_all)
 
@@ -105,6 +107,8 @@ def test_sessions_survive_a_restart_and_are_kept_as_digests():
         assert secret.removeprefix("OpaqueRef:").encode() not in database
 
 
+@covers("role.get_permissions", "role.get_permissions_name_label", "role.get_by_permission",
+        "role.get_by_permission_name_label")
 def test_the_role_table():
     with Host() as host:
         x = host.client()
@@ -123,6 +127,7 @@ def test_the_role_table():
         fails("HANDLE_INVALID", x.role.get_permissions, "OpaqueRef:none")
         fails("HANDLE_INVALID", x.role.get_permissions_name_label, "OpaqueRef:none")
         fails("HANDLE_INVALID", x.role.get_by_permission, "OpaqueRef:none")
+        fails("SESSION_INVALID", x.raw, "role.get_by_permission_name_label", "OpaqueRef:none", "vm.start")
 
 
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])
