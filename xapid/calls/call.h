@@ -120,6 +120,11 @@ double call_double(const struct call *call, unsigned arg);
  * NULL with an error. */
 const char *call_task(struct call *call, struct txn *txn, GError **error);
 
+/* --- system.c --- */
+
+/* Answers system.listMethods and system.isAlive; false: the method is another one. */
+bool system_call(const struct rpc_request *request, call_reply_fn reply, void *reply_data);
+
 /* --- rbac.c --- */
 
 /* The fixed rows of class role; before the store is loaded. */
@@ -171,9 +176,18 @@ GVariant *generic_constructor(const struct dm_class *cls, GVariant *record);
 /* The record as clients see it (session: rbac_permissions computed). */
 GVariant *generic_record(struct api *api, const char *ref);
 
+/* --- vm-settings.c --- */
+
+/* What holds between a VM's limits of memory (bytes) and between its numbers of VCPUs:
+ * MEMORY_CONSTRAINT_VIOLATION, INVALID_VALUE. */
+bool vm_check_memory(gint64 static_min, gint64 dynamic_min, gint64 dynamic_max, gint64 static_max,
+                     GError **error);
+bool vm_check_vcpus(gint64 at_startup, gint64 max, GError **error);
+
 /* --- the class files: one table each, ending with name == NULL --- */
 
-extern const struct call_impl calls_auth[], calls_event[], calls_host[], calls_pool[], calls_role[],
-    calls_session[], calls_subject[], calls_task[], calls_vm[];
+extern const struct call_impl calls_auth[], calls_event[], calls_host[], calls_message[],
+    calls_pool[], calls_role[], calls_session[], calls_subject[], calls_task[], calls_vm[],
+    calls_vm_settings[];
 
 #endif

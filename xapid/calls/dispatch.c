@@ -1,5 +1,5 @@
 /* From a request to an implementation and back: every check that the data model asks for, in
- * XAPI's order (session, number of parameters, role, types, references). */
+ * XAPI's order (session, number of parameters, types, role, references). */
 #include "config.h"
 
 #include <stdarg.h>
@@ -430,30 +430,6 @@ check_role(struct call *call, GError **error)
     return rbac_check(&call->caller, permission, needed, error);
 }
 
-/* system.listMethods needs no session and answers with the bare array. */
-static void
-list_methods(call_reply_fn reply, void *reply_data)
-{
-    static const struct dm_type string_type = {
-        .name = "string", .kind = DM_STRING, .gvariant = "s"};
-    static const struct dm_type strings_type = {
-        .name = "set<string>", .kind = DM_SET, .gvariant = "as", .elem = &string_type};
-    GVariantBuilder names;
-
-    g_variant_builder_init(&names, G_VARIANT_TYPE("as"));
-    g_variant_builder_add(&names, "s", "system.listMethods");
-    for (unsigned i = 0; i < dm_n_classes; i++)
-        for (unsigned j = 0; j < dm_classes[i].n_messages; j++) {
-            const struct dm_message *message = &dm_classes[i].messages[j];
-            g_variant_builder_add(&names, "s", message->full_name);
-            if (message->async)
-                g_variant_builder_add_value(&names, g_variant_new_take_string(g_strconcat(
-                                                        "Async.", message->full_name, NULL)));
-        }
-    g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_builder_end(&names));
-    reply(NULL, &strings_type, value, true, reply_data);
-}
-
 /* Starts the task of an asynchronous call and answers with it; the call goes on without a client.
  */
 static bool
@@ -479,19 +455,32 @@ begin_async(struct call *call, GError **error)
     return true;
 }
 
+static const struct call_impl *
+impl_of(const struct call *call)
+{
+    return g_hash_table_lookup(call->api->impls, call->message->full_name);
+}
+
 static void
 run(struct call *call)
 {
-    const struct call_impl *impl = g_hash_table_lookup(call->api->impls, call->message->full_name);
+    const struct call_impl *impl = impl_of(call);
 
-    if (call->message->lifecycle == DM_REMOVED)
-        call_fail_code(call, "MESSAGE_REMOVED", NULL);
-    else if (impl)
+    if (impl)
         impl->run(call);
-    else if (call->message->kind != DM_CUSTOM)
-        generic_run(call);
     else
-        call_fail_code(call, "NOT_IMPLEMENTED", call->message->full_name, NULL);
+        generic_run(call);
+}
+
+/* Clients try out what a host can do with references that they make up, so that this comes before
+ * the look at them. */
+static bool
+check_implemented(struct call *call, GError **error)
+{
+    if (impl_of(call) || call->message->kind != DM_CUSTOM)
+        return true;
+    api_error_set(error, "NOT_IMPLEMENTED", call->message->full_name, NULL);
+    return false;
 }
 
 /* The first parameter of a message with a session. */
@@ -536,10 +525,14 @@ prepare(struct call *call, GVariant *params, GError **error)
 
     if (message->session && !authenticate(call, params, error))
         return false;
+    if (message->lifecycle == DM_REMOVED) {
+        api_error_set(error, "MESSAGE_REMOVED", NULL);
+        return false;
+    }
     if (!check_count(message, g_variant_n_children(params) - first, error))
         return false;
     return convert_args(call, params, first, error) && check_role(call, error) &&
-           check_refs(call, error);
+           check_implemented(call, error) && check_refs(call, error);
 }
 
 /* The message behind a method's name, as any of Class.message, Class_message and Async. */
@@ -571,10 +564,8 @@ api_call(struct api *api, const struct rpc_request *request, const struct call_o
     bool async = false;
 
     api->calls++;
-    if (g_str_equal(request->method, "system.listMethods")) {
-        list_methods(reply, reply_data);
+    if (system_call(request, reply, reply_data))
         return NULL;
-    }
     const struct dm_message *message = find_message(request->method, &async, &error);
     if (message && api->parked >= CALLS_MAX_PARKED) {
         api_error_set(&error, "TOO_BUSY", NULL);

@@ -85,18 +85,6 @@ restart_agent(struct call *call)
     g_timeout_add(200, shutdown_now, api); /* the answer leaves first */
 }
 
-static void
-is_in_emergency_mode(struct call *call)
-{
-    call_return_bool(call, false); /* a pool of one has no coordinator to lose */
-}
-
-static void
-nothing_wrong(struct call *call)
-{
-    call_return(call, NULL);
-}
-
 /* ---- memory ---- */
 
 static void
@@ -168,8 +156,6 @@ const struct call_impl calls_host[] = {
     {"host.get_server_localtime", get_server_localtime},
     {"host.list_methods", list_methods},
     {"host.restart_agent", restart_agent},
-    {"host.is_in_emergency_mode", is_in_emergency_mode},
-    {"host.local_assert_healthy", nothing_wrong},
     {"host.compute_free_memory", compute_free_memory},
     {"host.enable_external_auth", enable_external_auth},
     {"host.disable_external_auth", disable_external_auth},

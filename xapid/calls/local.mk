@@ -6,13 +6,16 @@ libcalls_a_SOURCES = \
 	xapid/calls/generic.c \
 	xapid/calls/host.c \
 	xapid/calls/hostd.c xapid/calls/hostd.h \
+	xapid/calls/message.c \
 	xapid/calls/pool.c \
 	xapid/calls/rbac.c \
 	xapid/calls/role.c \
 	xapid/calls/session.c \
 	xapid/calls/subject.c \
+	xapid/calls/system.c \
 	xapid/calls/task.c \
-	xapid/calls/vm.c
+	xapid/calls/vm.c \
+	xapid/calls/vm-settings.c
 xapid/calls/hostd.$(OBJEXT): lib/peer/host1.h
 
 # The seam between http/ and calls/.

@@ -13,18 +13,13 @@ sync_database(struct call *call)
 static void
 is_slave(struct call *call)
 {
-    call_return_bool(call, false);
-}
+    g_autofree char *master = model_get_string(call->api->model, call->api->pool, "master");
 
-static void
-recover_slaves(struct call *call)
-{
-    call_return(call, g_variant_new_strv(NULL, 0));
+    call_return_bool(call, !g_str_equal(master, call_ref(call, 0)));
 }
 
 const struct call_impl calls_pool[] = {
     {"pool.sync_database", sync_database},
     {"pool.is_slave", is_slave},
-    {"pool.recover_slaves", recover_slaves},
     {NULL, NULL},
 };

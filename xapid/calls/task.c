@@ -76,8 +76,12 @@ cancel(struct call *call)
     const char *task = call_ref(call, 0);
     g_autofree char *status = model_get_string(call->api->model, task, "status");
 
-    if (!g_str_equal(status, "pending")) {
+    if (g_str_equal(status, "cancelling")) {
         call_return(call, NULL);
+        return;
+    }
+    if (!g_str_equal(status, "pending")) {
+        call_fail_code(call, "OPERATION_NOT_ALLOWED", "The task has ended", NULL);
         return;
     }
     struct txn *txn = begin_on_own(call);

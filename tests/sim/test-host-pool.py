@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+"""Messages of the host, and of its pool of one."""
+import datetime
+import shutil
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
+import tap
+from covers import covers
+from host import GUEST, Host, fails
+
+NONE = "OpaqueRef:none"
+
+
+def seconds(moment):
+    """Since 1970, of a date as the API has it, taken as UTC."""
+    return datetime.datetime.strptime(f"{moment}+0000", "%Y%m%dT%H:%M:%SZ%z").timestamp()
+
+
+@covers("host.get_servertime", "host.get_server_localtime")
+def test_clocks():
+    with Host() as host:
+        x = host.client()
+        here = x.host.get_all()[0]
+        before = int(time.time())
+        server, local = x.host.get_servertime(here), x.host.get_server_localtime(here)
+        after = time.time()
+        assert before <= seconds(server) <= after, server
+        offset = time.localtime().tm_gmtoff
+        assert before + offset <= seconds(local) <= after + offset, local
+        fails("HANDLE_INVALID", x.host.get_servertime, NONE)
+        fails("HANDLE_INVALID", x.host.get_server_localtime, NONE)
+
+
+@covers("host.enable", "host.disable")
+def test_enabling():
+    with Host() as host:
+        x = host.client()
+        here, vm = x.host.get_all()[0], x.VM.create(GUEST)
+        token = x.call("event.from", ["host"], "", 0.0)["token"]
+        x.host.disable(here)
+        events = x.call("event.from", ["host"], token, 5.0)["events"]
+        assert [e["snapshot"]["enabled"] for e in events] == [False], events
+        assert x.host.get_allowed_operations(here) == ["enable"]
+        assert fails("HOST_DISABLED", x.VM.start, vm, False, False).params == [here]
+        x.host.enable(here)
+        assert x.host.get_enabled(here) is True and "vm_start" in x.host.get_allowed_operations(here)
+        x.VM.start(vm, False, False)
+        fails("HANDLE_INVALID", x.host.enable, NONE)
+        fails("HANDLE_INVALID", x.host.disable, NONE)
+
+
+@covers("host.list_methods")
+def test_methods():
+    with Host() as host:
+        x = host.client()
+        names = x.host.list_methods()
+        assert {name for name in x.raw("system.listMethods")
+                if not name.startswith(("system.", "Async."))} == set(names)
+        fails("SESSION_INVALID", x.raw, "host.list_methods", NONE)
+
+
+@covers("host.restart_agent")
+def test_the_agent_restarts():
+    with Host() as host:
+        x = host.client()
+        here, vm = x.host.get_all()[0], x.VM.create(GUEST)
+        x.VM.start(vm, False, False)
+        old, started = host.child("xapid"), x.host.get_other_config(here)["agent_start_time"]
+        time.sleep(1)  # agent_start_time has whole seconds
+        fails("HANDLE_INVALID", x.host.restart_agent, NONE)
+        x.host.restart_agent(here)
+        tap.wait_until(lambda: host.child("xapid") not in (None, old), "new xapid")
+        host.wait_up()
+        x = host.client()
+        assert float(x.host.get_other_config(here)["agent_start_time"]) > float(started)
+        assert x.VM.get_power_state(vm) == "Running" and not host.violations()
+
+
+@covers("host.compute_free_memory")
+def test_free_memory():
+    with Host() as host:
+        x = host.client()
+        here, vm = x.host.get_all()[0], x.VM.create(GUEST)
+        free = int(x.host.compute_free_memory(here))
+        x.VM.start(vm, False, False)
+        assert int(x.host.compute_free_memory(here)) <= free - (128 << 20)
+        x.VM.hard_shutdown(vm)
+        assert int(x.host.compute_free_memory(here)) == free
+        fails("HANDLE_INVALID", x.host.compute_free_memory, NONE)
+
+
+def on_disk(host, folder, vm):
+    """Whether the database that is on disk now names a VM."""
+    shutil.copytree(host.dir / "state", folder)
+    rows = sqlite3.connect(folder / "xapid.db").iterdump()
+    return any(vm in row for row in rows)
+
+
+@covers("pool.sync_database", "pool.is_slave")
+def test_the_pool_of_one():
+    with Host() as host:
+        x = host.client()
+        vm = x.VM.create(GUEST)
+        x.pool.sync_database()
+        assert on_disk(host, host.dir / "copy", vm)
+        fails("SESSION_INVALID", x.raw, "pool.sync_database", NONE)
+        master = x.pool.get_master(x.pool.get_all()[0])
+        assert x.pool.is_slave(master) is False
+        fails("HANDLE_INVALID", x.pool.is_slave, NONE)
+
+
+def test_what_only_pools_of_more_need_is_not_pretended():
+    with Host() as host:
+        x = host.client()
+        for method in ("pool.recover_slaves", "host.is_in_emergency_mode", "host.local_assert_healthy"):
+            assert fails("NOT_IMPLEMENTED", x.call, method).params == [method]
+
+
+tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])

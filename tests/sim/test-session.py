@@ -1,0 +1,65 @@
+#!/usr/bin/python3
+"""Logins and their end, root's password, and switching logins of local users off and on."""
+import sys
+from pathlib import Path
+
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
+import tap
+from accounts import Accounts
+from covers import covers
+from host import BUILDDIR, Client, Host, fails
+
+ACCOUNTS = Accounts({"root": (0, "secret"), "alice": (5001, "wonder")})
+
+
+def over_tls(host, user, password):
+    return Client(host, connect=host.tls).login(user, password)
+
+
+@covers("session.login_with_password", "session.logout",
+        "session.slave_local_login_with_password", "session.local_logout")
+def test_login_and_logout():
+    with Host(https=True, accounts=ACCOUNTS) as host:
+        login = Client(host, connect=host.tls)
+        for method, end in (("session.login_with_password", "session.logout"),
+                            ("session.slave_local_login_with_password", "session.local_logout")):
+            fails("SESSION_AUTHENTICATION_FAILED", login.raw, method, "root", "wrong")
+            x = Client(host)
+            x.session_ref = login.raw(method, "root", "secret")
+            assert x.session.get_auth_user_name(x.session_ref) == "root"
+            x.call(end)
+            fails("SESSION_INVALID", x.VM.get_all)
+            fails("SESSION_INVALID", x.call, end)
+
+
+@covers("session.change_password")
+def test_changing_roots_password():
+    accounts = Accounts({"root": (0, "secret")}, recorder=BUILDDIR / "tests/unit/pam-recorder.so")
+    with Host(https=True, accounts=accounts) as host:
+        x = over_tls(host, "root", "secret")
+        fails("CHANGE_PASSWORD_REJECTED", x.session.change_password, "secret", "")
+        assert not accounts.new_password.exists()
+        x.session.change_password("secret", "better")
+        assert accounts.new_password.read_text() == "better"
+
+
+@covers("host.enable_external_auth", "host.disable_external_auth")
+def test_external_auth():
+    with Host(https=True, accounts=ACCOUNTS) as host:
+        x = host.client()
+        here = x.host.get_all()[0]
+        alice = x.subject.create({"subject_identifier": "u5001"})
+        x.subject.add_to_roles(alice, x.role.get_by_name_label("read-only")[0])
+        assert over_tls(host, "alice", "wonder").VM.get_all()
+        fails("AUTH_ALREADY_ENABLED", x.host.enable_external_auth, here, {}, "local", "PAM")
+        x.host.disable_external_auth(here)
+        fails("HANDLE_INVALID", x.host.disable_external_auth, "OpaqueRef:none")
+        assert x.host.get_external_auth_type(here) == ""
+        fails("SESSION_AUTHENTICATION_FAILED", over_tls, host, "alice", "wonder")
+        assert over_tls(host, "root", "secret").VM.get_all(), "root is nobody's guest"
+        fails("AUTH_UNKNOWN_TYPE", x.host.enable_external_auth, here, {}, "corp", "AD")
+        x.host.enable_external_auth(here, {}, "local", "PAM")
+        assert over_tls(host, "alice", "wonder").VM.get_all()
+
+
+tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])
