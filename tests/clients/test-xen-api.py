@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """npm's xen-api, Xen Orchestra's connector, over both protocols."""
-import os
 import shutil
 import subprocess
 import sys

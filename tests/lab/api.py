@@ -1,6 +1,5 @@
 """The daemon in a lab host's dom0, for tests outside: its API over TLS, and dom0 itself."""
 import http.client
-import os
 import ssl
 import subprocess
 import sys

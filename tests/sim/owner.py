@@ -200,7 +200,8 @@ class Owner(threading.Thread):
         except Failure as failure:
             if failure.code not in EXCUSES:
                 self.say(f"{what}: {failure}, while {self.state}")
-            self.insist(lambda: self.check({*states, "Halted"}, notes, keys, f"{what}: {failure}"))
+            reason = f"{what}: {failure}"
+            self.insist(lambda: self.check({*states, "Halted"}, notes, keys, reason))
             return
         self.done += 1
         self.state = next(iter(states), self.state)

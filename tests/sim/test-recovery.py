@@ -127,7 +127,7 @@ def test_an_operation_outlives_the_daemon():
         tap.wait_until(lambda: x.VM.get_current_operations(vm), "current_operations")
         host.kill("xapid")
         host.wait_up()
-        secret, x = x.session_ref, host.client()
+        x = host.client()
         assert x.VM.get_current_operations(vm) == {task: "clean_shutdown"}
         assert x.task.get_allowed_operations(task) == ["cancel"]
         assert "hard_shutdown" in x.VM.get_allowed_operations(vm)

@@ -19,7 +19,7 @@ TOP = Path(__file__).resolve().parents[2]
 LAB = TOP / "tests/lab"
 sys.path += [str(TOP / "tests/sim"), str(TOP / "tests/unit")]
 import world
-from host import Client, Failure
+from host import Client
 
 ADDRESSES = [f"127.0.77.{last}" for last in range(1, 65)]
 SERVE_SECONDS = 90  # until the daemon answers, on an emulated machine

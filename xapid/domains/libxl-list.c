@@ -53,7 +53,7 @@ type_of(struct backend_ctx *ctx, const libxl_dominfo *dominfo)
 static void
 read_identity(struct backend_ctx *ctx, const libxl_dominfo *dominfo, struct domain_info *info)
 {
-    struct record record;
+    struct record record = {0};
     uint8_t *data = NULL;
     int length = 0;
     char *name;
