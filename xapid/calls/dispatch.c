@@ -342,9 +342,8 @@ check_refs(struct call *call, GError **error)
             continue;
         if (g_str_equal(type->cls->name, "session")) {
             /* A client names its own session by the secret; the row goes by a hash of it. */
-            const char *given = call_string(call, i);
-            if (!model_has(call->api->model, type->cls, given)) {
-                g_autofree char *public_ref = session_public_ref(given);
+            g_autofree char *public_ref = session_public_ref(call_string(call, i));
+            if (model_has(call->api->model, type->cls, public_ref)) {
                 g_variant_unref(call->args[i]);
                 call->args[i] = g_variant_ref_sink(g_variant_new_string(public_ref));
             }

@@ -304,16 +304,35 @@ generic_constructor(const struct dm_class *cls, GVariant *record)
     return g_variant_builder_end(&out);
 }
 
+/* A field without a default must be given. */
+static bool
+check_required(const struct dm_class *cls, GVariant *fields, GError **error)
+{
+    for (unsigned i = 0; i < cls->n_fields; i++) {
+        const struct dm_field *field = &cls->fields[i];
+        g_autoptr(GVariant) given = g_variant_lookup_value(fields, field->name, NULL);
+        if (field->required && !given) {
+            api_error_set(error, "INVALID_VALUE", field->name, "missing", NULL);
+            return false;
+        }
+    }
+    return true;
+}
+
 static void
 create(struct call *call)
 {
     const struct dm_class *cls = call->message->cls;
-    GError *error = NULL;
-    struct txn *txn = call_begin(call);
-
-    if (!txn)
-        return;
     g_autoptr(GVariant) fields = g_variant_ref_sink(generic_constructor(cls, call->args[0]));
+    GError *error = NULL;
+    struct txn *txn;
+
+    if (!check_required(cls, fields, &error)) {
+        call_fail(call, error);
+        return;
+    }
+    if (!(txn = call_begin(call)))
+        return;
     const char *ref = txn_create(txn, cls, NULL, fields, &error);
     if (!ref) {
         txn_abort(txn);

@@ -1,0 +1,100 @@
+"""facts.txt, and values of the types in it."""
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ENUMS = json.loads((HERE.parents[1] / "lib" / "datamodel" / "schema" / "enums.json").read_text())
+NULL = "OpaqueRef:NULL"
+
+
+@dataclass
+class Message:
+    name: str  # with its class
+    params: list  # types
+    removed: bool
+    session: bool
+
+
+@dataclass
+class Class:
+    name: str
+    generic: set
+    removed: set  # full names of messages that the API does not have any more
+    required: list  # fields that create asks for
+    fields: dict = field(default_factory=dict)  # name -> (type, verbs)
+    custom: list = field(default_factory=list)
+
+    @property
+    def in_database(self):
+        return "get_record" in self.generic
+
+    def verb(self, verb, name):
+        """The message that gets, sets, adds to or removes from a field."""
+        map_word = {"add": "_to", "remove": "_from"}.get(verb, "") * self.fields[name][0].startswith("map")
+        return f"{self.name}.{verb}{map_word}_{name}"
+
+
+def split(types):
+    """"int,map<string,int>" -> ["int", "map<string,int>"]."""
+    parts, depth = [""], 0
+    for char in types:
+        depth += {"<": 1, ">": -1}.get(char, 0)
+        if char == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return parts if types else []
+
+
+def load():
+    classes = []
+    for line in (HERE / "facts.txt").read_text().splitlines():
+        words = line.split(" ")
+        if words[0] == "#":
+            continue
+        if words[0] == "=":
+            cls = Class(words[1], {word.lstrip("-") for word in words[2:] if word[0] != "+"},
+                        {f"{words[1]}.{word[1:]}" for word in words[2:] if word[0] == "-"},
+                        [word[1:] for word in words[2:] if word[0] == "+"])
+            classes.append(cls)
+        elif "(" in line:
+            name, _, params = line.rstrip(")").partition("(")
+            message = Message(f"{cls.name}.{name.lstrip('-!')}", split(params), "-" in name, "!" not in name)
+            cls.custom.append(message)
+            if message.removed:
+                cls.removed.add(message.name)
+        else:
+            cls.fields[words[0]] = (words[1], {verb.lstrip("-") for verb in words[2:]})
+            cls.removed |= {cls.verb(verb[1:], words[0]) for verb in words[2:] if verb[0] == "-"}
+    return classes
+
+
+def values(kind, refs=()):
+    """A few different values of a type, as JSON has them; refs: references of rows of its class."""
+    outer, _, inner = kind.partition("<")
+    inner = split(inner[:-1])
+    if outer in ("string", "secret"):
+        return ["one", "two \u00e4\u2603 <&\"'"]
+    if outer == "bool":
+        return [True, False]
+    if outer == "int":
+        return [7, -(1 << 53)]
+    if outer == "float":
+        return [0.5, -1e300]
+    if outer == "datetime":
+        return ["20260102T03:04:05Z", "19991231T23:59:59Z"]
+    if outer == "ref":
+        return [*refs, NULL]
+    if outer == "enum":
+        return ENUMS[inner[0]]
+    if outer == "option":
+        return values(inner[0], refs)
+    if outer == "set":
+        some = values(inner[0], refs)
+        return [some, some[:1], []] if not inner[0].startswith("ref") else [[*refs], []]
+    if outer == "map":
+        keys, some = values(inner[0], refs), values(inner[1], refs)
+        keys = [str(key) for key in keys if key != NULL]
+        return [dict(zip(keys, some * len(keys))), dict(zip(keys[:1], some[-1:])), {}]
+    return [{}]  # a record
