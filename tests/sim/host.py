@@ -76,7 +76,7 @@ class Client:
             if "error" in answer:
                 raise Failure([answer["error"]["message"], *answer["error"]["data"]])
             return answer["result"]
-        reply, body = self.post(xmlrpc.client.dumps(params, method, allow_none=True))
+        reply, body = self.post(xmlrpc.client.dumps(params, method, allow_none=True).encode())
         assert reply.status == 200, (reply.status, body)
         answer = xmlrpc.client.loads(body)[0][0]
         if not isinstance(answer, dict) or "Status" not in answer:

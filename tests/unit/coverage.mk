@@ -7,10 +7,10 @@ EXTRA_DIST += tests/unit/covers.py tests/unit/test-covers.py
 
 # Tests that prove messages.  What needs libpam-wrapper runs without the sanitizers.
 TESTS += tests/sim/test-vm-fields.py tests/sim/test-tasks.py tests/sim/test-host-pool.py \
-	tests/sim/test-events.py tests/sim/test-generic.py
+	tests/sim/test-events.py tests/sim/test-generic.py tests/sim/test-wire.py
 if !SANITIZERS
 TESTS += tests/sim/test-session.py
 endif
-EXTRA_DIST += tests/sim/test-vm-fields.py tests/sim/test-tasks.py tests/sim/test-host-pool.py \
+EXTRA_DIST += tests/clients/test-xencenter.py tests/sim/test-vm-fields.py tests/sim/test-tasks.py tests/sim/test-host-pool.py \
 	tests/sim/test-events.py tests/sim/test-session.py tests/sim/dull \
-	tests/sim/test-generic.py tests/sim/facts.py tests/sim/facts.txt
+	tests/sim/test-generic.py tests/sim/test-wire.py tests/sim/facts.py tests/sim/facts.txt
