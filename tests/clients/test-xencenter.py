@@ -39,8 +39,8 @@ LIFTED = {"rbac"}
 class Connection:
     """One of its connections: requests as its JSON client writes them, numbered from 1."""
 
-    def __init__(self, host):
-        self.tls = host.tls(timeout=20)
+    def __init__(self, host, timeout=20):
+        self.tls = host.tls(timeout)
         self.tls.connect()
         self.stream = self.tls.sock.makefile("rb")
         self.authority, self.id = f"127.0.0.1:{host.https_port}", 0
@@ -184,7 +184,7 @@ class XenCenter:
         assert [ref for name, ref in self.cache if name == "pool"] == [self.pool]
         master = self.cache["host", self.cache["pool", self.pool]["master"]]
         check_master(master, self.cache["host_metrics", master["metrics"]])
-        self.heartbeats, self.events = Connection(host), Connection(host)
+        self.heartbeats, self.events = Connection(host), Connection(host, EVENTS + 20)
         self.heartbeat()
 
     def heartbeat(self):

@@ -11,6 +11,7 @@ TESTS += tests/sim/test-vm-fields.py tests/sim/test-tasks.py tests/sim/test-host
 if !SANITIZERS
 TESTS += tests/sim/test-session.py
 endif
-EXTRA_DIST += tests/clients/test-xencenter.py tests/sim/test-vm-fields.py tests/sim/test-tasks.py tests/sim/test-host-pool.py \
-	tests/sim/test-events.py tests/sim/test-session.py tests/sim/dull \
-	tests/sim/test-generic.py tests/sim/test-wire.py tests/sim/facts.py tests/sim/facts.txt
+EXTRA_DIST += tests/clients/test-xencenter.py tests/sim/test-vm-fields.py \
+	tests/sim/test-tasks.py tests/sim/test-host-pool.py tests/sim/test-events.py \
+	tests/sim/test-session.py tests/sim/test-generic.py tests/sim/test-wire.py \
+	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull
