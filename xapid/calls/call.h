@@ -1,6 +1,6 @@
 /* A call of the API: from a parsed request to its answer.
  *
- * dispatch.c checks what the data model says (session, role, number and types of parameters, that
+ * dispatch.c checks what the data model says (session, number and types of parameters, role, that
  * the references exist), then runs the generic implementation or the one that a class file
  * registered.  An implementation answers by exactly one call_return () or call_fail (), now or
  * later; the answer leaves when everything it can show is durable.
@@ -43,7 +43,7 @@ struct api {
     GHashTable *impls; /* full name -> const struct call_impl */
     guint parked;      /* calls without an answer yet */
     guint64 calls;
-    void (*shutdown)(void *data); /* host.shutdown_agent */
+    void (*shutdown)(void *data); /* ends the process; xapid-launch starts it again */
     void *shutdown_data;
 };
 

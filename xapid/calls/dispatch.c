@@ -1,5 +1,5 @@
-/* From a request to an implementation and back: every check that the data model asks for, in
- * XAPI's order (session, number of parameters, role, types, references). */
+/* From a request to an implementation and back: every check that the data model asks for, in this
+ * order: session, number of parameters, their types, role, references. */
 #include "config.h"
 
 #include <stdarg.h>

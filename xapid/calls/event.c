@@ -1,6 +1,6 @@
 /* Class event: what changed since a token, at once or when something changes.
  *
- * A call that waits is a struct waiter in a list: no thread, no timer but its own time-out.  When
+ * A call that waits is a struct waiter in a set: no thread, no timer but its own time-out.  When
  * the model says that something became durable, one scan a batching delay later serves all of them.
  */
 #include "config.h"

@@ -374,7 +374,8 @@ static void
 usage(FILE *out)
 {
     fprintf(out,
-            "usage: xapid-launch [--config FILE] [--sim DIR] [--bindir DIR] [--test-environment]\n"
+            "usage: xapid-launch [--config FILE] [--sim DIR] [--bindir DIR] [--backoff-max MS]\n"
+            "                    [--test-environment]\n"
             "Opens the XenAPI's sockets and keeps xapid, xapid-domains and xapid-host running.\n\n"
             "  --config FILE       configuration (default: %s)\n"
             "  --sim DIR           simulate a host; its state is kept in DIR\n"

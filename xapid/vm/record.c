@@ -1,5 +1,5 @@
-/* What becomes of a VM's rows: the one writer of power_state, domid, resident_on, VM_metrics and
- * consoles. */
+/* What becomes of a VM's rows: the one writer, once a VM exists, of power_state, domid,
+ * resident_on, VM_metrics and consoles. */
 #include "config.h"
 
 #include "lib/error.h"
