@@ -21,7 +21,8 @@
 #include "xapid/pool/self.h"
 #include "xapid/store/store.h"
 
-#define COLLECT_SECONDS 60 /* how often finished tasks and idle sessions are looked for */
+#define COLLECT_SECONDS 60 /* how often finished tasks and idle sessions are looked for, at least  \
+                            */
 
 struct app {
     GMainLoop *loop;
@@ -155,6 +156,7 @@ start_api(struct app *app)
     app->api.ops = app->ops;
     app->api.vm = &app->vm;
     app->api.hostd = app->hostd;
+    app->api.limits = &app->settings->limits;
     app->api.host = app->host;
     app->api.pool = app->pool;
     app->api.shutdown = quit;
@@ -163,6 +165,7 @@ start_api(struct app *app)
     for (unsigned i = 0; i < G_N_ELEMENTS(call_tables); i++)
         api_register(&app->api, call_tables[i]);
     app->api.events = events_new(&app->api);
+    session_begin_all(&app->api, g_get_real_time());
 }
 
 static void
@@ -234,7 +237,8 @@ start(struct app *app, GError **error)
     ops_recover(app->ops);
     if (!(app->control = control_new(control_received, control_gone, app, error)))
         return false;
-    g_timeout_add_seconds(COLLECT_SECONDS, collect, app);
+    g_timeout_add_seconds(MIN(COLLECT_SECONDS, app->settings->limits.session_idle_seconds), collect,
+                          app);
     g_unix_signal_add(SIGTERM, on_signal, app);
     g_unix_signal_add(SIGINT, on_signal, app);
     control_ready(app->control);

@@ -5,7 +5,7 @@ covers: auth.get_subject_identifier auth.get_subject_information_from_identifier
 covers: auth.get_group_membership subject.create subject.add_to_roles subject.remove_from_roles
 covers: subject.get_permissions_name_label role.get_permissions role.get_permissions_name_label
 covers: role.get_by_permission role.get_by_permission_name_label
-covers: session.get_all_subject_identifiers session.logout_subject_identifier"""
+covers: session.get_all_subject_identifiers session.logout_subject_identifier session.logout"""
 import sys
 import time
 from pathlib import Path
@@ -14,6 +14,7 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import tap
 from accounts import Accounts
 from host import GUEST, Client, Failure, Host, fails
+from waiting import Waiting
 
 ACCOUNTS = Accounts({"root": (0, "secret"), "alice": (5001, "wonder"), "bob": (5002, "builder")},
                     {"operators": (5100, ["bob"])})
@@ -77,6 +78,20 @@ def test_subjects_and_roles():
         assert x.session.get_all_subject_identifiers() == ["u5001"]
         x.session.logout_subject_identifier("u5001")
         fails("SESSION_INVALID", a.VM.get_all)
+
+
+def test_the_end_of_a_session_wakes_its_calls():
+    with Host(https=True, accounts=ACCOUNTS) as host:
+        root = host.client()
+        subject = root.subject.create({"subject_identifier": "u5001"})
+        root.subject.add_to_roles(subject, role(root, "read-only"))
+        alice = over_tls(host, "alice", "wonder")
+        hers, mine = Waiting(host, alice.session_ref), Waiting(host, root.session_ref)
+        root.session.logout_subject_identifier("u5001")
+        assert hers.end() == "SESSION_INVALID", hers.code
+        assert mine.is_alive()
+        root.session.logout()
+        assert mine.end() == "SESSION_INVALID", mine.code
 
 
 def test_groups():

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "lib/settings.h"
 #include "lib/wire/value.h"
 #include "xapid/calls/hostd.h"
 #include "xapid/model/model.h"
@@ -20,7 +21,6 @@
 
 #define API_VERSION_MAJOR 2
 #define API_VERSION_MINOR 21
-#define CALLS_MAX_PARKED 20000 /* calls without an answer: TOO_BUSY beyond */
 
 struct call;
 struct events;
@@ -38,6 +38,7 @@ struct api {
     struct vm_world *vm;
     struct hostd *hostd;
     struct events *events;
+    const struct settings_limits *limits;
     const char *host; /* references of this host's and the pool's rows */
     const char *pool;
     GHashTable *impls; /* full name -> const struct call_impl */
@@ -116,6 +117,13 @@ bool call_bool(const struct call *call, unsigned arg);
 double call_double(const struct call *call, unsigned arg);
 #define call_ref call_string
 
+/* To be asked before a call waits for more than the store: TOO_BUSY when too many wait already.
+ * Calls that are answered at once are always taken. */
+bool call_may_wait(const struct call *call, GError **error);
+
+/* A new pending task of the caller within txn; borrowed until that ends.  NULL with an error. */
+const char *call_new_task(struct call *call, struct txn *txn, const char *label,
+                          const char *description, GError **error);
 /* The task of a call that is going to take a while, made within txn when there is none yet;
  * NULL with an error. */
 const char *call_task(struct call *call, struct txn *txn, GError **error);
@@ -148,7 +156,9 @@ enum dm_role session_subject_role(const struct model *model, guint32 uid, const 
                                   gsize n_groups, char **ret_subject);
 /* Names of the permissions of a session's row ("as", floating): empty for root, who needs none. */
 GVariant *session_permissions(struct api *api, const char *session);
-/* Ends sessions that were idle too long. */
+/* At start-up: sessions count as used now, for last_active is not kept on disk. */
+void session_begin_all(struct api *api, gint64 now_usec);
+/* Ends sessions that were idle too long and own no open task. */
 void session_collect(struct api *api, gint64 now_usec);
 
 /* --- event.c --- */

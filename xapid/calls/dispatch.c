@@ -241,14 +241,33 @@ call_double(const struct call *call, unsigned arg)
     return g_variant_get_double(call->args[arg]);
 }
 
+bool
+call_may_wait(const struct call *call, GError **error)
+{
+    if (call->api->parked <= call->api->limits->max_parked_calls)
+        return true;
+    api_error_set(error, "TOO_BUSY", NULL);
+    return false;
+}
+
 /* ---- calls that are operations ---- */
+
+const char *
+call_new_task(struct call *call, struct txn *txn, const char *label, const char *description,
+              GError **error)
+{
+    struct api *api = call->api;
+
+    if (!task_make_room(txn, api->model, api->limits->max_tasks, error))
+        return NULL;
+    return task_create(txn, label, description, call->caller.session, api->host, error);
+}
 
 const char *
 call_task(struct call *call, struct txn *txn, GError **error)
 {
     if (!call->task) {
-        const char *task = task_create(txn, call->api->model, call->message->full_name, "",
-                                       call->caller.session, call->api->host, error);
+        const char *task = call_new_task(call, txn, call->message->full_name, "", error);
         if (!task)
             return NULL;
         call->task = g_strdup(task);
@@ -282,7 +301,7 @@ call_run_plan(struct call *call, struct plan *plan, GError *error)
         call_fail(call, error);
         return;
     }
-    if (!(txn = model_begin(call->api->model, &error))) {
+    if (!call_may_wait(call, &error) || !(txn = model_begin(call->api->model, &error))) {
         plan_free(plan);
         call_fail(call, error);
         return;
@@ -576,10 +595,6 @@ api_call(struct api *api, const struct rpc_request *request, const struct call_o
         return NULL;
     }
     const struct dm_message *message = find_message(request->method, &async, &error);
-    if (message && api->parked >= CALLS_MAX_PARKED) {
-        api_error_set(&error, "TOO_BUSY", NULL);
-        message = NULL;
-    }
     if (!message) {
         reply(error, NULL, NULL, false, reply_data);
         g_error_free(error);

@@ -364,6 +364,7 @@ static void
 wait(struct call *call, struct subscription *subscription, guint64 since, double seconds)
 {
     struct waiter *waiter = g_new0(struct waiter, 1);
+    GError *error = NULL;
 
     waiter->events = call->api->events;
     waiter->call = call;
@@ -375,6 +376,11 @@ wait(struct call *call, struct subscription *subscription, guint64 since, double
     g_hash_table_add(waiter->events->waiters, waiter);
     if (serve(waiter, seconds <= 0.0))
         return;
+    if (!call_may_wait(call, &error)) {
+        waiter_free(waiter);
+        call_fail(call, error);
+        return;
+    }
     if (isfinite(seconds))
         waiter->timeout = g_timeout_add((guint)(seconds * 1000), waiter_expired, waiter);
 }
