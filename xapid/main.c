@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/error.h"
@@ -21,8 +22,9 @@
 #include "xapid/pool/self.h"
 #include "xapid/store/store.h"
 
-#define COLLECT_SECONDS 60 /* how often finished tasks and idle sessions are looked for, at least  \
-                            */
+/* How often finished tasks and idle sessions are looked for, at least. */
+#define COLLECT_SECONDS 60
+#define OTHER_DESCRIPTORS 256 /* that are not connections of clients */
 
 struct app {
     GMainLoop *loop;
@@ -188,6 +190,23 @@ start_operations(struct app *app)
     app->vm.ops = app->ops;
 }
 
+/* As many descriptors as connections are allowed, and some for the rest, where the system lets us:
+ * the usual soft limit is for programs that use select (). */
+static void
+allow_descriptors(guint connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = connections + OTHER_DESCRIPTORS;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = MIN(wanted, limit.rlim_max);
+    if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < wanted)
+        log_warning("max_connections is %u, but only %" G_GUINT64_FORMAT
+                    " descriptors are allowed (LimitNOFILE)",
+                    connections, (guint64)limit.rlim_cur);
+}
+
 static struct http_limits
 limits_of(const struct settings_limits *settings)
 {
@@ -212,6 +231,7 @@ start(struct app *app, GError **error)
     g_autofree char *pem = g_build_filename(app->settings->state_dir, "xapid-ssl.pem", NULL);
     const struct http_limits limits = limits_of(&app->settings->limits);
 
+    allow_descriptors(limits.max_connections);
     app->address = settings_address(app->settings);
     app->model = model_new();
     if (!rbac_load_roles(app->model, error) ||
