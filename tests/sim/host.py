@@ -57,6 +57,7 @@ class Client:
     def post(self, body, path=None, headers=()):
         path = path or ("/jsonrpc" if self._json else "/")
         kind = "application/json" if self._json else "text/xml"
+        body = body if isinstance(body, bytes) else body.encode()
         self._connection.request("POST", path, body, {"Content-Type": kind, **dict(headers)})
         reply = self._connection.getresponse()
         return reply, reply.read()

@@ -71,6 +71,8 @@ def test_subjects_and_roles():
         a.VM.add_to_other_config(vm, "folder", "/x")
         fails("RBAC_PERMISSION_DENIED", a.VM.add_to_other_config, vm, "pci", "0/0000:00:00.0")
         fails("RBAC_PERMISSION_DENIED", a.VM.set_other_config, vm, {"pci": "0/0000:00:00.0"})
+        failure = fails("RBAC_PERMISSION_DENIED", a.VM.create, {**GUEST, "platform": {"hvm_serial": "pty"}})
+        assert failure.params[0] == "vm.create/key:hvm_serial", failure.params
         fails("RBAC_PERMISSION_DENIED", a.host.disable, x.host.get_all()[0])
         x.subject.remove_from_roles(alice, role(x, "vm-admin"))
         fails("ROLE_NOT_FOUND", x.subject.remove_from_roles, alice, role(x, "vm-admin"))

@@ -250,6 +250,29 @@ test_unbuildable(struct bed *bed, const void *data)
                 "hard_reboot: domain.destroy");
 }
 
+/* Whatever is stored, only what is known and valid goes to the one who builds domains. */
+static void
+test_config_maps(struct bed *bed, const void *data)
+{
+    static const char *const maps[][3] = {
+        {"platform", "{'pae': 'true', 'odd key!': '1', 'acpi': 'perhaps', 'secureboot': 'auto'}",
+         "{'pae': 'true'}"},
+        {"xenstore_data", "{'vm-data/a/b': 'x', 'vm-data/c//d': 'x', 'FIST/e': 'x', 'vm-data': 'x'}",
+         "{'vm-data/a/b': 'x'}"}};
+
+    (void)data;
+    for (size_t i = 0; i < G_N_ELEMENTS(maps); i++) {
+        GVariant *stored = g_variant_new_parsed(maps[i][1]);
+        row_set(bed->model, bed->vm, maps[i][0], stored);
+        g_autoptr(GVariant) config =
+            g_variant_ref_sink(vm_domain_config(bed->model, bed->vm, "/kernels", NULL));
+        const char *argument = i == 0 ? "platform" : "xenstore";
+        g_autoptr(GVariant) given = g_variant_lookup_value(config, argument, NULL);
+        g_autofree char *text = g_variant_print(given, FALSE);
+        g_assert_cmpstr(text, ==, maps[i][2]);
+    }
+}
+
 /* ---- guests that end again and again ---- */
 
 static void
@@ -297,6 +320,7 @@ main(int argc, char **argv)
         const char *name;
         void (*run)(struct bed *bed, const void *data);
     } tests[] = {
+        {"config-maps", test_config_maps},
         {"halted", test_halted}, {"running", test_running},
         {"paused", test_paused}, {"refusals", test_refusals},
         {"text", test_text},     {"looks", test_looks},

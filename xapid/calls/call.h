@@ -178,6 +178,9 @@ void generic_write_field(struct call *call);
 /* What of a client's record makes a new row: clients send whole records back, of which the
  * server's own fields are left out. a{sv}, floating. */
 GVariant *generic_constructor(const struct dm_class *cls, GVariant *record);
+/* The maps of a new row: each key asks for its own role and, where it does something, has a value
+ * that it can have. */
+bool generic_check_maps(struct call *call, GVariant *fields, GError **error);
 /* The record as clients see it (session: rbac_permissions computed). */
 GVariant *generic_record(struct api *api, const char *ref);
 

@@ -148,7 +148,8 @@ write_value(struct call *call, const struct dm_field *field, GVariant *value)
 
     if (!txn)
         return;
-    if (!txn_set(txn, ref, field, sunk, &error)) {
+    g_autoptr(GVariant) old = txn_get(txn, ref, field);
+    if (!vm_check_map(field, old, sunk, &error) || !txn_set(txn, ref, field, sunk, &error)) {
         txn_abort(txn);
         call_fail(call, error);
         return;
@@ -159,14 +160,13 @@ write_value(struct call *call, const struct dm_field *field, GVariant *value)
 
 /* Setting a whole map: each key that appears, goes or changes asks for its own role. */
 static bool
-check_key_roles(struct call *call, const struct dm_field *field, GVariant *value, GError **error)
+check_key_roles(struct call *call, const struct dm_field *field, GVariant *old, GVariant *value,
+                GError **error)
 {
-    g_autoptr(GVariant) old = NULL;
+    GVariant *const maps[] = {old, value};
 
     if (!field->key_roles || field->type->kind != DM_MAP)
         return true;
-    old = model_get(call->api->model, call_ref(call, 0), field);
-    GVariant *const maps[] = {old, value};
     for (unsigned i = 0; i < 2; i++) {
         GVariantIter iter;
         GVariant *key_value, *its;
@@ -191,9 +191,10 @@ check_key_roles(struct call *call, const struct dm_field *field, GVariant *value
 static void
 set_field(struct call *call, const struct dm_field *field)
 {
+    g_autoptr(GVariant) old = model_get(call->api->model, call_ref(call, 0), field);
     GError *error = NULL;
 
-    if (!check_key_roles(call, field, call->args[1], &error))
+    if (!check_key_roles(call, field, old, call->args[1], &error))
         call_fail(call, error);
     else
         write_value(call, field, call->args[1]);
@@ -304,16 +305,42 @@ generic_constructor(const struct dm_class *cls, GVariant *record)
     return g_variant_builder_end(&out);
 }
 
+bool
+generic_check_maps(struct call *call, GVariant *fields, GError **error)
+{
+    GVariantIter iter;
+    const char *name;
+    GVariant *value;
+
+    g_variant_iter_init(&iter, fields);
+    while (g_variant_iter_next(&iter, "{&sv}", &name, &value)) {
+        g_autoptr(GVariant) owned = value;
+        const struct dm_field *field = dm_field_find(call->message->cls, name);
+        if (field->type->kind != DM_MAP)
+            continue;
+        g_autoptr(GVariant) none = g_variant_ref_sink(
+            g_variant_new_array(g_variant_type_element(g_variant_get_type(value)), NULL, 0));
+        if (!check_key_roles(call, field, none, value, error) ||
+            !vm_check_map(field, none, value, error))
+            return false;
+    }
+    return true;
+}
+
 static void
 create(struct call *call)
 {
     const struct dm_class *cls = call->message->cls;
-    GError *error = NULL;
-    struct txn *txn = call_begin(call);
-
-    if (!txn)
-        return;
     g_autoptr(GVariant) fields = g_variant_ref_sink(generic_constructor(cls, call->args[0]));
+    GError *error = NULL;
+    struct txn *txn;
+
+    if (!generic_check_maps(call, fields, &error)) {
+        call_fail(call, error);
+        return;
+    }
+    if (!(txn = call_begin(call)))
+        return;
     const char *ref = txn_create(txn, cls, NULL, fields, &error);
     if (!ref) {
         txn_abort(txn);

@@ -127,7 +127,7 @@ create(struct call *call)
         call_fail_code(call, "INVALID_VALUE", "power_state", power_state, NULL);
         return;
     }
-    if (!check_new_vm(given, &error)) {
+    if (!check_new_vm(given, &error) || !generic_check_maps(call, given, &error)) {
         call_fail(call, error);
         return;
     }
@@ -290,7 +290,6 @@ static void
 provision(struct call *call)
 {
     const char *vm = call_ref(call, 0);
-    g_autofree char *disks = model_get_map_value(call->api->model, vm, "other_config", "disks");
     GError *error = NULL;
     struct txn *txn;
 
@@ -298,7 +297,7 @@ provision(struct call *call)
         call_fail(call, error);
         return;
     }
-    if (disks && strstr(disks, "<disk")) {
+    if (vm_asks_for_disks(call->api->model, vm)) {
         call_fail_code(call, "NOT_IMPLEMENTED", "VM.provision with disks", NULL);
         return;
     }

@@ -48,6 +48,16 @@ bool vm_may(const struct model *model, const char *vm, const char *operation, GE
 GVariant *vm_domain_config(const struct model *model, const char *vm, const char *guest_kernels,
                            GError **error);
 
+/* --- known-keys.c: the only keys of a VM's free-form maps that do anything --- */
+
+/* May the map field become `value` (`old`: what it is)?  INVALID_VALUE [field:key, value] for a
+ * known key with a new value that it cannot have.  Fields that are no such map pass. */
+bool vm_check_map(const struct dm_field *field, GVariant *old, GVariant *value, GError **error);
+/* The entries of a map<string,string> field that are known and valid: a{ss}, floating. */
+GVariant *vm_known_entries(const struct model *model, const char *vm, const char *field);
+/* Does the template name disks that VM.provision is to make (other_config:disks)? */
+bool vm_asks_for_disks(const struct model *model, const char *vm);
+
 /* --- plans.c; each pure, checking what it can; a new plan or NULL with an error --- */
 
 struct plan *vm_plan_start(const struct vm_world *world, const char *vm, bool paused,
