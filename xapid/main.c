@@ -83,7 +83,7 @@ control_gone(void *data)
     g_main_loop_quit(app->loop);
 }
 
-/* ---- what the root programs tell once ---- */
+/* ---- what the root programs tell ---- */
 
 static void
 hypervisor_known(const GError *error, GVariant *info, void *data)
@@ -107,6 +107,15 @@ facts_known(const GError *error, GVariant *result, void *data)
     }
     g_autoptr(GVariant) facts = g_variant_get_child_value(result, 0);
     self_set_facts(app->model, app->host, facts);
+}
+
+/* Whenever xapid-host was started, it is asked: an earlier answer may be missing. */
+static void
+host_attached(void *data)
+{
+    struct app *app = data;
+
+    hostd_facts(app->hostd, facts_known, app);
 }
 
 static void
@@ -240,7 +249,7 @@ start(struct app *app, GError **error)
         !vm_refresh_all(app->model, error))
         return false;
     app->domains = domains_new(domains_changed, app);
-    app->hostd = hostd_new();
+    app->hostd = hostd_new(host_attached, app);
     start_operations(app);
     start_api(app);
 
@@ -252,8 +261,6 @@ start(struct app *app, GError **error)
     app->http = http_server_new(&limits, certificate);
     rpc_serve(app->http, &app->api);
 
-    domains_host_info(app->domains, hypervisor_known, app);
-    hostd_facts(app->hostd, facts_known, app);
     ops_recover(app->ops);
     if (!(app->control = control_new(control_received, control_gone, app, error)))
         return false;

@@ -193,4 +193,38 @@ def test_metrics_follow():
                        "memory_free back")
 
 
+def slow_to_start(host, first):
+    """Puts a program before xapid-host that does `first` and then becomes it."""
+    program = host.bindir / "xapid-host"
+    program.rename(host.bindir / "real")
+    program.write_text(f"#!/bin/sh\n{first}\nexec '{host.bindir}/real' \"$@\"\n")
+    program.chmod(0o755)
+
+
+def facts_are_there(x):
+    record = next(iter(x.host.get_all_records().values()))
+    return record["cpu_info"].get("modelname") and record["other_config"].get("boot_time") \
+        and record["host_CPUs"]
+
+
+def test_facts_of_the_machine_come_late():
+    for first in ("sleep 1", "[ -e '{0}' ] || { >'{0}'; kill -9 $$; }"):
+        host = Host(launch_options=FAST)
+        slow_to_start(host, first.replace("{0}", str(host.dir / "was-killed")))
+        with host:
+            x = host.client()
+            assert x.auth.get_subject_identifier("root") == "u0"  # a question waits
+            tap.wait_until(lambda: facts_are_there(x), "facts")
+
+
+def test_facts_are_asked_for_again():
+    with Host(launch_options=FAST) as host:
+        x = host.client()
+        tap.wait_until(lambda: facts_are_there(x), "facts")
+        this = x.host.get_all()[0]
+        x.host.remove_from_other_config(this, "boot_time")
+        host.kill("xapid-host")
+        tap.wait_until(lambda: facts_are_there(x), "facts")
+
+
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])
