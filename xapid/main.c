@@ -211,9 +211,9 @@ allow_descriptors(guint connections)
         return;
     limit.rlim_cur = MIN(wanted, limit.rlim_max);
     if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < wanted)
-        log_warning("max_connections is %u, but only %" G_GUINT64_FORMAT
-                    " descriptors are allowed (LimitNOFILE)",
-                    connections, (guint64)limit.rlim_cur);
+        log_warning("max_connections = %u takes %" G_GUINT64_FORMAT
+                    " descriptors, of which the system allows %" G_GUINT64_FORMAT " (LimitNOFILE)",
+                    connections, (guint64)wanted, (guint64)limit.rlim_cur);
 }
 
 static struct http_limits
