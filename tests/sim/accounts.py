@@ -4,12 +4,14 @@ from pathlib import Path
 
 
 class Accounts:
-    """users: name -> (uid, password); groups: name -> (gid, members).  root and nobody are added."""
+    """users: name -> (uid, password); groups: name -> (gid, members).  root and nobody are added.
+    recorder: pam-recorder.so of the build; a new password is then in the file "new-password"."""
 
-    def __init__(self, users, groups=()):
+    def __init__(self, users, groups=(), recorder=None):
         self.users = {"nobody": (65534, None), **users}
         self.users.setdefault("root", (0, None))
         self.groups = dict(groups)
+        self.recorder = recorder
 
     def write(self, folder):
         """Writes the files into `folder`; returns the environment that makes programs use them."""
@@ -24,13 +26,15 @@ class Accounts:
         (folder / "passdb").write_text("".join(
             f"{name}:{password}:xapid\n" for name, (_, password) in self.users.items() if password))
         matrix = next(Path("/usr/lib").glob("*/pam_wrapper/pam_matrix.so"))
+        modules = dict.fromkeys(("auth", "account", "password"), f"{matrix} passdb={folder}/passdb")
+        if self.recorder:
+            modules["password"] = f"{self.recorder} {folder}/new-password"
         (folder / "pam" / "xapid").write_text("".join(
-            f"{kind} required {matrix} passdb={folder}/passdb\n"
-            for kind in ("auth", "account", "password")))
+            f"{kind} required {module}\n" for kind, module in modules.items()))
         return {"LD_PRELOAD": "libpam_wrapper.so libnss_wrapper.so",
                 "NSS_WRAPPER_PASSWD": str(folder / "passwd"),
                 "NSS_WRAPPER_GROUP": str(folder / "group"),
                 "PAM_WRAPPER": "1", "PAM_WRAPPER_SERVICE_DIR": str(folder / "pam"),
-                # for the build with sanitizers
-                "PAM_WRAPPER_DISABLE_DEEPBIND": "1", "NSS_WRAPPER_DISABLE_DEEPBIND": "1",
+                # For the build with sanitizers; the first one's name is libpam-wrapper's slip.
+                "UID_WRAPPER_DISABLE_DEEPBIND": "1", "NSS_WRAPPER_DISABLE_DEEPBIND": "1",
                 "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}

@@ -151,12 +151,15 @@ class Host:
         (self.dir / "kernels" / "vmlinux").write_bytes(b"\x7fELF")
         self.process = None
 
-    def start(self):
+    def spawn(self):
         command = [self.bindir / "xapid-launch", "--config", self.config, "--sim", self.sim,
                    "--bindir", self.bindir, "--test-environment", *self.launch_options]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, stdout=log,
                                             env={**os.environ, **self.environment})
+
+    def start(self):
+        self.spawn()
         self.wait_up()
         return self
 
