@@ -99,6 +99,11 @@ def test_a_crashing_guest_is_slowed_down():
         host.guest(f"crash {uuid}")  # the next one waits longer, and holds nobody up
         time.sleep(0.3)
         assert x.VM.get_domid(vm) == domid
+        host.kill("xapid")  # nor does a new daemon begin to count anew
+        host.wait_up()
+        x = host.client()
+        time.sleep(2)
+        assert x.VM.get_domid(vm) == domid
         x.VM.hard_shutdown(vm)
         x.VM.start(vm, False, False)
         domid = x.VM.get_domid(vm)

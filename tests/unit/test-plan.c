@@ -257,7 +257,8 @@ test_config_maps(struct bed *bed, const void *data)
     static const char *const maps[][3] = {
         {"platform", "{'pae': 'true', 'odd key!': '1', 'acpi': 'perhaps', 'secureboot': 'auto'}",
          "{'pae': 'true'}"},
-        {"xenstore_data", "{'vm-data/a/b': 'x', 'vm-data/c//d': 'x', 'FIST/e': 'x', 'vm-data': 'x'}",
+        {"xenstore_data",
+         "{'vm-data/a/b': 'x', 'vm-data/c//d': 'x', 'FIST/e': 'x', 'vm-data': 'x'}",
          "{'vm-data/a/b': 'x'}"}};
 
     (void)data;
@@ -297,20 +298,22 @@ test_loop(struct bed *bed, const void *data)
     (void)data;
     set_text_field(bed, "metrics", metrics);
     row_set(bed->model, metrics, "start_time", g_variant_new_int64(g_get_real_time()));
-    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 1), ==, 0);
-    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 2), ==, 0);
-    gint64 wait = vm_restart_wait(&bed->world, bed->vm, 3);
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 1, NULL), ==, 0);
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 2, NULL), ==, 0);
+    gint64 wait = vm_restart_wait(&bed->world, bed->vm, 3, NULL);
     g_assert_cmpint(wait, >, 4 * second);
     g_assert_cmpint(wait, <=, 5 * second);
     /* The same end, looked at again, is not another one. */
-    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 3), <=, wait);
-    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 4), >, 9 * second);
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 3, NULL), <=, wait);
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 4, NULL), >, 9 * second);
     /* A long life makes up for the short ones; so does the user who ends it. */
     row_set(bed->model, metrics, "start_time",
             g_variant_new_int64(g_get_real_time() - VM_SHORT_LIFE_SECONDS * second));
-    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 5), ==, 0);
-    vm_restart_forget(&bed->world, bed->vm);
-    g_clear_pointer(&bed->world.lives, g_hash_table_unref);
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 5, NULL), ==, 0);
+    struct txn *txn = model_begin(bed->model, NULL);
+    vm_restart_forget(&bed->world, txn, bed->vm);
+    g_assert_cmpuint(txn_commit(txn, NULL), >, 0);
+    g_assert_cmpuint(g_hash_table_size(model_journal(bed->model)), ==, 0);
 }
 
 int
@@ -321,10 +324,14 @@ main(int argc, char **argv)
         void (*run)(struct bed *bed, const void *data);
     } tests[] = {
         {"config-maps", test_config_maps},
-        {"halted", test_halted}, {"running", test_running},
-        {"paused", test_paused}, {"refusals", test_refusals},
-        {"text", test_text},     {"looks", test_looks},
-        {"delays", test_delays}, {"unbuildable", test_unbuildable},
+        {"halted", test_halted},
+        {"running", test_running},
+        {"paused", test_paused},
+        {"refusals", test_refusals},
+        {"text", test_text},
+        {"looks", test_looks},
+        {"delays", test_delays},
+        {"unbuildable", test_unbuildable},
         {"loop", test_loop},
     };
 

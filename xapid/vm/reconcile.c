@@ -122,11 +122,12 @@ look_later(void *data)
 
 /* Whether a restart that a guest's end asks for must wait; then the VM is looked at again. */
 static bool
-restart_waits(struct vm_world *world, const char *vm, const char *uuid, gint64 domid)
+restart_waits(struct vm_world *world, const char *vm, const char *uuid, gint64 domid,
+              GError **error)
 {
-    gint64 wait = vm_restart_wait(world, vm, domid);
+    gint64 wait = vm_restart_wait(world, vm, domid, error);
 
-    if (wait == 0)
+    if (wait <= 0)
         return false;
     log_info("%s ends too often: its next start waits %.1f s", vm, (double)wait / G_USEC_PER_SEC);
     struct later *later = g_new(struct later, 1);
@@ -165,11 +166,14 @@ look_at(struct vm_world *world, const char *vm, GVariant *domains)
         g_variant_lookup(domain, "domid", "i", &domid);
     struct plan *plan = vm_plan_reconcile(world, vm, domain, &power_state);
     if (plan && g_str_equal(plan->operation, "hard_reboot") &&
-        restart_waits(world, vm, uuid, domid)) {
+        restart_waits(world, vm, uuid, domid, &error)) {
         plan_free(plan);
         return;
     }
-    if (plan) {
+    if (error) {
+        plan_free(plan);
+        ok = false;
+    } else if (plan) {
         tell_crash(world, vm, domain);
         ok = submit_plan(world, vm, plan, &error);
     } else if (power_state) {

@@ -119,7 +119,7 @@ vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
     if (is_halted && !was_halted)
         record_halted(world, txn, vm);
     if (is_halted)
-        vm_restart_forget(world, vm);
+        vm_restart_forget(world, txn, vm);
     if (!is_halted) {
         txn_set_string(txn, vm, "resident_on", world->host);
         if (domid >= 0)

@@ -23,7 +23,6 @@ struct vm_world {
     GHashTable *look;          /* uuids of VMs that need a look; "" = all of them */
     guint look_source;
     struct look *looking; /* List has been asked for; reconcile.c */
-    GHashTable *lives;    /* guests that ended soon after their start; restart.c */
 };
 
 const struct dm_class *vm_class(void);
@@ -102,10 +101,10 @@ bool vm_record_facts(const struct vm_world *world, const char *vm, GVariant *dom
 /* How long the restart after that many short lives in a row waits. */
 guint vm_restart_delay_seconds(guint short_lives);
 /* µs that the restart of the VM, whose domain `domid` has ended by itself, must still wait (0:
- * none). Remembers; the memory goes with the process. */
-gint64 vm_restart_wait(struct vm_world *world, const char *vm, gint64 domid);
-/* The VM was halted, or is gone. */
-void vm_restart_forget(const struct vm_world *world, const char *vm);
+ * none; -1: an error, the store takes no writes).  Remembers, over a restart of the daemon too. */
+gint64 vm_restart_wait(const struct vm_world *world, const char *vm, gint64 domid, GError **error);
+/* The VM is halted within txn: what its guests did does not count any more. */
+void vm_restart_forget(const struct vm_world *world, struct txn *txn, const char *vm);
 
 /* --- reconcile.c --- */
 
