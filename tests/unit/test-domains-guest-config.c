@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "xapid/domains/argument.h"
 #include "xapid/domains/guest-config.h"
+#include "xapid/domains/verb-args.h"
 #include "xapid/domains/kernel-file.h"
 
 #define UUID "aaaaaaaa-0000-4000-8000-000000000001"

@@ -1,8 +1,6 @@
-/* What a caller may ask for: checks of uuids, operation ids and of a guest's config.
- *
- * The checks are those of lib/peer/org.xapid.Domains1.xml; both the parent and the worker make
- * them, since neither trusts who asks.  Every refusal is INVALID_VALUE [argument, value], but for
- * what is known and not built: NOT_IMPLEMENTED.  Pure functions, any thread. */
+/* What a guest is built from, checked as lib/peer/org.xapid.Domains1.xml says.  Every refusal is
+ * INVALID_VALUE [argument, value], but for what is known and not built: NOT_IMPLEMENTED.  Pure
+ * functions, any thread. */
 #ifndef XAPID_DOMAINS_GUEST_CONFIG_H
 #define XAPID_DOMAINS_GUEST_CONFIG_H
 
@@ -33,19 +31,11 @@ struct guest_config {
     GVariant *platform; /* a{ss} */
 };
 
-bool uuid_check(const char *uuid, GError **error);
-bool op_id_check(const char *op_id, GError **error);
-
 /* `args` is the a{sv} of create. */
 bool guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **error);
 void guest_config_clear(struct guest_config *config);
 typedef struct guest_config guest_config;
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(guest_config, guest_config_clear)
-
-/* Arguments of shutdown: how "poweroff" or "reboot", timeout in seconds. */
-bool shutdown_args_parse(GVariant *args, bool *ret_reboot, int *ret_timeout, GError **error);
-/* That a verb is known and its arguments, of any verb, hold. */
-bool verb_check(const char *verb, const char *uuid, GVariant *args, GError **error);
 
 const char *guest_type_name(enum guest_type type);
 

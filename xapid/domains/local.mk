@@ -1,6 +1,7 @@
 # xapid-domains, and its parts once more as a library for the tests.
 noinst_LIBRARIES += libdomains.a
 libdomains_a_SOURCES = \
+	xapid/domains/argument.c xapid/domains/argument.h \
 	xapid/domains/backend.c xapid/domains/backend.h \
 	xapid/domains/domains.h \
 	xapid/domains/guest-config.c xapid/domains/guest-config.h \
@@ -13,6 +14,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/sim.c xapid/domains/sim-command.c \
 	xapid/domains/sim-world.c xapid/domains/sim-world.h \
 	xapid/domains/service.c xapid/domains/service.h \
+	xapid/domains/verb-args.c xapid/domains/verb-args.h \
 	xapid/domains/verbs.c xapid/domains/verbs.h \
 	xapid/domains/worker.c xapid/domains/worker.h xapid/domains/events.c
 

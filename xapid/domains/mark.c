@@ -12,7 +12,7 @@
 
 #include "lib/error.h"
 #include "xapid/domains/domains.h"
-#include "xapid/domains/guest-config.h"
+#include "xapid/domains/argument.h"
 
 static void
 set_error(GError **error, const char *what)

@@ -6,7 +6,8 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "xapid/domains/domains.h"
-#include "xapid/domains/guest-config.h"
+#include "xapid/domains/argument.h"
+#include "xapid/domains/verb-args.h"
 #include "xapid/domains/outcome.h"
 
 /* Moved by operation_move () alone:

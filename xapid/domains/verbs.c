@@ -6,8 +6,10 @@
 #include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/log.h"
+#include "xapid/domains/argument.h"
 #include "xapid/domains/mark.h"
 #include "xapid/domains/message.h"
+#include "xapid/domains/verb-args.h"
 
 static GVariant *
 no_result(void)
