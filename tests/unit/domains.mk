@@ -19,8 +19,14 @@ tests_unit_test_domains_guest_config_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
 
 check_PROGRAMS += tests/unit/test-domains-verbs
 TESTS += tests/unit/test-domains-verbs
-tests_unit_test_domains_verbs_SOURCES = tests/unit/test-domains-verbs.c
+verbs_fixture = tests/unit/verbs-fixture.c tests/unit/verbs-fixture.h
+tests_unit_test_domains_verbs_SOURCES = tests/unit/test-domains-verbs.c $(verbs_fixture)
 tests_unit_test_domains_verbs_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-domains-live
+TESTS += tests/unit/test-domains-live
+tests_unit_test_domains_live_SOURCES = tests/unit/test-domains-live.c $(verbs_fixture)
+tests_unit_test_domains_live_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
 
 EXTRA_DIST += tests/sim/domains-on-xen.sh
 if WITH_XEN

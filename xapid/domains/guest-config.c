@@ -110,7 +110,8 @@ static const struct argument_key config_keys[] = {
     {"vcpus", "i", true},         {"kernel", "s", true},
     {"ramdisk", "s", false},      {"cmdline", "s", false},
     {"name_label", "s", false},   {"xenstore", "a{ss}", false},
-    {"platform", "a{ss}", false},
+    {"platform", "a{ss}", false}, {"weight", "i", false},
+    {"cap", "i", false},          {"cpus", "ai", false},
 };
 
 static bool
@@ -142,6 +143,48 @@ numbers_check(const struct guest_config *config, GError **error)
     return true;
 }
 
+static bool
+cpus_check(GVariant *cpus, GError **error)
+{
+    gsize n = g_variant_n_children(cpus);
+
+    if (n < 1 || n > CONFIG_CPU_MAX + 1)
+        return argument_refuse_int(error, "cpus", (int64_t)n);
+    for (gsize i = 0; i < n; i++) {
+        int cpu;
+        g_variant_get_child(cpus, i, "i", &cpu);
+        if (cpu < 0 || cpu > CONFIG_CPU_MAX)
+            return argument_refuse_int(error, "cpus", cpu);
+    }
+    return true;
+}
+
+bool
+guest_sched_parse(GVariant *args, struct guest_sched *ret_sched, GError **error)
+{
+    struct guest_sched sched = {.weight = 0, .cap = -1};
+
+    if (g_variant_lookup(args, "weight", "i", &sched.weight) &&
+        (sched.weight < 1 || sched.weight > CONFIG_WEIGHT_MAX))
+        return argument_refuse_int(error, "weight", sched.weight);
+    if (g_variant_lookup(args, "cap", "i", &sched.cap) &&
+        (sched.cap < 0 || sched.cap > 100 * CONFIG_VCPUS_MAX))
+        return argument_refuse_int(error, "cap", sched.cap);
+    sched.cpus = g_variant_lookup_value(args, "cpus", G_VARIANT_TYPE("ai"));
+    if (sched.cpus && !cpus_check(sched.cpus, error)) {
+        guest_sched_clear(&sched);
+        return false;
+    }
+    *ret_sched = sched;
+    return true;
+}
+
+void
+guest_sched_clear(struct guest_sched *sched)
+{
+    g_clear_pointer(&sched->cpus, g_variant_unref);
+}
+
 bool
 guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **error)
 {
@@ -166,7 +209,8 @@ guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **err
     if (!config.platform)
         config.platform = g_variant_ref_sink(g_variant_new("a{ss}", NULL));
 
-    if (!type_parse(type, &config.type, error) || !numbers_check(&config, error) ||
+    if (!guest_sched_parse(args, &config.sched, error) || !type_parse(type, &config.type, error) ||
+        !numbers_check(&config, error) ||
         !file_name_check("kernel", kernel, /* optional= */ false, error) ||
         !file_name_check("ramdisk", ramdisk, /* optional= */ true, error) ||
         !map_check("xenstore", config.xenstore, xenstore_key_ok, error) ||
@@ -195,4 +239,5 @@ guest_config_clear(struct guest_config *config)
     g_clear_pointer(&config->name_label, g_free);
     g_clear_pointer(&config->xenstore, g_variant_unref);
     g_clear_pointer(&config->platform, g_variant_unref);
+    guest_sched_clear(&config->sched);
 }

@@ -18,12 +18,23 @@
 #define CONFIG_KEY_MAX 128                    /* bytes */
 #define CONFIG_VALUE_MAX 1024                 /* bytes */
 
+#define CONFIG_WEIGHT_MAX 65535
+#define CONFIG_CPU_MAX 4095 /* the highest number of a physical CPU */
+
 enum guest_type { GUEST_PV, GUEST_PVH, GUEST_HVM };
+
+/* How the hypervisor schedules a guest. */
+struct guest_sched {
+    int weight;     /* relative to other guests; 0: not given */
+    int cap;        /* percent of one physical CPU, 0: as much as there is; -1: not given */
+    GVariant *cpus; /* ai: the physical CPUs it may run on; NULL: not given */
+};
 
 struct guest_config {
     enum guest_type type;
     int64_t memory_static_max, memory_target; /* bytes, whole KiB */
     int vcpus_max, vcpus;
+    struct guest_sched sched;
     char *kernel, *ramdisk; /* plain file names; ramdisk "" = none */
     char *cmdline;
     char *name_label;   /* cleaned and cut to CONFIG_NAME_MAX */
@@ -36,6 +47,10 @@ bool guest_config_parse(GVariant *args, struct guest_config *ret_config, GError 
 void guest_config_clear(struct guest_config *config);
 typedef struct guest_config guest_config;
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(guest_config, guest_config_clear)
+
+/* The keys weight i, cap i and cpus ai of an a{sv}. */
+bool guest_sched_parse(GVariant *args, struct guest_sched *ret_sched, GError **error);
+void guest_sched_clear(struct guest_sched *sched);
 
 const char *guest_type_name(enum guest_type type);
 

@@ -18,6 +18,25 @@ struct backend_ctx {
 /* A failed libxl call as an error: the one table between its codes and XenAPI's. */
 bool libxl_failed(struct backend_ctx *ctx, int rc, const char *call, GError **error);
 
+/* HOST_NOT_ENOUGH_FREE_MEMORY [needed, available] in bytes unless so much is free. */
+bool libxl_memory_is_free(struct backend_ctx *ctx, uint64_t need_kb, GError **error);
+
+/* Builds a domain, from the stream behind the header of an image when that is not -1. */
+bool libxl_create(struct backend_ctx *ctx, libxl_domain_config *config, int image, int *ret_domid,
+                  GError **error);
+
+/* --- libxl-image.c --- */
+
+bool libxl_restore(struct backend_ctx *ctx, const char *uuid, int image, int *ret_domid,
+                   GError **error);
+bool libxl_backend_save(struct backend_ctx *ctx, const struct domain_info *info, int fd,
+                        GError **error);
+bool libxl_backend_resume(struct backend_ctx *ctx, int domid, GError **error);
+
+bool libxl_backend_adjust(struct backend_ctx *ctx, const struct domain_info *info,
+                          const struct adjustment *wanted, GError **error);
+bool libxl_backend_signal(struct backend_ctx *ctx, int domid, enum guest_trigger trigger, char key,
+                          GError **error);
 bool libxl_backend_list(struct backend_ctx *ctx, const char *uuid, GPtrArray **ret_domains,
                         GError **error);
 bool libxl_backend_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GError **error);

@@ -77,8 +77,8 @@ libxl_backend_open(const struct backend_options *options, GError **error)
     return ctx;
 }
 
-static bool
-memory_is_free(struct backend_ctx *ctx, uint64_t need_kb, GError **error)
+bool
+libxl_memory_is_free(struct backend_ctx *ctx, uint64_t need_kb, GError **error)
 {
     uint64_t free_kb = 0;
     int rc = libxl_get_free_memory(ctx->ctx, &free_kb);
@@ -93,31 +93,42 @@ memory_is_free(struct backend_ctx *ctx, uint64_t need_kb, GError **error)
     return false;
 }
 
-static bool
-create(struct backend_ctx *ctx, libxl_domain_config *config, int *ret_domid, GError **error)
+bool
+libxl_create(struct backend_ctx *ctx, libxl_domain_config *config, int image, int *ret_domid,
+             GError **error)
 {
     uint32_t domid = INVALID_DOMID;
     uint64_t need_kb = 0;
+    libxl_domain_restore_params params;
     int rc;
 
     rc = libxl_domain_need_memory(ctx->ctx, config, INVALID_DOMID, &need_kb);
     if (rc)
         return libxl_failed(ctx, rc, "libxl_domain_need_memory", error);
-    if (!memory_is_free(ctx, need_kb, error))
+    if (!libxl_memory_is_free(ctx, need_kb, error))
         return false;
-    rc = libxl_domain_create_new(ctx->ctx, config, &domid, NULL, NULL);
+    if (image < 0) {
+        rc = libxl_domain_create_new(ctx->ctx, config, &domid, NULL, NULL);
+    } else {
+        libxl_domain_restore_params_init(&params);
+        params.stream_version = 2;
+        rc = libxl_domain_create_restore(ctx->ctx, config, &domid, image, -1, &params, NULL, NULL);
+        libxl_domain_restore_params_dispose(&params);
+    }
     if (rc == 0) {
         *ret_domid = (int)domid;
         return true;
     }
     /* Another build may have taken the memory since: then that is the reason. */
-    return (rc == ERROR_ABORTED || memory_is_free(ctx, need_kb, error)) &&
-           libxl_failed(ctx, rc, "libxl_domain_create_new", error);
+    return (rc == ERROR_ABORTED || libxl_memory_is_free(ctx, need_kb, error)) &&
+           libxl_failed(ctx, rc,
+                        image < 0 ? "libxl_domain_create_new" : "libxl_domain_create_restore",
+                        error);
 }
 
 static bool
-libxl_backend_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,
-                    int *ret_domid, GError **error)
+build_new(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,
+          int *ret_domid, GError **error)
 {
     g_autofree char *kernel_path = NULL, *ramdisk_path = NULL;
     int kernel = -1, ramdisk = -1;
@@ -139,7 +150,7 @@ libxl_backend_build(struct backend_ctx *ctx, const char *uuid, const struct gues
     char *json = libxl_domain_config_to_json(ctx->ctx, &config);
     log_debug("building %s", json ? json : "");
     free(json);
-    ok = create(ctx, &config, ret_domid, error);
+    ok = libxl_create(ctx, &config, -1, ret_domid, error);
 out:
     libxl_domain_config_dispose(&config);
     if (kernel >= 0)
@@ -147,6 +158,14 @@ out:
     if (ramdisk >= 0)
         close(ramdisk);
     return ok;
+}
+
+static bool
+libxl_backend_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,
+                    int image, int *ret_domid, GError **error)
+{
+    return image < 0 ? build_new(ctx, uuid, guest, ret_domid, error)
+                     : libxl_restore(ctx, uuid, image, ret_domid, error);
 }
 
 static bool
@@ -231,6 +250,10 @@ const struct backend backend_libxl = {
     .unpause = libxl_backend_unpause,
     .pause = libxl_backend_pause,
     .shutdown = libxl_backend_shutdown,
+    .adjust = libxl_backend_adjust,
+    .signal = libxl_backend_signal,
+    .save = libxl_backend_save,
+    .resume = libxl_backend_resume,
     .destroy = libxl_backend_destroy,
     .abort = libxl_backend_abort,
     .watch = libxl_backend_watch,

@@ -5,6 +5,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/backend.c xapid/domains/backend.h \
 	xapid/domains/domains.h \
 	xapid/domains/guest-config.c xapid/domains/guest-config.h \
+	xapid/domains/image.c xapid/domains/image.h \
 	xapid/domains/kernel-file.c xapid/domains/kernel-file.h \
 	xapid/domains/mark.c xapid/domains/mark.h \
 	xapid/domains/message.c xapid/domains/message.h \
@@ -15,7 +16,8 @@ libdomains_a_SOURCES = \
 	xapid/domains/sim-world.c xapid/domains/sim-world.h \
 	xapid/domains/service.c xapid/domains/service.h \
 	xapid/domains/verb-args.c xapid/domains/verb-args.h \
-	xapid/domains/verbs.c xapid/domains/verbs.h \
+	xapid/domains/verbs.c xapid/domains/verbs.h xapid/domains/verbs-internal.h \
+	xapid/domains/verbs-image.c xapid/domains/verbs-live.c \
 	xapid/domains/worker.c xapid/domains/worker.h xapid/domains/events.c
 
 pkglibexec_PROGRAMS += xapid-domains
@@ -27,7 +29,8 @@ libdomainslibxl_a_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
 libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl.c xapid/domains/libxl-internal.h \
 	xapid/domains/libxl-config.c xapid/domains/libxl-config.h \
-	xapid/domains/libxl-list.c \
+	xapid/domains/libxl-image.c \
+	xapid/domains/libxl-list.c xapid/domains/libxl-live.c \
 	xapid/domains/libxl-log.c xapid/domains/libxl-log.h \
 	xapid/domains/libxl-record.c xapid/domains/libxl-record.h \
 	xapid/domains/libxl-watch.c

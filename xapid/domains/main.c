@@ -56,6 +56,13 @@ run_dir(void)
     return app.sim_dir ? app.sim_dir : DOMAINS_RUN_DIR;
 }
 
+static char *
+images_dir(void)
+{
+    return app.sim_dir ? g_build_filename(app.sim_dir, "images", NULL)
+                       : g_strdup(DOMAINS_IMAGES_DIR);
+}
+
 static const struct backend *
 backend(void)
 {
@@ -71,10 +78,12 @@ backend(void)
 static int
 child_main(void)
 {
+    g_autofree char *images = images_dir();
     struct child_options options = {
         .backend = backend(),
         .backend_options = {.sim_dir = app.sim_dir, .kernels_dir = -1},
         .run_dir = run_dir(),
+        .images_dir = images,
     };
     const char *kernels = app.kernels ? app.kernels : app.sim_dir ? NULL : DOMAINS_KERNELS_DIR;
 

@@ -27,6 +27,68 @@ shutdown_args_parse(GVariant *args, bool *ret_reboot, int *ret_timeout, GError *
     return true;
 }
 
+bool
+adjust_args_parse(GVariant *args, struct adjustment *ret_adjustment, GError **error)
+{
+    static const struct argument_key keys[] = {{"vcpus", "i", false},
+                                               {"memory_target", "x", false},
+                                               {"weight", "i", false},
+                                               {"cap", "i", false},
+                                               {"cpus", "ai", false}};
+    struct adjustment wanted = {0};
+
+    if (!argument_keys_check("args", args, keys, G_N_ELEMENTS(keys), error))
+        return false;
+    if (g_variant_n_children(args) == 0)
+        return argument_refuse(error, "args", "adjust");
+    if (g_variant_lookup(args, "vcpus", "i", &wanted.vcpus) &&
+        (wanted.vcpus < 1 || wanted.vcpus > CONFIG_VCPUS_MAX))
+        return argument_refuse_int(error, "vcpus", wanted.vcpus);
+    if (g_variant_lookup(args, "memory_target", "x", &wanted.memory_target) &&
+        (wanted.memory_target < CONFIG_MEMORY_MIN || wanted.memory_target > CONFIG_MEMORY_MAX))
+        return argument_refuse_int(error, "memory_target", wanted.memory_target);
+    if (!guest_sched_parse(args, &wanted.sched, error))
+        return false;
+    wanted.memory_target &= ~(int64_t)1023;
+    *ret_adjustment = wanted;
+    return true;
+}
+
+void
+adjustment_clear(struct adjustment *wanted)
+{
+    guest_sched_clear(&wanted->sched);
+}
+
+bool
+signal_args_parse(GVariant *args, enum guest_trigger *ret_trigger, char *ret_key, GError **error)
+{
+    static const char *const triggers[] = {
+        [TRIGGER_NMI] = "nmi",     [TRIGGER_RESET] = "reset", [TRIGGER_INIT] = "init",
+        [TRIGGER_POWER] = "power", [TRIGGER_SLEEP] = "sleep", [TRIGGER_S3RESUME] = "s3resume"};
+    static const struct argument_key keys[] = {{"sysrq", "s", false}, {"trigger", "s", false}};
+    const char *text;
+
+    if (!argument_keys_check("args", args, keys, G_N_ELEMENTS(keys), error))
+        return false;
+    if (g_variant_n_children(args) != 1)
+        return argument_refuse(error, "args", "signal");
+    if (g_variant_lookup(args, "sysrq", "&s", &text)) {
+        if (!g_ascii_isalnum(text[0]) || text[1])
+            return argument_refuse(error, "sysrq", text);
+        *ret_trigger = TRIGGER_SYSRQ;
+        *ret_key = text[0];
+        return true;
+    }
+    g_variant_lookup(args, "trigger", "&s", &text);
+    for (enum guest_trigger i = TRIGGER_NMI; i < G_N_ELEMENTS(triggers); i++)
+        if (g_str_equal(text, triggers[i])) {
+            *ret_trigger = i;
+            return true;
+        }
+    return argument_refuse(error, "trigger", text);
+}
+
 static bool
 create_check(GVariant *args, GError **error)
 {
@@ -53,6 +115,23 @@ destroy_check(GVariant *args, GError **error)
 }
 
 static bool
+adjust_check(GVariant *args, GError **error)
+{
+    g_auto(adjustment) wanted = {0};
+
+    return adjust_args_parse(args, &wanted, error);
+}
+
+static bool
+signal_check(GVariant *args, GError **error)
+{
+    enum guest_trigger trigger;
+    char key;
+
+    return signal_args_parse(args, &trigger, &key, error);
+}
+
+static bool
 no_args_check(GVariant *args, GError **error)
 {
     return argument_keys_check("args", args, NULL, 0, error);
@@ -63,9 +142,12 @@ static const struct {
     int timeout_s;
     bool (*check)(GVariant *args, GError **error); /* NULL: no verb of Start */
 } verbs[] = {
-    {"create", TIMEOUT_CREATE_S, create_check},    {"destroy", TIMEOUT_DESTROY_S, destroy_check},
-    {"pause", TIMEOUT_QUICK_S, no_args_check},     {"unpause", TIMEOUT_QUICK_S, no_args_check},
-    {"shutdown", TIMEOUT_QUICK_S, shutdown_check}, {"recover", TIMEOUT_DESTROY_S, NULL},
+    {"create", TIMEOUT_CREATE_S, create_check},  {"destroy", TIMEOUT_DESTROY_S, destroy_check},
+    {"pause", TIMEOUT_QUICK_S, no_args_check},   {"unpause", TIMEOUT_QUICK_S, no_args_check},
+    {"adjust", TIMEOUT_QUICK_S, adjust_check},   {"signal", TIMEOUT_QUICK_S, signal_check},
+    {"restore", TIMEOUT_SAVE_S, create_check},   {"save", TIMEOUT_SAVE_S, no_args_check},
+    {"discard", TIMEOUT_QUICK_S, no_args_check}, {"shutdown", TIMEOUT_QUICK_S, shutdown_check},
+    {"recover", TIMEOUT_DESTROY_S, NULL},
 };
 
 bool

@@ -17,6 +17,7 @@
 #include "lib/faults.h"
 #include "lib/log.h"
 #include "xapid/domains/domains.h"
+#include "xapid/domains/image.h"
 #include "xapid/domains/mark.h"
 #include "xapid/domains/message.h"
 #include "xapid/domains/verbs.h"
@@ -115,6 +116,9 @@ worker_open(struct worker *w, const struct child_options *options, GError **erro
     w->verbs.backend = options->backend;
     w->verbs.marks = marks_open(options->run_dir, error);
     if (w->verbs.marks < 0)
+        return false;
+    w->verbs.images = images_open(options->images_dir, error);
+    if (w->verbs.images < 0)
         return false;
     w->verbs.ctx = options->backend->open(&options->backend_options, error);
     if (!w->verbs.ctx)

@@ -1,0 +1,89 @@
+/* Suspending a domain into an image, and taking that back; see verbs.h.
+ *
+ * While a save runs there is a part; when it has ended well there is the image, and the domain is
+ * shut down with reason "suspend" until it is destroyed.  The image goes before its guest runs
+ * again, so that no guest is ever continued twice from one. */
+#include "config.h"
+
+#include <unistd.h>
+
+#include "lib/faults.h"
+#include "lib/log.h"
+#include "xapid/domains/image.h"
+#include "xapid/domains/verbs-internal.h"
+
+static bool
+is_suspended(const struct domain_info *info)
+{
+    return info && info->state == DOMAIN_SHUTDOWN && info->reason == REASON_SUSPEND;
+}
+
+/* Lets a guest that was suspended go on where it is. */
+static bool
+go_on(struct verbs *v, const char *uuid, GError **error)
+{
+    struct domain_info *info = NULL;
+    bool ok;
+
+    if (!verbs_find(v, uuid, &info, error))
+        return false;
+    ok = !is_suspended(info) || v->backend->resume(v->ctx, info->domid, error);
+    domain_info_free(info);
+    return ok;
+}
+
+bool
+verbs_undo_save(struct verbs *v, const char *uuid, GError **error)
+{
+    if (!image_is_partial(v->images, uuid))
+        return true;
+    log_info("the suspend of %s did not end: its guest goes on", uuid);
+    return go_on(v, uuid, error) && image_discard_part(v->images, uuid, error);
+}
+
+static bool
+save(struct verbs *v, const struct domain_info *info, GError **error)
+{
+    int fd = image_create(v->images, info->uuid, error);
+    bool ok;
+
+    if (fd < 0)
+        return false;
+    ok = FAULT_POINT("save.before", error) && v->backend->save(v->ctx, info, fd, error) &&
+         FAULT_POINT("save.after", error) && image_commit(v->images, info->uuid, fd, error);
+    close(fd);
+    return ok;
+}
+
+bool
+verb_save(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error)
+{
+    struct domain_info *info = NULL;
+    g_autoptr(GError) undoing = NULL;
+    bool ok = true;
+
+    if (!verbs_undo_save(v, uuid, error) || !verbs_find(v, uuid, &info, error))
+        return false;
+    if (info && info->state == DOMAIN_RUNNING) {
+        ok = save(v, info, error);
+        if (!ok && !verbs_undo_save(v, uuid, &undoing))
+            log_warning("%s stays suspended until its next operation: %s", uuid, undoing->message);
+    } else if ((info && !is_suspended(info)) || !image_exists(v->images, uuid)) {
+        ok = verbs_bad_power_state(error, uuid, "running",
+                                   info ? domain_power_state(info) : "halted");
+    }
+    domain_info_free(info);
+    if (ok)
+        *ret_result = verbs_no_result();
+    return ok;
+}
+
+bool
+verb_discard(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error)
+{
+    if (!FAULT_POINT("discard.before", error) || !image_discard(v->images, uuid, error) ||
+        !FAULT_POINT("discard.after", error) || !go_on(v, uuid, error))
+        return false;
+    *ret_result = verbs_no_result();
+    return true;
+}
