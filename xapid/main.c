@@ -156,9 +156,9 @@ on_signal(void *data)
     return G_SOURCE_CONTINUE;
 }
 
-static const struct call_impl *const call_tables[] = {calls_auth,    calls_event, calls_host,
-                                                      calls_pool,    calls_role,  calls_session,
-                                                      calls_subject, calls_task,  calls_vm};
+static const struct call_impl *const call_tables[] = {
+    calls_auth,    calls_event, calls_host, calls_pool,         calls_role,        calls_session,
+    calls_subject, calls_task,  calls_vm,   calls_vm_lifecycle, calls_vm_resources};
 
 static void
 start_api(struct app *app)

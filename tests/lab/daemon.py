@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from api import LAB, WAIT, client, connect, console, dom0, domids, guest, until
+from api import LAB, WAIT, client, connect, console, dom0, domids, guest, run_scenario, ticks, until
 from host import Client, Failure
 
 
@@ -162,12 +162,6 @@ def alone(name, address, password):
     x.VM.destroy(vm)
 
 
-def ticks(name, uuid):
-    """(number, seconds) of each tick that a guest has printed, in order."""
-    return [(int(number), float(at))
-            for number, at in re.findall(r"TICK (\d+) ([\d.]+) [\d.]+\r?\n", console(name, uuid))]
-
-
 def kills(name, address, password):
     """Killing any of our programs disturbs no guest."""
     x = client(address, password)
@@ -279,16 +273,4 @@ def addresses(name, address, password):
     x.VM.destroy(vm)
 
 
-def clear(name, address, password):
-    """Ends what a scenario that failed left."""
-    x = client(address, password)
-    for vm, record in x.VM.get_all_records().items():
-        if record["is_control_domain"]:
-            continue
-        if record["power_state"] != "Halted":
-            x.VM.hard_shutdown(vm)
-        x.VM.destroy(vm)
-
-
-clear(*sys.argv[2:])
-globals()[sys.argv[1]](*sys.argv[2:])
+run_scenario(globals())

@@ -140,12 +140,34 @@ test_suspend_and_resume(struct verbs_fixture *f, gconstpointer data)
     verbs_assert_runs(f, "discard", UUID, "op-5");
     verbs_assert_runs(f, "discard", UUID, "op-5");
     g_assert_cmpint(domain(f).state, ==, DOMAIN_PAUSED);
+    verbs_assert_runs(f, "continue", UUID, "op-5"); /* nothing to take back */
     verbs_assert_runs(f, "unpause", UUID, "op-6");
     verbs_assert_runs(f, "destroy", UUID, "op-7");
     gone = verbs_run_text(f, "restore", UUID, "op-8", NULL);
     g_assert_cmpstr(gone, ==, "SUSPEND_IMAGE_NOT_ACCESSIBLE [" UUID "]");
     g_assert_cmpint(verbs_domid_of(f, UUID), ==, -1);
     g_assert_null(mark_get(f->verbs.marks, UUID));
+}
+
+/* A save is taken back while the domain is there; without it the image stays. */
+static void
+test_continue(struct verbs_fixture *f, gconstpointer data)
+{
+    (void)data;
+    start(f);
+    verbs_assert_runs(f, "save", UUID, "op-2");
+    verbs_assert_runs(f, "continue", UUID, "op-3");
+    g_assert_cmpint(domain(f).state, ==, DOMAIN_RUNNING);
+    g_assert_false(image_exists(f->verbs.images, UUID));
+    verbs_assert_runs(f, "save", UUID, "op-4");
+    verbs_assert_runs(f, "destroy", UUID, "op-5");
+    verbs_assert_runs(f, "continue", UUID, "op-6");
+    g_assert_true(image_exists(f->verbs.images, UUID));
+    /* Whoever lets a restored guest run, its image goes first. */
+    verbs_assert_runs(f, "restore", UUID, "op-7");
+    g_assert_true(image_exists(f->verbs.images, UUID));
+    verbs_assert_runs(f, "unpause", UUID, "op-8");
+    g_assert_false(image_exists(f->verbs.images, UUID));
 }
 
 /* A guest that does not answer goes on, and there is no image. */
@@ -217,6 +239,7 @@ main(int argc, char **argv)
         {"signal", test_signal},
         {"refused-arguments", test_refused_arguments},
         {"suspend-and-resume", test_suspend_and_resume},
+        {"continue", test_continue},
         {"refused-suspend", test_refused_suspend},
         {"broken-save", test_broken_save},
         {"bad-image", test_bad_image},

@@ -117,6 +117,30 @@ test_running(struct bed *bed, const void *data)
                 "clean_reboot: domain.shutdown=reboot domain.destroy domain.create domain.unpause");
     assert_plan(vm_plan_reboot(world, bed->vm, false, NULL),
                 "hard_reboot: domain.destroy domain.create domain.unpause (interrupts)");
+    assert_plan(vm_plan_suspend(world, bed->vm, NULL), "suspend: domain.save domain.destroy");
+    assert_plan(vm_plan_signal(world, bed->vm, "send_sysrq", "sysrq", "h", NULL),
+                "send_sysrq: domain.signal");
+    const struct vm_memory memory = {0, 0, 64 << 20, 64 << 20};
+    assert_plan(vm_plan_balloon(world, bed->vm, "changing_dynamic_range", &memory, NULL),
+                "changing_dynamic_range: domain.adjust record");
+    assert_refused(vm_plan_resume(world, bed->vm, false, &error), "VM_BAD_POWER_STATE");
+}
+
+static void
+test_suspended(struct bed *bed, const void *data)
+{
+    const struct vm_world *world = &bed->world;
+
+    (void)data;
+    set_text_field(bed, "power_state", "Suspended");
+    assert_plan(vm_plan_resume(world, bed->vm, false, NULL),
+                "resume: domain.restore image.discard domain.unpause");
+    assert_plan(vm_plan_resume(world, bed->vm, true, NULL), "resume: domain.restore image.discard");
+    assert_plan(vm_plan_shutdown(world, bed->vm, false, NULL),
+                "hard_shutdown: image.discard (interrupts)");
+    assert_refused(vm_plan_start(world, bed->vm, false, &error), "VM_BAD_POWER_STATE");
+    assert_refused(vm_plan_suspend(world, bed->vm, &error), "VM_BAD_POWER_STATE");
+    assert_refused(vm_plan_shutdown(world, bed->vm, true, &error), "VM_BAD_POWER_STATE");
 }
 
 static void
@@ -198,7 +222,9 @@ static const struct {
     {"Halted", NULL, "", NULL, NULL, "", NULL},
     {"Running", NULL, "", NULL, NULL, "", "Halted"},
     {"Paused", NULL, "", NULL, NULL, "", "Halted"},
-    {"Suspended", NULL, "", NULL, NULL, "", NULL},
+    {"Suspended", NULL, "", NULL, NULL, "", "Halted"}, /* its image is gone */
+    {"Suspended", "suspended", "", NULL, NULL, "", "Suspended"},
+    {"Running", "suspended", "", NULL, NULL, "", "Suspended"},
     {"Running", "running", "", NULL, NULL, "", "Running"},
     {"Running", "paused", "", NULL, NULL, "", "Paused"},
     {"Paused", "running", "", NULL, NULL, "", "Running"},
@@ -327,6 +353,7 @@ main(int argc, char **argv)
         {"halted", test_halted},
         {"running", test_running},
         {"paused", test_paused},
+        {"suspended", test_suspended},
         {"refusals", test_refusals},
         {"text", test_text},
         {"looks", test_looks},

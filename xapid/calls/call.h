@@ -187,6 +187,7 @@ GVariant *generic_record(struct api *api, const char *ref);
 /* --- the class files: one table each, ending with name == NULL --- */
 
 extern const struct call_impl calls_auth[], calls_event[], calls_host[], calls_pool[], calls_role[],
-    calls_session[], calls_subject[], calls_task[], calls_vm[];
+    calls_session[], calls_subject[], calls_task[], calls_vm[], calls_vm_lifecycle[],
+    calls_vm_resources[];
 
 #endif

@@ -12,7 +12,9 @@ libcalls_a_SOURCES = \
 	xapid/calls/session.c \
 	xapid/calls/subject.c \
 	xapid/calls/task.c \
-	xapid/calls/vm.c
+	xapid/calls/vm.c \
+	xapid/calls/vm-lifecycle.c \
+	xapid/calls/vm-resources.c
 xapid/calls/hostd.$(OBJEXT): lib/peer/host1.h
 
 # The seam between http/ and calls/.

@@ -1,13 +1,10 @@
-/* Class VM: making and removing records, the lifecycle, and the settings with rules of their own.
- */
+/* Class VM: making and removing records, questions, and the settings with rules of their own. */
 #include "config.h"
 
 #include <string.h>
 
 #include "lib/error.h"
 #include "xapid/calls/call.h"
-
-#define MIN_MEMORY (4 * 1024 * 1024ll) /* bytes; less builds no guest */
 
 /* ---- create and destroy ---- */
 
@@ -21,32 +18,6 @@ get_int(GVariant *fields, const char *name, gint64 otherwise)
 }
 
 static bool
-check_memory(gint64 static_min, gint64 dynamic_min, gint64 dynamic_max, gint64 static_max,
-             GError **error)
-{
-    if (0 <= static_min && static_min <= dynamic_min && dynamic_min <= dynamic_max &&
-        dynamic_max <= static_max)
-        return true;
-    api_error_set(error, "MEMORY_CONSTRAINT_VIOLATION",
-                  "0 <= memory_static_min <= memory_dynamic_min <= memory_dynamic_max <= "
-                  "memory_static_max",
-                  NULL);
-    return false;
-}
-
-static bool
-check_vcpus(gint64 at_startup, gint64 max, GError **error)
-{
-    g_autofree char *text = NULL;
-
-    if (1 <= at_startup && at_startup <= max && max <= VM_MAX_VCPUS)
-        return true;
-    text = g_strdup_printf("%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT, at_startup, max);
-    api_error_set(error, "INVALID_VALUE", "VCPUs", text, NULL);
-    return false;
-}
-
-static bool
 check_new_vm(GVariant *fields, GError **error)
 {
     gint64 static_max = get_int(fields, "memory_static_max", 0);
@@ -56,13 +27,11 @@ check_new_vm(GVariant *fields, GError **error)
     gint64 max = get_int(fields, "VCPUs_max", 1);
     gint64 at_startup = get_int(fields, "VCPUs_at_startup", max);
 
-    if (static_max < MIN_MEMORY) {
-        g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, static_max);
-        api_error_set(error, "INVALID_VALUE", "memory_static_max", text, NULL);
-        return false;
-    }
-    return check_memory(static_min, dynamic_min, dynamic_max, static_max, error) &&
-           check_vcpus(at_startup, max, error);
+    const struct vm_memory memory = {.static_min = static_min,
+                                     .dynamic_min = dynamic_min,
+                                     .dynamic_max = dynamic_max,
+                                     .static_max = static_max};
+    return vm_check_memory(&memory, error) && vm_check_vcpus(at_startup, max, error);
 }
 
 /* MAC addresses are made from other_config's mac_seed; a record that brings none gets its own. */
@@ -198,93 +167,6 @@ destroy(struct call *call)
     call_commit(call, txn, NULL);
 }
 
-/* ---- the lifecycle ---- */
-
-static void
-start(struct call *call)
-{
-    GError *error = NULL;
-    struct plan *plan = vm_plan_start(call->api->vm, call_ref(call, 0), call_bool(call, 1), &error);
-
-    call_run_plan(call, plan, error);
-}
-
-static void
-start_on(struct call *call)
-{
-    GError *error = NULL;
-    struct plan *plan = NULL;
-
-    if (g_str_equal(call_ref(call, 1), call->api->host))
-        plan = vm_plan_start(call->api->vm, call_ref(call, 0), call_bool(call, 2), &error);
-    else
-        api_error_set(&error, "HANDLE_INVALID", "host", call_ref(call, 1), NULL);
-    call_run_plan(call, plan, error);
-}
-
-static void
-run_plan(struct call *call,
-         struct plan *(*make)(const struct vm_world *world, const char *vm, GError **error))
-{
-    GError *error = NULL;
-    struct plan *plan = make(call->api->vm, call_ref(call, 0), &error);
-
-    call_run_plan(call, plan, error);
-}
-
-static void
-pause_vm(struct call *call)
-{
-    run_plan(call, vm_plan_pause);
-}
-
-static void
-unpause_vm(struct call *call)
-{
-    run_plan(call, vm_plan_unpause);
-}
-
-/* A clean shutdown or reboot that is under way gives way to it: the plan interrupts. */
-static void
-hard(struct call *call,
-     struct plan *(*make)(const struct vm_world *world, const char *vm, bool clean, GError **error))
-{
-    GError *error = NULL;
-    struct plan *plan = make(call->api->vm, call_ref(call, 0), false, &error);
-
-    call_run_plan(call, plan, error);
-}
-
-static void
-hard_shutdown(struct call *call)
-{
-    hard(call, vm_plan_shutdown);
-}
-
-static void
-hard_reboot(struct call *call)
-{
-    hard(call, vm_plan_reboot);
-}
-
-static void
-clean_shutdown(struct call *call)
-{
-    GError *error = NULL;
-    struct plan *plan = vm_plan_shutdown(call->api->vm, call_ref(call, 0), true, &error);
-
-    call_run_plan(call, plan, error);
-}
-
-static void
-clean_reboot(struct call *call)
-{
-    GError *error = NULL;
-    struct plan *plan = vm_plan_reboot(call->api->vm, call_ref(call, 0), true, &error);
-
-    call_run_plan(call, plan, error);
-}
-
 /* A template becomes a VM.  Disks are made with storage; a template that asks for some waits. */
 static void
 provision(struct call *call)
@@ -361,182 +243,25 @@ assert_operation_valid(struct call *call)
 
 /* ---- settings ---- */
 
-static bool
-must_be_halted(struct call *call)
-{
-    g_autofree char *state = model_get_string(call->api->model, call_ref(call, 0), "power_state");
-
-    if (g_str_equal(state, "Halted"))
-        return true;
-    g_autofree char *actual = g_ascii_strdown(state, -1);
-    call_fail_code(call, "VM_BAD_POWER_STATE", call_ref(call, 0), "halted", actual, NULL);
-    return false;
-}
-
-static gint64
-vm_int(struct call *call, const char *field)
-{
-    return model_get_int(call->api->model, call_ref(call, 0), field);
-}
-
-struct memory {
-    gint64 static_min, dynamic_min, dynamic_max, static_max;
-};
-
-static struct memory
-memory_of(struct call *call)
-{
-    const struct memory memory = {
-        vm_int(call, "memory_static_min"), vm_int(call, "memory_dynamic_min"),
-        vm_int(call, "memory_dynamic_max"), vm_int(call, "memory_static_max")};
-    return memory;
-}
-
-/* All limits together; a live change comes with ballooning, so the VM must be halted. */
-static void
-write_memory(struct call *call, struct memory memory)
-{
-    const char *vm = call_ref(call, 0);
-    GError *error = NULL;
-    struct txn *txn;
-
-    if (!must_be_halted(call))
-        return;
-    if (!check_memory(memory.static_min, memory.dynamic_min, memory.dynamic_max, memory.static_max,
-                      &error)) {
-        call_fail(call, error);
-        return;
-    }
-    if (!(txn = call_begin(call)))
-        return;
-    txn_set_value(txn, vm, "memory_static_min", g_variant_new_int64(memory.static_min));
-    txn_set_value(txn, vm, "memory_dynamic_min", g_variant_new_int64(memory.dynamic_min));
-    txn_set_value(txn, vm, "memory_dynamic_max", g_variant_new_int64(memory.dynamic_max));
-    txn_set_value(txn, vm, "memory_static_max", g_variant_new_int64(memory.static_max));
-    call_commit(call, txn, NULL);
-}
-
-static void
-set_memory_limits(struct call *call)
-{
-    const struct memory memory = {.static_min = call_int(call, 1),
-                                  .static_max = call_int(call, 2),
-                                  .dynamic_min = call_int(call, 3),
-                                  .dynamic_max = call_int(call, 4)};
-    write_memory(call, memory);
-}
-
-static void
-set_memory(struct call *call)
-{
-    struct memory memory = memory_of(call);
-
-    memory.dynamic_min = memory.dynamic_max = memory.static_max = call_int(call, 1);
-    write_memory(call, memory);
-}
-
-static void
-set_memory_static_range(struct call *call)
-{
-    struct memory memory = memory_of(call);
-
-    memory.static_min = call_int(call, 1);
-    memory.static_max = call_int(call, 2);
-    write_memory(call, memory);
-}
-
-static void
-set_memory_dynamic_range(struct call *call)
-{
-    struct memory memory = memory_of(call);
-
-    memory.dynamic_min = call_int(call, 1);
-    memory.dynamic_max = call_int(call, 2);
-    write_memory(call, memory);
-}
-
-static void
-set_one_memory(struct call *call)
-{
-    struct memory memory = memory_of(call);
-    gint64 value = call_int(call, 1);
-
-    if (g_str_equal(call->message->name, "set_memory_static_min"))
-        memory.static_min = value;
-    else if (g_str_equal(call->message->name, "set_memory_static_max"))
-        memory.static_max = value;
-    else if (g_str_equal(call->message->name, "set_memory_dynamic_min"))
-        memory.dynamic_min = value;
-    else
-        memory.dynamic_max = value;
-    write_memory(call, memory);
-}
-
-static void
-write_vcpus(struct call *call, gint64 at_startup, gint64 max)
-{
-    const char *vm = call_ref(call, 0);
-    GError *error = NULL;
-    struct txn *txn;
-
-    if (!must_be_halted(call))
-        return;
-    if (!check_vcpus(at_startup, max, &error)) {
-        call_fail(call, error);
-        return;
-    }
-    if (!(txn = call_begin(call)))
-        return;
-    txn_set_value(txn, vm, "VCPUs_at_startup", g_variant_new_int64(at_startup));
-    txn_set_value(txn, vm, "VCPUs_max", g_variant_new_int64(max));
-    call_commit(call, txn, NULL);
-}
-
-static void
-set_vcpus_max(struct call *call)
-{
-    write_vcpus(call, vm_int(call, "VCPUs_at_startup"), call_int(call, 1));
-}
-
-static void
-set_vcpus_at_startup(struct call *call)
-{
-    write_vcpus(call, call_int(call, 1), vm_int(call, "VCPUs_max"));
-}
-
 static void
 set_when_halted(struct call *call)
 {
-    if (must_be_halted(call))
+    GError *error = NULL;
+
+    if (vm_must_be_halted(call->api->model, call_ref(call, 0), &error))
         generic_write_field(call);
+    else
+        call_fail(call, error);
 }
 
 const struct call_impl calls_vm[] = {
     {"VM.create", create},
     {"VM.destroy", destroy},
-    {"VM.start", start},
-    {"VM.start_on", start_on},
-    {"VM.pause", pause_vm},
-    {"VM.unpause", unpause_vm},
-    {"VM.clean_shutdown", clean_shutdown},
-    {"VM.clean_reboot", clean_reboot},
-    {"VM.hard_shutdown", hard_shutdown},
-    {"VM.hard_reboot", hard_reboot},
     {"VM.provision", provision},
     {"VM.update_allowed_operations", update_allowed_operations},
     {"VM.get_possible_hosts", get_possible_hosts},
     {"VM.assert_can_boot_here", assert_can_boot_here},
     {"VM.assert_operation_valid", assert_operation_valid},
-    {"VM.set_memory_limits", set_memory_limits},
-    {"VM.set_memory", set_memory},
-    {"VM.set_memory_static_range", set_memory_static_range},
-    {"VM.set_memory_dynamic_range", set_memory_dynamic_range},
-    {"VM.set_memory_static_min", set_one_memory},
-    {"VM.set_memory_static_max", set_one_memory},
-    {"VM.set_memory_dynamic_min", set_one_memory},
-    {"VM.set_memory_dynamic_max", set_one_memory},
-    {"VM.set_VCPUs_max", set_vcpus_max},
-    {"VM.set_VCPUs_at_startup", set_vcpus_at_startup},
     {"VM.set_domain_type", set_when_halted},
     {"VM.set_HVM_boot_policy", set_when_halted},
     {"VM.set_actions_after_crash", generic_write_field},

@@ -13,7 +13,13 @@
 #include "xapid/domains/guest-config.h"
 #include "xapid/domains/verb-args.h"
 
-enum domain_state { DOMAIN_RUNNING, DOMAIN_PAUSED, DOMAIN_SHUTDOWN, DOMAIN_DYING };
+enum domain_state {
+    DOMAIN_RUNNING,
+    DOMAIN_PAUSED,
+    DOMAIN_SHUTDOWN,
+    DOMAIN_DYING,
+    DOMAIN_SUSPENDED, /* an image alone; no backend tells it */
+};
 enum shutdown_reason {
     REASON_NONE,
     REASON_POWEROFF,

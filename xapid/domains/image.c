@@ -107,33 +107,55 @@ image_discard(int images, const char *uuid, GError **error)
 {
     if (!image_discard_part(images, uuid, error))
         return false;
-    if (unlinkat(images, uuid, 0) < 0 && errno != ENOENT)
-        return fail(error, "image of a domain");
+    if (unlinkat(images, uuid, 0) < 0)
+        return errno == ENOENT || fail(error, "image of a domain");
     /* A guest that has gone on must never be started again from where it was. */
-    if (fsync(images) < 0)
-        return fail(error, "folder of images");
-    return true;
+    return fsync(images) == 0 || fail(error, "folder of images");
 }
 
-GPtrArray *
-images_partial(int images)
+static bool
+is_uuid(const char *name, const char *suffix)
 {
-    GPtrArray *uuids = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *uuid = g_strndup(name, UUID_LENGTH);
+
+    return strlen(name) >= UUID_LENGTH && g_str_equal(name + UUID_LENGTH, suffix) &&
+           uuid_check(uuid, NULL);
+}
+
+static GPtrArray *
+list(int images, const char *suffix, GError **error)
+{
+    g_autoptr(GPtrArray) uuids = g_ptr_array_new_with_free_func(g_free);
     int fd = openat(images, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
 
     if (!dir) {
+        fail(error, "folder of images");
         if (fd >= 0)
             close(fd);
-        return uuids;
+        return NULL;
     }
-    while ((entry = readdir(dir))) {
-        g_autofree char *uuid = g_strndup(entry->d_name, UUID_LENGTH);
-        if (g_str_has_suffix(entry->d_name, PART_SUFFIX) &&
-            strlen(entry->d_name) == UUID_LENGTH + strlen(PART_SUFFIX) && uuid_check(uuid, NULL))
-            g_ptr_array_add(uuids, g_steal_pointer(&uuid));
+    errno = 0;
+    while ((entry = readdir(dir)))
+        if (is_uuid(entry->d_name, suffix))
+            g_ptr_array_add(uuids, g_strndup(entry->d_name, UUID_LENGTH));
+    if (errno) {
+        fail(error, "folder of images");
+        g_clear_pointer(&uuids, g_ptr_array_unref);
     }
     closedir(dir);
-    return uuids;
+    return g_steal_pointer(&uuids);
+}
+
+GPtrArray *
+images_list(int images, GError **error)
+{
+    return list(images, "", error);
+}
+
+GPtrArray *
+images_partial(int images, GError **error)
+{
+    return list(images, PART_SUFFIX, error);
 }

@@ -22,7 +22,8 @@ bool image_is_partial(int images, const char *uuid);
 /* Removes image and part; that there is none is fine. */
 bool image_discard(int images, const char *uuid, GError **error);
 bool image_discard_part(int images, const char *uuid, GError **error);
-/* The uuids of all parts. */
-GPtrArray *images_partial(int images);
+/* The uuids of all images, and of all parts; NULL when the folder cannot be read. */
+GPtrArray *images_list(int images, GError **error);
+GPtrArray *images_partial(int images, GError **error);
 
 #endif

@@ -36,7 +36,7 @@ has_string(GVariant *domain, const char *key, const char *value)
     return domain && g_variant_lookup(domain, key, "&s", &text) && g_str_equal(text, value);
 }
 
-/* The domain that is not dying, of `domid` unless that is -1. */
+/* The domain that is there and not dying, of `domid` unless that is -1. */
 static GVariant *
 find(GPtrArray *parts, int domid)
 {
@@ -49,7 +49,8 @@ find(GPtrArray *parts, int domid)
         int id = -1;
 
         g_variant_lookup(domain, "domid", "i", &id);
-        if (!has_string(domain, "state", "dying") && (domid < 0 || id == domid))
+        if (!has_string(domain, "state", "dying") && !has_string(domain, "state", "suspended") &&
+            (domid < 0 || id == domid))
             return domain;
         g_variant_unref(domain);
     }
@@ -93,6 +94,8 @@ outcome_of(const char *verb, const char *op_id, GPtrArray *parts, GVariant **ret
     /* One that did not end was undone by the recovery: then the guest runs. */
     if (g_str_equal(verb, "save"))
         return has_string(domain, "state", "shutdown") && has_string(domain, "reason", "suspend");
+    if (g_str_equal(verb, "continue"))
+        return !has_string(domain, "state", "shutdown");
     if (g_str_equal(verb, "adjust") || g_str_equal(verb, "signal") || g_str_equal(verb, "discard"))
         return false; /* cannot be told from here */
     if (g_str_equal(verb, "pause"))

@@ -317,7 +317,6 @@ sim_adjust(struct backend_ctx *ctx, const struct domain_info *info, const struct
             domain->weight = wanted->sched.weight;
         if (wanted->sched.cap >= 0)
             domain->cap = wanted->sched.cap;
-        world_set_state(ctx->world, domain, domain->state, domain->reason);
     }
     world_unlock(ctx->world);
     if (!domain)

@@ -79,10 +79,28 @@ verb_save(struct verbs *v, const char *uuid, GVariant **ret_result, GError **err
 }
 
 bool
+verb_continue(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error)
+{
+    struct domain_info *info = NULL;
+    bool ok = true;
+
+    if (!verbs_undo_save(v, uuid, error) || !verbs_find(v, uuid, &info, error))
+        return false;
+    /* Without its domain the image is all that is left of the guest. */
+    if (is_suspended(info))
+        ok = image_discard(v->images, uuid, error) && FAULT_POINT("continue.before", error) &&
+             v->backend->resume(v->ctx, info->domid, error);
+    domain_info_free(info);
+    if (ok)
+        *ret_result = verbs_no_result();
+    return ok;
+}
+
+bool
 verb_discard(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error)
 {
     if (!FAULT_POINT("discard.before", error) || !image_discard(v->images, uuid, error) ||
-        !FAULT_POINT("discard.after", error) || !go_on(v, uuid, error))
+        !FAULT_POINT("discard.after", error))
         return false;
     *ret_result = verbs_no_result();
     return true;

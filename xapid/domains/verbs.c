@@ -222,7 +222,7 @@ verb_switch(struct verbs *v, const char *uuid, bool run, GVariant **ret_result, 
     if (verbs_is_half_built(info, mark) || (info->state != from && info->state != to))
         ok = verbs_bad_power_state(error, uuid, expected, "halted");
     else if (info->state == from && run)
-        ok = FAULT_POINT("unpause.before", error) &&
+        ok = image_discard(v->images, uuid, error) && FAULT_POINT("unpause.before", error) &&
              v->backend->unpause(v->ctx, info->domid, error) && FAULT_POINT("unpause.after", error);
     else if (info->state == from)
         ok = FAULT_POINT("pause.before", error) && v->backend->pause(v->ctx, info->domid, error) &&
@@ -277,13 +277,33 @@ domains_result(struct verbs *v, GPtrArray *domains, guint from, guint to)
 }
 
 static bool
+add_suspended(struct verbs *v, const char *uuid, GPtrArray *domains, GError **error)
+{
+    g_autoptr(GPtrArray) images = images_list(v->images, error);
+
+    for (guint i = 0; images && i < images->len; i++) {
+        if (uuid && !g_str_equal(images->pdata[i], uuid))
+            continue;
+        struct domain_info *info = g_new0(struct domain_info, 1);
+        info->domid = -1;
+        info->state = DOMAIN_SUSPENDED;
+        info->ours = true;
+        info->name = g_strdup("");
+        info->op_id = g_strdup("");
+        g_strlcpy(info->uuid, images->pdata[i], sizeof info->uuid);
+        g_ptr_array_add(domains, info);
+    }
+    return images != NULL;
+}
+
+static bool
 verb_list(struct verbs *v, const char *uuid, verbs_part_fn part, void *data, GVariant **ret_result,
           GError **error)
 {
     g_autoptr(GPtrArray) domains = NULL;
     guint from = 0;
 
-    if (!v->backend->list(v->ctx, uuid, &domains, error))
+    if (!v->backend->list(v->ctx, uuid, &domains, error) || !add_suspended(v, uuid, domains, error))
         return false;
     for (; domains->len - from > MESSAGE_LIST_DOMAINS; from += MESSAGE_LIST_DOMAINS)
         if (!part(domains_result(v, domains, from, from + MESSAGE_LIST_DOMAINS), data, error))
@@ -319,8 +339,10 @@ verb_recover(struct verbs *v, const char *uuid, GError **error)
         return finish_dying(v, uuid, error) && clean_up(v, uuid, error) &&
                verbs_undo_save(v, uuid, error);
     g_autoptr(GPtrArray) uuids = marks_list(v->marks);
-    g_autoptr(GPtrArray) saved = images_partial(v->images);
-    g_ptr_array_extend_and_steal(uuids, g_steal_pointer(&saved));
+    GPtrArray *saved = images_partial(v->images, error);
+    if (!saved)
+        return false;
+    g_ptr_array_extend_and_steal(uuids, saved);
     for (guint i = 0; i < uuids->len; i++) {
         g_autoptr(GError) one = NULL;
         /* One that resists must not keep the others from being served. */
@@ -374,6 +396,8 @@ verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id
         return verb_signal(v, uuid, args, ret_result, error);
     if (g_str_equal(verb, "save"))
         return verb_save(v, uuid, ret_result, error);
+    if (g_str_equal(verb, "continue"))
+        return verb_continue(v, uuid, ret_result, error);
     if (g_str_equal(verb, "discard"))
         return verb_discard(v, uuid, ret_result, error);
     return verb_switch(v, uuid, g_str_equal(verb, "unpause"), ret_result, error);

@@ -67,8 +67,17 @@ vm_domain_config(const struct model *model, const char *vm, const char *guest_ke
     gint64 memory_max = model_get_int(model, vm, "memory_static_max");
     gint64 memory_target = model_get_int(model, vm, "memory_dynamic_max");
 
+    g_auto(GVariantDict) sched = G_VARIANT_DICT_INIT(NULL);
+    if (!vm_sched_args(model, vm, &sched, error))
+        return NULL;
+    g_autoptr(GVariant) scheduling = g_variant_ref_sink(g_variant_dict_end(&sched));
+
     GVariantBuilder config;
     g_variant_builder_init(&config, G_VARIANT_TYPE("a{sv}"));
+    for (gsize i = 0; i < g_variant_n_children(scheduling); i++) {
+        g_autoptr(GVariant) entry = g_variant_get_child_value(scheduling, i);
+        g_variant_builder_add_value(&config, entry);
+    }
     g_variant_builder_add(&config, "{sv}", "type", g_variant_new_string(type));
     g_variant_builder_add(&config, "{sv}", "memory_static_max", g_variant_new_int64(memory_max));
     g_variant_builder_add(&config, "{sv}", "memory_target",

@@ -10,29 +10,6 @@
 
 static gboolean look_now(void *data);
 
-/* The domain of `uuid` in aa{sv}, one that is not dying before one that is; NULL: none. */
-static GVariant *
-find_domain(GVariant *domains, const char *uuid)
-{
-    GVariantIter iter;
-    GVariant *domain, *found = NULL;
-
-    g_variant_iter_init(&iter, domains);
-    while ((domain = g_variant_iter_next_value(&iter))) {
-        const char *its_uuid, *state;
-        if (!g_variant_lookup(domain, "uuid", "&s", &its_uuid) || !g_str_equal(its_uuid, uuid) ||
-            !g_variant_lookup(domain, "state", "&s", &state) ||
-            (found && g_str_equal(state, "dying"))) {
-            g_variant_unref(domain);
-            continue;
-        }
-        if (found)
-            g_variant_unref(found);
-        found = domain;
-    }
-    return found;
-}
-
 static bool
 submit_plan(struct vm_world *world, const char *vm, struct plan *plan, GError **error)
 {
@@ -83,7 +60,7 @@ surveyed(const GError *error, GVariant *domains, void *data)
 
     if (!error && model_has(world->model, vm_class(), vm)) {
         g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
-        g_autoptr(GVariant) domain = find_domain(domains, uuid);
+        g_autoptr(GVariant) domain = vm_find_domain(domains, uuid);
         const char *power_state = vm_observed_state(domain);
         gint32 domid = -1;
         if (domain)
@@ -156,7 +133,7 @@ static void
 look_at(struct vm_world *world, const char *vm, GVariant *domains)
 {
     g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
-    g_autoptr(GVariant) domain = find_domain(domains, uuid);
+    g_autoptr(GVariant) domain = vm_find_domain(domains, uuid);
     g_autoptr(GError) error = NULL;
     const char *power_state;
     gint32 domid = -1;

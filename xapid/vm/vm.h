@@ -11,6 +11,9 @@
 
 #define VM_SHUTDOWN_TIMEOUT_SECONDS 1200 /* clean shutdown and reboot; as XAPI has it */
 #define VM_MAX_VCPUS 64
+#define VM_MIN_MEMORY (4 * 1024 * 1024ll) /* bytes; less builds no guest */
+#define VM_MAX_CPUS 4096                  /* physical ones that a mask may name */
+#define VM_MAX_WEIGHT 65535
 
 /* What the steps need of the process; owned by main. */
 struct vm_world {
@@ -40,6 +43,27 @@ bool vm_knows(const char *operation);
  * OPERATION_NOT_ALLOWED. */
 bool vm_may(const struct model *model, const char *vm, const char *operation, GError **error);
 
+/* --- limits.c --- */
+
+struct vm_memory {
+    gint64 static_min, dynamic_min, dynamic_max, static_max; /* bytes */
+};
+
+/* INVALID_VALUE, MEMORY_CONSTRAINT_VIOLATION. */
+bool vm_check_memory(const struct vm_memory *memory, GError **error);
+bool vm_check_vcpus(gint64 at_startup, gint64 max, GError **error);
+/* VM_BAD_POWER_STATE [vm, halted, actual]. */
+bool vm_must_be_halted(const struct model *model, const char *vm, GError **error);
+/* Of the keys of VCPUs_params: does the hypervisor know it (weight, cap, mask)?  Other keys are
+ * kept and mean nothing. */
+bool vm_sched_key(const char *key);
+/* Adds one of those, or all of the record, to arguments of the verbs create and adjust: weight,
+ * cap, cpus.  INVALID_VALUE [VCPUs_params:key, value]. */
+bool vm_sched_add(GVariantDict *args, const char *key, const char *value, GError **error);
+bool vm_sched_args(const struct model *model, const char *vm, GVariantDict *args, GError **error);
+/* An a{ss} with one key set, floating. */
+GVariant *vm_map_with(GVariant *map, const char *key, const char *value);
+
 /* --- config.c --- */
 
 /* The configuration of org.xapid.Domains1's create, from the record: a{sv}, floating. INVALID_VALUE
@@ -67,14 +91,36 @@ struct plan *vm_plan_shutdown(const struct vm_world *world, const char *vm, bool
                               GError **error);
 struct plan *vm_plan_reboot(const struct vm_world *world, const char *vm, bool clean,
                             GError **error);
+struct plan *vm_plan_suspend(const struct vm_world *world, const char *vm, GError **error);
+struct plan *vm_plan_resume(const struct vm_world *world, const char *vm, bool paused,
+                            GError **error);
+/* change: arguments of the verb adjust; record: the VM's fields once it is done.  Both a{sv}, sunk.
+ */
+struct plan *vm_plan_adjust(const struct vm_world *world, const char *vm, const char *operation,
+                            GVariant *change, GVariant *record, GError **error);
+/* Moves a guest's balloon to the range's upper end; the record follows. */
+struct plan *vm_plan_balloon(const struct vm_world *world, const char *vm, const char *operation,
+                             const struct vm_memory *memory, GError **error);
+/* Halted, when `domains` (of List) has no domain of it: VM_BAD_POWER_STATE [vm, halted, actual]. */
+struct plan *vm_plan_power_state_reset(const struct vm_world *world, const char *vm,
+                                       GVariant *domains, GError **error);
+/* key and value: the argument of the verb signal. */
+struct plan *vm_plan_signal(const struct vm_world *world, const char *vm, const char *operation,
+                            const char *key, const char *value, GError **error);
 
 /* What to do about a domain as List has it (NULL: there is none); the power state to record when
  * nothing needs doing.  NULL and no error: leave everything. */
 struct plan *vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain,
                                const char **ret_power_state);
 
-/* The power state of a domain as List has it (NULL: there is none): Halted, Paused or Running; NULL
- * while it is changing. */
+/* The entry of List's domains that counts for a uuid; NULL: none. */
+GVariant *vm_find_domain(GVariant *domains, const char *uuid);
+/* The memory that a VM's domain has, of List's domains; VM_BAD_POWER_STATE when it has none. */
+bool vm_memory_actual(const struct vm_world *world, const char *vm, GVariant *domains,
+                      gint64 *ret_bytes, GError **error);
+bool vm_state_has_domain(const char *power_state);
+
+/* The power state of a domain as List has it (NULL: there is none); NULL while it is changing. */
 const char *vm_observed_state(GVariant *domain);
 
 /* --- steps.c --- */
