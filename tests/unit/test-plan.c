@@ -92,8 +92,9 @@ test_halted(struct bed *bed, const void *data)
     const struct vm_world *world = &bed->world;
 
     (void)data;
-    assert_plan(vm_plan_start(world, bed->vm, false, NULL), "start: domain.create domain.unpause");
-    assert_plan(vm_plan_start(world, bed->vm, true, NULL), "start: domain.create");
+    assert_plan(vm_plan_start(world, bed->vm, "start", false, NULL),
+                "start: domain.create domain.unpause");
+    assert_plan(vm_plan_start(world, bed->vm, "start", true, NULL), "start: domain.create");
     assert_refused(vm_plan_pause(world, bed->vm, &error), "VM_BAD_POWER_STATE");
     assert_refused(vm_plan_unpause(world, bed->vm, &error), "VM_BAD_POWER_STATE");
     assert_refused(vm_plan_shutdown(world, bed->vm, false, &error), "VM_BAD_POWER_STATE");
@@ -107,7 +108,7 @@ test_running(struct bed *bed, const void *data)
 
     (void)data;
     set_text_field(bed, "power_state", "Running");
-    assert_refused(vm_plan_start(world, bed->vm, false, &error), "VM_BAD_POWER_STATE");
+    assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "VM_BAD_POWER_STATE");
     assert_plan(vm_plan_pause(world, bed->vm, NULL), "pause: domain.pause");
     assert_plan(vm_plan_shutdown(world, bed->vm, true, NULL),
                 "clean_shutdown: domain.shutdown=poweroff domain.destroy");
@@ -123,7 +124,7 @@ test_running(struct bed *bed, const void *data)
     const struct vm_memory memory = {0, 0, 64 << 20, 64 << 20};
     assert_plan(vm_plan_balloon(world, bed->vm, "changing_dynamic_range", &memory, NULL),
                 "changing_dynamic_range: domain.adjust record");
-    assert_refused(vm_plan_resume(world, bed->vm, false, &error), "VM_BAD_POWER_STATE");
+    assert_refused(vm_plan_resume(world, bed->vm, "resume", false, &error), "VM_BAD_POWER_STATE");
 }
 
 static void
@@ -133,12 +134,13 @@ test_suspended(struct bed *bed, const void *data)
 
     (void)data;
     set_text_field(bed, "power_state", "Suspended");
-    assert_plan(vm_plan_resume(world, bed->vm, false, NULL),
+    assert_plan(vm_plan_resume(world, bed->vm, "resume", false, NULL),
                 "resume: domain.restore image.discard domain.unpause");
-    assert_plan(vm_plan_resume(world, bed->vm, true, NULL), "resume: domain.restore image.discard");
+    assert_plan(vm_plan_resume(world, bed->vm, "resume", true, NULL),
+                "resume: domain.restore image.discard");
     assert_plan(vm_plan_shutdown(world, bed->vm, false, NULL),
                 "hard_shutdown: image.discard (interrupts)");
-    assert_refused(vm_plan_start(world, bed->vm, false, &error), "VM_BAD_POWER_STATE");
+    assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "VM_BAD_POWER_STATE");
     assert_refused(vm_plan_suspend(world, bed->vm, &error), "VM_BAD_POWER_STATE");
     assert_refused(vm_plan_shutdown(world, bed->vm, true, &error), "VM_BAD_POWER_STATE");
 }
@@ -163,22 +165,22 @@ test_refusals(struct bed *bed, const void *data)
 
     (void)data;
     set_text_field(bed, "PV_kernel", "../etc/passwd");
-    assert_refused(vm_plan_start(world, bed->vm, false, &error), "INVALID_VALUE");
+    assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "INVALID_VALUE");
     set_text_field(bed, "PV_kernel", "");
-    assert_refused(vm_plan_start(world, bed->vm, false, &error), "INVALID_VALUE");
+    assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "INVALID_VALUE");
     set_text_field(bed, "PV_kernel", "vmlinux");
     set_text_field(bed, "domain_type", "hvm");
-    assert_refused(vm_plan_start(world, bed->vm, false, &error), "NOT_IMPLEMENTED");
+    assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "NOT_IMPLEMENTED");
     set_text_field(bed, "domain_type", "pv");
     row_set(bed->model, bed->host, "enabled", g_variant_new_boolean(FALSE));
-    assert_refused(vm_plan_start(world, bed->vm, false, &error), "HOST_DISABLED");
+    assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "HOST_DISABLED");
 }
 
 /* A plan survives the journal. */
 static void
 test_text(struct bed *bed, const void *data)
 {
-    struct plan *plan = vm_plan_start(&bed->world, bed->vm, false, NULL);
+    struct plan *plan = vm_plan_start(&bed->world, bed->vm, "start", false, NULL);
 
     (void)data;
     g_assert_nonnull(plan);

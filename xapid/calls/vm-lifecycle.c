@@ -17,7 +17,8 @@ static void
 start(struct call *call)
 {
     GError *error = NULL;
-    struct plan *plan = vm_plan_start(call->api->vm, call_ref(call, 0), call_bool(call, 1), &error);
+    struct plan *plan = vm_plan_start(call->api->vm, call_ref(call, 0), call->message->name,
+                                      call_bool(call, 1), &error);
 
     call_run_plan(call, plan, error);
 }
@@ -29,7 +30,8 @@ start_on(struct call *call)
     struct plan *plan = NULL;
 
     if (is_this_host(call, call_ref(call, 1), &error))
-        plan = vm_plan_start(call->api->vm, call_ref(call, 0), call_bool(call, 2), &error);
+        plan = vm_plan_start(call->api->vm, call_ref(call, 0), call->message->name,
+                             call_bool(call, 2), &error);
     call_run_plan(call, plan, error);
 }
 
@@ -106,8 +108,8 @@ static void
 resume(struct call *call)
 {
     GError *error = NULL;
-    struct plan *plan =
-        vm_plan_resume(call->api->vm, call_ref(call, 0), call_bool(call, 1), &error);
+    struct plan *plan = vm_plan_resume(call->api->vm, call_ref(call, 0), call->message->name,
+                                       call_bool(call, 1), &error);
 
     call_run_plan(call, plan, error);
 }
@@ -119,7 +121,8 @@ resume_on(struct call *call)
     struct plan *plan = NULL;
 
     if (is_this_host(call, call_ref(call, 1), &error))
-        plan = vm_plan_resume(call->api->vm, call_ref(call, 0), call_bool(call, 2), &error);
+        plan = vm_plan_resume(call->api->vm, call_ref(call, 0), call->message->name,
+                              call_bool(call, 2), &error);
     call_run_plan(call, plan, error);
 }
 

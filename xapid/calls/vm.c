@@ -208,23 +208,20 @@ static void
 get_possible_hosts(struct call *call)
 {
     const char *const hosts[] = {call->api->host};
+    bool possible = vm_can_boot_here(call->api->vm, call_ref(call, 0), NULL);
 
-    call_return(call, g_variant_new_strv(hosts, 1));
+    call_return(call, g_variant_new_strv(hosts, possible ? 1 : 0));
 }
 
 static void
 assert_can_boot_here(struct call *call)
 {
     GError *error = NULL;
-    GVariant *config =
-        vm_domain_config(call->api->model, call_ref(call, 0), call->api->vm->guest_kernels, &error);
 
-    if (!config) {
+    if (!vm_can_boot_here(call->api->vm, call_ref(call, 0), &error))
         call_fail(call, error);
-        return;
-    }
-    g_variant_unref(g_variant_ref_sink(config));
-    call_return(call, NULL);
+    else
+        call_return(call, NULL);
 }
 
 static void

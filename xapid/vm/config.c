@@ -93,5 +93,5 @@ vm_domain_config(const struct model *model, const char *vm, const char *guest_ke
     g_variant_builder_add(&config, "{sv}", "xenstore",
                           vm_known_entries(model, vm, "xenstore_data"));
     g_variant_builder_add(&config, "{sv}", "platform", vm_known_entries(model, vm, "platform"));
-    return g_variant_builder_end(&config);
+    return g_variant_ref_sink(g_variant_builder_end(&config));
 }

@@ -10,7 +10,7 @@ static bool
 add_build(struct plan *plan, const char *step, const struct vm_world *world, const char *vm,
           GError **error)
 {
-    GVariant *config = vm_domain_config(world->model, vm, world->guest_kernels, error);
+    g_autoptr(GVariant) config = vm_domain_config(world->model, vm, world->guest_kernels, error);
 
     if (!config)
         return false;
@@ -38,14 +38,41 @@ add_shutdown(struct plan *plan, const char *how)
     plan_add(plan, "domain.shutdown", g_variant_dict_end(&args));
 }
 
-struct plan *
-vm_plan_start(const struct vm_world *world, const char *vm, bool paused, GError **error)
+/* What the build needs beyond the guest's own memory is for the hypervisor to say. */
+static bool
+host_has_memory(const struct vm_world *world, const char *vm, GError **error)
 {
-    if (!vm_may(world->model, vm, "start", error))
+    g_autofree char *metrics = model_get_string(world->model, world->host, "metrics");
+    gint64 needed = model_get_int(world->model, vm, "memory_dynamic_max");
+    gint64 available = model_get_int(world->model, metrics, "memory_free");
+
+    if (needed <= available)
+        return true;
+    g_autofree char *needed_text = g_strdup_printf("%" G_GINT64_FORMAT, needed);
+    g_autofree char *available_text = g_strdup_printf("%" G_GINT64_FORMAT, available);
+    api_error_set(error, "HOST_NOT_ENOUGH_FREE_MEMORY", needed_text, available_text, NULL);
+    return false;
+}
+
+bool
+vm_can_boot_here(const struct vm_world *world, const char *vm, GError **error)
+{
+    g_autofree char *state = model_get_string(world->model, vm, "power_state");
+    g_autoptr(GVariant) config = vm_domain_config(world->model, vm, world->guest_kernels, error);
+
+    return config && host_is_enabled(world, error) &&
+           (vm_state_has_domain(state) || host_has_memory(world, vm, error));
+}
+
+struct plan *
+vm_plan_start(const struct vm_world *world, const char *vm, const char *operation, bool paused,
+              GError **error)
+{
+    if (!vm_may(world->model, vm, operation, error))
         return NULL;
     if (!host_is_enabled(world, error))
         return NULL;
-    struct plan *plan = plan_new("start", vm);
+    struct plan *plan = plan_new(operation, vm);
     if (!add_build(plan, "domain.create", world, vm, error)) {
         plan_free(plan);
         return NULL;
@@ -108,11 +135,12 @@ vm_plan_suspend(const struct vm_world *world, const char *vm, GError **error)
 }
 
 struct plan *
-vm_plan_resume(const struct vm_world *world, const char *vm, bool paused, GError **error)
+vm_plan_resume(const struct vm_world *world, const char *vm, const char *operation, bool paused,
+               GError **error)
 {
-    if (!vm_may(world->model, vm, "resume", error) || !host_is_enabled(world, error))
+    if (!vm_may(world->model, vm, operation, error) || !host_is_enabled(world, error))
         return NULL;
-    struct plan *plan = plan_new("resume", vm);
+    struct plan *plan = plan_new(operation, vm);
     if (!add_build(plan, "domain.restore", world, vm, error)) {
         plan_free(plan);
         return NULL;

@@ -66,7 +66,7 @@ GVariant *vm_map_with(GVariant *map, const char *key, const char *value);
 
 /* --- config.c --- */
 
-/* The configuration of org.xapid.Domains1's create, from the record: a{sv}, floating. INVALID_VALUE
+/* The configuration of org.xapid.Domains1's create, from the record: a{sv}.  INVALID_VALUE
  * for what cannot be started, NOT_IMPLEMENTED for what is not there yet. */
 GVariant *vm_domain_config(const struct model *model, const char *vm, const char *guest_kernels,
                            GError **error);
@@ -83,8 +83,12 @@ bool vm_asks_for_disks(const struct model *model, const char *vm);
 
 /* --- plans.c; each pure, checking what it can; a new plan or NULL with an error --- */
 
-struct plan *vm_plan_start(const struct vm_world *world, const char *vm, bool paused,
-                           GError **error);
+/* May it start on this host, as far as the model can tell?  HOST_DISABLED,
+ * HOST_NOT_ENOUGH_FREE_MEMORY [needed, available], and what its record lacks. */
+bool vm_can_boot_here(const struct vm_world *world, const char *vm, GError **error);
+/* operation: "start" or "start_on"; "resume" or "resume_on". */
+struct plan *vm_plan_start(const struct vm_world *world, const char *vm, const char *operation,
+                           bool paused, GError **error);
 struct plan *vm_plan_pause(const struct vm_world *world, const char *vm, GError **error);
 struct plan *vm_plan_unpause(const struct vm_world *world, const char *vm, GError **error);
 struct plan *vm_plan_shutdown(const struct vm_world *world, const char *vm, bool clean,
@@ -92,8 +96,8 @@ struct plan *vm_plan_shutdown(const struct vm_world *world, const char *vm, bool
 struct plan *vm_plan_reboot(const struct vm_world *world, const char *vm, bool clean,
                             GError **error);
 struct plan *vm_plan_suspend(const struct vm_world *world, const char *vm, GError **error);
-struct plan *vm_plan_resume(const struct vm_world *world, const char *vm, bool paused,
-                            GError **error);
+struct plan *vm_plan_resume(const struct vm_world *world, const char *vm, const char *operation,
+                            bool paused, GError **error);
 /* change: arguments of the verb adjust; record: the VM's fields once it is done.  Both a{sv}, sunk.
  */
 struct plan *vm_plan_adjust(const struct vm_world *world, const char *vm, const char *operation,
