@@ -23,6 +23,11 @@ verbs_fixture = tests/unit/verbs-fixture.c tests/unit/verbs-fixture.h
 tests_unit_test_domains_verbs_SOURCES = tests/unit/test-domains-verbs.c $(verbs_fixture)
 tests_unit_test_domains_verbs_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
 
+check_PROGRAMS += tests/unit/test-domains-reserve
+TESTS += tests/unit/test-domains-reserve
+tests_unit_test_domains_reserve_SOURCES = tests/unit/test-domains-reserve.c
+tests_unit_test_domains_reserve_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
+
 check_PROGRAMS += tests/unit/test-domains-live
 TESTS += tests/unit/test-domains-live
 tests_unit_test_domains_live_SOURCES = tests/unit/test-domains-live.c $(verbs_fixture)

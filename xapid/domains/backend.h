@@ -51,6 +51,7 @@ struct host_info {
 
 struct backend_options {
     const char *sim_dir; /* the simulator's world */
+    int reserves;        /* of reserves_open () */
     int kernels_dir;     /* descriptor of the guest-kernel folder; -1: kernels are not looked at */
 };
 

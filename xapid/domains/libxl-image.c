@@ -132,7 +132,7 @@ libxl_restore(struct backend_ctx *ctx, const char *uuid, int image, int *ret_dom
         libxl_uuid_compare(&config.c_info.uuid, &wanted) != 0)
         api_error_set(error, "SUSPEND_IMAGE_NOT_ACCESSIBLE", uuid, NULL);
     else
-        ok = libxl_create(ctx, &config, image, ret_domid, error);
+        ok = libxl_create(ctx, uuid, &config, image, ret_domid, error);
     libxl_domain_config_dispose(&config);
     return ok;
 }

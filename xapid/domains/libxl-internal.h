@@ -12,18 +12,18 @@ struct backend_ctx {
     libxl_ctx *ctx;
     struct xs_handle *xs; /* for what libxl does not tell */
     struct libxl_log log;
-    int kernels_dir;
+    int kernels_dir, reserves;
 };
 
 /* A failed libxl call as an error: the one table between its codes and XenAPI's. */
 bool libxl_failed(struct backend_ctx *ctx, int rc, const char *call, GError **error);
 
-/* HOST_NOT_ENOUGH_FREE_MEMORY [needed, available] in bytes unless so much is free. */
-bool libxl_memory_is_free(struct backend_ctx *ctx, uint64_t need_kb, GError **error);
+/* Reserves memory for a domain that is built or grows: see reserve_take (). */
+int libxl_reserve(struct backend_ctx *ctx, const char *uuid, uint64_t need_kb, GError **error);
 
 /* Builds a domain, from the stream behind the header of an image when that is not -1. */
-bool libxl_create(struct backend_ctx *ctx, libxl_domain_config *config, int image, int *ret_domid,
-                  GError **error);
+bool libxl_create(struct backend_ctx *ctx, const char *uuid, libxl_domain_config *config, int image,
+                  int *ret_domid, GError **error);
 
 /* --- libxl-image.c --- */
 

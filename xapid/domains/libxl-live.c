@@ -5,6 +5,7 @@
 
 #include "lib/error.h"
 #include "xapid/domains/libxl-internal.h"
+#include "xapid/domains/reserve.h"
 
 static bool
 set_vcpus(struct backend_ctx *ctx, const struct domain_info *info, int vcpus, GError **error)
@@ -28,13 +29,14 @@ set_vcpus(struct backend_ctx *ctx, const struct domain_info *info, int vcpus, GE
 static bool
 set_memory(struct backend_ctx *ctx, const struct domain_info *info, int64_t target, GError **error)
 {
-    int64_t more = target - info->memory;
-    int rc;
+    uint64_t more = target > info->memory ? (uint64_t)(target - info->memory) / 1024 : 0;
+    int rc, reserved = libxl_reserve(ctx, info->uuid, more, error);
 
-    if (more > 0 && !libxl_memory_is_free(ctx, (uint64_t)more / 1024, error))
+    if (reserved < 0)
         return false;
     rc = libxl_set_memory_target(ctx->ctx, (uint32_t)info->domid, target / 1024, /* relative= */ 0,
                                  /* enforce= */ 1);
+    reserve_end(ctx->reserves, info->uuid, reserved);
     if (rc == ERROR_INVAL) {
         g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, target);
         api_error_set(error, "INVALID_VALUE", "memory_target", text, NULL);

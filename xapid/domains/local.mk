@@ -12,6 +12,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/operation.c xapid/domains/operation.h \
 	xapid/domains/outcome.c xapid/domains/outcome.h \
 	xapid/domains/pool.c xapid/domains/pool.h \
+	xapid/domains/reserve.c xapid/domains/reserve.h \
 	xapid/domains/sim.c xapid/domains/sim-command.c \
 	xapid/domains/sim-world.c xapid/domains/sim-world.h \
 	xapid/domains/service.c xapid/domains/service.h \

@@ -81,7 +81,7 @@ child_main(void)
     g_autofree char *images = images_dir();
     struct child_options options = {
         .backend = backend(),
-        .backend_options = {.sim_dir = app.sim_dir, .kernels_dir = -1},
+        .backend_options = {.sim_dir = app.sim_dir, .kernels_dir = -1, .reserves = -1},
         .run_dir = run_dir(),
         .images_dir = images,
     };

@@ -20,6 +20,7 @@
 #include "xapid/domains/image.h"
 #include "xapid/domains/mark.h"
 #include "xapid/domains/message.h"
+#include "xapid/domains/reserve.h"
 #include "xapid/domains/verbs.h"
 
 struct worker {
@@ -120,7 +121,11 @@ worker_open(struct worker *w, const struct child_options *options, GError **erro
     w->verbs.images = images_open(options->images_dir, error);
     if (w->verbs.images < 0)
         return false;
-    w->verbs.ctx = options->backend->open(&options->backend_options, error);
+    struct backend_options backend_options = options->backend_options;
+    backend_options.reserves = reserves_open(options->run_dir, error);
+    if (backend_options.reserves < 0)
+        return false;
+    w->verbs.ctx = options->backend->open(&backend_options, error);
     if (!w->verbs.ctx)
         return false;
     if (pthread_create(&thread, NULL, abort_thread, w) != 0) {
