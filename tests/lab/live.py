@@ -79,7 +79,7 @@ def continues(name, uuid):
 def suspend(kind, name, address, password):
     x = client(address, password)
     vm, uuid = started(name, x, kind)
-    image = f"/var/lib/xapid-domains/{uuid}"
+    image = f"/var/lib/xapid-domains/images/{uuid}"
     for paused in (False, True):
         began = time.monotonic()
         x.VM.suspend(vm)
@@ -94,13 +94,27 @@ def suspend(kind, name, address, password):
         if paused:
             assert x.VM.get_power_state(vm) == "Paused"
             x.VM.unpause(vm)
-        assert not dom0(name, "ls /var/lib/xapid-domains").split(), "the image is still there"
+        assert not dom0(name, "ls /var/lib/xapid-domains/images").split(), "the image is still there"
         continues(name, uuid)
     x.VM.clean_reboot(vm)
     until(lambda: console(name, uuid).count("LAB-GUEST-UP") == 2, "second boot")
     x.VM.suspend(vm)
     end(x, vm)
-    assert not dom0(name, "ls /var/lib/xapid-domains").split(), "the image outlives its VM"
+    assert not dom0(name, "ls /var/lib/xapid-domains/images").split(), "the image outlives its VM"
+
+
+def core(name, address, password):
+    """A guest that crashes leaves a core and is started again."""
+    x = client(address, password)
+    vm, uuid = started(name, x, "pvh", PV_args="console=hvc0 sysrq_always_enabled",
+                       actions_after_crash="coredump_and_restart")
+    domid = x.VM.get_domid(vm)
+    x.VM.send_sysrq(vm, "c")
+    until(lambda: x.VM.get_domid(vm) not in (domid, "-1") and x.VM.get_power_state(vm) == "Running",
+          "restart after a crash")
+    assert int(dom0(name, f"stat -c %s /var/lib/xapid-domains/cores/{uuid}")) > 64 * MIB
+    assert dom0(name, f"head -c 4 /var/lib/xapid-domains/cores/{uuid} | tail -c 3") == "ELF"
+    end(x, vm)
 
 
 def kills(name, address, password):

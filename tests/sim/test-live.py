@@ -184,6 +184,17 @@ def test_suspended_over_restarts_and_kills():
         assert not host.violations()
 
 
+def test_a_core_of_a_crashed_guest():
+    with Host() as host:
+        x = host.client()
+        for action, state in (("coredump_and_restart", "Running"), ("coredump_and_destroy", "Halted")):
+            vm = running(x, actions_after_crash=action)
+            uuid, domid = x.VM.get_uuid(vm), x.VM.get_domid(vm)
+            host.guest(f"crash {uuid}")
+            tap.wait_until(lambda: x.VM.get_domid(vm) != domid and x.VM.get_power_state(vm) == state, state)
+            assert (host.sim / "cores" / uuid).exists()
+
+
 def test_power_state_reset():
     with Host() as host:
         x = host.client()

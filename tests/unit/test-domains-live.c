@@ -228,6 +228,25 @@ test_bad_image(struct verbs_fixture *f, gconstpointer data)
     }
 }
 
+static void
+test_dump(struct verbs_fixture *f, gconstpointer data)
+{
+    g_autofree char *running = NULL, *gone = NULL;
+
+    (void)data;
+    start(f);
+    running = verbs_run_text(f, "dump", UUID, "op-2", NULL);
+    g_assert_cmpstr(running, ==, "VM_BAD_POWER_STATE [" UUID ", crashed, running]");
+    g_assert_true(world_command(f->world, "crash " UUID));
+    verbs_assert_runs(f, "dump", UUID, "op-3");
+    verbs_assert_runs(f, "dump", UUID, "op-4"); /* in place of the older one */
+    g_assert_true(image_exists(f->verbs.cores, UUID));
+    g_assert_false(image_is_partial(f->verbs.cores, UUID));
+    verbs_assert_runs(f, "destroy", UUID, "op-5");
+    gone = verbs_run_text(f, "dump", UUID, "op-6", NULL);
+    g_assert_cmpstr(gone, ==, "VM_BAD_POWER_STATE [" UUID ", crashed, halted]");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -243,6 +262,7 @@ main(int argc, char **argv)
         {"refused-suspend", test_refused_suspend},
         {"broken-save", test_broken_save},
         {"bad-image", test_bad_image},
+        {"dump", test_dump},
     };
 
     g_test_init(&argc, &argv, NULL);

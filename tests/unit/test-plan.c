@@ -241,8 +241,10 @@ static const struct {
     {"Running", "shutdown", "crash", "actions_after_crash", "destroy", off, NULL},
     {"Running", "shutdown", "crash", "actions_after_crash", "restart", again, NULL},
     {"Running", "shutdown", "crash", "actions_after_crash", "preserve", "", NULL},
-    {"Running", "shutdown", "crash", "actions_after_crash", "coredump_and_destroy", off, NULL},
-    {"Running", "shutdown", "crash", "actions_after_crash", "coredump_and_restart", again, NULL},
+    {"Running", "shutdown", "crash", "actions_after_crash", "coredump_and_destroy",
+     "hard_shutdown: domain.dump domain.destroy", NULL},
+    {"Running", "shutdown", "crash", "actions_after_crash", "coredump_and_restart",
+     "hard_reboot: domain.dump domain.destroy domain.create domain.unpause", NULL},
     {"Running", "shutdown", "crash", "actions_after_crash", "rename_restart", again, NULL},
 };
 

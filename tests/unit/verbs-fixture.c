@@ -25,8 +25,9 @@ verbs_set_up(struct verbs_fixture *f, gconstpointer data)
     g_assert_no_error(error);
     f->verbs.marks = marks_open(f->dir, &error);
     g_assert_no_error(error);
-    g_autofree char *images = g_build_filename(f->dir, "images", NULL);
-    f->verbs.images = images_open(images, &error);
+    f->verbs.images = images_open(f->dir, "images", &error);
+    g_assert_no_error(error);
+    f->verbs.cores = images_open(f->dir, "cores", &error);
     g_assert_no_error(error);
     f->verbs.aborted = &f->aborted;
     f->world = world_open(f->dir, &error);
@@ -36,7 +37,8 @@ verbs_set_up(struct verbs_fixture *f, gconstpointer data)
 void
 verbs_tear_down(struct verbs_fixture *f, gconstpointer data)
 {
-    static const char *const files[] = {"world", "violations", "control", "building", "images"};
+    static const char *const files[] = {"world",    "violations", "control",
+                                        "building", "images",     "cores"};
 
     (void)data;
     backend_sim.close(f->verbs.ctx);
@@ -44,6 +46,8 @@ verbs_tear_down(struct verbs_fixture *f, gconstpointer data)
     close(f->verbs.marks);
     g_assert_true(image_discard(f->verbs.images, UUID, NULL));
     close(f->verbs.images);
+    g_assert_true(image_discard(f->verbs.cores, UUID, NULL));
+    close(f->verbs.cores);
     world_free(f->world);
     for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
         g_autofree char *path = g_build_filename(f->dir, files[i], NULL);

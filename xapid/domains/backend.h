@@ -95,6 +95,8 @@ struct backend {
     bool (*save)(struct backend_ctx *ctx, const struct domain_info *info, int fd, GError **error);
     /* Lets a guest go on that was suspended and not destroyed. */
     bool (*resume)(struct backend_ctx *ctx, int domid, GError **error);
+    /* Writes the memory of a domain that runs no longer. */
+    bool (*dump)(struct backend_ctx *ctx, int domid, int fd, GError **error);
     bool (*destroy)(struct backend_ctx *ctx, int domid, GError **error);
     /* Any thread: makes a running call return early with TASK_CANCELLED, if it can. */
     void (*abort)(struct backend_ctx *ctx);

@@ -4,10 +4,9 @@
 #define XAPID_DOMAINS_DOMAINS_H
 
 #define DOMAINS_PATH "/org/xapid/Domains1"
-#define DOMAINS_KERNELS_DIR "/var/lib/xcp/guest" /* default of --kernels */
-#define DOMAINS_IMAGES_DIR                                                                         \
-    "/var/lib/xapid-domains"                 /* of suspended domains; with --sim DIR: DIR/images */
-#define DOMAINS_RUN_DIR "/run/xapid-domains" /* marks and lock; with --sim DIR: DIR itself */
+#define DOMAINS_KERNELS_DIR "/var/lib/xcp/guest"   /* default of --kernels */
+#define DOMAINS_STATE_DIR "/var/lib/xapid-domains" /* images, cores; with --sim DIR: DIR itself */
+#define DOMAINS_RUN_DIR "/run/xapid-domains"       /* marks and lock; with --sim DIR: DIR itself */
 
 #define UUID_LENGTH 36
 #define OP_ID_MAX 64         /* bytes */

@@ -34,14 +34,15 @@ part_name(const char *uuid)
 }
 
 int
-images_open(const char *dir, GError **error)
+images_open(const char *state_dir, const char *name, GError **error)
 {
+    g_autofree char *path = g_build_filename(state_dir, name, NULL);
     int fd = -1;
 
-    if (g_mkdir_with_parents(dir, 0700) == 0)
-        fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (g_mkdir_with_parents(path, 0700) == 0)
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        fail(error, dir);
+        fail(error, path);
     return fd;
 }
 

@@ -1,5 +1,5 @@
-/* Memory images of suspended domains: a file IMAGES/UUID each, written as UUID.part and renamed
- * when it is whole and on disk.
+/* Memory images of suspended domains: a file STATE/images/UUID each, written as UUID.part and
+ * renamed when it is whole and on disk.
  *
  * Who finds a part after a process died knows that the save did not end.  The folder is root's and
  * on a disk: images outlive the host.  Workers only; calls block. */
@@ -9,8 +9,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* The folder, made when missing: a descriptor, -1 on failure. */
-int images_open(const char *dir, GError **error);
+/* The folder STATE/name, made when missing: a descriptor, -1 on failure. */
+int images_open(const char *state_dir, const char *name, GError **error);
 /* An empty part, in place of an older one: a descriptor for writing. */
 int image_create(int images, const char *uuid, GError **error);
 /* Makes the part the image; `fd` stays the caller's. */

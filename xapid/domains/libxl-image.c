@@ -103,6 +103,15 @@ libxl_backend_resume(struct backend_ctx *ctx, int domid, GError **error)
     return rc ? libxl_failed(ctx, rc, "libxl_domain_resume", error) : true;
 }
 
+bool
+libxl_backend_dump(struct backend_ctx *ctx, int domid, int fd, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+    int rc = libxl_domain_core_dump(ctx->ctx, (uint32_t)domid, path, NULL);
+
+    return rc ? libxl_failed(ctx, rc, "libxl_domain_core_dump", error) : true;
+}
+
 /* NULL when it is no image of ours. */
 static char *
 read_config(int image)

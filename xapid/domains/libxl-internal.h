@@ -31,6 +31,7 @@ bool libxl_restore(struct backend_ctx *ctx, const char *uuid, int image, int *re
                    GError **error);
 bool libxl_backend_save(struct backend_ctx *ctx, const struct domain_info *info, int fd,
                         GError **error);
+bool libxl_backend_dump(struct backend_ctx *ctx, int domid, int fd, GError **error);
 bool libxl_backend_resume(struct backend_ctx *ctx, int domid, GError **error);
 
 bool libxl_backend_adjust(struct backend_ctx *ctx, const struct domain_info *info,

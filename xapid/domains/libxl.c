@@ -278,6 +278,7 @@ const struct backend backend_libxl = {
     .signal = libxl_backend_signal,
     .save = libxl_backend_save,
     .resume = libxl_backend_resume,
+    .dump = libxl_backend_dump,
     .destroy = libxl_backend_destroy,
     .abort = libxl_backend_abort,
     .watch = libxl_backend_watch,

@@ -56,11 +56,10 @@ run_dir(void)
     return app.sim_dir ? app.sim_dir : DOMAINS_RUN_DIR;
 }
 
-static char *
-images_dir(void)
+static const char *
+state_dir(void)
 {
-    return app.sim_dir ? g_build_filename(app.sim_dir, "images", NULL)
-                       : g_strdup(DOMAINS_IMAGES_DIR);
+    return app.sim_dir ? app.sim_dir : DOMAINS_STATE_DIR;
 }
 
 static const struct backend *
@@ -78,12 +77,11 @@ backend(void)
 static int
 child_main(void)
 {
-    g_autofree char *images = images_dir();
     struct child_options options = {
         .backend = backend(),
         .backend_options = {.sim_dir = app.sim_dir, .kernels_dir = -1, .reserves = -1},
         .run_dir = run_dir(),
-        .images_dir = images,
+        .state_dir = state_dir(),
     };
     const char *kernels = app.kernels ? app.kernels : app.sim_dir ? NULL : DOMAINS_KERNELS_DIR;
 

@@ -96,8 +96,9 @@ outcome_of(const char *verb, const char *op_id, GPtrArray *parts, GVariant **ret
         return has_string(domain, "state", "shutdown") && has_string(domain, "reason", "suspend");
     if (g_str_equal(verb, "continue"))
         return !has_string(domain, "state", "shutdown");
-    if (g_str_equal(verb, "adjust") || g_str_equal(verb, "signal") || g_str_equal(verb, "discard"))
-        return false; /* cannot be told from here */
+    static const char *const untold[] = {"adjust", "signal", "discard", "dump", NULL};
+    if (g_strv_contains(untold, verb))
+        return false; /* cannot be read off the domains */
     if (g_str_equal(verb, "pause"))
         return domain && has_string(domain, "state", "paused");
     /* unpause: it may have run and ended since. */

@@ -387,6 +387,24 @@ sim_resume(struct backend_ctx *ctx, int domid, GError **error)
 }
 
 static bool
+sim_dump(struct backend_ctx *ctx, int domid, int fd, GError **error)
+{
+    struct world_domain *domain, dumped = {0};
+
+    world_lock(ctx->world);
+    domain = world_find(ctx->world, domid);
+    if (domain)
+        dumped = *domain;
+    world_unlock(ctx->world);
+    if (!domain)
+        return no_domain(domid, error);
+    if (write(fd, &dumped, sizeof dumped) == (ssize_t)sizeof dumped)
+        return true;
+    api_error_set(error, "INTERNAL_ERROR", "simulator", "core", g_strerror(errno), NULL);
+    return false;
+}
+
+static bool
 sim_destroy(struct backend_ctx *ctx, int domid, GError **error)
 {
     const struct world_host *host = world_host(ctx->world);
@@ -458,6 +476,7 @@ const struct backend backend_sim = {
     .signal = sim_signal,
     .save = sim_save,
     .resume = sim_resume,
+    .dump = sim_dump,
     .destroy = sim_destroy,
     .abort = sim_abort,
     .watch = sim_watch,

@@ -142,12 +142,13 @@ static const struct {
     int timeout_s;
     bool (*check)(GVariant *args, GError **error); /* NULL: no verb of Start */
 } verbs[] = {
-    {"create", TIMEOUT_CREATE_S, create_check},    {"destroy", TIMEOUT_DESTROY_S, destroy_check},
-    {"pause", TIMEOUT_QUICK_S, no_args_check},     {"unpause", TIMEOUT_QUICK_S, no_args_check},
-    {"adjust", TIMEOUT_QUICK_S, adjust_check},     {"signal", TIMEOUT_QUICK_S, signal_check},
-    {"restore", TIMEOUT_SAVE_S, create_check},     {"save", TIMEOUT_SAVE_S, no_args_check},
-    {"continue", TIMEOUT_QUICK_S, no_args_check},  {"discard", TIMEOUT_QUICK_S, no_args_check},
-    {"shutdown", TIMEOUT_QUICK_S, shutdown_check}, {"recover", TIMEOUT_DESTROY_S, NULL},
+    {"create", TIMEOUT_CREATE_S, create_check},   {"destroy", TIMEOUT_DESTROY_S, destroy_check},
+    {"pause", TIMEOUT_QUICK_S, no_args_check},    {"unpause", TIMEOUT_QUICK_S, no_args_check},
+    {"adjust", TIMEOUT_QUICK_S, adjust_check},    {"signal", TIMEOUT_QUICK_S, signal_check},
+    {"restore", TIMEOUT_SAVE_S, create_check},    {"save", TIMEOUT_SAVE_S, no_args_check},
+    {"continue", TIMEOUT_QUICK_S, no_args_check}, {"discard", TIMEOUT_QUICK_S, no_args_check},
+    {"dump", TIMEOUT_SAVE_S, no_args_check},      {"shutdown", TIMEOUT_QUICK_S, shutdown_check},
+    {"recover", TIMEOUT_DESTROY_S, NULL},
 };
 
 bool

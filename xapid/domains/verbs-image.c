@@ -1,16 +1,20 @@
-/* Suspending a domain into an image, and taking that back; see verbs.h.
+/* Suspending a domain into an image, and taking that back; and cores of crashed ones; see verbs.h.
  *
  * While a save runs there is a part; when it has ended well there is the image, and the domain is
  * shut down with reason "suspend" until it is destroyed.  The image goes before its guest runs
  * again, so that no guest is ever continued twice from one. */
 #include "config.h"
 
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/log.h"
 #include "xapid/domains/image.h"
 #include "xapid/domains/verbs-internal.h"
+
+#define CORE_KEEP_FREE ((int64_t)512 << 20) /* bytes that a core leaves free */
 
 static bool
 is_suspended(const struct domain_info *info)
@@ -104,4 +108,52 @@ verb_discard(struct verbs *v, const char *uuid, GVariant **ret_result, GError **
         return false;
     *ret_result = verbs_no_result();
     return true;
+}
+
+/* A core must not fill the disk that everything else lives on. */
+static bool
+has_room(int dir, int64_t bytes, GError **error)
+{
+    struct statvfs fs;
+
+    if (fstatvfs(dir, &fs) == 0 &&
+        (int64_t)fs.f_bavail / 16 * (int64_t)fs.f_frsize >= bytes / 16 + CORE_KEEP_FREE / 16)
+        return true;
+    api_error_set(error, "OUT_OF_SPACE", "cores", NULL);
+    return false;
+}
+
+static bool
+dump(struct verbs *v, const struct domain_info *info, GError **error)
+{
+    int fd;
+    bool ok;
+
+    if (!has_room(v->cores, info->memory, error) ||
+        (fd = image_create(v->cores, info->uuid, error)) < 0)
+        return false;
+    ok = FAULT_POINT("dump.before", error) && v->backend->dump(v->ctx, info->domid, fd, error) &&
+         image_commit(v->cores, info->uuid, fd, error);
+    close(fd);
+    if (!ok)
+        image_discard_part(v->cores, info->uuid, NULL);
+    return ok;
+}
+
+bool
+verb_dump(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error)
+{
+    struct domain_info *info = NULL;
+    bool ok;
+
+    if (!verbs_find(v, uuid, &info, error))
+        return false;
+    ok = info && info->state == DOMAIN_SHUTDOWN
+             ? dump(v, info, error)
+             : verbs_bad_power_state(error, uuid, "crashed",
+                                     info ? domain_power_state(info) : "halted");
+    domain_info_free(info);
+    if (ok)
+        *ret_result = verbs_no_result();
+    return ok;
 }

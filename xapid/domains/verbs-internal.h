@@ -24,6 +24,7 @@ bool verb_signal(struct verbs *v, const char *uuid, GVariant *args, GVariant **r
 
 bool verb_save(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error);
 bool verb_continue(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error);
+bool verb_dump(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error);
 bool verb_discard(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error);
 /* Undoes a save that a lost worker began: the guest goes on. */
 bool verbs_undo_save(struct verbs *v, const char *uuid, GError **error);

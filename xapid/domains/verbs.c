@@ -398,6 +398,8 @@ verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id
         return verb_save(v, uuid, ret_result, error);
     if (g_str_equal(verb, "continue"))
         return verb_continue(v, uuid, ret_result, error);
+    if (g_str_equal(verb, "dump"))
+        return verb_dump(v, uuid, ret_result, error);
     if (g_str_equal(verb, "discard"))
         return verb_discard(v, uuid, ret_result, error);
     return verb_switch(v, uuid, g_str_equal(verb, "unpause"), ret_result, error);

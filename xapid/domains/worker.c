@@ -118,8 +118,11 @@ worker_open(struct worker *w, const struct child_options *options, GError **erro
     w->verbs.marks = marks_open(options->run_dir, error);
     if (w->verbs.marks < 0)
         return false;
-    w->verbs.images = images_open(options->images_dir, error);
+    w->verbs.images = images_open(options->state_dir, "images", error);
     if (w->verbs.images < 0)
+        return false;
+    w->verbs.cores = images_open(options->state_dir, "cores", error);
+    if (w->verbs.cores < 0)
         return false;
     struct backend_options backend_options = options->backend_options;
     backend_options.reserves = reserves_open(options->run_dir, error);

@@ -245,12 +245,14 @@ plan_after_shutdown(const struct vm_world *world, const char *vm, const char *re
                         : g_str_equal(reason, "crash") ? "actions_after_crash"
                                                        : "actions_after_shutdown";
     g_autofree char *action = model_get_string(world->model, vm, field);
-    /* restart, and as it: coredump_and_restart, rename_restart.  The rest is as destroy. */
+    /* coredump_and_ what follows; rename_restart is as restart; the rest is as destroy. */
     bool restart = g_str_has_suffix(action, "restart");
 
     if (g_str_equal(reason, "suspend") || g_str_equal(action, "preserve"))
         return NULL;
     struct plan *plan = plan_new(restart ? "hard_reboot" : "hard_shutdown", vm);
+    if (g_str_has_prefix(action, "coredump"))
+        plan_add(plan, "domain.dump", NULL);
     plan_add(plan, "domain.destroy", NULL);
     if (restart) {
         g_autoptr(GError) error = NULL;

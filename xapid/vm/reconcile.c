@@ -114,7 +114,6 @@ restart_waits(struct vm_world *world, const char *vm, const char *uuid, gint64 d
     return true;
 }
 
-/* Cores are not kept and nothing is renamed; what becomes of the VM is the same. */
 static void
 tell_crash(const struct vm_world *world, const char *vm, GVariant *domain)
 {
@@ -123,10 +122,7 @@ tell_crash(const struct vm_world *world, const char *vm, GVariant *domain)
 
     g_variant_lookup(domain, "reason", "&s", &reason);
     if (g_str_equal(reason, "crash"))
-        log_warning("the guest of %s crashed: %s%s", vm, action,
-                    g_str_has_prefix(action, "coredump") ? ", without a core"
-                    : g_str_has_prefix(action, "rename") ? ", without renaming"
-                                                         : "");
+        log_warning("the guest of %s crashed: %s", vm, action);
 }
 
 static void

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "lib/log.h"
 #include "xapid/vm/vm.h"
 
 static void
@@ -172,6 +173,23 @@ discard_run(struct op *op, GVariant *args)
     start_verb(op, "discard", NULL, discard_done);
 }
 
+/* A guest goes its way without its core, too. */
+static void
+dump_done(const GError *error, GVariant *result, void *data)
+{
+    (void)result;
+    if (error)
+        log_warning("no core of %s: %s", op_object(data), error->message);
+    end_step(data, NULL);
+}
+
+static void
+dump_run(struct op *op, GVariant *args)
+{
+    (void)args;
+    start_verb(op, "dump", NULL, dump_done);
+}
+
 static void
 adjust_run(struct op *op, GVariant *args)
 {
@@ -221,6 +239,8 @@ static const struct step_kind save_kind = {.name = "domain.save",
                                            .cancel = abort_step};
 static const struct step_kind discard_kind = {
     .name = "image.discard", .weight = 1, .run = discard_run};
+static const struct step_kind dump_kind = {
+    .name = "domain.dump", .weight = 8, .once = true, .run = dump_run, .cancel = abort_step};
 static const struct step_kind adjust_kind = {
     .name = "domain.adjust", .weight = 1, .run = adjust_run};
 static const struct step_kind signal_kind = {
@@ -228,6 +248,7 @@ static const struct step_kind signal_kind = {
 static const struct step_kind record_kind = {.name = "record", .weight = 0, .run = record_run};
 
 const struct step_kind *const vm_step_kinds[] = {
-    &create_kind, &destroy_kind, &unpause_kind, &pause_kind,  &shutdown_kind, &restore_kind,
-    &save_kind,   &discard_kind, &adjust_kind,  &signal_kind, &record_kind,   NULL,
+    &create_kind,  &destroy_kind, &unpause_kind, &pause_kind,  &shutdown_kind,
+    &restore_kind, &save_kind,    &discard_kind, &adjust_kind, &signal_kind,
+    &record_kind,  &dump_kind,    NULL,
 };
