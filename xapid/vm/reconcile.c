@@ -7,6 +7,8 @@
 #include "xapid/vm/vm.h"
 
 #define RETRY_MS 1000
+#define FOLLOW_LOOKS 8 /* at a guest whose memory is on its way: after 1, 2, 4 … 128 seconds */
+#define MEMORY_TOLERANCE (1 << 20) /* bytes between a guest's memory and its target */
 
 static gboolean look_now(void *data);
 
@@ -97,6 +99,45 @@ look_later(void *data)
     return G_SOURCE_REMOVE;
 }
 
+static void
+look_in(struct vm_world *world, const char *uuid, guint ms)
+{
+    struct later *later = g_new(struct later, 1);
+
+    later->world = world;
+    later->uuid = g_strdup(uuid);
+    g_timeout_add(ms, look_later, later);
+}
+
+void
+vm_follow(struct vm_world *world, const char *uuid)
+{
+    if (!world->following)
+        world->following = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_hash_table_insert(world->following, g_strdup(uuid), GUINT_TO_POINTER(1));
+    vm_look(world, uuid);
+}
+
+/* Nothing tells of a balloon's progress: a guest that was given another target is looked at ever
+ * more seldom until it has reached it. */
+static void
+follow(struct vm_world *world, const char *vm, const char *uuid, GVariant *domain)
+{
+    gint64 target = model_get_int(world->model, vm, "memory_target"), memory = target;
+    void *found = world->following ? g_hash_table_lookup(world->following, uuid) : NULL;
+    guint looks = GPOINTER_TO_UINT(found);
+
+    if (looks == 0)
+        return;
+    g_variant_lookup(domain, "memory", "x", &memory);
+    if (ABS(memory - target) <= MEMORY_TOLERANCE || looks > FOLLOW_LOOKS) {
+        g_hash_table_remove(world->following, uuid);
+        return;
+    }
+    look_in(world, uuid, 1000u << (looks - 1));
+    g_hash_table_insert(world->following, g_strdup(uuid), GUINT_TO_POINTER(looks + 1));
+}
+
 /* Whether a restart that a guest's end asks for must wait; then the VM is looked at again. */
 static bool
 restart_waits(struct vm_world *world, const char *vm, const char *uuid, gint64 domid,
@@ -107,10 +148,7 @@ restart_waits(struct vm_world *world, const char *vm, const char *uuid, gint64 d
     if (wait <= 0)
         return false;
     log_info("%s ends too often: its next start waits %.1f s", vm, (double)wait / G_USEC_PER_SEC);
-    struct later *later = g_new(struct later, 1);
-    later->world = world;
-    later->uuid = g_strdup(uuid);
-    g_timeout_add((guint)(wait / 1000) + 1, look_later, later);
+    look_in(world, uuid, (guint)(wait / 1000) + 1);
     return true;
 }
 
@@ -152,6 +190,8 @@ look_at(struct vm_world *world, const char *vm, GVariant *domains)
     } else if (power_state) {
         ok = record_observed(world, vm, power_state, domid, &error) &&
              (!domain || vm_record_facts(world, vm, domain, &error));
+        if (ok && domain)
+            follow(world, vm, uuid, domain);
     }
     if (!ok) {
         log_warning("looking at %s, again soon: %s", vm, error->message);

@@ -199,9 +199,10 @@ vm_finish(struct op *op, struct txn *txn, const GError *error)
                         domid ? g_variant_get_int64(domid) : -1, started);
     if (!error && op_result(op, "record"))
         record_fields(txn, vm, op_result(op, "record"));
-    /* A failure may have left what no step could note, and a guest follows a change in its own
-     * time: look at what really is. */
+    /* A failure may have left what no step could note: look at what really is. */
     g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
-    if (error || op_result(op, "record"))
+    if (error)
         vm_look(world, uuid);
+    else if (op_result(op, "record"))
+        vm_follow(world, uuid);
 }

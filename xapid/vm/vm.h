@@ -25,7 +25,8 @@ struct vm_world {
     const char *address;       /* what the console locations name */
     GHashTable *look;          /* uuids of VMs that need a look; "" = all of them */
     guint look_source;
-    struct look *looking; /* List has been asked for; reconcile.c */
+    struct look *looking;  /* List has been asked for; reconcile.c */
+    GHashTable *following; /* uuid -> looks at a guest on its way to a target; reconcile.c */
 };
 
 const struct dm_class *vm_class(void);
@@ -163,6 +164,8 @@ void vm_survey(struct op *op);
 
 /* xapid-domains says that `uuid` ("" = any) needs a look. */
 void vm_look(struct vm_world *world, const char *uuid);
+/* A guest was given another target: look at it until it is there. */
+void vm_follow(struct vm_world *world, const char *uuid);
 /* ops_world's idle: a VM whose look had to wait for its operation is looked at now. */
 void vm_idle(const char *vm, void *data);
 
