@@ -295,8 +295,7 @@ test_config_maps(struct bed *bed, const void *data)
     for (size_t i = 0; i < G_N_ELEMENTS(maps); i++) {
         GVariant *stored = g_variant_new_parsed(maps[i][1]);
         row_set(bed->model, bed->vm, maps[i][0], stored);
-        g_autoptr(GVariant) config =
-            g_variant_ref_sink(vm_domain_config(bed->model, bed->vm, "/kernels", NULL));
+        g_autoptr(GVariant) config = vm_domain_config(bed->model, bed->vm, "/kernels", NULL);
         const char *argument = i == 0 ? "platform" : "xenstore";
         g_autoptr(GVariant) given = g_variant_lookup_value(config, argument, NULL);
         g_autofree char *text = g_variant_print(given, FALSE);
