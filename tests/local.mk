@@ -9,4 +9,5 @@ include tests/unit/launch.mk
 include tests/unit/host.mk
 include tests/unit/ops.mk
 include tests/unit/calls.mk
+include tests/unit/try.mk
 include tests/unit/xtool.mk
