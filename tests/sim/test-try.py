@@ -149,8 +149,7 @@ def test_two_at_once_take_different_addresses():
     with folder() as base:
         both = [start("--sim", "--dir", f"{base}/{n}") for n in (1, 2)]
         seen = []
-        for process in both:
-            status, output = end(process)
+        for status, output in [end(process) for process in both]:
             assert status == 0 and len(rows(output)) == 2, output
             seen += [line.split()[-1] for line in output.splitlines() if "xapid serves" in line]
         assert len(set(seen)) == 2, seen
