@@ -129,8 +129,10 @@ build_tree() {
 		watched "$dir/configure.log" 80 '^checking ' env -C "$dir" "$PWD/configure" --enable-werror "$@" ||
 			{ tail -20 "$dir/configure.log" >&2; rm -f "$dir/Makefile"; die "configure failed; log: $dir/configure.log"; }
 	fi
-	total=$(make -C "$dir" -n all 2>/dev/null | grep -c 'echo "  CC ' || true)
-	watched "$dir/build.log" "$((total > 0 ? total : 1))" '^  CC ' make -C "$dir" -j"$(nproc)" all ||
+	# Without -o, make would think everything older than config.h, which it would not make anew.
+	total=$(make -C "$dir" -n -o config.h all-am 2>/dev/null | grep -c 'echo "  CC ' || true)
+	[ "$total" != 0 ] || total=-
+	watched "$dir/build.log" "$total" '^  CC ' make -C "$dir" -j"$(nproc)" all ||
 		{ grep -E 'error|\*\*\*' "$dir/build.log" | head -30 >&2; die "the build failed; log: $dir/build.log"; }
 	echo "built in $dir"
 }

@@ -91,10 +91,10 @@ def claimed(address):
 # Run by sh with the host's folder as $0: shows it as /mnt/host, and its accounts in place of the
 # machine's, to "$@" and its children alone.  These mounts end with them.
 PRIVATE_PLACE = """set -e
-mount -t tmpfs -o mode=755 try /mnt
+mount -n -t tmpfs -o mode=755 try /mnt
 mkdir /mnt/host
-mount --bind "$0" /mnt/host
-for name in passwd group shadow nsswitch.conf pam.d; do mount --bind "$0/etc/$name" "/etc/$name"; done
+mount -n --bind "$0" /mnt/host
+for name in passwd group shadow nsswitch.conf pam.d; do mount -n --bind "$0/etc/$name" "/etc/$name"; done
 exec "$@"
 """
 HOME = Path("/mnt/host")
