@@ -133,7 +133,7 @@ build_tree() {
 	total=$(make -C "$dir" -n -o config.h all-am 2>/dev/null | grep -c 'echo "  CC ' || true)
 	[ "$total" != 0 ] || total=-
 	watched "$dir/build.log" "$total" '^  CC ' make -C "$dir" -j"$(nproc)" all ||
-		{ grep -E 'error|\*\*\*' "$dir/build.log" | head -30 >&2; die "the build failed; log: $dir/build.log"; }
+		{ grep -E 'error|\*\*\*' "$dir/build.log" | head -30 >&2 || true; die "the build failed; log: $dir/build.log"; }
 	echo "built in $dir"
 }
 

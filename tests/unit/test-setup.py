@@ -149,6 +149,22 @@ def last(output):
     return output.splitlines()[-1]
 
 
+def test_a_build_that_fails_shows_why_and_names_its_log():
+    for program, text, words in (
+            ("autoreconf", "exit 1", ("autoreconf failed", "asan/autoreconf.log")),
+            ("autoreconf", 'printf "echo no libxl; exit 1" >configure; chmod +x configure',
+             ("no libxl", "configure failed", "asan/configure.log")),
+            ("make", 'case "$*" in *-n*) exit ;; esac\necho "a.c:1: error: no"; exit 2',
+             ("a.c:1: error: no", "the build failed", "asan/build.log")),
+            ("make", "exit 2", ("the build failed", "asan/build.log"))):
+        with Machine() as machine:
+            tree_of_check(machine)
+            machine.program(program, text + "\n")
+            status, output = machine.run("./check")
+            assert status == 1 and all(word in output for word in words), output
+            assert "== units" not in output, output
+
+
 def test_check_installs_and_counts():
     with Machine() as machine:
         tree_of_check(machine)
