@@ -252,6 +252,9 @@ def test_where_it_cannot_run_it_says_what_to_do():
         assert "99 MB\n" in output and "-> make room for 1000 MB" in output, output
         assert sudo or "-> run it as root, or install sudo" in output, output
         assert "the lines with ->" in output and not machine.calls(), output
+        machine.program("awk", "echo 6000\n")
+        status, output = run("--hosts", "4", "--dir", f"{machine.dir}/hosts", **machine.environment)
+        assert status == 1 and "-> 6500 MB are needed" in output, output
 
 
 def test_bad_options():
