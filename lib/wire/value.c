@@ -441,3 +441,40 @@ rpc_records_end(GString *out, const struct rpc_request *request)
         jsonrpc_reply_end(out, request);
     }
 }
+
+void
+rpc_events_begin(GString *out, const struct rpc_request *request, bool batch)
+{
+    if (request->dialect == RPC_XML) {
+        xmlrpc_reply_begin(out);
+        xmlrpc_events_begin(out, batch);
+    } else {
+        jsonrpc_reply_begin(out, request);
+        json_events_begin(out, batch);
+    }
+}
+
+void
+rpc_events_add(GString *out, const struct rpc_request *request, bool first,
+               const struct rpc_event *event)
+{
+    if (request->dialect == RPC_XML) {
+        xmlrpc_event_encode(out, event);
+        return;
+    }
+    if (!first)
+        g_string_append_c(out, ',');
+    json_event_encode(out, event);
+}
+
+void
+rpc_events_end(GString *out, const struct rpc_request *request, GVariant *counts, const char *token)
+{
+    if (request->dialect == RPC_XML) {
+        xmlrpc_events_end(out, counts, token);
+        xmlrpc_reply_end(out);
+    } else {
+        json_events_end(out, counts, token);
+        jsonrpc_reply_end(out, request);
+    }
+}

@@ -4,3 +4,13 @@ TESTS += tests/sim/test-known-keys.py tests/sim/test-lifecycle.py tests/sim/test
 EXTRA_DIST += tests/sim/test-known-keys.py tests/sim/test-lifecycle.py \
 	tests/sim/test-limits.py tests/sim/test-live.py tests/sim/test-parked.py tests/sim/test-roles.py \
 	tests/sim/host.py tests/sim/accounts.py tests/sim/waiting.py
+
+# Unit tests of xapid/calls.
+calls_test_libs = libcalls.a libpool.a libvm.a libops.a libmodel.a libpeer.a libwire.a \
+	libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
+
+check_PROGRAMS += tests/unit/test-rows
+TESTS += tests/unit/test-rows
+tests_unit_test_rows_SOURCES = tests/unit/test-rows.c $(random_value) \
+	tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_rows_LDADD = $(calls_test_libs)

@@ -25,6 +25,7 @@
 struct call;
 struct events;
 struct exchange;
+struct rows;
 
 /* What the transport knows of the other end. */
 struct call_origin {
@@ -44,6 +45,7 @@ struct api {
     GHashTable *impls; /* full name -> const struct call_impl */
     guint parked;      /* calls without an answer yet */
     guint64 calls;
+    gsize rows_held; /* bytes of rows in answers that clients are still taking: see rows.h */
     void (*shutdown)(void *data); /* ends the process; xapid-launch starts it again */
     void *shutdown_data;
 };
@@ -69,10 +71,16 @@ struct call {
     struct exchange *exchange;          /* NULL: asynchronous, the result goes into the task */
 };
 
-/* Given exactly one of error and (type, value); bare: the value alone (system.listMethods).  All
- * borrowed. */
-typedef void (*call_reply_fn)(const GError *error, const struct dm_type *type, GVariant *value,
-                              bool bare, void *data);
+/* What a call answers: exactly one of error, (type, value) and rows.  Borrowed, but rows is the
+ * receiver's to free. */
+struct call_answer {
+    const GError *error;
+    const struct dm_type *type;
+    GVariant *value;
+    bool bare;         /* the value alone (system.listMethods) */
+    struct rows *rows; /* many records or events, to be encoded in pieces */
+};
+typedef void (*call_reply_fn)(const struct call_answer *answer, void *data);
 
 typedef void (*call_fn)(struct call *call);
 
@@ -100,6 +108,9 @@ void call_return(struct call *call, GVariant *value);
 void call_return_string(struct call *call, const char *value);
 void call_return_ref(struct call *call, const char *ref);
 void call_return_bool(struct call *call, bool value);
+/* Answers with the records or events of rows (taken); false: no, but with TOO_BUSY.  For messages
+ * without an asynchronous form. */
+bool call_return_rows(struct call *call, struct rows *rows);
 /* Takes the error. */
 void call_fail(struct call *call, GError *error);
 void call_fail_code(struct call *call, const char *code, ...) G_GNUC_NULL_TERMINATED;
@@ -137,7 +148,8 @@ bool rbac_check(const struct caller *caller, const char *permission, enum dm_rol
                 GError **error);
 /* Role of the row `ref` of class role when it is one of the real roles; DM_ROLE_NONE otherwise. */
 enum dm_role rbac_role_of(const struct model *model, const char *ref);
-/* Names of every permission that a role has, and of itself ("as", floating). */
+/* Names of every permission that a role has, and of itself ("as", floating); none for root, who
+ * needs none. */
 GVariant *rbac_permissions(enum dm_role role);
 /* The reference of a permission's or role's row; the caller frees. */
 char *rbac_ref(const char *name);
@@ -154,8 +166,8 @@ char *session_public_ref(const char *secret);
  * ret_subject (may be NULL): the user's own subject row or that of a group; the caller frees. */
 enum dm_role session_subject_role(const struct model *model, guint32 uid, const guint32 *groups,
                                   gsize n_groups, char **ret_subject);
-/* Names of the permissions of a session's row ("as", floating): empty for root, who needs none. */
-GVariant *session_permissions(struct api *api, const char *session);
+/* The role behind a session's row, as its subject's roles are now. */
+enum dm_role session_role(struct api *api, const char *session);
 /* At start-up: sessions count as used now, for last_active is not kept on disk. */
 void session_begin_all(struct api *api, gint64 now_usec);
 /* Ends sessions that were idle too long and own no open task. */
@@ -181,8 +193,6 @@ GVariant *generic_constructor(const struct dm_class *cls, GVariant *record);
 /* The maps of a new row: each key asks for its own role and, where it does something, has a value
  * that it can have. */
 bool generic_check_maps(struct call *call, GVariant *fields, GError **error);
-/* The record as clients see it (session: rbac_permissions computed). */
-GVariant *generic_record(struct api *api, const char *ref);
 
 /* --- the class files: one table each, ending with name == NULL --- */
 

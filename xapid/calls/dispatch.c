@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/wire/xmlrpc.h"
 #include "xapid/calls/call.h"
+#include "xapid/calls/rows.h"
 #include "xapid/ops/task.h"
 
 /* ---- the life of a call ---- */
@@ -23,6 +24,7 @@ struct exchange {
     const struct dm_type *type;
     GError *error;
     GVariant *value;
+    struct rows *rows; /* instead of a value */
     call_reply_fn reply;
     void *reply_data;
 };
@@ -33,6 +35,7 @@ exchange_free(struct exchange *exchange)
     g_clear_error(&exchange->error);
     if (exchange->value)
         g_variant_unref(exchange->value);
+    rows_free(exchange->rows);
     g_free(exchange);
 }
 
@@ -41,11 +44,15 @@ static void
 answer_durable(const GError *failed, void *data)
 {
     struct exchange *exchange = data;
-    const GError *error = exchange->error ? exchange->error : failed;
+    struct call_answer answer = {.error = exchange->error ? exchange->error : failed};
 
+    if (!answer.error) {
+        answer.type = exchange->type;
+        answer.value = exchange->value;
+        answer.rows = g_steal_pointer(&exchange->rows);
+    }
     exchange->replied = true;
-    exchange->reply(error, exchange->type, error ? NULL : exchange->value, false,
-                    exchange->reply_data);
+    exchange->reply(&answer, exchange->reply_data);
     if (!exchange->entering)
         exchange_free(exchange);
 }
@@ -153,6 +160,24 @@ void
 call_return(struct call *call, GVariant *value)
 {
     call_end(call, NULL, value);
+}
+
+bool
+call_return_rows(struct call *call, struct rows *rows)
+{
+    GError *error = NULL;
+
+    g_assert(call->exchange);
+    if (!rows_hold(rows, &error)) {
+        rows_free(rows);
+        call_fail(call, error);
+        return false;
+    }
+    call->exchange->rows = rows;
+    call->on_gone = NULL;
+    exchange_answer(call->exchange, call->message->result, NULL, NULL);
+    call_free(call);
+    return true;
 }
 
 void
@@ -470,7 +495,7 @@ list_methods(call_reply_fn reply, void *reply_data)
                                                         "Async.", message->full_name, NULL)));
         }
     g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_builder_end(&names));
-    reply(NULL, &strings_type, value, true, reply_data);
+    reply(&(struct call_answer){.type = &strings_type, .value = value, .bare = true}, reply_data);
 }
 
 /* Starts the task of an asynchronous call and answers with it; the call goes on without a client.
@@ -596,7 +621,7 @@ api_call(struct api *api, const struct rpc_request *request, const struct call_o
     }
     const struct dm_message *message = find_message(request->method, &async, &error);
     if (!message) {
-        reply(error, NULL, NULL, false, reply_data);
+        reply(&(struct call_answer){.error = error}, reply_data);
         g_error_free(error);
         return NULL;
     }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/error.h"
-#include "xapid/calls/call.h"
+#include "xapid/calls/rows.h"
 #include "xapid/model/filter.h"
 
 static bool
@@ -16,25 +16,10 @@ is_class(const struct dm_class *cls, const char *name)
 
 /* ---- reading ---- */
 
-GVariant *
-generic_record(struct api *api, const char *ref)
-{
-    const struct dm_class *cls = model_class(api->model, ref);
-
-    if (!is_class(cls, "session"))
-        return model_record(api->model, ref);
-    /* What a session may do follows its subject's roles as they are now. */
-    g_autoptr(GVariant) record = g_variant_ref_sink(model_record(api->model, ref));
-    GVariantDict dict;
-    g_variant_dict_init(&dict, record);
-    g_variant_dict_insert_value(&dict, "rbac_permissions", session_permissions(api, ref));
-    return g_variant_dict_end(&dict);
-}
-
 static void
 get_record(struct call *call)
 {
-    g_autoptr(GVariant) record = generic_record(call->api, call_ref(call, 0));
+    g_autoptr(GVariant) record = rows_record(call->api, call_ref(call, 0));
 
     call_return(call, record);
 }
@@ -44,7 +29,7 @@ get_field(struct call *call)
 {
     if (is_class(call->message->cls, "session") &&
         g_str_equal(call->message->field->name, "rbac_permissions")) {
-        call_return(call, session_permissions(call->api, call_ref(call, 0)));
+        call_return(call, rbac_permissions(session_role(call->api, call_ref(call, 0))));
         return;
     }
     g_autoptr(GVariant) value =
@@ -116,16 +101,13 @@ static void
 get_all_records(struct call *call, bool where)
 {
     g_autoptr(GPtrArray) refs = select_refs(call, where);
-    GVariantBuilder out;
 
     if (!refs)
         return;
-    g_variant_builder_init(&out, G_VARIANT_TYPE("a{sa{sv}}"));
-    for (guint i = 0; i < refs->len; i++) {
-        g_autoptr(GVariant) record = generic_record(call->api, refs->pdata[i]);
-        g_variant_builder_add(&out, "{s@a{sv}}", refs->pdata[i], record);
-    }
-    call_return(call, g_variant_builder_end(&out));
+    struct rows *rows = rows_new(call->api, false);
+    for (guint i = 0; i < refs->len; i++)
+        rows_add(rows, refs->pdata[i]);
+    call_return_rows(call, rows);
 }
 
 /* ---- writing ---- */

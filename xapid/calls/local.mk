@@ -9,6 +9,7 @@ libcalls_a_SOURCES = \
 	xapid/calls/pool.c \
 	xapid/calls/rbac.c \
 	xapid/calls/role.c \
+	xapid/calls/rows.c xapid/calls/rows.h \
 	xapid/calls/session.c \
 	xapid/calls/subject.c \
 	xapid/calls/task.c \

@@ -136,7 +136,7 @@ touch(struct api *api, const char *session)
 }
 
 /* As the subjects are now: a role taken away is gone with the next call. */
-static enum dm_role
+enum dm_role
 session_role(struct api *api, const char *session)
 {
     g_autofree char *key = g_strconcat(IDENTITY_PREFIX, session, NULL);
@@ -152,12 +152,6 @@ session_role(struct api *api, const char *session)
     g_variant_get(identity, "(u@au)", &uid, &groups);
     const guint32 *gids = g_variant_get_fixed_array(groups, &n, sizeof *gids);
     return session_subject_role(api->model, uid, gids, n, NULL);
-}
-
-GVariant *
-session_permissions(struct api *api, const char *session)
-{
-    return rbac_permissions(session_role(api, session));
 }
 
 bool

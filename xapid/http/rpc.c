@@ -7,13 +7,30 @@
 #include "lib/error.h"
 #include "lib/wire/jsonrpc.h"
 #include "lib/wire/xmlrpc.h"
+#include "xapid/calls/rows.h"
+
+#define SLICE_BYTES (64 * 1024) /* of a long reply; the next when the socket has drained */
 
 /* One request on its way through the API. */
 struct rpc {
     struct http_request *http;
     struct rpc_request request;
     struct exchange *exchange;
+    struct rows *rows; /* of a reply in slices */
+    GString *first;    /* its first slice, until that is asked for */
 };
+
+static void
+rpc_free(void *data)
+{
+    struct rpc *rpc = data;
+
+    rpc_request_clear(&rpc->request);
+    rows_free(rpc->rows);
+    if (rpc->first)
+        g_string_free(rpc->first, TRUE);
+    g_free(rpc);
+}
 
 static const char *
 content_type(const struct rpc *rpc)
@@ -23,32 +40,71 @@ content_type(const struct rpc *rpc)
 }
 
 static void
+allow_origins(struct rpc *rpc)
+{
+    http_reply_header(rpc->http, "Access-Control-Allow-Origin", "*");
+    http_reply_header(rpc->http, "Access-Control-Allow-Headers", "X-Requested-With");
+}
+
+/* Takes both. */
+static void
 send_body(struct rpc *rpc, GString *body)
 {
     g_autoptr(GBytes) bytes = g_string_free_to_bytes(body);
 
-    http_reply_header(rpc->http, "Access-Control-Allow-Origin", "*");
-    http_reply_header(rpc->http, "Access-Control-Allow-Headers", "X-Requested-With");
+    allow_origins(rpc);
     http_reply(rpc->http, 200, content_type(rpc), bytes);
+    rpc_free(rpc);
+}
+
+static bool
+next_slice(GString *out, void *data)
+{
+    struct rpc *rpc = data;
+
+    if (!rpc->first)
+        return rows_encode(rpc->rows, &rpc->request, out, SLICE_BYTES);
+    g_string_append_len(out, rpc->first->str, (gssize)rpc->first->len);
+    g_string_free(g_steal_pointer(&rpc->first), TRUE);
+    return true;
+}
+
+/* Takes both.  What fits one slice leaves with its length. */
+static void
+send_rows(struct rpc *rpc, struct rows *rows)
+{
+    GString *body = g_string_sized_new(4096);
+
+    rpc->rows = rows;
+    if (!rows_encode(rows, &rpc->request, body, SLICE_BYTES)) {
+        send_body(rpc, body);
+        return;
+    }
+    rpc->first = body;
+    g_clear_pointer(&rpc->request.params, g_variant_unref);
+    allow_origins(rpc);
+    http_reply_slices(rpc->http, 200, content_type(rpc), next_slice, rpc, rpc_free);
 }
 
 static void
-answered(const GError *error, const struct dm_type *type, GVariant *value, bool bare, void *data)
+answered(const struct call_answer *answer, void *data)
 {
     struct rpc *rpc = data;
-    GString *body = g_string_sized_new(4096);
 
-    if (rpc->request.dialect == RPC_XML && error)
-        xmlrpc_reply_failure(body, error);
+    if (answer->rows) {
+        send_rows(rpc, answer->rows);
+        return;
+    }
+    GString *body = g_string_sized_new(4096);
+    if (rpc->request.dialect == RPC_XML && answer->error)
+        xmlrpc_reply_failure(body, answer->error);
     else if (rpc->request.dialect == RPC_XML)
-        xmlrpc_reply_success(body, type, value, bare);
-    else if (error)
-        jsonrpc_reply_failure(body, &rpc->request, error);
+        xmlrpc_reply_success(body, answer->type, answer->value, answer->bare);
+    else if (answer->error)
+        jsonrpc_reply_failure(body, &rpc->request, answer->error);
     else
-        jsonrpc_reply_success(body, &rpc->request, type, value);
+        jsonrpc_reply_success(body, &rpc->request, answer->type, answer->value);
     send_body(rpc, body);
-    rpc_request_clear(&rpc->request);
-    g_free(rpc);
 }
 
 static void
@@ -76,7 +132,7 @@ serve(struct http_request *http, struct api *api, bool json)
     if (!ok) {
         if (!json)
             rpc->request.dialect = RPC_XML;
-        answered(error, NULL, NULL, false, rpc);
+        answered(&(struct call_answer){.error = error}, rpc);
         return;
     }
     http_request_on_gone(http, gone, rpc);
