@@ -98,7 +98,8 @@ GVariant *model_record(const struct model *model, const char *ref);
 struct model_snapshot {
     const struct dm_class *cls;
     GVariant *row;
-    GVariant *derived; /* a{uas}: index of the field, references; NULL: all are empty */
+    char *derived; /* NULL: all are empty */
+    gsize derived_size;
 };
 /* The row must exist. */
 void model_snapshot_take(const struct model *model, const char *ref,
