@@ -40,6 +40,7 @@ struct app {
     struct ops *ops;
     struct api api;
     struct http_server *http;
+    struct rpc_service *rpc;
 };
 
 /* ---- what arrives from xapid-launch ---- */
@@ -259,7 +260,7 @@ start(struct app *app, GError **error)
     if (!certificate)
         return false;
     app->http = http_server_new(&limits, certificate);
-    rpc_serve(app->http, &app->api);
+    app->rpc = rpc_serve(app->http, &app->api);
 
     ops_recover(app->ops);
     if (!(app->control = control_new(control_received, control_gone, app, error)))
@@ -347,6 +348,7 @@ main(int argc, char **argv)
     }
     g_main_loop_run(app.loop);
     /* What is acknowledged is on disk; the rest of memory goes with the process. */
+    rpc_service_free(app.rpc);
     store_close(app.store);
     return 0;
 }

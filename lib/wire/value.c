@@ -21,6 +21,7 @@ rpc_request_clear(struct rpc_request *request)
     g_clear_pointer(&request->method, g_free);
     g_clear_pointer(&request->params, g_variant_unref);
     g_clear_pointer(&request->id, g_variant_unref);
+    g_clear_error(&request->unfit);
 }
 
 static void

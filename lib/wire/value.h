@@ -26,6 +26,8 @@ struct rpc_request {
     char *method;
     GVariant *params; /* av of untyped values */
     GVariant *id;     /* JSON: x or s; NULL for XML-RPC */
+    bool converted;   /* params have the types of the message, up to the first that does not fit */
+    GError *unfit;    /* what is wrong with that one */
 };
 
 /* Frees the contents; the struct may be cleared again. */

@@ -1,9 +1,14 @@
 # Black-box tests of the whole daemon on a simulated host.
-TESTS += tests/sim/test-known-keys.py tests/sim/test-lifecycle.py tests/sim/test-limits.py tests/sim/test-live.py \
-	tests/sim/test-parked.py tests/sim/test-roles.py
-EXTRA_DIST += tests/sim/test-known-keys.py tests/sim/test-lifecycle.py \
-	tests/sim/test-limits.py tests/sim/test-live.py tests/sim/test-parked.py tests/sim/test-roles.py \
-	tests/sim/host.py tests/sim/accounts.py tests/sim/waiting.py
+sim_tests = \
+	tests/sim/test-known-keys.py \
+	tests/sim/test-large.py \
+	tests/sim/test-lifecycle.py \
+	tests/sim/test-limits.py \
+	tests/sim/test-live.py \
+	tests/sim/test-parked.py \
+	tests/sim/test-roles.py
+TESTS += $(sim_tests)
+EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/accounts.py tests/sim/waiting.py
 
 # Unit tests of xapid/calls.
 calls_test_libs = libcalls.a libpool.a libvm.a libops.a libmodel.a libpeer.a libwire.a \
@@ -14,3 +19,10 @@ TESTS += tests/unit/test-rows
 tests_unit_test_rows_SOURCES = tests/unit/test-rows.c $(random_value) \
 	tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_rows_LDADD = $(calls_test_libs)
+
+check_PROGRAMS += tests/unit/test-rpc
+TESTS += tests/unit/test-rpc
+tests_unit_test_rpc_SOURCES = tests/unit/test-rpc.c tests/unit/http-fixture.c \
+	tests/unit/http-fixture.h tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_rpc_CFLAGS = $(HTTP_TEST_CFLAGS)
+tests_unit_test_rpc_LDADD = librpc.a libhttp.a $(calls_test_libs) $(SOUP_LIBS) $(GNUTLS_LIBS)

@@ -96,6 +96,9 @@ void api_init(struct api *api);
  * second implementation, aborts. */
 void api_register(struct api *api, const struct call_impl *impls);
 
+/* Gives the parameters of a large request their types ahead of api_call (), in any thread; an error
+ * is kept until its turn comes. */
+void api_convert(struct rpc_request *request);
 /* Runs a request.  reply is called exactly once, perhaps before this returns: then the result is
  * NULL, else what call_gone () takes until reply is called. */
 struct exchange *api_call(struct api *api, const struct rpc_request *request,

@@ -404,22 +404,35 @@ check_refs(struct call *call, GError **error)
     return true;
 }
 
+static GVariant *
+boxed_child(GVariant *params, gsize i)
+{
+    g_autoptr(GVariant) boxed = g_variant_get_child_value(params, i);
+
+    return g_variant_get_variant(boxed);
+}
+
 static bool
-convert_args(struct call *call, GVariant *params, gsize first, GError **error)
+convert_args(struct call *call, const struct rpc_request *request, gsize first, GError **error)
 {
     const struct dm_message *message = call->message;
-    gsize given = g_variant_n_children(params) - first;
+    gsize given = g_variant_n_children(request->params) - first;
 
+    if (request->unfit) {
+        g_propagate_error(error, g_error_copy(request->unfit));
+        return false;
+    }
     call->args = g_new0(GVariant *, message->n_params + 1);
     for (unsigned i = 0; i < message->n_params; i++) {
+        const struct dm_param *param = &message->params[i];
         if (i >= given) {
-            call->args[i] = dm_param_default(&message->params[i]);
+            call->args[i] = dm_param_default(param);
             continue;
         }
-        g_autoptr(GVariant) boxed = g_variant_get_child_value(params, first + i);
-        g_autoptr(GVariant) untyped = g_variant_get_variant(boxed);
-        call->args[i] =
-            rpc_value_convert(message->params[i].type, untyped, message->params[i].name, error);
+        g_autoptr(GVariant) value = boxed_child(request->params, first + i);
+        call->args[i] = request->converted
+                            ? g_steal_pointer(&value)
+                            : rpc_value_convert(param->type, value, param->name, error);
         if (!call->args[i])
             return false;
     }
@@ -573,16 +586,17 @@ check_count(const struct dm_message *message, gsize given, GError **error)
 }
 
 static bool
-prepare(struct call *call, GVariant *params, GError **error)
+prepare(struct call *call, const struct rpc_request *request, GError **error)
 {
     const struct dm_message *message = call->message;
+    GVariant *params = request->params;
     gsize first = message->session ? 1 : 0;
 
     if (message->session && !authenticate(call, params, error))
         return false;
     if (!check_count(message, g_variant_n_children(params) - first, error))
         return false;
-    return convert_args(call, params, first, error) && check_role(call, error) &&
+    return convert_args(call, request, first, error) && check_role(call, error) &&
            check_refs(call, error);
 }
 
@@ -605,6 +619,36 @@ find_message(const char *method, bool *ret_async, GError **error)
     }
     *ret_async = async;
     return message;
+}
+
+void
+api_convert(struct rpc_request *request)
+{
+    bool async;
+    const struct dm_message *message = find_message(request->method, &async, NULL);
+    gsize first = message && message->session ? 1 : 0;
+    GVariantBuilder values;
+
+    if (!message)
+        return;
+    g_variant_builder_init(&values, G_VARIANT_TYPE("av"));
+    for (gsize i = 0; i < g_variant_n_children(request->params); i++) {
+        g_autoptr(GVariant) value = boxed_child(request->params, i);
+        if (i >= first && i - first < message->n_params && !request->unfit) {
+            const struct dm_param *param = &message->params[i - first];
+            GVariant *typed = rpc_value_convert(param->type, value, param->name, &request->unfit);
+            g_variant_unref(value);
+            value = typed;
+        }
+        /* The number of them is still asked for, when one does not fit. */
+        if (request->unfit)
+            g_variant_builder_add(&values, "v", g_variant_new_tuple(NULL, 0));
+        else
+            g_variant_builder_add(&values, "v", value);
+    }
+    g_variant_unref(request->params);
+    request->params = g_variant_ref_sink(g_variant_builder_end(&values));
+    request->converted = true;
 }
 
 struct exchange *
@@ -639,7 +683,7 @@ api_call(struct api *api, const struct rpc_request *request, const struct call_o
     call->exchange = exchange;
     api->parked++;
 
-    if (prepare(call, request->params, &error) && (!async || begin_async(call, &error)))
+    if (prepare(call, request, &error) && (!async || begin_async(call, &error)))
         run(call);
     else
         call_fail(call, error);

@@ -19,4 +19,6 @@ libcalls_a_SOURCES = \
 xapid/calls/hostd.$(OBJEXT): lib/peer/host1.h
 
 # The seam between http/ and calls/.
-librpc_a_SOURCES = xapid/http/rpc.c xapid/http/rpc.h
+librpc_a_SOURCES = \
+	xapid/http/aside.c xapid/http/aside.h \
+	xapid/http/rpc.c xapid/http/rpc.h
