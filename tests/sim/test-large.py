@@ -3,6 +3,7 @@
 
 covers: event.from"""
 import json
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -12,6 +13,7 @@ import tap
 from host import GUEST, Host
 
 VMS = 60  # about 10 KB of XML each: several slices
+DOMAINS = 4000  # a list of more than one D-Bus message takes
 
 
 def test_many_records_at_once():
@@ -52,5 +54,20 @@ def test_a_large_request_beside_small_ones():
         assert pings >= 10, pings
 
 
+def test_a_host_full_of_foreign_domains():
+    with Host(sim_conf="[host]\nmemory=1099511627776\n") as host:
+        x = host.client()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as control:
+            control.connect(str(host.sim / "control"))
+            for n in range(DOMAINS):
+                control.send(f"xl-create cccccccc-0000-4000-8000-{n:012} foreign-{n}".encode())
+        vm = x.VM.create(GUEST)
+        x.VM.start(vm, False, False)
+        host.guest(f"xl-pause {x.VM.get_uuid(vm)}")  # is known by List alone
+        tap.wait_until(lambda: x.VM.get_power_state(vm) == "Paused", "look at the domain", 30)
+        assert int(x.VM.get_domid(vm)) > DOMAINS
+
+
 if __name__ == "__main__":
-    tap.run(test_many_records_at_once, test_a_large_request_beside_small_ones)
+    tap.run(test_many_records_at_once, test_a_large_request_beside_small_ones,
+            test_a_host_full_of_foreign_domains)

@@ -12,6 +12,11 @@ tests_unit_test_domains_service_SOURCES = tests/unit/test-domains-service.c
 tests_unit_test_domains_service_LDADD = libdomainsclient.a libdomains.a libpeer.a libbase.a \
 	$(GLIB_LIBS)
 
+check_PROGRAMS += tests/unit/test-bulk
+TESTS += tests/unit/test-bulk
+tests_unit_test_bulk_SOURCES = tests/unit/test-bulk.c
+tests_unit_test_bulk_LDADD = libdomainsclient.a libdomains.a libpeer.a libbase.a $(GLIB_LIBS)
+
 check_PROGRAMS += tests/unit/test-domains-guest-config
 TESTS += tests/unit/test-domains-guest-config
 tests_unit_test_domains_guest_config_SOURCES = tests/unit/test-domains-guest-config.c

@@ -12,32 +12,42 @@ vm_state_has_domain(const char *power_state)
 
 /* Of several entries of one uuid: a domain that lives, one that is dying, an image. */
 static int
-rank(const char *state)
+rank(GVariant *domain)
 {
+    const char *state = "";
+
+    if (!domain || !g_variant_lookup(domain, "state", "&s", &state))
+        return 0;
     return g_str_equal(state, "suspended") ? 1 : g_str_equal(state, "dying") ? 2 : 3;
+}
+
+GHashTable *
+vm_domains_by_uuid(GVariant *domains)
+{
+    GHashTable *table =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_variant_unref);
+    GVariantIter iter;
+    GVariant *domain;
+
+    g_variant_iter_init(&iter, domains);
+    while ((domain = g_variant_iter_next_value(&iter))) {
+        const char *uuid;
+        if (!g_variant_lookup(domain, "uuid", "&s", &uuid) ||
+            rank(domain) <= rank(g_hash_table_lookup(table, uuid)))
+            g_variant_unref(domain);
+        else
+            g_hash_table_replace(table, (char *)uuid, domain);
+    }
+    return table;
 }
 
 GVariant *
 vm_find_domain(GVariant *domains, const char *uuid)
 {
-    GVariantIter iter;
-    GVariant *domain, *found = NULL;
-    int found_rank = 0;
+    g_autoptr(GHashTable) table = vm_domains_by_uuid(domains);
+    GVariant *found = g_hash_table_lookup(table, uuid);
 
-    g_variant_iter_init(&iter, domains);
-    while ((domain = g_variant_iter_next_value(&iter))) {
-        const char *its_uuid, *state;
-        if (!g_variant_lookup(domain, "uuid", "&s", &its_uuid) || !g_str_equal(its_uuid, uuid) ||
-            !g_variant_lookup(domain, "state", "&s", &state) || rank(state) <= found_rank) {
-            g_variant_unref(domain);
-            continue;
-        }
-        if (found)
-            g_variant_unref(found);
-        found = domain;
-        found_rank = rank(state);
-    }
-    return found;
+    return found ? g_variant_ref(found) : NULL;
 }
 
 bool

@@ -164,10 +164,10 @@ tell_crash(const struct vm_world *world, const char *vm, GVariant *domain)
 }
 
 static void
-look_at(struct vm_world *world, const char *vm, GVariant *domains)
+look_at(struct vm_world *world, const char *vm, GHashTable *domains)
 {
     g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
-    g_autoptr(GVariant) domain = vm_find_domain(domains, uuid);
+    GVariant *domain = g_hash_table_lookup(domains, uuid);
     g_autoptr(GError) error = NULL;
     const char *power_state;
     gint32 domid = -1;
@@ -217,6 +217,7 @@ listed(const GError *error, GVariant *domains, void *data)
     struct vm_world *world = look->world;
     bool all = g_hash_table_contains(look->uuids, ""), again = look->again;
     g_autoptr(GPtrArray) vms = model_all(world->model, vm_class());
+    g_autoptr(GHashTable) found = error ? NULL : vm_domains_by_uuid(domains);
 
     world->looking = NULL;
     if (error) {
@@ -234,7 +235,7 @@ listed(const GError *error, GVariant *domains, void *data)
         else if (g_hash_table_contains(look->touched, uuid))
             vm_look(world, uuid);
         else
-            look_at(world, vm, domains);
+            look_at(world, vm, found);
     }
     g_hash_table_unref(look->uuids);
     g_hash_table_unref(look->touched);

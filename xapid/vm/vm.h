@@ -118,7 +118,10 @@ struct plan *vm_plan_signal(const struct vm_world *world, const char *vm, const 
 struct plan *vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain,
                                const char **ret_power_state);
 
-/* The entry of List's domains that counts for a uuid; NULL: none. */
+/* List's domains by uuid, for each the entry that counts: uuid -> GVariant; keys live in the
+ * values. */
+GHashTable *vm_domains_by_uuid(GVariant *domains);
+/* One of them, the caller's; NULL: none. */
 GVariant *vm_find_domain(GVariant *domains, const char *uuid);
 /* The memory that a VM's domain has, of List's domains; VM_BAD_POWER_STATE when it has none. */
 bool vm_memory_actual(const struct vm_world *world, const char *vm, GVariant *domains,
