@@ -173,12 +173,15 @@ assert_all_operations(struct domains_client *client)
 {
     g_autoptr(GError) error = NULL;
 
+    g_autofree char *op = NULL;
     for (int i = 0; i < OPERATIONS; i++) {
-        g_autofree char *op =
-            g_strdup_printf("an-operation-with-a-name-as-long-as-it-may-be-%018d", i);
+        g_free(op);
+        op = g_strdup_printf("an-operation-with-a-name-as-long-as-it-may-be-%018d", i);
         g_assert_true(client_begin(client, op, "pause", "dddddddd-0000-4000-8000-000000000001",
                                    NULL, &error));
     }
+    g_assert_false(client_wait(client, op, NULL, &error)); /* the last of them: no such domain */
+    g_clear_error(&error);
     g_autoptr(GVariant) operations = client_operations(client, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(g_variant_n_children(operations), ==, OPERATIONS);
