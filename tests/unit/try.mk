@@ -1,7 +1,3 @@
 # Tests of ./try and ./check.
-TESTS += tests/unit/test-setup.py
-# Logins by PAM, whose modules the sanitizers forbid.
-if !SANITIZERS
-TESTS += tests/sim/test-try.py
-endif
+TESTS += tests/unit/test-setup.py tests/sim/test-try.py
 EXTRA_DIST += tests/unit/test-setup.py tests/unit/bare.py tests/sim/test-try.py
