@@ -105,18 +105,32 @@ run_command(struct xtool *x, GError **error)
     return false;
 }
 
+/* --help and --version are no command of xe's; with a command --help tells about it. */
 static bool
-run(struct xtool *x, const char *const *argv, GError **error)
+run_switch(struct xtool *x, bool version, GError **error)
 {
-    if (argv[0] && g_str_equal(argv[0], "--version")) {
+    if (version) {
         fprintf(x->out, "xtool %s (XenAPI %d.%d)\n", PACKAGE_VERSION, dm_api_version_major,
                 dm_api_version_minor);
         return true;
     }
-    bool help = argv[0] && g_str_equal(argv[0], "--help");
-    x->args = args_parse(help ? argv + 1 : argv, error);
-    return x->args && add_defaults(x->args, error) &&
-           args_flag(x->args, "minimal", &x->minimal, error) &&
+    if (x->args->command)
+        g_ptr_array_insert(x->args->words, 0, g_steal_pointer(&x->args->command));
+    return help_run(x, error);
+}
+
+static bool
+run(struct xtool *x, const char *const *argv, GError **error)
+{
+    bool help, version;
+
+    x->args = args_parse(argv, error);
+    if (!x->args || !args_flag(x->args, "help", &help, error) ||
+        !args_flag(x->args, "version", &version, error))
+        return false;
+    if (help || (version && !x->args->command))
+        return run_switch(x, !help, error);
+    return add_defaults(x->args, error) && args_flag(x->args, "minimal", &x->minimal, error) &&
            args_flag(x->args, "json", &x->json, error) &&
            args_flag(x->args, "multiple", &x->multiple, error) &&
            args_flag(x->args, "force", &x->force, error) && run_command(x, error);
