@@ -237,7 +237,9 @@ static bool
 list(struct xtool *x, const struct xt_class *cls, GPtrArray *fields, GError **error)
 {
     g_autoptr(GPtrArray) columns = choose_columns(x, cls, fields, error);
-    g_autoptr(GPtrArray) found = columns ? select_class(cls, fields, x->objects, error) : NULL;
+    const char *uuid = args_get(x->args, "uuid");
+    g_autoptr(GPtrArray) found =
+        columns ? select_class(cls, fields, x->objects, uuid, error) : NULL;
 
     if (!found)
         return false;

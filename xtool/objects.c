@@ -173,54 +173,78 @@ objects_get(struct objects *objects, const struct dm_class *cls, const char *ref
     return true;
 }
 
-/* The object with a uuid, or NULL with the API's error. */
-static const struct object *
-by_uuid(struct objects *objects, const struct dm_class *cls, const char *uuid, GError **error)
+/* Adds the object with the uuid, if there is one. */
+static bool
+add_by_uuid(struct objects *objects, const struct dm_class *cls, const char *uuid, GPtrArray *out,
+            GError **error)
 {
     const struct object *object = NULL;
+    g_autoptr(GError) failure = NULL;
     g_autoptr(GVariant) text = g_variant_ref_sink(g_variant_new_string(uuid));
     g_autoptr(GVariant) ref =
-        server_call(objects->server, dm_message_find(cls, "get_by_uuid"), &text, 1, error);
+        server_call(objects->server, dm_message_find(cls, "get_by_uuid"), &text, 1, &failure);
 
-    if (!ref || !objects_get(objects, cls, g_variant_get_string(ref, NULL), false, &object, error))
+    if (!ref && api_error_is(failure, "UUID_INVALID"))
+        return true;
+    if (!ref) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
+    }
+    if (!objects_get(objects, cls, g_variant_get_string(ref, NULL), false, &object, error))
+        return false;
+    if (object)
+        g_ptr_array_add(out, (void *)object);
+    return true;
+}
+
+/* Adds the objects with the name, where the class has names. */
+static bool
+add_by_name(struct objects *objects, const struct dm_class *cls, const char *name, GPtrArray *out,
+            GError **error)
+{
+    const struct dm_message *message = dm_message_find(cls, "get_by_name_label");
+
+    if (!message)
+        return true;
+    g_autoptr(GVariant) label = g_variant_ref_sink(g_variant_new_string(name));
+    g_autoptr(GVariant) refs = server_call(objects->server, message, &label, 1, error);
+    for (gsize i = 0; refs && i < g_variant_n_children(refs); i++) {
+        const struct object *object = NULL;
+        const char *ref;
+        g_variant_get_child(refs, i, "&s", &ref);
+        if (!objects_get(objects, cls, ref, false, &object, error))
+            return false;
+        if (object)
+            g_ptr_array_add(out, (void *)object);
+    }
+    return refs;
+}
+
+GPtrArray *
+objects_called(struct objects *objects, const struct dm_class *cls, const char *name,
+               GError **error)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new();
+
+    if (!add_by_uuid(objects, cls, name, found, error) ||
+        (found->len == 0 && !add_by_name(objects, cls, name, found, error)))
         return NULL;
-    if (!object)
-        api_error_set(error, "UUID_INVALID", cls->name, uuid, NULL);
-    return object;
+    return g_steal_pointer(&found);
 }
 
 const struct object *
 objects_named(struct objects *objects, const struct dm_class *cls, const char *name, GError **error)
 {
-    const struct dm_message *message = dm_message_find(cls, "get_by_name_label");
-    g_autoptr(GError) failure = NULL;
-    const struct object *object = by_uuid(objects, cls, name, &failure);
+    g_autoptr(GPtrArray) found = objects_called(objects, cls, name, error);
 
-    if (object)
-        return object;
-    if (!api_error_is(failure, "UUID_INVALID") || !message) {
-        g_propagate_error(error, g_steal_pointer(&failure));
+    if (!found)
         return NULL;
-    }
-    g_autoptr(GVariant) label = g_variant_ref_sink(g_variant_new_string(name));
-    g_autoptr(GVariant) refs = server_call(objects->server, message, &label, 1, error);
-    if (!refs)
-        return NULL;
-    gsize n = g_variant_n_children(refs);
-    if (n > 1)
-        usage_set(error, "%" G_GSIZE_FORMAT " objects of class %s are called '%s': give a uuid.", n,
+    if (found->len > 1)
+        usage_set(error, "%u objects of class %s are called '%s': give a uuid.", found->len,
                   cls->name, name);
-    else if (n == 0)
-        g_propagate_error(error, g_steal_pointer(&failure));
-    if (n != 1)
-        return NULL;
-    const char *ref;
-    g_variant_get_child(refs, 0, "&s", &ref);
-    if (!objects_get(objects, cls, ref, false, &object, error))
-        return NULL;
-    if (!object)
-        g_propagate_error(error, g_steal_pointer(&failure));
-    return object;
+    else if (found->len == 0)
+        api_error_set(error, "UUID_INVALID", cls->name, name, NULL);
+    return found->len == 1 ? found->pdata[0] : NULL;
 }
 
 const char *

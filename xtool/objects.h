@@ -29,7 +29,11 @@ GPtrArray *objects_all(struct objects *objects, const struct dm_class *cls, GErr
 bool objects_get(struct objects *objects, const struct dm_class *cls, const char *ref, bool many,
                  const struct object **ret, GError **error);
 
-/* The one object with this uuid, or else the one with this name; an error says when there is none
+/* The object with this uuid, or else all with this name; perhaps none.  As objects_all (). */
+GPtrArray *objects_called(struct objects *objects, const struct dm_class *cls, const char *name,
+                          GError **error);
+
+/* The one of these; an error says when there is none
  * or when the name is not unique. */
 const struct object *objects_named(struct objects *objects, const struct dm_class *cls,
                                    const char *name, GError **error);

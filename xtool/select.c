@@ -130,9 +130,11 @@ select_filter(GPtrArray *all, const GPtrArray *fields, struct objects *objects, 
 
 GPtrArray *
 select_class(const struct xt_class *cls, const GPtrArray *fields, struct objects *objects,
-             GError **error)
+             const char *name, GError **error)
 {
-    g_autoptr(GPtrArray) all = objects_all(objects, class_api(cls), error);
+    const struct dm_class *api = class_api(cls);
+    g_autoptr(GPtrArray) all =
+        name ? objects_called(objects, api, name, error) : objects_all(objects, api, error);
 
     for (unsigned i = 0; all && cls->filter[i]; i++) {
         g_auto(GStrv) pair = g_strsplit(cls->filter[i], "=", 2);
@@ -140,22 +142,6 @@ select_class(const struct xt_class *cls, const GPtrArray *fields, struct objects
             return NULL;
     }
     return g_steal_pointer(&all);
-}
-
-/* The objects that a name or a uuid means. */
-static void
-keep_named(GPtrArray *all, const char *name, bool hostname)
-{
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < all->len; i++) {
-        const struct object *object = all->pdata[i];
-        if (g_str_equal(object_string(object, "uuid"), name) ||
-            g_str_equal(object_string(object, "name_label"), name) ||
-            (hostname && g_str_equal(object_string(object, "hostname"), name)))
-            all->pdata[kept++] = all->pdata[i];
-    }
-    g_ptr_array_set_size(all, (gint)kept);
 }
 
 /* True for an argument "config:a" when the command takes "config:". */
@@ -184,26 +170,39 @@ set_several(GError **error, const struct xt_class *cls, const GPtrArray *found)
               cls->name, names->str, found->len > 8 ? "\n  ..." : "");
 }
 
+/* Hosts go by their hostname too. */
+static bool
+add_by_hostname(GPtrArray *found, struct objects *objects, const char *hostname, GError **error)
+{
+    g_autoptr(GPtrArray) all = objects_all(objects, dm_class_find("host", false), error);
+
+    for (unsigned i = 0; all && i < all->len; i++)
+        if (g_str_equal(object_string(all->pdata[i], "hostname"), hostname) &&
+            !g_ptr_array_find(found, all->pdata[i], NULL))
+            g_ptr_array_add(found, all->pdata[i]);
+    return all;
+}
+
 GPtrArray *
 select_objects(const struct xt_class *cls, struct objects *objects, struct args *args,
                const char *const *const own[2], bool multiple, GError **error)
 {
+    const char *name = args_get(args, cls->name), *uuid = args_get(args, "uuid");
     g_autoptr(GPtrArray) fields = fields_of(cls);
-    g_autoptr(GPtrArray) found = select_class(cls, fields, objects, error);
-    bool asked = false, vm = g_str_equal(cls->name, "vm");
+    g_autoptr(GPtrArray) found = select_class(cls, fields, objects, name ? name : uuid, error);
+    bool asked = name || uuid;
 
-    if (!found)
-        return NULL;
-    if (vm && !select_filter(found, fields, objects, "is-control-domain", "false", error))
+    if (!found ||
+        (g_str_equal(cls->name, "vm") &&
+         !select_filter(found, fields, objects, "is-control-domain", "false", error)) ||
+        (name && g_str_equal(cls->name, "host") && !add_by_hostname(found, objects, name, error)))
         return NULL;
     for (unsigned i = 0; i < args->list->len; i++) {
         struct arg *arg = args->list->pdata[i];
-        if (args_is_standard(arg->key) || is_own(own, arg->key))
+        if (args_is_standard(arg->key) || is_own(own, arg->key) || g_str_equal(arg->key, cls->name))
             continue;
         arg->used = asked = true;
-        if (g_str_equal(arg->key, cls->name) && !strchr(arg->key, ':'))
-            keep_named(found, arg->value, g_str_equal(cls->name, "host"));
-        else if (!select_filter(found, fields, objects, arg->key, arg->value, error))
+        if (!select_filter(found, fields, objects, arg->key, arg->value, error))
             return NULL;
     }
     if (found->len == 0)

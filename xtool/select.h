@@ -14,14 +14,13 @@
 bool select_filter(GPtrArray *all, const GPtrArray *fields, struct objects *objects,
                    const char *key, const char *value, GError **error);
 
-/* All objects of a class that its default filter lets through. */
+/* All objects of a class, or those with this uuid or name, that its default filter lets through. */
 GPtrArray *select_class(const struct xt_class *cls, const GPtrArray *fields,
-                        struct objects *objects, GError **error);
+                        struct objects *objects, const char *name, GError **error);
 
 /* What a command with a selector works on: vm=NAME-OR-UUID (or host=, sr=), uuid=, and each
- * argument that is not in `own` (the command's arguments) as a filter.  Only a host is taken
- * without any, when there is only one.  Nothing found is an error, and so are several without
- * `multiple`. */
+ * argument that is not in `own` (the command's arguments) as a filter.  Without any, all are meant.
+ * Nothing found is an error, and so are several without `multiple`. */
 GPtrArray *select_objects(const struct xt_class *cls, struct objects *objects, struct args *args,
                           const char *const *const own[2], bool multiple, GError **error);
 

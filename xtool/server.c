@@ -8,6 +8,7 @@
 #include <libsoup/soup.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -50,6 +51,8 @@ network_event(SoupMessage *message, GSocketClientEvent event, GIOStream *stream,
 {
     const int on = 1, after = SERVER_PROBE_AFTER_SECONDS, every = SERVER_PROBE_EVERY_SECONDS,
               probes = SERVER_PROBES;
+    const unsigned unheard_ms =
+        (SERVER_PROBE_AFTER_SECONDS + SERVER_PROBES * SERVER_PROBE_EVERY_SECONDS) * 1000;
 
     (void)message;
     (void)data;
@@ -70,6 +73,7 @@ network_event(SoupMessage *message, GSocketClientEvent event, GIOStream *stream,
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after, sizeof after);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unheard_ms, sizeof unheard_ms);
 }
 
 /* A GIO error as the user should read it; takes `cause`. */
@@ -173,21 +177,29 @@ server_call(struct server *server, const struct dm_message *message, GVariant *c
 
 /* ---- the login ---- */
 
-/* What the user types without an echo, or NULL. */
+/* What the user types without an echo, or NULL.  An interrupt waits for the end of the line, so
+ * that the terminal is never left without its echo. */
 static char *
 ask_password(const struct server *server, const char *user)
 {
     struct termios old, quiet;
+    sigset_t interrupts, before;
     char line[1024];
 
     if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &old) != 0)
         return NULL;
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGINT);
+    sigaddset(&interrupts, SIGQUIT);
+    sigaddset(&interrupts, SIGTSTP);
+    sigprocmask(SIG_BLOCK, &interrupts, &before);
     quiet = old;
     quiet.c_lflag &= ~(tcflag_t)ECHO;
-    fprintf(stderr, "Password of %s at %s: ", user, server->name);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+    fprintf(stderr, "Password of %s at %s: ", user, server->name);
     char *got = fgets(line, sizeof line, stdin);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     fputc('\n', stderr);
     char *password = got ? g_strdup(g_strchomp(line)) : NULL;
     explicit_bzero(line, sizeof line);
