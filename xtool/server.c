@@ -281,7 +281,7 @@ login(struct server *server, struct args *args, GError **error)
 
 /* ---- opening and closing ---- */
 
-static bool
+static void
 open_unix(struct server *server, const char *path)
 {
     g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
@@ -289,7 +289,6 @@ open_unix(struct server *server, const char *path)
     server->name = g_strdup(path);
     server->url = g_strdup("http://localhost/jsonrpc");
     server->http = g_object_new(SOUP_TYPE_SESSION, "remote-connectable", address, NULL);
-    return true;
 }
 
 static bool
@@ -332,7 +331,9 @@ server_open(struct args *args, bool local, GError **error)
         host = g_getenv("XTOOL_SERVER");
     if (!host || !*host)
         host = access(SERVER_SOCKET, F_OK) == 0 || errno == EACCES ? SERVER_SOCKET : "localhost";
-    if (*host == '/' ? !open_unix(server, host) : !open_tcp(server, host, args, error))
+    if (*host == '/')
+        open_unix(server, host);
+    else if (!open_tcp(server, host, args, error))
         return NULL;
     soup_session_set_timeout(server->http, SERVER_CONNECT_SECONDS);
     soup_session_set_user_agent(server->http, "xtool/" PACKAGE_VERSION);

@@ -1,18 +1,12 @@
 #!/usr/bin/python3
-"""xtool from outside, on a simulated host: what it prints, what it does, how it fails.
-
-covers: VM.create VM.start VM.start_on VM.pause VM.unpause VM.clean_shutdown VM.hard_shutdown
-covers: VM.clean_reboot VM.hard_reboot VM.destroy VM.set_memory_limits"""
+"""xtool from outside, on a simulated host: what it prints, what it does, how it fails."""
 import contextlib
-import hashlib
 import json
 import os
 import pty
 import re
-import select
 import socket
 import sqlite3
-import ssl
 import subprocess
 import sys
 import threading
@@ -21,48 +15,11 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
-from accounts import Accounts
-from host import BUILDDIR, Host, free_port
+from host import Host, free_port
+from xtool import XTOOL, Tool
 
-ACCOUNTS = Accounts({"root": (0, "secret"), "alice": (5001, "wonder")})
 CLASSES = json.loads((Path(__file__).parents[2] / "xtool/schema/classes.json").read_text())
-XTOOL = BUILDDIR / "xtool" / "xtool"
 NAME = "it's \"a\", b\\c\nd \x9b31me"  # quotes, comma, backslash, a line end, a terminal's escape
-PVH = ["PV-kernel=vmlinux", "domain-type=pvh", "memory-static-max=128MiB"]
-
-
-class Tool:
-    """xtool with a home of its own; server: what -s says."""
-
-    def __init__(self, host, server=None, *switches):
-        self.home = host.dir / "home"
-        self.home.mkdir(exist_ok=True)
-        self.name = XTOOL
-        self.before = ["-s", server or host.socket, *switches]
-        self.environment = {**os.environ, "HOME": str(self.home), "LC_ALL": "C.UTF-8",
-                            "XDG_CONFIG_HOME": str(self.home / "config")}
-
-    def run(self, *args, status=0, stdin=subprocess.DEVNULL, **more):
-        done = subprocess.run([self.name, *self.before, *args], env=self.environment, stdin=stdin,
-                              capture_output=True, text=True, timeout=60, **more)
-        assert done.returncode == status, (args, done.returncode, done.stdout, done.stderr)
-        assert status or not done.stderr, done.stderr
-        return done
-
-    def __call__(self, *args, **more):
-        return self.run(*args, **more).stdout
-
-    def fails(self, status, *args):
-        """What it says on stderr; nothing on stdout."""
-        done = self.run(*args, status=status)
-        assert not done.stdout, done.stdout
-        return done.stderr
-
-    def create(self, name, *more):
-        return self("vm-create", f"name-label={name}", *PVH, *more).strip()
-
-    def state(self, uuid):
-        return self("vm-param-get", f"uuid={uuid}", "param-name=power-state").strip()
 
 
 def test_the_life_of_a_vm():
@@ -302,91 +259,6 @@ def test_wrong_usage():
         assert t("--version").startswith("xtool ")
 
 
-def test_passwords_and_certificates():
-    with Host(https=True, accounts=ACCOUNTS) as host:
-        pem = ssl.get_server_certificate(("127.0.0.1", host.https_port))
-        print_of = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
-        known = host.dir / "home" / "config" / "xapid" / "known_hosts"
-        port = ["-p", str(host.https_port)]
-        root = ["-u", "root", "-pw", "secret"]
-        trusting = [*port, "--fingerprint", print_of]
-        plain = Tool(host, "127.0.0.1")
-
-        said = plain.fails(3, "host-list", *port, *root)
-        assert print_of in said and "--trust" in said and not known.exists(), said
-        other = print_of[:-1] + ("0" if print_of[-1] != "0" else "1")
-        assert "another fingerprint" in plain.fails(3, "host-list", *port, *root, "--fingerprint",
-                                                    other)
-        plain.fails(2, "host-list", *port, *root, "--fingerprint", "abc")
-        assert plain("host-list", *trusting, *root)
-        colons = ":".join(re.findall("..", print_of.upper()))
-        assert plain("host-list", *port, *root, f"fingerprint={colons}")
-
-        assert plain("host-list", *port, *root, "--trust")
-        assert known.read_text() == f"127.0.0.1:{host.https_port} {print_of}\n"
-        assert known.stat().st_mode & 0o777 == 0o600
-        assert plain("host-list", *port, *root), "it is remembered"
-        known.write_text(f"127.0.0.1:{host.https_port} {other}\n")
-        said = plain.fails(3, "host-list", *port, *root, "--trust")
-        assert "is not the one that is remembered" in said and str(known) in said, said
-        known.unlink()
-
-        said = plain.fails(1, "host-list", *trusting, "-u", "root", "-pw", "wrong")
-        assert "user name or the password is wrong" in said, said
-        assert "No password" in plain.fails(2, "host-list", *trusting, "-u", "root")
-        file = host.dir / "pwf"
-        file.write_text("root\nsecret\n")
-        assert plain("host-list", *trusting, "-pwf", str(file))
-        plain.fails(2, "host-list", *trusting, "-pwf", str(host.dir / "nowhere"))
-        (plain.home / ".xe").write_text(f"username=root\npassword=secret\nport={host.https_port}\n")
-        assert plain("host-list", "--fingerprint", print_of)
-        plain.environment["XE_EXTRA_ARGS"] = f"fingerprint={print_of}"
-        assert plain("host-list")
-        plain.environment["XTOOL_SERVER"] = "127.0.0.1"
-        plain.before = []
-        assert plain("host-list")
-
-
-def test_an_unknown_server_may_be_trusted_on_a_terminal():
-    with Host(https=True, accounts=ACCOUNTS) as host:
-        t = Tool(host, "127.0.0.1", "-p", str(host.https_port), "-u", "root")
-        known = t.home / "config" / "xapid" / "known_hosts"
-        for answer, status in (("no", 3), ("yes", 0)):
-            master, slave = pty.openpty()
-            tool = subprocess.Popen([XTOOL, *t.before, "-pw", "secret", "host-list", "--minimal"],
-                                    stdin=slave, stdout=subprocess.PIPE, stderr=slave,
-                                    env=t.environment)
-            os.close(slave)
-            seen = b""
-            while b"(yes/no)?" not in seen:
-                assert select.select([master], [], [], 30)[0], seen
-                seen += os.read(master, 4096)
-            os.write(master, answer.encode() + b"\n")
-            tool.communicate(timeout=30)
-            os.close(master)
-            assert tool.returncode == status, tool.returncode
-            assert known.exists() == (status == 0)
-        # And the password is asked for without an echo.
-        master, slave = pty.openpty()
-        tool = subprocess.Popen([XTOOL, *t.before, "host-list", "--minimal"], stdin=slave,
-                                stdout=subprocess.PIPE, stderr=slave, env=t.environment)
-        os.close(slave)
-        seen = b""
-        while b"Password of root" not in seen or not seen.endswith(b": "):
-            assert select.select([master], [], [], 30)[0], seen
-            seen += os.read(master, 4096)
-        os.write(master, b"secret\n")
-        out, _ = tool.communicate(timeout=30)
-        while select.select([master], [], [], 0)[0]:
-            try:
-                seen += os.read(master, 4096)
-            except OSError:
-                break
-        os.close(master)
-        assert tool.returncode == 0 and len(out) == 37, out
-        assert b"secret" not in seen, seen
-
-
 def test_a_password_in_argv_is_not_seen_for_long():
     """While a command waits, its argv shows no password."""
     with Host() as host:
@@ -444,7 +316,7 @@ def test_servers_that_are_none():
 
 
 def test_other_commands():
-    with Host(https=True, accounts=ACCOUNTS) as host:
+    with Host() as host:
         t = Tool(host)
         name = t("host-list", "params=name-label", "--minimal").strip()
         t("host-disable", f"host={name}")
@@ -459,20 +331,6 @@ def test_other_commands():
         t("secret-destroy", f"uuid={secret}")
         assert t("secret-list", "--minimal") == "\n"
 
-        subject = t("subject-add", "subject-name=alice").strip()
-        assert t("subject-param-get", f"uuid={subject}", "param-name=subject-identifier") == "u5001\n"
-        t("subject-role-add", f"uuid={subject}", "role-name=read-only")
-        role = t("subject-param-get", f"uuid={subject}", "param-name=roles").strip()
-        assert t("role-param-get", f"uuid={role}", "param-name=name") == "read-only\n"
-        alice = Tool(host, "127.0.0.1", "-p", str(host.https_port), "-u", "alice", "-pw", "wonder",
-                     "--trust")
-        assert alice("vm-list", "--minimal")
-        said = alice.fails(1, "vm-start", "vm=web")
-        assert "role" in said and "subject-role-add" in said, said
-        x = host.client()
-        task = x.task.create("waiting", "")
-        uuid = x.task.get_uuid(task)
-        assert uuid in t("task-list")
         t("vm-start", "vm=web")
         host.guest(f"refuse-shutdown {t('vm-list', 'name-label=web', '--minimal').strip()}")
         waiting = subprocess.Popen([XTOOL, *t.before, "vm-shutdown", "vm=web"], env=t.environment,
@@ -482,11 +340,6 @@ def test_other_commands():
         t("task-cancel", f"uuid={running}")
         assert "cancelled" in waiting.communicate(timeout=30)[1] and waiting.returncode == 1
         assert t("vm-list", "name-label=web", "params=power-state", "--minimal") == "running\n"
-        t("subject-role-remove", f"uuid={subject}", f"role-uuid={role}")
-        t.fails(2, "subject-role-add", f"uuid={subject}")
-        t("session-subject-identifier-logout-all")
-        t("subject-remove", f"subject-uuid={subject}")
-        assert t("subject-list", "--minimal") == "\n"
 
 
 def test_event_wait():
