@@ -182,8 +182,10 @@ parameter(struct xtool *x, const struct dm_param *param, const char *source,
 {
     size_t length = strlen(source);
 
-    if (g_str_equal(source, "@"))
+    if (g_str_equal(source, "@")) {
+        g_assert(object); /* a test holds the schema to it */
         return g_variant_ref_sink(g_variant_new_string(object->ref));
+    }
     if (g_str_equal(source, "@pool"))
         return the_pool(x, error);
     if (g_str_equal(source, "{}"))

@@ -29,7 +29,7 @@ set_read_only(GError **error, const struct field *field)
 static GVariant *
 map_with(const struct object *object, const struct dm_field *own, GVariant *key, GVariant *value)
 {
-    g_autoptr(GVariant) old = g_variant_lookup_value(object->record, own->name, NULL);
+    g_autoptr(GVariant) old = object_value(object, own);
     GVariantBuilder map;
 
     g_variant_builder_init(&map, G_VARIANT_TYPE(own->type->gvariant));
@@ -46,7 +46,7 @@ map_with(const struct object *object, const struct dm_field *own, GVariant *key,
 static bool
 map_has(const struct object *object, const struct dm_field *own, const char *key)
 {
-    g_autoptr(GVariant) map = g_variant_lookup_value(object->record, own->name, NULL);
+    g_autoptr(GVariant) map = object_value(object, own);
     g_autoptr(GVariant) value = NULL;
 
     if (own->type->key->kind != DM_STRING)
@@ -247,7 +247,7 @@ change_clear(struct xtool *x, const struct field *field, const struct object *ob
         set_read_only(error, field);
         return false;
     }
-    g_autoptr(GVariant) all = g_variant_lookup_value(object->record, own->name, NULL);
+    g_autoptr(GVariant) all = object_value(object, own);
     for (gsize i = 0; all && i < g_variant_n_children(all); i++) {
         g_autoptr(GVariant) child = g_variant_get_child_value(all, i);
         g_autoptr(GVariant) member =

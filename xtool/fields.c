@@ -330,7 +330,7 @@ follow(const struct field *field, struct objects *objects, const struct object *
         g_autoptr(GPtrArray) next = g_ptr_array_new();
         for (unsigned j = 0; j < at->len; j++) {
             const struct object *from = at->pdata[j];
-            g_autoptr(GVariant) value = g_variant_lookup_value(from->record, step->name, NULL);
+            g_autoptr(GVariant) value = object_value(from, step);
             gsize n = !value ? 0 : step->type->kind == DM_SET ? g_variant_n_children(value) : 1;
             for (gsize k = 0; k < n; k++) {
                 const struct object *to = NULL;
@@ -362,7 +362,7 @@ fanned_value(const struct field *field, struct objects *objects, const GPtrArray
     g_variant_builder_init(&builder, G_VARIANT_TYPE("as"));
     for (unsigned i = 0; i < at->len; i++) {
         const struct object *object = at->pdata[i];
-        g_autoptr(GVariant) value = g_variant_lookup_value(object->record, last->name, NULL);
+        g_autoptr(GVariant) value = object_value(object, last);
         g_autoptr(GVariant) seen = NULL;
         if (value && !show(objects, last->type, value, many, &seen, error)) {
             g_variant_builder_clear(&builder);
@@ -407,8 +407,7 @@ field_value(const struct field *field, struct objects *objects, const struct obj
     if (at->len == 0)
         return true;
     const struct object *owner = at->pdata[0];
-    g_autoptr(GVariant) value =
-        g_variant_lookup_value(owner->record, field->path[field->n_path - 1]->name, NULL);
+    g_autoptr(GVariant) value = object_value(owner, field->path[field->n_path - 1]);
     if (!value)
         return true;
     if (is_operations(field)) {

@@ -247,6 +247,26 @@ objects_named(struct objects *objects, const struct dm_class *cls, const char *n
     return found->len == 1 ? found->pdata[0] : NULL;
 }
 
+/* A record has its members in the model's order, and a whole one all of them: a look at the field's
+ * own place mostly finds it. */
+GVariant *
+object_value(const struct object *object, const struct dm_field *field)
+{
+    unsigned place = 0;
+
+    for (unsigned i = 0; i < field->index; i++)
+        place += !field->cls->fields[i].internal_only;
+    if (place < g_variant_n_children(object->record)) {
+        g_autoptr(GVariant) entry = g_variant_get_child_value(object->record, place);
+        g_autoptr(GVariant) key = g_variant_get_child_value(entry, 0);
+        if (g_str_equal(g_variant_get_string(key, NULL), field->name)) {
+            g_autoptr(GVariant) boxed = g_variant_get_child_value(entry, 1);
+            return g_variant_get_variant(boxed);
+        }
+    }
+    return g_variant_lookup_value(object->record, field->name, NULL);
+}
+
 const char *
 object_string(const struct object *object, const char *field)
 {

@@ -41,6 +41,8 @@ const struct object *objects_named(struct objects *objects, const struct dm_clas
 /* Forgets all records of a class (after something changed). */
 void objects_forget(struct objects *objects, const struct dm_class *cls);
 
+/* The value of a field, a full reference; NULL when the record has none. */
+GVariant *object_value(const struct object *object, const struct dm_field *field);
 /* The text of a string field, "" where there is none; borrowed. */
 const char *object_string(const struct object *object, const char *field);
 
