@@ -30,6 +30,7 @@ struct xt_command {
     const char *name;
     const char *const *need;
     const char *const *may;
+    const char *const *fill;     /* "key=value" of arguments that were left out */
     const char *select;          /* the class it takes objects of, or NULL */
     const struct xt_call *calls; /* tried in order; may be empty */
     bool common, hidden, local, deprecated;

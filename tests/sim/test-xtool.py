@@ -58,6 +58,21 @@ def test_the_life_of_a_vm():
         assert t("vm-list", "name-label=web", "--minimal") == "\n"
 
 
+def test_a_first_session():
+    """As the README has it."""
+    with Host() as host:
+        t = Tool(host)
+        uuid = t("vm-create", "name-label=first").strip()
+        assert t("vm-param-get", f"uuid={uuid}", "param-name=memory-static-max").strip() == str(256 << 20)
+        t("vm-param-set", f"uuid={uuid}", "PV-kernel=vmlinux", "domain-type=pvh")
+        t("vm-start", "vm=first")
+        t("suspend", "first")
+        assert t("vm-list", "name-label=first", "params=power-state", "--minimal").strip() == "suspended"
+        t("resume", "first")
+        t("destroy", "first")
+        assert t("vm-list", "name-label=first", "params=power-state", "--minimal").strip() == "halted"
+
+
 def test_every_class_lists_and_shows():
     with Host() as host:
         t = Tool(host)
