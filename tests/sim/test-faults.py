@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Every fault point of every program: the program dies there, or the step fails, or it takes 200 ms
-longer, once, while a VM is made, started, paused, rebooted, shut down and destroyed; or while
-passwords are checked and changed; or while the database is copied.  Afterwards nothing acknowledged
-is lost, nothing is left over, and life can go on.
+longer, once, while a VM lives through all that it can do; or while passwords are checked and changed;
+or while the database is copied.  Afterwards nothing acknowledged is lost, nothing is left over, and
+life can go on.
 
 XAPID_FAULTS: all, or a sample of one way a point (default).  XAPID_SEED repeats the choices.
 XAPID_FAULT_ONLY=point=way for one of them."""
@@ -29,10 +29,12 @@ AT_ONCE = 3  # hosts; most of the time they wait
 TRIES = 40  # in 12 s: a database that could not be written is tried every 2 s
 PROGRAMS = ("xapid/xapid", "xapid-domains", "xapid-host", "xapid-launch")
 WAYS = ("kill", "error", "delay:200")
-LIFE = ("start", "pause", "unpause", "clean_reboot", "hard_reboot", "clean_shutdown", "start_paused",
-        "unpause", "hard_shutdown", "destroy")
+LIFE = ("start", "suspend", "resume", "vcpus", "sysrq", "guest_crash", "pause", "unpause",
+        "clean_reboot", "hard_reboot", "clean_shutdown", "start_paused", "unpause", "hard_shutdown",
+        "destroy")
+STAYS = ("clean_reboot", "hard_reboot", "vcpus", "sysrq")
 # What else must go wrong before such a point is reached.
-BEFORE = {"ops.undo.before": "unpause.before=error", "recover.before-destroy": "create.after-build=kill",
+BEFORE = {"continue.before": "destroy.before=error", "ops.undo.before": "unpause.before=error", "recover.before-destroy": "create.after-build=kill",
           "store.probe": "store.commit.before=error@12",
           **{f"launch.{what}.before": "ops.step.before=kill@3" for what in ("start", "connect", "send")}}
 # The first time that xapid-launch does it for an xapid that died, when all are up and connected.
@@ -52,13 +54,12 @@ def step(owner, verb):
             return
         if verb not in POSSIBLE[owner.state]:
             # An earlier failure left the VM elsewhere: on the shortest way to where it can be.
-            verb_now = {"Halted": "start", "Paused": "unpause", "Running": "hard_shutdown"}[owner.state]
+            verb_now = {"Halted": "start", "Paused": "unpause", "Suspended": "resume",
+                        "Running": "hard_shutdown"}[owner.state]
         else:
             verb_now = verb
         before = owner.done
-        name, args = verb_now, [owner.vm]
-        if verb_now.startswith("start"):
-            name, args = "start", [owner.vm, verb_now == "start_paused", False]
+        name, args = owner.message(verb_now)
         owner.attempt(lambda: getattr(owner.x.VM, name)(*args), verb_now, states={AFTER[verb_now]})
         if owner.done > before and verb_now == verb:
             return
@@ -66,16 +67,32 @@ def step(owner, verb):
     owner.say(f"{verb} cannot be done any more; {owner.state}")
 
 
-def reboot(owner, verb):
+def run(owner):
+    step(owner, {"Halted": "start", "Suspended": "resume"}.get(owner.state, "unpause"))
+
+
+def stay(owner, verb):
     """Like step, for verbs that begin and end in the same state."""
     for _ in range(TRIES):
-        step(owner, "start" if owner.state == "Halted" else "unpause")
+        run(owner)
         before = owner.done
-        owner.attempt(lambda: getattr(owner.x.VM, verb)(owner.vm), verb, states={"Running"})
+        name, args = owner.message(verb)
+        owner.attempt(lambda: getattr(owner.x.VM, name)(*args), verb, states={"Running"})
         if owner.done > before:
             return
         time.sleep(0.3)
     owner.say(f"{verb} cannot be done any more; {owner.state}")
+
+
+def crash(owner):
+    for _ in range(TRIES):
+        run(owner)
+        before, owner.crashes = owner.done, 0
+        owner.guest_acts("crash")
+        if owner.done > before:
+            return
+        time.sleep(0.3)
+    owner.say("its guest cannot crash any more")
 
 
 def create(owner):
@@ -94,7 +111,10 @@ def live(owner):
             break
         owner.insist(lambda: create(owner))
     for verb in LIFE:
-        owner.insist(lambda: (reboot if "reboot" in verb else step)(owner, verb))
+        if verb == "guest_crash":
+            owner.insist(lambda: crash(owner))
+        else:
+            owner.insist(lambda: (stay if verb in STAYS else step)(owner, verb))
     if owner.state != GONE:
         owner.say(f"{owner.state} at the end of its life")
 

@@ -4,6 +4,7 @@
 #include "lib/error.h"
 #include "lib/wire/jsonrpc.h"
 #include "lib/wire/xmlrpc.h"
+#include "lib/settings.h"
 #include "tests/unit/fake-store.h"
 #include "tests/unit/random-value.h"
 #include "xapid/calls/rows.h"
@@ -13,6 +14,7 @@
 
 struct fixture {
     struct fake_store store;
+    struct settings *settings;
     struct api api;
     GRand *random;
     char *session; /* of root, whose reference is SECRET to clients */
@@ -45,6 +47,8 @@ setup(struct fixture *f, const void *data)
     f->store.automatic = true;
     api_init(&f->api);
     api_register(&f->api, calls_event);
+    f->settings = settings_parse("defaults", "", NULL);
+    f->api.limits = &f->settings->limits;
     f->api.events = events_new(&f->api);
     create_session(f);
 }
@@ -57,6 +61,7 @@ teardown(struct fixture *f, const void *data)
     g_assert_cmpuint(f->api.parked, ==, 0);
     events_free(f->api.events);
     g_hash_table_unref(f->api.impls);
+    settings_free(f->settings);
     model_free(f->api.model);
     fake_store_clear(&f->store);
     g_rand_free(f->random);

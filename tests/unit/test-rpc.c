@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/settings.h"
 #include "tests/unit/fake-store.h"
 #include "tests/unit/http-fixture.h"
 #include "xapid/calls/rows.h"
@@ -16,6 +17,7 @@
 #define LARGE (300 * 1024) /* beyond what is decoded on the main loop */
 
 struct world {
+    struct settings *settings;
     struct api api;
     struct http_server *http;
     struct rpc_service *rpc;
@@ -47,6 +49,8 @@ setup(struct world *w, const void *data)
     w->api.model = model_new();
     api_init(&w->api);
     api_register(&w->api, calls_event);
+    w->settings = settings_parse("defaults", "", NULL);
+    w->api.limits = &w->settings->limits;
     w->api.events = events_new(&w->api);
     g_autofree char *session = session_public_ref(SECRET);
     g_variant_dict_init(&fields, NULL);
@@ -73,6 +77,7 @@ teardown(struct world *w, const void *data)
     g_assert_cmpuint(w->api.rows_held, ==, 0);
     events_free(w->api.events);
     g_hash_table_unref(w->api.impls);
+    settings_free(w->settings);
     model_free(w->api.model);
     g_free(w->network);
 }
