@@ -72,7 +72,7 @@ static const struct key keys[] = {
     SIZE(max_bodies_total, "256M", 1 * MIB, 64 * GIB),
     COUNT(max_sessions_per_user, "500", 1, 100000),
     COUNT(max_sessions_per_originator, "500", 1, 100000),
-    COUNT(session_idle_seconds, "86400", 60, 365 * DAY),
+    COUNT(session_idle_seconds, "86400", 1, 365 * DAY),
     COUNT(max_tasks, "10000", 100, 1000000),
     COUNT(max_parked_calls, "10000", 16, 1000000),
     {"sim", "dir", KIND_OPTIONAL, AT(sim_dir), "", 0, 0},

@@ -28,7 +28,7 @@ struct settings_limits {
     guint max_sessions_per_originator;
     guint session_idle_seconds; /* an idle session ends */
     guint max_tasks;
-    guint max_parked_calls; /* calls that wait: event.from, logins, long operations */
+    guint max_parked_calls; /* calls that wait: events, passwords, operations */
 };
 
 struct settings {

@@ -35,7 +35,7 @@ def tagged():
 def runs(path):
     """Whether ./check runs a test file: named in TESTS, or a client's."""
     lists = "".join(mk.read_text() for mk in ROOT.glob("tests/**/*.mk"))
-    return (re.search(rf"^TESTS \+=(.*\\\n)*.*{re.escape(path)}(?!\S)", lists, re.M) is not None or
+    return (re.search(rf"^(TESTS \+|sim_tests )=(.*\\\n)*.*{re.escape(path)}(?!\S)", lists, re.M) is not None or
             path.startswith("tests/clients/test-"))
 
 

@@ -9,6 +9,7 @@ include tests/unit/launch.mk
 include tests/unit/host.mk
 include tests/unit/ops.mk
 include tests/unit/calls.mk
+include tests/unit/try.mk
 include tests/unit/xtool.mk
 include tests/unit/coverage.mk
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/error.h"
@@ -21,7 +22,9 @@
 #include "xapid/pool/self.h"
 #include "xapid/store/store.h"
 
-#define COLLECT_SECONDS 60 /* how often finished tasks and idle sessions are looked for */
+/* How often finished tasks and idle sessions are looked for, at least. */
+#define COLLECT_SECONDS 60
+#define OTHER_DESCRIPTORS 256 /* that are not connections of clients */
 
 struct app {
     GMainLoop *loop;
@@ -37,6 +40,7 @@ struct app {
     struct ops *ops;
     struct api api;
     struct http_server *http;
+    struct rpc_service *rpc;
 };
 
 /* ---- what arrives from xapid-launch ---- */
@@ -80,7 +84,7 @@ control_gone(void *data)
     g_main_loop_quit(app->loop);
 }
 
-/* ---- what the root programs tell once ---- */
+/* ---- what the root programs tell ---- */
 
 static void
 hypervisor_known(const GError *error, GVariant *info, void *data)
@@ -104,6 +108,15 @@ facts_known(const GError *error, GVariant *result, void *data)
     }
     g_autoptr(GVariant) facts = g_variant_get_child_value(result, 0);
     self_set_facts(app->model, app->host, facts);
+}
+
+/* Whenever xapid-host was started, it is asked: an earlier answer may be missing. */
+static void
+host_attached(void *data)
+{
+    struct app *app = data;
+
+    hostd_facts(app->hostd, facts_known, app);
 }
 
 static void
@@ -145,8 +158,9 @@ on_signal(void *data)
 }
 
 static const struct call_impl *const call_tables[] = {
-    calls_auth,    calls_event,   calls_host, calls_message, calls_pool,       calls_role,
-    calls_session, calls_subject, calls_task, calls_vm,      calls_vm_settings};
+    calls_auth,         calls_event,        calls_host,       calls_message, calls_pool,
+    calls_role,         calls_session,      calls_subject,    calls_task,    calls_vm,
+    calls_vm_lifecycle, calls_vm_resources, calls_vm_settings};
 
 static void
 start_api(struct app *app)
@@ -155,6 +169,7 @@ start_api(struct app *app)
     app->api.ops = app->ops;
     app->api.vm = &app->vm;
     app->api.hostd = app->hostd;
+    app->api.limits = &app->settings->limits;
     app->api.host = app->host;
     app->api.pool = app->pool;
     app->api.shutdown = quit;
@@ -163,6 +178,7 @@ start_api(struct app *app)
     for (unsigned i = 0; i < G_N_ELEMENTS(call_tables); i++)
         api_register(&app->api, call_tables[i]);
     app->api.events = events_new(&app->api);
+    session_begin_all(&app->api, g_get_real_time());
 }
 
 static void
@@ -183,6 +199,23 @@ start_operations(struct app *app)
     app->vm.look = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     app->ops = ops_new(app->model, &world);
     app->vm.ops = app->ops;
+}
+
+/* As many descriptors as connections are allowed, and some for the rest, where the system lets us:
+ * the usual soft limit is for programs that use select (). */
+static void
+allow_descriptors(guint connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = connections + OTHER_DESCRIPTORS;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = MIN(wanted, limit.rlim_max);
+    if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < wanted)
+        log_warning("max_connections = %u takes %" G_GUINT64_FORMAT
+                    " descriptors, of which the system allows %" G_GUINT64_FORMAT " (LimitNOFILE)",
+                    connections, (guint64)wanted, (guint64)limit.rlim_cur);
 }
 
 static struct http_limits
@@ -209,6 +242,7 @@ start(struct app *app, GError **error)
     g_autofree char *pem = g_build_filename(app->settings->state_dir, "xapid-ssl.pem", NULL);
     const struct http_limits limits = limits_of(&app->settings->limits);
 
+    allow_descriptors(limits.max_connections);
     app->address = settings_address(app->settings);
     app->model = model_new();
     if (!rbac_load_roles(app->model, error) ||
@@ -217,7 +251,7 @@ start(struct app *app, GError **error)
         !vm_refresh_all(app->model, error))
         return false;
     app->domains = domains_new(domains_changed, app);
-    app->hostd = hostd_new();
+    app->hostd = hostd_new(host_attached, app);
     start_operations(app);
     start_api(app);
 
@@ -227,14 +261,13 @@ start(struct app *app, GError **error)
     if (!certificate)
         return false;
     app->http = http_server_new(&limits, certificate);
-    rpc_serve(app->http, &app->api);
+    app->rpc = rpc_serve(app->http, &app->api);
 
-    domains_host_info(app->domains, hypervisor_known, app);
-    hostd_facts(app->hostd, facts_known, app);
     ops_recover(app->ops);
     if (!(app->control = control_new(control_received, control_gone, app, error)))
         return false;
-    g_timeout_add_seconds(COLLECT_SECONDS, collect, app);
+    g_timeout_add_seconds(MIN(COLLECT_SECONDS, app->settings->limits.session_idle_seconds), collect,
+                          app);
     g_unix_signal_add(SIGTERM, on_signal, app);
     g_unix_signal_add(SIGINT, on_signal, app);
     control_ready(app->control);
@@ -316,6 +349,7 @@ main(int argc, char **argv)
     }
     g_main_loop_run(app.loop);
     /* What is acknowledged is on disk; the rest of memory goes with the process. */
+    rpc_service_free(app.rpc);
     store_close(app.store);
     return 0;
 }

@@ -1,3 +1,40 @@
+# xtool, the command line; libxtool.a is all of it but main (), for the tests.
+bin_PROGRAMS += xtool/xtool
+xtool_xtool_SOURCES = xtool/main.c
+xtool_libs = libxtool.a libcoverage.a libwire.a libdatamodel.a libbase.a $(SOUP_LIBS) $(XML_LIBS) $(YAJL_LIBS) \
+	$(GLIB_LIBS) -lm
+xtool_xtool_LDADD = $(xtool_libs)
+
+noinst_LIBRARIES += libxtool.a
+libxtool_a_CFLAGS = $(AM_CFLAGS) $(SOUP_CFLAGS)
+libxtool_a_SOURCES = \
+	xtool/args.c xtool/args.h \
+	xtool/calls.c \
+	xtool/change.c \
+	xtool/explain.c xtool/explain.h \
+	xtool/fields.c xtool/fields.h \
+	xtool/generic.c \
+	xtool/help.c \
+	xtool/objects.c xtool/objects.h \
+	xtool/print.c xtool/print.h \
+	xtool/select.c xtool/select.h \
+	xtool/server.c xtool/server.h \
+	xtool/tables.h \
+	xtool/trust.c xtool/trust.h \
+	xtool/value.c xtool/value.h \
+	xtool/verbs.c \
+	xtool/xtool.c xtool/xtool.h
+nodist_libxtool_a_SOURCES = xtool/xtool-tables.c
+
+xtool_schema = $(top_srcdir)/xtool/schema
+EXTRA_DIST += xtool/generate.py xtool/schema
+CLEANFILES += xtool/xtool-tables.c
+
+xtool/xtool-tables.c: $(top_srcdir)/xtool/generate.py $(xtool_schema)/classes.json \
+		$(xtool_schema)/commands.json $(xtool_schema)/aliases.json \
+		$(xtool_schema)/enums.json
+	$(AM_V_GEN)$(MKDIR_P) xtool && $(PYTHON) $(top_srcdir)/xtool/generate.py $(xtool_schema) $@
+
 # What `xtool api-coverage` prints.
 noinst_LIBRARIES += libcoverage.a
 libcoverage_a_SOURCES = xtool/coverage.c xtool/coverage.h

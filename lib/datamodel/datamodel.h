@@ -139,7 +139,7 @@ struct dm_field {
     const struct dm_field *reverse_of;
     /* The derived field that mirrors this one, or NULL. */
     const struct dm_field *mirrored_by;
-    const char *description; /* ours; "" where nothing is written yet */
+    const char *description; /* a sentence of ours */
     bool setter_has_effect;  /* setting it does more than change the row */
 };
 
@@ -173,7 +173,7 @@ struct dm_message {
     const struct dm_type *result;
     const struct dm_key_role *key_roles; /* of the key parameter */
     const char *const *errors;           /* NULL terminated */
-    const char *description;
+    const char *description;             /* "" for generic ones and where nothing is written yet */
     bool not_forwarded;    /* served by a pool member itself, also over its unix socket */
     bool own_form;         /* XAPI encodes its parameters or result by hand: event.from ... */
     const char *extension; /* the host extension that does the work, or NULL */
@@ -206,7 +206,7 @@ struct dm_class {
 struct dm_error {
     const char *code;
     const char *const *params; /* names, NULL terminated; may be empty */
-    const char *description; /* what happened and what to do, in one sentence; "" when unwritten */
+    const char *description;   /* what happened and what to do, in one sentence */
 };
 
 struct dm_http_action {

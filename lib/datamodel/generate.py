@@ -44,6 +44,10 @@ def fail(text):
     sys.exit("generate.py: " + text)
 
 
+def weight(role):
+    return list(ROLES).index(role)
+
+
 def check_keys(where, item, allowed, flags):
     unknown = set(item) - set(allowed.split()) | set(item.get("flags", [])) - set(flags.split())
     if unknown:
@@ -134,6 +138,11 @@ class Model:
                        "name path type qualifier default flags get_role set_role key_roles lifecycle "
                        "description",
                        "internal stored-set setter-has-effect client-cert volatile")
+            # Records, events and filters show all fields to whoever may read the class.
+            if weight(field.get("get_role")) > weight(cls["read_role"]):
+                fail(f"{name}.{field['name']}: a stronger get_role than the read_role of its class")
+        if "events" in cls["flags"] and cls["read_role"] != "read-only":
+            fail(f"{name}: event.from shows it to read-only, too")
         for message in cls["messages"]:
             check_keys(f"{name}.{message['name']}", message,
                        "name params result flags role key_roles extension errors lifecycle description",

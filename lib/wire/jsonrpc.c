@@ -1,4 +1,4 @@
-/* JSON-RPC, values to bytes; see jsonrpc.h.  Everything is appended to one GString. */
+/* Values to JSON; see jsonrpc.h.  Everything is appended to one GString. */
 #include "config.h"
 
 #include "lib/wire/jsonrpc.h"
@@ -6,8 +6,6 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
-
-#include "lib/error.h"
 
 void
 json_text_append(GString *out, const char *text)
@@ -102,6 +100,13 @@ name_append(GString *out, const char *name, bool first)
         g_string_append_c(out, ',');
     json_text_append(out, name);
     g_string_append_c(out, ':');
+}
+
+static void
+text_append(GString *out, const char *name, const char *text, bool first)
+{
+    name_append(out, name, first);
+    json_text_append(out, text);
 }
 
 static void
@@ -205,8 +210,7 @@ event_append(GString *out, GVariant *event)
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         if (!g_variant_lookup(event, texts[i], "&s", &text))
             continue;
-        name_append(out, texts[i], first);
-        json_text_append(out, text);
+        text_append(out, texts[i], text, first);
         first = false;
     }
     g_autoptr(GVariant) snapshot =
@@ -220,36 +224,68 @@ event_append(GString *out, GVariant *event)
     g_string_append_c(out, '}');
 }
 
+void
+json_event_encode(GString *out, const struct rpc_event *event)
+{
+    g_string_append_c(out, '{');
+    text_append(out, "id", event->id, true);
+    text_append(out, "timestamp", "0.0", false); /* not used any more */
+    text_append(out, "class", event->cls->lower_name, false);
+    text_append(out, "operation", event->operation, false);
+    text_append(out, "ref", event->ref, false);
+    if (event->values) {
+        g_string_append(out, ",\"snapshot\":");
+        json_record_encode(out, event->cls, event->values);
+    }
+    g_string_append_c(out, '}');
+}
+
+void
+json_events_begin(GString *out, bool batch)
+{
+    g_string_append(out, batch ? "{\"events\":[" : "[");
+}
+
+void
+json_events_end(GString *out, GVariant *counts, const char *token)
+{
+    const char *name;
+    GVariantIter iter;
+    gint32 count;
+    bool first = true;
+
+    g_string_append_c(out, ']');
+    if (!token)
+        return;
+    g_string_append(out, ",\"valid_ref_counts\":{");
+    if (counts)
+        g_variant_iter_init(&iter, counts);
+    for (; counts && g_variant_iter_next(&iter, "{&si}", &name, &count); first = false) {
+        name_append(out, name, first);
+        int_append(out, count);
+    }
+    g_string_append(out, "},\"token\":");
+    json_text_append(out, token);
+    g_string_append_c(out, '}');
+}
+
 static void
 event_batch_append(GString *out, const struct dm_type *type, GVariant *batch)
 {
     g_autoptr(GVariant) events = g_variant_lookup_value(batch, "events", G_VARIANT_TYPE("aa{sv}"));
     g_autoptr(GVariant) counts =
         g_variant_lookup_value(batch, "valid_ref_counts", G_VARIANT_TYPE("a{si}"));
-    const char *token = "", *name;
-    GVariantIter iter;
-    gint32 count;
-    bool first = true;
+    const char *token = "";
 
-    g_string_append(out, "{\"events\":[");
+    g_variant_lookup(batch, "token", "&s", &token);
+    json_events_begin(out, true);
     for (gsize i = 0; events && i < g_variant_n_children(events); i++) {
         g_autoptr(GVariant) event = g_variant_get_child_value(events, i);
         if (i)
             g_string_append_c(out, ',');
         json_value_encode(out, type->elem, event);
     }
-    g_string_append(out, "],\"valid_ref_counts\":{");
-    if (counts) {
-        g_variant_iter_init(&iter, counts);
-        for (; g_variant_iter_next(&iter, "{&si}", &name, &count); first = false) {
-            name_append(out, name, first);
-            int_append(out, count);
-        }
-    }
-    g_variant_lookup(batch, "token", "&s", &token);
-    g_string_append(out, "},\"token\":");
-    json_text_append(out, token);
-    g_string_append_c(out, '}');
+    json_events_end(out, counts, token);
 }
 
 void
@@ -391,83 +427,4 @@ json_untyped_encode(GString *out, GVariant *untyped)
         g_string_append(out, "null");
         break;
     }
-}
-
-static void
-id_append(GString *out, const struct rpc_request *request)
-{
-    g_string_append(out, ",\"id\":");
-    if (request->id)
-        json_untyped_encode(out, request->id);
-    else
-        g_string_append(out, "null");
-    g_string_append_c(out, '}');
-}
-
-void
-jsonrpc_reply_begin(GString *out, const struct rpc_request *request)
-{
-    g_string_append(out, request->dialect == RPC_JSON1 ? "{\"result\":"
-                                                       : "{\"jsonrpc\":\"2.0\",\"result\":");
-}
-
-void
-jsonrpc_reply_end(GString *out, const struct rpc_request *request)
-{
-    if (request->dialect == RPC_JSON1)
-        g_string_append(out, ",\"error\":null");
-    id_append(out, request);
-}
-
-void
-jsonrpc_reply_success(GString *out, const struct rpc_request *request, const struct dm_type *type,
-                      GVariant *value)
-{
-    jsonrpc_reply_begin(out, request);
-    json_value_encode(out, type, value);
-    jsonrpc_reply_end(out, request);
-}
-
-void
-jsonrpc_reply_failure(GString *out, const struct rpc_request *request, const GError *error)
-{
-    const char *const foreign[] = {error->message, NULL};
-    const char *const *params = api_error_params(error);
-    bool first = true;
-
-    if (request->dialect == RPC_JSON1) {
-        g_string_append(out, "{\"result\":null,\"error\":[");
-        json_text_append(out, api_error_code(error));
-        first = false;
-    } else {
-        g_string_append(out, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":1,\"message\":");
-        json_text_append(out, api_error_code(error));
-        g_string_append(out, ",\"data\":[");
-    }
-    for (params = params ? params : foreign; *params; params++) {
-        if (!first)
-            g_string_append_c(out, ',');
-        json_text_append(out, *params);
-        first = false;
-    }
-    g_string_append(out, request->dialect == RPC_JSON1 ? "]" : "]}");
-    id_append(out, request);
-}
-
-void
-jsonrpc_request_encode(GString *out, gint64 id, const char *method,
-                       const struct dm_type *const *types, GVariant *const *params,
-                       unsigned n_params)
-{
-    g_string_append(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-    int_append(out, id);
-    g_string_append(out, ",\"method\":");
-    json_text_append(out, method);
-    g_string_append(out, ",\"params\":[");
-    for (unsigned i = 0; i < n_params; i++) {
-        if (i)
-            g_string_append_c(out, ',');
-        json_value_encode(out, types[i], params[i]);
-    }
-    g_string_append(out, "]}");
 }

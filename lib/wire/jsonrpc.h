@@ -28,6 +28,10 @@ void jsonrpc_reply_failure(GString *out, const struct rpc_request *request, cons
 
 /* A record from the values of its fields: see rpc_records_add (). */
 void json_record_encode(GString *out, const struct dm_class *cls, GVariant *const *values);
+/* An event, and what stands around several: see rpc_events_add (). */
+void json_event_encode(GString *out, const struct rpc_event *event);
+void json_events_begin(GString *out, bool batch);
+void json_events_end(GString *out, GVariant *counts, const char *token);
 /* What stands around the result of a successful reply, for replies that are written in pieces. */
 void jsonrpc_reply_begin(GString *out, const struct rpc_request *request);
 void jsonrpc_reply_end(GString *out, const struct rpc_request *request);

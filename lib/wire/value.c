@@ -21,6 +21,7 @@ rpc_request_clear(struct rpc_request *request)
     g_clear_pointer(&request->method, g_free);
     g_clear_pointer(&request->params, g_variant_unref);
     g_clear_pointer(&request->id, g_variant_unref);
+    g_clear_error(&request->unfit);
 }
 
 static void
@@ -438,6 +439,43 @@ rpc_records_end(GString *out, const struct rpc_request *request)
         xmlrpc_reply_end(out);
     } else {
         g_string_append_c(out, '}');
+        jsonrpc_reply_end(out, request);
+    }
+}
+
+void
+rpc_events_begin(GString *out, const struct rpc_request *request, bool batch)
+{
+    if (request->dialect == RPC_XML) {
+        xmlrpc_reply_begin(out);
+        xmlrpc_events_begin(out, batch);
+    } else {
+        jsonrpc_reply_begin(out, request);
+        json_events_begin(out, batch);
+    }
+}
+
+void
+rpc_events_add(GString *out, const struct rpc_request *request, bool first,
+               const struct rpc_event *event)
+{
+    if (request->dialect == RPC_XML) {
+        xmlrpc_event_encode(out, event);
+        return;
+    }
+    if (!first)
+        g_string_append_c(out, ',');
+    json_event_encode(out, event);
+}
+
+void
+rpc_events_end(GString *out, const struct rpc_request *request, GVariant *counts, const char *token)
+{
+    if (request->dialect == RPC_XML) {
+        xmlrpc_events_end(out, counts, token);
+        xmlrpc_reply_end(out);
+    } else {
+        json_events_end(out, counts, token);
         jsonrpc_reply_end(out, request);
     }
 }

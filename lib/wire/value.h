@@ -26,6 +26,8 @@ struct rpc_request {
     char *method;
     GVariant *params; /* av of untyped values */
     GVariant *id;     /* JSON: x or s; NULL for XML-RPC */
+    bool converted;   /* params have the types of the message, up to the first that does not fit */
+    GError *unfit;    /* what is wrong with that one */
 };
 
 /* Frees the contents; the struct may be cleared again. */
@@ -53,6 +55,22 @@ void rpc_records_begin(GString *out, const struct rpc_request *request);
 void rpc_records_add(GString *out, const struct rpc_request *request, bool first, const char *ref,
                      const struct dm_class *cls, GVariant *const *values);
 void rpc_records_end(GString *out, const struct rpc_request *request);
+
+/* The same for events.  values: those of the row, as above; NULL: it is gone, and there is no
+ * snapshot.  A batch, with counts ("valid_ref_counts", a{si}) and token, is the reply of
+ * event.from; token NULL: the array alone, that of event.next. */
+struct rpc_event {
+    const char *id;
+    const char *operation;
+    const char *ref;
+    const struct dm_class *cls;
+    GVariant *const *values;
+};
+void rpc_events_begin(GString *out, const struct rpc_request *request, bool batch);
+void rpc_events_add(GString *out, const struct rpc_request *request, bool first,
+                    const struct rpc_event *event);
+void rpc_events_end(GString *out, const struct rpc_request *request, GVariant *counts,
+                    const char *token);
 
 /* "20261122T23:36:28Z" (always UTC, whole seconds, years 0000 to 9999) <-> microseconds since 1970.
  * Reading takes the hyphenated and RFC 3339 forms too, with fraction and offset; no zone means UTC.

@@ -207,36 +207,70 @@ event_append(GString *out, GVariant *event)
     g_string_append(out, "</struct></value>");
 }
 
+void
+xmlrpc_event_encode(GString *out, const struct rpc_event *event)
+{
+    g_string_append(out, "<value><struct>");
+    text_member(out, "id", event->id);
+    text_member(out, "timestamp", "0.0"); /* not used any more */
+    text_member(out, "class", event->cls->lower_name);
+    text_member(out, "operation", event->operation);
+    text_member(out, "ref", event->ref);
+    if (event->values) {
+        g_string_append(out, "<member><name>snapshot</name>");
+        xmlrpc_record_encode(out, event->cls, event->values);
+        g_string_append(out, "</member>");
+    }
+    g_string_append(out, "</struct></value>");
+}
+
+void
+xmlrpc_events_begin(GString *out, bool batch)
+{
+    if (batch)
+        g_string_append(out, "<value><struct><member><name>events</name>");
+    g_string_append(out, "<value><array><data>");
+}
+
+void
+xmlrpc_events_end(GString *out, GVariant *counts, const char *token)
+{
+    const char *name;
+    GVariantIter iter;
+    gint32 count;
+
+    g_string_append(out, "</data></array></value>");
+    if (!token)
+        return;
+    g_string_append(out, "</member><member><name>valid_ref_counts</name><value><struct>");
+    if (counts)
+        g_variant_iter_init(&iter, counts);
+    while (counts && g_variant_iter_next(&iter, "{&si}", &name, &count)) {
+        member_open(out, name);
+        g_string_append(out, "<value><i4>");
+        int_append(out, count);
+        g_string_append(out, "</i4></value></member>");
+    }
+    g_string_append(out, "</struct></value></member>");
+    text_member(out, "token", token);
+    g_string_append(out, "</struct></value>");
+}
+
 static void
 event_batch_append(GString *out, const struct dm_type *type, GVariant *batch)
 {
     g_autoptr(GVariant) events = g_variant_lookup_value(batch, "events", G_VARIANT_TYPE("aa{sv}"));
     g_autoptr(GVariant) counts =
         g_variant_lookup_value(batch, "valid_ref_counts", G_VARIANT_TYPE("a{si}"));
-    const char *token = "", *name;
-    GVariantIter iter;
-    gint32 count;
+    const char *token = "";
 
-    g_string_append(out, "<value><struct><member><name>events</name><value><array><data>");
+    g_variant_lookup(batch, "token", "&s", &token);
+    xmlrpc_events_begin(out, true);
     for (gsize i = 0; events && i < g_variant_n_children(events); i++) {
         g_autoptr(GVariant) event = g_variant_get_child_value(events, i);
         xmlrpc_value_encode(out, type->elem, event);
     }
-    g_string_append(out, "</data></array></value></member>"
-                         "<member><name>valid_ref_counts</name><value><struct>");
-    if (counts) {
-        g_variant_iter_init(&iter, counts);
-        while (g_variant_iter_next(&iter, "{&si}", &name, &count)) {
-            member_open(out, name);
-            g_string_append(out, "<value><i4>");
-            int_append(out, count);
-            g_string_append(out, "</i4></value></member>");
-        }
-    }
-    g_string_append(out, "</struct></value></member>");
-    g_variant_lookup(batch, "token", "&s", &token);
-    text_member(out, "token", token);
-    g_string_append(out, "</struct></value>");
+    xmlrpc_events_end(out, counts, token);
 }
 
 void

@@ -35,6 +35,10 @@ GVariant *xmlrpc_value_decode(const struct dm_type *type, const char *text, size
 
 /* A record from the values of its fields: see rpc_records_add (). */
 void xmlrpc_record_encode(GString *out, const struct dm_class *cls, GVariant *const *values);
+/* An event, and what stands around several: see rpc_events_add (). */
+void xmlrpc_event_encode(GString *out, const struct rpc_event *event);
+void xmlrpc_events_begin(GString *out, bool batch);
+void xmlrpc_events_end(GString *out, GVariant *counts, const char *token);
 /* What stands around the value of a successful reply, for replies that are written in pieces. */
 void xmlrpc_reply_begin(GString *out);
 void xmlrpc_reply_end(GString *out);

@@ -1,5 +1,6 @@
 """The daemon in a lab host's dom0, for tests outside: its API over TLS, and dom0 itself."""
 import http.client
+import re
 import ssl
 import subprocess
 import sys
@@ -59,3 +60,26 @@ def domids(name):
 def console(name, uuid):
     """What the guest has printed since its domain began."""
     return dom0(name, f"cat /var/log/xen/console/guest-{uuid}.log 2>/dev/null || true")
+
+
+def ticks(name, uuid):
+    """(number, seconds) of each tick that a guest has printed, in order."""
+    return [(int(number), float(at))
+            for number, at in re.findall(r"TICK (\d+) ([\d.]+) [\d.]+\r?\n", console(name, uuid))]
+
+
+def clear(name, address, password):
+    """Ends what a scenario that failed left."""
+    x = client(address, password)
+    for vm, record in x.VM.get_all_records().items():
+        if record["is_control_domain"]:
+            continue
+        if record["power_state"] != "Halted":
+            x.VM.hard_shutdown(vm)
+        x.VM.destroy(vm)
+
+
+def run_scenario(scenarios):
+    """Runs the one that the command line names: SCENARIO NAME ADDRESS PASSWORD."""
+    clear(*sys.argv[2:])
+    scenarios[sys.argv[1]](*sys.argv[2:])

@@ -5,11 +5,11 @@ import re
 import socket
 import statistics
 import subprocess
-import sys
 import threading
 import time
+import urllib.parse
 
-from api import LAB, WAIT, client, connect, console, dom0, domids, guest, until
+from api import LAB, WAIT, client, connect, console, dom0, domids, guest, run_scenario, ticks, until
 from host import Client, Failure
 
 
@@ -162,12 +162,6 @@ def alone(name, address, password):
     x.VM.destroy(vm)
 
 
-def ticks(name, uuid):
-    """(number, seconds) of each tick that a guest has printed, in order."""
-    return [(int(number), float(at))
-            for number, at in re.findall(r"TICK (\d+) ([\d.]+) [\d.]+\r?\n", console(name, uuid))]
-
-
 def kills(name, address, password):
     """Killing any of our programs disturbs no guest."""
     x = client(address, password)
@@ -249,9 +243,38 @@ def strings(value):
             yield from strings(inner)
 
 
+def opens(text):
+    for port in (80, 443):
+        socket.create_connection((text, port), timeout=WAIT).close()
+
+
+def coordinator(address, password):
+    """A client, of the coordinator if this host is none, at the address that it gives then."""
+    try:
+        return client(address, password)
+    except Failure as failure:
+        assert failure.code == "HOST_IS_SLAVE", failure
+        opens(failure.params[0])
+        return client(failure.params[0], password)
+
+
+def get(url, address, hops=3):
+    """The status of a GET, where a Location leads if there is one."""
+    kind, _, rest = url.partition("://")
+    where, _, path = rest.partition("/")
+    assert where == address, f"{url} does not open from here"
+    connection = connect(where) if kind == "https" else http.client.HTTPConnection(where, timeout=WAIT)
+    connection.request("GET", f"/{path}")
+    reply = connection.getresponse()
+    if reply.getheader("Location") is None:
+        return reply.status
+    assert hops, f"too many redirections: {url}"
+    return get(urllib.parse.urljoin(url, reply.getheader("Location")), address, hops - 1)
+
+
 def addresses(name, address, password):
     """What the API gives out as an address opens from here."""
-    x = client(address, password)
+    x = coordinator(address, password)
     assert x.host.get_address(x.host.get_all()[0]) == address
     vm = x.VM.create(guest("lab-address", "pv"))
     x.VM.start(vm, True, False)
@@ -261,34 +284,18 @@ def addresses(name, address, password):
              for text in strings(event["snapshot"])]
     assert location in texts and address in texts
     for url in {url for text in texts for url in re.findall(r"https?://[^\s\"'<>]+", text)}:
-        kind, _, rest = url.partition("://")
-        where, _, path = rest.partition("/")
-        assert where == address, f"{url} does not open from here"
-        connection = (connect(where) if kind == "https" else
-                      http.client.HTTPConnection(where, timeout=WAIT))
-        connection.request("GET", f"/{path}")
-        status = connection.getresponse().status
+        status = get(url, address)
         assert status in (200, 501) and (url != location or status == 501), (url, status)
+    for path in ("", "console", "import", "export"):
+        for kind in ("http", "https"):
+            assert get(f"{kind}://{address}/{path}", address) in (200, 405, 501), path
     for text in texts:
         if re.fullmatch(r"(\d{1,3}\.){3}\d{1,3}", text):
-            for port in (80, 443):
-                socket.create_connection((text, port), timeout=WAIT).close()
+            opens(text)
     plain = http.client.HTTPConnection(address, timeout=WAIT)
     assert "VM.start" in Client(None, connect=lambda: plain).raw("system.listMethods")
     x.VM.hard_shutdown(vm)
     x.VM.destroy(vm)
 
 
-def clear(name, address, password):
-    """Ends what a scenario that failed left."""
-    x = client(address, password)
-    for vm, record in x.VM.get_all_records().items():
-        if record["is_control_domain"]:
-            continue
-        if record["power_state"] != "Halted":
-            x.VM.hard_shutdown(vm)
-        x.VM.destroy(vm)
-
-
-clear(*sys.argv[2:])
-globals()[sys.argv[1]](*sys.argv[2:])
+run_scenario(globals())

@@ -1,33 +1,42 @@
 # What ./check and ./try share: phases, packages, builds, runs.  Sourced by bash at the top of the tree.
+# shellcheck shell=bash
 
 started=$(date +%s)
 phase() { printf '\n== %s (%ss)\n' "$*" $(($(date +%s) - started)); }
 die() { echo "${0##*/}: $*" >&2; exit 1; }
+# No command fails without a word.
+set -E
+trap 'echo "${0##*/}: line $LINENO: this failed: $BASH_COMMAND" >&2' ERR
 
-# What stands before a command that needs root.
-as_root=()
-[ "$(id -u)" = 0 ] || as_root=(sudo)
+# as_root FOLDER PROGRAM ARGUMENT...: unless we are root, sudo goes on in our place, in FOLDER.
+as_root() {
+	[ "$(id -u)" != 0 ] && command -v sudo >/dev/null || return 0
+	echo "${0##*/} needs root: going on with sudo"
+	cd "$1" || exit; shift
+	exec sudo -- "$@"
+}
 
 # watched LOG TOTAL PATTERN COMMAND...: runs it with its output in LOG and says how many of TOTAL
 # lines that match PATTERN have come (TOTAL 0: shows every new line; -: says nothing).  COMMAND is a
 # program, no function.  An interruption ends it with all that belongs to it, and names the log.
 watched() {
-	local log=$1 total=$2 pattern=$3 status=0 seconds=0 count=0 traps; shift 3
+	local log=$1 total=$2 pattern=$3 status=0 rounds=0 count=0 job traps; shift 3
 	traps=$(trap -p INT TERM HUP)
-	mkdir -p "${log%/*}"
+	mkdir -p "$(dirname "$log")"
 	: >"$log"
-	trap 'watched_stop "$watched_job" "$watched_log"' INT TERM HUP
 	watched_log=$log
+	# $! is there as soon as the process is.
+	trap 'watched_stop "${!:-}" "$watched_log"' INT TERM HUP
 	setsid "$@" >"$log" 2>&1 </dev/null &
-	watched_job=$!
-	while kill -0 "$watched_job" 2>/dev/null; do
-		sleep 0.5 || true
-		seconds=$((seconds + 1))
+	job=$!
+	while kill -0 "$job" 2>/dev/null; do
+		sleep 0.2 || true
+		rounds=$((rounds + 1))
 		watched_tell
 	done
-	wait "$watched_job" || status=$?
+	wait "$job" || status=$?
 	watched_tell
-	[ "$total" = 0 ] || [ ! -t 1 ] || printf '\r\033[K'
+	[ "$total" = 0 ] || [ "$total" = - ] || [ ! -t 1 ] || printf '\r\033[K'
 	trap - INT TERM HUP
 	eval "$traps"
 	return $status
@@ -40,19 +49,19 @@ watched_tell() {
 		count=$(wc -l <"$log")
 	elif [ -t 1 ]; then
 		printf '\r  %s of %s' "$(grep -c -- "$pattern" "$log")" "$total"
-	elif [ $((seconds % 20)) = 0 ]; then
+	elif [ $((rounds % 25)) = 0 ]; then
 		echo "  $(grep -c -- "$pattern" "$log") of $total"
 	fi
 }
 watched_stop() {
 	local i
 	trap '' INT TERM HUP
-	kill -TERM -- "-$1" 2>/dev/null || true
+	[ -z "$1" ] || kill -TERM -- "-$1" 2>/dev/null || true
 	for ((i = 0; i < 300; i++)); do
 		kill -0 -- "-$1" 2>/dev/null || break
 		sleep 0.1
 	done
-	kill -KILL -- "-$1" 2>/dev/null || true
+	[ -z "$1" ] || kill -KILL -- "-$1" 2>/dev/null || true
 	wait 2>/dev/null || true
 	echo >&2
 	echo "${0##*/}: interrupted; log: $2" >&2
@@ -81,16 +90,29 @@ install_packages() {
 	need=$(missing_packages "$@" | tr '\n' ' ')
 	if [ -z "${need// /}" ]; then echo "all there"; return; fi
 	echo "installing with apt: $need"
-	"${as_root[@]}" apt-get update -qq
+	apt_update build/apt-update.log || { tail -20 build/apt-update.log >&2; die "apt cannot be reached; log: build/apt-update.log"; }
 	# shellcheck disable=SC2086
 	apt_install build/apt.log $need
+}
+
+apt_update() {
+	watched "$1" - . timeout 180 apt-get update -qq -o APT::Update::Error-Mode=any -o DPkg::Lock::Timeout=60
+}
+
+# apt_plan LOG PACKAGE...: prints what apt would do, and how much; fails when apt cannot do it.
+apt_plan() {
+	local log=$1; shift
+	# apt is told "no", and so it fails in any case.
+	LC_ALL=C apt-get install --assume-no --no-install-recommends -o Debug::NoLocking=1 "$@" >"$log" 2>&1 </dev/null || true
+	grep -q '^After this operation' "$log" || return 1
+	sed -n 's/^\([0-9]* upgraded, [0-9]* newly installed\).*/\1/p; /^Need to get/p; /^After this/p' "$log"
 }
 
 # apt_install LOG PACKAGE...
 apt_install() {
 	local log=$1 total; shift
 	total=$(apt-get install -s -o Debug::NoLocking=1 --no-install-recommends "$@" 2>/dev/null | grep -c '^Inst' || true)
-	watched "$log" "$((total > 0 ? total : $#))" '^Setting up ' "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+	watched "$log" "$((total > 0 ? total : $#))" '^Setting up ' env DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" ||
 		{ tail -20 "$log" >&2; die "apt could not install them; log: $log"; }
 }
@@ -107,46 +129,70 @@ build_tree() {
 		watched "$dir/configure.log" 80 '^checking ' env -C "$dir" "$PWD/configure" --enable-werror "$@" ||
 			{ tail -20 "$dir/configure.log" >&2; rm -f "$dir/Makefile"; die "configure failed; log: $dir/configure.log"; }
 	fi
-	total=$(make -C "$dir" -n all 2>/dev/null | grep -c 'echo "  CC ' || true)
-	watched "$dir/build.log" "$((total > 0 ? total : 1))" '^  CC ' make -C "$dir" -j"$(nproc)" all ||
-		{ grep -E 'error|\*\*\*' "$dir/build.log" | head -30 >&2; die "the build failed; log: $dir/build.log"; }
+	# Without -o, make would think everything older than config.h, which it would not make anew.
+	total=$(make -C "$dir" -n -o config.h all-am 2>/dev/null | grep -c 'echo "  CC ' || true)
+	[ "$total" != 0 ] || total=-
+	watched "$dir/build.log" "$total" '^  CC ' make -C "$dir" -j"$(nproc)" all ||
+		{ grep -E 'error|\*\*\*' "$dir/build.log" | head -30 >&2 || true; die "the build failed; log: $dir/build.log"; }
 	echo "built in $dir"
 }
 
 # run_make_check DIR RESULT [MAKE-ARGUMENT]: automake's TESTS; RESULT gets a TAP line a test.  The
 # logs that the TAP driver writes hold "PASS: program number name".
 run_make_check() {
-	local dir=$1 result=$2; shift 2
+	local dir=$1 result=$2 status=0; shift 2
 	find "$dir/tests" -name '*.trs' -delete
-	make -C "$dir" -j"$(nproc)" -k check BUILDDIR="$dir" "$@" >"$dir/check.log" 2>&1 || true
+	make -C "$dir" -j"$(nproc)" -k check BUILDDIR="$dir" "$@" >"$dir/check.log" 2>&1 || status=$?
 	find "$dir/tests" -name '*.trs' | sort | sed 's/trs$/log/' | xargs -r awk '
 		/^PASS: |^XPASS: / { $1 = ""; print "ok -" $0 }
 		/^SKIP: / { $1 = ""; print "ok -" $0 " # SKIP" }
 		/^(FAIL|ERROR|XFAIL): / { $1 = ""; print "not ok -" $0 }' >"$result.tap"
+	[ "$status" = 0 ] || grep -q '^not ok' "$result.tap" ||
+		echo "not ok - make check ended with status $status; log: $dir/check.log" >>"$result.tap"
 	grep '^not ok' "$result.tap" || true
 	[ -s "$result.tap" ] || { tail -30 "$dir/check.log" >&2; die "no test ran"; }
 	tally "$result.tap"
 }
 
-# run_taps RESULT BUILDDIR PROGRAM...: programs that print TAP, one after the other, each within 20 minutes.
+# run_taps RESULT BUILDDIR PROGRAM...: programs that print TAP, one after the other, each within 20
+# minutes.  One that cannot run has failed.
 run_taps() {
 	local result=$1 dir=$2 program status began; shift 2
 	: >"$result.tap"
 	for program in "$@"; do
-		[ -x "$program" ] || continue
 		began=$(date +%s); status=0
 		BUILDDIR=$dir timeout -k 10 1200 "$program" >"$result.out" 2>&1 </dev/null || status=$?
 		cat "$result.out" >>"$result.log"
-		grep -E '^(not )?ok ' "$result.out" | sed "s|^\(not ok\|ok\) [0-9]* *-* *|\1 - $program: |" >"$result.one" || true
+		read_tap "$program" "$status" <"$result.out" >"$result.one"
 		cat "$result.one" >>"$result.tap"
-		if [ "$status" != 0 ] && ! grep -q '^not ok' "$result.one"; then
-			echo "not ok - $program: ended with status $status" | tee -a "$result.tap"
-		fi
-		[ -s "$result.one" ] || [ "$status" != 0 ] || echo "not ok - $program: ran no test" | tee -a "$result.tap"
-		if grep -q '^not ok' "$result.one"; then grep '^not ok' "$result.one"; tail -40 "$result.out"; fi
+		if grep '^not ok' "$result.one"; then tail -40 "$result.out"; fi
 		echo "$program: $(grep -c '^ok' "$result.one" || true) ok in $(($(date +%s) - began))s"
 	done
 	rm -f "$result.one" "$result.out"
+}
+
+# read_tap PROGRAM STATUS: what a program printed, as a line a test.  What it skipped, what its plan
+# has and it did not run, and an end that its tests do not explain are failures too.
+read_tap() {
+	LC_ALL=C awk -v name="$1" -v status="$2" '
+		function failure(text) { print "not ok - " name ": " text; failed = 1 }
+		/^1\.\.[0-9]+/ { plans++; plan = substr($1, 4) + 0 }
+		/^Bail out!/ { failure($0); bailed = 1 }
+		/^(not )?ok( |$)/ {
+			ran++
+			bad = /^not/ || toupper($0) ~ /# *SKIP/
+			sub(/^(not )?ok *[0-9]* *-* */, "")
+			if (bad) failure($0)
+			else print "ok - " name ": " $0
+		}
+		END {
+			if (bailed) exit
+			if (status == 126 || status == 127) failure("cannot be run")
+			else if (plans != 1) failure("printed " plans + 0 " plans after " ran + 0 " tests, status " status)
+			else if (plan != ran) failure("planned " plan " tests and ran " ran + 0 ", status " status)
+			else if (!ran) failure("ran no test")
+			else if (status != 0 && !failed) failure("ended with status " status)
+		}'
 }
 
 tally() {

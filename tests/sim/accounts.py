@@ -12,6 +12,7 @@ class Accounts:
         self.users = {"nobody": (65534, None), **users}
         self.users.setdefault("root", (0, None))
         self.groups = dict(groups)
+        self.recorder = recorder
 
     def write(self, folder):
         """Writes the files into `folder`; returns the environment that makes programs use them."""
@@ -35,6 +36,6 @@ class Accounts:
                 "NSS_WRAPPER_PASSWD": str(folder / "passwd"),
                 "NSS_WRAPPER_GROUP": str(folder / "group"),
                 "PAM_WRAPPER": "1", "PAM_WRAPPER_SERVICE_DIR": str(folder / "pam"),
-                # for the build with sanitizers
-                "PAM_WRAPPER_DISABLE_DEEPBIND": "1", "NSS_WRAPPER_DISABLE_DEEPBIND": "1",
+                # For the build with sanitizers; the first one's name is libpam-wrapper's slip.
+                "UID_WRAPPER_DISABLE_DEEPBIND": "1", "NSS_WRAPPER_DISABLE_DEEPBIND": "1",
                 "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}

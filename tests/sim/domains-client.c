@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "lib/peer/bulk.h"
 #include "lib/peer/peer.h"
 
 #define DOMAINS_PATH "/org/xapid/Domains1"
@@ -302,9 +303,23 @@ client_shutdown_args(const char *how, int timeout)
 GVariant *
 client_list(struct domains_client *client, GError **error)
 {
-    GVariant *domains = NULL;
+    g_autoptr(GVariant) handle = NULL;
+    g_autoptr(GUnixFDList) fds = NULL;
 
-    return peer_domains1_call_list_sync(client->proxy, &domains, NULL, error) ? domains : NULL;
+    if (!peer_domains1_call_list_sync(client->proxy, NULL, &handle, &fds, NULL, error))
+        return NULL;
+    return bulk_unpack(handle, fds, "aa{sv}", error);
+}
+
+GVariant *
+client_operations(struct domains_client *client, GError **error)
+{
+    g_autoptr(GVariant) handle = NULL;
+    g_autoptr(GUnixFDList) fds = NULL;
+
+    if (!peer_domains1_call_operations_sync(client->proxy, NULL, &handle, &fds, NULL, error))
+        return NULL;
+    return bulk_unpack(handle, fds, "a(ssss)", error);
 }
 
 GVariant *

@@ -49,6 +49,8 @@ GVariant *client_guest_args(const char *type, const char *kernel, const char *ra
 GVariant *client_shutdown_args(const char *how, int timeout);
 /* aa{sv}, owned; NULL with an error. */
 GVariant *client_list(struct domains_client *client, GError **error);
+/* a(ssss), owned; NULL with an error. */
+GVariant *client_operations(struct domains_client *client, GError **error);
 /* The domain of that uuid; NULL when there is none. */
 GVariant *client_domain(struct domains_client *client, const char *uuid);
 /* Its state, "absent" when there is none; free it. */

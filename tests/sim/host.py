@@ -60,6 +60,7 @@ class Client:
     def post(self, body, path=None, headers=()):
         path = path or ("/jsonrpc" if self._json else "/")
         kind = "application/json" if self._json else "text/xml"
+        body = body if isinstance(body, bytes) else body.encode()
         self._connection.request("POST", path, body, {"Content-Type": kind, **dict(headers)})
         reply = self._connection.getresponse()
         return reply, reply.read()
@@ -156,12 +157,15 @@ class Host:
         (self.dir / "kernels" / "vmlinux").write_bytes(b"\x7fELF")
         self.process = None
 
-    def start(self):
+    def spawn(self):
         command = [self.bindir / "xapid-launch", "--config", self.config, "--sim", self.sim,
                    "--bindir", self.bindir, "--test-environment", *self.launch_options]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, stdout=log,
                                             env={**os.environ, **self.environment})
+
+    def start(self):
+        self.spawn()
         self.wait_up()
         return self
 

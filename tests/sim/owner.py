@@ -14,12 +14,14 @@ GONE = "(gone)"
 AFTER = {"start": "Running", "start_paused": "Paused", "pause": "Paused", "unpause": "Running",
          "hard_shutdown": "Halted", "clean_shutdown": "Halted", "hard_reboot": "Running",
          "clean_reboot": "Running", "destroy": GONE, "guest_halt": "Halted",
-         "guest_crash": "Running"}
+         "guest_crash": "Running", "suspend": "Suspended", "resume": "Running", "vcpus": "Running",
+         "sysrq": "Running"}
 POSSIBLE = {
     "Halted": ["start"] * 6 + ["start_paused", "destroy"],
     "Paused": ["unpause", "unpause", "hard_shutdown", "hard_reboot"],
     "Running": ["pause", "hard_shutdown", "clean_shutdown", "hard_reboot", "clean_reboot",
-                "guest_halt", "guest_crash"]}
+                "guest_halt", "guest_crash", "suspend", "vcpus", "sysrq"],
+    "Suspended": ["resume", "resume", "hard_shutdown"]}
 # What a call may answer when one of our programs died under it; the VM is whole all the same.
 EXCUSES = ("INTERNAL_ERROR", "OTHER_OPERATION_IN_PROGRESS")
 
@@ -152,7 +154,8 @@ class Owner(threading.Thread):
         self.made += 1
         name = f"vm-{self.number}-{self.made}"
         try:
-            self.vm = self.x.VM.create({**GUEST, "name_label": name, "memory_static_max": "67108864"})
+            self.vm = self.x.VM.create({**GUEST, "name_label": name, "memory_static_max": "67108864",
+                                        "VCPUs_max": "2", "actions_after_crash": "coredump_and_restart"})
         except BROKEN:
             self.broken += 1
             self.connect()
@@ -231,6 +234,18 @@ class Owner(threading.Thread):
                 self.say(f"{what}: {record['error_info']}, while {self.state}")
             self.insist(lambda: self.check({*states, "Halted"}, after=f"{what}: {record['error_info']}"))
 
+    def message(self, verb):
+        """The name and arguments of the call behind a verb."""
+        if verb.startswith("start"):
+            return "start", [self.vm, verb == "start_paused", False]
+        if verb == "resume":
+            return "resume", [self.vm, False, False]
+        if verb == "vcpus":
+            return "set_VCPUs_number_live", [self.vm, self.random.choice("12")]
+        if verb == "sysrq":
+            return "send_sysrq", [self.vm, "h"]
+        return verb, [self.vm]
+
     def change_state(self):
         verb = self.random.choice(POSSIBLE[self.state])
         states = {AFTER[verb]}
@@ -238,9 +253,7 @@ class Owner(threading.Thread):
             self.guest_acts(verb.removeprefix("guest_"))
             return
         between = ["Halted"] if "reboot" in verb else ["Paused"] if verb == "start" else []
-        name, args = verb, [self.vm]
-        if verb.startswith("start"):
-            name, args = "start", [self.vm, verb == "start_paused", False]
+        name, args = self.message(verb)
         if verb == "destroy" or self.random.random() < 0.6:
             before = self.state
             self.attempt(lambda: getattr(self.x.VM, name)(*args), verb, states=states)

@@ -16,12 +16,17 @@ def differences(host, x):
             found.append(f"domain {domain} is half built")
         else:
             domains[domain["uuid"]] = domain
+    images = {path.name for path in (host.sim / "images").glob("*")}
     records = x.VM.get_all_records()
     for ref, record in records.items():
         if record["is_control_domain"]:
             continue
         domain = domains.pop(record["uuid"], None)
-        state = domain["state"].capitalize() if domain else "Halted"
+        suspended = record["uuid"] in images
+        images.discard(record["uuid"])
+        state = (domain["state"].capitalize() if domain else "Suspended" if suspended else "Halted")
+        if domain and suspended:
+            found.append(f"{ref} runs, and its image is still there")
         if record["power_state"] != state:
             found.append(f"{ref} is {record['power_state']}, its domain {domain}")
         if domain and int(record["domid"]) != domain["domid"]:
@@ -32,6 +37,7 @@ def differences(host, x):
         if metrics["state"] != ([domain["state"]] if domain else []):
             found.append(f"{ref}: metrics say {metrics['state']}, its domain is {domain}")
     found += [f"domain {domain} has no record" for domain in domains.values()]
+    found += [f"image {image} is nobody's" for image in images]
     found += [f"task {ref} is open: {record['name_label']}"
               for ref, record in x.task.get_all_records().items()
               if record["status"] in ("pending", "cancelling")]

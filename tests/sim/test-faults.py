@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""Every fault point of xapid and xapid-domains: the program dies there, or the step fails, or it takes
-200 ms longer, once, while a VM is made, started, paused, rebooted, shut down and destroyed.
-Afterwards nothing acknowledged is lost, nothing is left over, and the VM's life can go on.
+"""Every fault point of every program: the program dies there, or the step fails, or it takes 200 ms
+longer, once, while a VM lives through all that it can do; or while passwords are checked and changed;
+or while the database is copied.  Afterwards nothing acknowledged is lost, nothing is left over, and
+life can go on.
 
 XAPID_FAULTS: all, or a sample of one way a point (default).  XAPID_SEED repeats the choices.
 XAPID_FAULT_ONLY=point=way for one of them."""
@@ -9,6 +10,8 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -17,30 +20,31 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import settled
 import tap
-from host import BUILDDIR, Failure, Host
+from accounts import Accounts
+from host import BUILDDIR, Client, Failure, Host
 from owner import AFTER, GONE, POSSIBLE, Gate, Owner
 
 SEED = int(os.environ.get("XAPID_SEED", str(random.randrange(1 << 30))))
 AT_ONCE = 3  # hosts; most of the time they wait
 TRIES = 40  # in 12 s: a database that could not be written is tried every 2 s
+PROGRAMS = ("xapid/xapid", "xapid-domains", "xapid-host", "xapid-launch")
 WAYS = ("kill", "error", "delay:200")
-LIFE = ("start", "pause", "unpause", "clean_reboot", "hard_reboot", "clean_shutdown", "start_paused",
-        "unpause", "hard_shutdown", "destroy")
+LIFE = ("start", "suspend", "resume", "vcpus", "sysrq", "guest_crash", "pause", "unpause",
+        "clean_reboot", "hard_reboot", "clean_shutdown", "start_paused", "unpause", "hard_shutdown",
+        "destroy")
+STAYS = ("clean_reboot", "hard_reboot", "vcpus", "sysrq")
 # What else must go wrong before such a point is reached.
-BEFORE = {"ops.undo.before": "unpause.before=error", "recover.before-destroy": "create.after-build=kill",
-          "store.probe": "store.commit.before=error@12"}
-# Copies of the database are for calls that are not there yet; tests/unit/test-store reaches these.
-WITHOUT_CALLER = {"store.backup.step", "store.backup.rename"}
+BEFORE = {"continue.before": "destroy.before=error", "ops.undo.before": "unpause.before=error", "recover.before-destroy": "create.after-build=kill",
+          "store.probe": "store.commit.before=error@12",
+          **{f"launch.{what}.before": "ops.step.before=kill@3" for what in ("start", "connect", "send")}}
+# The first time that xapid-launch does it for an xapid that died, when all are up and connected.
+NTH = {"launch.start.before": 4, "launch.connect.before": 3, "launch.send.before": 6}
 
 
-def points():
-    found = []
-    for program in ("xapid/xapid", "xapid-domains"):
-        listed = subprocess.run([BUILDDIR / program, "--fault-points"], check=True,
-                                capture_output=True, text=True).stdout
-        found += [line.split()[0] for line in listed.splitlines()]
-    assert WITHOUT_CALLER <= set(found), "a point that was without a caller is no more"
-    return [point for point in found if point not in WITHOUT_CALLER]
+def points_of(program):
+    listed = subprocess.run([BUILDDIR / program, "--fault-points"], check=True, capture_output=True,
+                            text=True).stdout
+    return [line.split()[0] for line in listed.splitlines()]
 
 
 def step(owner, verb):
@@ -50,13 +54,12 @@ def step(owner, verb):
             return
         if verb not in POSSIBLE[owner.state]:
             # An earlier failure left the VM elsewhere: on the shortest way to where it can be.
-            verb_now = {"Halted": "start", "Paused": "unpause", "Running": "hard_shutdown"}[owner.state]
+            verb_now = {"Halted": "start", "Paused": "unpause", "Suspended": "resume",
+                        "Running": "hard_shutdown"}[owner.state]
         else:
             verb_now = verb
         before = owner.done
-        name, args = verb_now, [owner.vm]
-        if verb_now.startswith("start"):
-            name, args = "start", [owner.vm, verb_now == "start_paused", False]
+        name, args = owner.message(verb_now)
         owner.attempt(lambda: getattr(owner.x.VM, name)(*args), verb_now, states={AFTER[verb_now]})
         if owner.done > before and verb_now == verb:
             return
@@ -64,16 +67,32 @@ def step(owner, verb):
     owner.say(f"{verb} cannot be done any more; {owner.state}")
 
 
-def reboot(owner, verb):
+def run(owner):
+    step(owner, {"Halted": "start", "Suspended": "resume"}.get(owner.state, "unpause"))
+
+
+def stay(owner, verb):
     """Like step, for verbs that begin and end in the same state."""
     for _ in range(TRIES):
-        step(owner, "start" if owner.state == "Halted" else "unpause")
+        run(owner)
         before = owner.done
-        owner.attempt(lambda: getattr(owner.x.VM, verb)(owner.vm), verb, states={"Running"})
+        name, args = owner.message(verb)
+        owner.attempt(lambda: getattr(owner.x.VM, name)(*args), verb, states={"Running"})
         if owner.done > before:
             return
         time.sleep(0.3)
     owner.say(f"{verb} cannot be done any more; {owner.state}")
+
+
+def crash(owner):
+    for _ in range(TRIES):
+        run(owner)
+        before, owner.crashes = owner.done, 0
+        owner.guest_acts("crash")
+        if owner.done > before:
+            return
+        time.sleep(0.3)
+    owner.say("its guest cannot crash any more")
 
 
 def create(owner):
@@ -92,28 +111,99 @@ def live(owner):
             break
         owner.insist(lambda: create(owner))
     for verb in LIFE:
-        owner.insist(lambda: (reboot if "reboot" in verb else step)(owner, verb))
+        if verb == "guest_crash":
+            owner.insist(lambda: crash(owner))
+        else:
+            owner.insist(lambda: (stay if verb in STAYS else step)(owner, verb))
     if owner.state != GONE:
         owner.say(f"{owner.state} at the end of its life")
 
 
-def one_fault(point, way):
-    """What is wrong after it."""
-    spec = f"{point}={way}"
+class Manager(threading.Thread):
+    """Starts xapid-launch again when it ends, as systemd does."""
+
+    def __init__(self, host):
+        super().__init__()
+        self.host, self.over = host, threading.Event()
+
+    def run(self):
+        while not self.over.wait(0.02):
+            if self.host.process.poll() is not None:
+                self.host.spawn()
+
+    def __enter__(self):
+        self.start()
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join()
+
+
+def life_of_a_vm(host):
+    owner = Owner(host, 0, SEED, Gate(1))
+    live(owner)
+    return owner.wrong
+
+
+def life_of_a_password(host):
+    """Each step fails at most once and says so; what is written is what was acknowledged."""
+    wrong = []
+    written = host.dir / "accounts" / "new-password"
+    for last in (False, True):
+        try:
+            x = Client(host, connect=host.tls).login("root", "secret")
+            break
+        except Failure as failure:
+            if last or failure.code != "SESSION_AUTHENTICATION_FAILED":
+                raise
+    for last in (False, True):
+        try:
+            x.session.change_password("", "changed")
+            break
+        except Failure as failure:
+            if last or failure.code != "CHANGE_PASSWORD_REJECTED":
+                raise
+            if written.exists():
+                wrong.append(f"{failure}, and it was changed")
+    if written.read_text() != "changed":
+        wrong.append("the password was not changed")
+    return wrong
+
+
+def fault_of_a_host(point, spec, marks):
+    passwords = point.startswith("host.")
+    recorder = BUILDDIR / "tests/unit/pam-recorder.so"
+    accounts = Accounts({"root": (0, "secret")}, recorder=recorder) if passwords else None
+    host = Host(launch_options=("--backoff-max", "50"), sim_conf="[host]\nshutdown_ms=5\n",
+                https=passwords, accounts=accounts)
     if point in BEFORE:
         spec = f"{BEFORE[point]},{spec}"
-    host = Host(launch_options=("--backoff-max", "50"), sim_conf="[host]\nshutdown_ms=5\n")
-    marks = host.dir / "faults"
-    marks.mkdir()
-    marks.chmod(0o777)
     host.environment.update(XAPID_FAULT=spec, XAPID_TEST_FAULT_DIR=str(marks))
-    with host:
-        owner = Owner(host, 0, SEED, Gate(1))
-        live(owner)
-        wrong = owner.wrong + settled.check(host)
+    with host, Manager(host):
+        return (life_of_a_password if passwords else life_of_a_vm)(host) + settled.check(host)
+
+
+def fault_of_a_copy(point, way, marks):
+    """No call copies the database yet: a program of the store's own test does."""
+    done = subprocess.run([BUILDDIR / "tests/unit/test-store-kill", "--fault", point, way],
+                          capture_output=True, text=True,
+                          env={**os.environ, "XAPID_TEST_FAULT_DIR": str(marks)})
+    return [*done.stderr.splitlines(), f"status {done.returncode}"] if done.returncode else []
+
+
+def one_fault(point, way):
+    """What is wrong after it."""
+    spec = f"{point}={way}@{NTH[point]}" if point in NTH else f"{point}={way}"
+    with tempfile.TemporaryDirectory(prefix="xapid-test-") as marks:
+        marks = Path(marks)
+        marks.chmod(0o777)
+        if point.startswith("store.backup."):
+            wrong = fault_of_a_copy(point, way, marks)
+        else:
+            wrong = fault_of_a_host(point, spec, marks)
         if not (marks / point).exists():
             wrong.append("never reached")
-        return [f"{spec}: {line}" for line in wrong]
+    return [f"{spec}: {line}" for line in wrong]
 
 
 def attempt(point, way):
@@ -125,14 +215,16 @@ def attempt(point, way):
 
 def test_every_fault_point():
     only = os.environ.get("XAPID_FAULT_ONLY")
-    every = [(point, way) for point in points() for way in WAYS]
+    programs = {program: points_of(program) for program in PROGRAMS}
+    points = [point for of_one in programs.values() for point in of_one]
+    every = [(point, way) for point in points for way in WAYS]
     chance = random.Random(SEED)
     if only:
         chosen = [tuple(only.split("=", 1))]
     elif os.environ.get("XAPID_FAULTS") == "all":
         chosen = every
     else:
-        chosen = [(point, chance.choice(WAYS[:2])) for point in points()]
+        chosen = [(point, chance.choice(WAYS[:2])) for point in points]
     print(f"# seed {SEED}, sample/full: {len(chosen)}/{len(every)} faults", flush=True)
     wrong, reached = [], set()
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -143,8 +235,10 @@ def test_every_fault_point():
             for line in found:
                 print(f"# {line}", flush=True)
     missed = len({point for point, _ in chosen} - reached)
-    print(f"# {len(chosen)} faults, {len(reached)} points reached, {missed} points missed, "
-          f"{len(wrong)} violations", flush=True)
+    for program, of_one in programs.items():
+        print(f"# {Path(program).name}: {len(reached.intersection(of_one))} of {len(of_one)} points reached")
+    print(f"# {len(chosen)} faults, {len(points)} points listed, {len(reached)} points reached, "
+          f"{missed} points missed, {len(wrong)} violations", flush=True)
     assert not wrong, f"{len(wrong)} things wrong"
 
 

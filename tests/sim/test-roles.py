@@ -8,7 +8,8 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import tap
 from accounts import Accounts
 from covers import covers
-from host import GUEST, Client, Host, fails
+from host import GUEST, Client, Failure, Host, fails
+from waiting import Waiting, events
 
 ACCOUNTS = Accounts({"root": (0, "secret"), "alice": (5001, "wonder"), "bob": (5002, "builder")},
                     {"operators": (5100, ["bob"])})
@@ -70,6 +71,8 @@ def test_subjects_and_roles():
         a.VM.add_to_other_config(vm, "folder", "/x")
         fails("RBAC_PERMISSION_DENIED", a.VM.add_to_other_config, vm, "pci", "0/0000:00:00.0")
         fails("RBAC_PERMISSION_DENIED", a.VM.set_other_config, vm, {"pci": "0/0000:00:00.0"})
+        failure = fails("RBAC_PERMISSION_DENIED", a.VM.create, {**GUEST, "platform": {"hvm_serial": "pty"}})
+        assert failure.params[0] == "vm.create/key:hvm_serial", failure.params
         fails("RBAC_PERMISSION_DENIED", a.host.disable, x.host.get_all()[0])
         x.subject.remove_from_roles(alice, role(x, "vm-admin"))
         fails("ROLE_NOT_FOUND", x.subject.remove_from_roles, alice, role(x, "vm-admin"))
@@ -79,6 +82,57 @@ def test_subjects_and_roles():
         fails("RBAC_PERMISSION_DENIED", a.session.logout_subject_identifier, "u5001")
         x.session.logout_subject_identifier("u5001")
         fails("SESSION_INVALID", a.VM.get_all)
+
+
+def test_the_end_of_a_session_wakes_its_calls():
+    with Host(https=True, accounts=ACCOUNTS) as host:
+        root = host.client()
+        subject = root.subject.create({"subject_identifier": "u5001"})
+        root.subject.add_to_roles(subject, role(root, "read-only"))
+        alice = over_tls(host, "alice", "wonder")
+        hers, mine = Waiting(host, alice.session_ref), Waiting(host, root.session_ref)
+        root.session.logout_subject_identifier("u5001")
+        assert hers.end() == "SESSION_INVALID", hers.code
+        assert mine.is_alive()
+        root.session.logout()
+        assert mine.end() == "SESSION_INVALID", mine.code
+
+
+# Facts of the XenAPI: of all that can be read, these alone take a stronger role than read-only.
+POOL_OPERATOR_READS = {"secret": {"get_all", "get_all_where", "get_all_records", "get_by_uuid",
+                                  "get_all_records_where", "get_record", "get_uuid", "get_value"}}
+
+
+def test_what_the_weakest_role_reads():
+    with Host(https=True, accounts=ACCOUNTS) as host:
+        root = host.client()
+        subject = root.subject.create({"subject_identifier": "u5001"})
+        root.subject.add_to_roles(subject, role(root, "read-only"))
+        secret = root.secret.create({"value": "hunter2", "other_config": {}})
+        uuid = root.secret.get_uuid(secret)
+        a = over_tls(host, "alice", "wonder")
+        arguments = {"get_all": (), "get_all_records": (), "get_by_uuid": (uuid,),
+                     "get_all_where": ('field "value" = "hunter2"',),
+                     "get_all_records_where": ('field "value" = "hunter2"',)}
+        for name in POOL_OPERATOR_READS["secret"]:
+            call = getattr(root.secret, name), arguments.get(name, (secret,))
+            assert call[0](*call[1]), f"secret.{name}"
+            failure = fails("RBAC_PERMISSION_DENIED", getattr(a.secret, name), *call[1])
+            assert failure.params[0] == f"secret.{name}", failure.params
+        assert a.secret.get_other_config(secret) == {}
+        seen = [events(a, ["*"], "", 0.0)]
+        assert "secret" not in {event["class"] for event in seen[0]["events"]}
+        classes = [method.split(".")[0] for method in root.raw("system.listMethods")
+                   if method.endswith(".get_all_records") and not method.startswith("Async.")]
+        for cls in set(classes) - set(POOL_OPERATOR_READS):
+            try:
+                records = getattr(a, cls).get_all_records()
+            except Failure as failure:
+                assert failure.code in ("MESSAGE_REMOVED", "NOT_IMPLEMENTED"), f"{cls}: {failure}"
+                continue
+            assert getattr(a, cls).get_all_records_where("true").keys() == records.keys(), cls
+            seen.append(records)
+        assert len(seen) > 50 and "hunter2" not in repr(seen), len(seen)
 
 
 def test_groups():

@@ -29,7 +29,8 @@ class Domain(ctypes.Structure):
                 ("memory_max", ctypes.c_int64), ("vcpus", ctypes.c_int32),
                 ("vcpus_max", ctypes.c_int32), ("ran_us", ctypes.c_int64),
                 ("since_us", ctypes.c_int64), ("boots_at_us", ctypes.c_int64),
-                ("due_at_us", ctypes.c_int64)]
+                ("due_at_us", ctypes.c_int64), ("weight", ctypes.c_int32), ("cap", ctypes.c_int32),
+                ("signal", ctypes.c_uint8), ("sysrq", ctypes.c_char)]
 
 
 class File(ctypes.Structure):
@@ -50,4 +51,5 @@ def domains(sim_dir):
     assert (world.magic, world.version) == (0x646c726f77646961, constant("WORLD_VERSION"))
     found = [world.domains[i] for i in range(world.high_water) if world.used[i]]
     return [{"uuid": d.uuid.decode(), "domid": d.domid, "state": STATES[d.state],
-             "recorded": bool(d.recorded)} for d in found]
+             "recorded": bool(d.recorded), "vcpus": d.vcpus, "memory": d.memory, "weight": d.weight,
+             "cap": d.cap, "signal": d.signal, "sysrq": d.sysrq.decode()} for d in found]

@@ -2,5 +2,6 @@
 EXTRA_DIST += tests/soak/run tests/soak/RESULTS.md
 
 .PHONY: soak
-soak: xapid/xapid xapid-launch xapid-domains xapid-host
+soak: xapid/xapid xapid-launch xapid-domains xapid-host tests/unit/test-store-kill \
+		tests/unit/pam-recorder.so
 	/usr/bin/python3 $(abs_top_srcdir)/tests/soak/run

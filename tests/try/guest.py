@@ -2,7 +2,7 @@
 import time
 
 import processes
-from machines import Failure
+from host import Failure
 from processes import Trouble
 
 BOOT_SECONDS = 120

@@ -9,18 +9,15 @@ import shutil
 import socket
 import ssl
 import subprocess
-import sys
 from pathlib import Path
 
 import processes
+import world
+from host import Client
 from processes import Trouble
 
 TOP = Path(__file__).resolve().parents[2]
 LAB = TOP / "tests/lab"
-sys.path += [str(TOP / "tests/sim"), str(TOP / "tests/unit")]
-import world
-from host import Client
-
 ADDRESSES = [f"127.0.77.{last}" for last in range(1, 65)]
 SERVE_SECONDS = 90  # until the daemon answers, on an emulated machine
 
@@ -76,13 +73,25 @@ def is_free(address):
     return True
 
 
+@contextlib.contextmanager
+def claimed(address):
+    """Whether no other ./try claims the address at this moment."""
+    with socket.socket(socket.AF_UNIX) as claim:
+        try:
+            claim.bind(f"\0xapid-try {address}")
+        except OSError:
+            yield False
+            return
+        yield True
+
+
 # Run by sh with the host's folder as $0: shows it as /mnt/host, and its accounts in place of the
 # machine's, to "$@" and its children alone.  These mounts end with them.
 PRIVATE_PLACE = """set -e
-mount -t tmpfs -o mode=755 try /mnt
+mount -n -t tmpfs -o mode=755 try /mnt
 mkdir /mnt/host
-mount --bind "$0" /mnt/host
-for name in passwd group shadow nsswitch.conf pam.d; do mount --bind "$0/etc/$name" "/etc/$name"; done
+mount -n --bind "$0" /mnt/host
+for name in passwd group shadow nsswitch.conf pam.d; do mount -n --bind "$0/etc/$name" "/etc/$name"; done
 exec "$@"
 """
 HOME = Path("/mnt/host")
@@ -97,21 +106,12 @@ class SimMachine(Machine):
     HYPERVISOR = "the simulator"
     known = None  # the launcher's identity
 
-    def free_address(self):
-        for address in ADDRESSES:
-            if is_free(address):
-                return address
-        raise Trouble(f"ports 443 and 80 are in use on all of {ADDRESSES[0]} to {ADDRESSES[-1]}")
-
     def write(self):
         for folder in (".", "bin", "sim", "kernels", "etc", "etc/pam.d"):
             (self.dir / folder).mkdir(mode=0o755)
         for program in ("xapid/xapid", "xapid-launch", "xapid-domains", "xapid-host"):
             shutil.copy(self.builddir / program, self.dir / "bin")
         (self.dir / "kernels/vmlinux").write_bytes(b"\x7fELF")  # never run
-        (self.dir / "xapid.conf").write_text(
-            f"[xapid]\nuser=nobody\naddress={self.address}\nlisten={self.address}\n"
-            f"unix_socket={HOME}/xapi\nstate_dir={HOME}/state\nguest_kernels={HOME}/kernels\n")
         etc = self.dir / "etc"
         (etc / "passwd").write_text("root:x:0:0::/root:/bin/sh\n"
                                     "nobody:x:65534:65534::/:/usr/sbin/nologin\n")
@@ -125,8 +125,19 @@ class SimMachine(Machine):
             (etc / f"pam.d/common-{kind}").write_text(f"{kind} required pam_unix.so\n")
 
     def start(self, say):
-        self.address = self.free_address()
         self.write()
+        for address in ADDRESSES:
+            with claimed(address) as is_ours:
+                if is_ours and is_free(address) and self.started_at(address):
+                    return
+        raise Trouble(f"ports 443 and 80 are in use on all of {ADDRESSES[0]} to {ADDRESSES[-1]}")
+
+    def started_at(self, address):
+        """False when another program has taken the address meanwhile."""
+        self.address = address
+        (self.dir / "xapid.conf").write_text(
+            f"[xapid]\nuser=nobody\naddress={address}\nlisten={address}\n"
+            f"unix_socket={HOME}/xapi\nstate_dir={HOME}/state\nguest_kernels={HOME}/kernels\n")
         command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", PRIVATE_PLACE, self.dir,
                    HOME / "bin/xapid-launch", "--config", HOME / "xapid.conf", "--sim", HOME / "sim",
                    "--bindir", HOME / "bin"]
@@ -137,8 +148,11 @@ class SimMachine(Machine):
             (self.dir / "pid").write_text(" ".join(map(str, self.known)))
         processes.wait(lambda: process.poll() is not None or self.answers_or_not(),
                        f"answer of xapid on {self.name}", SERVE_SECONDS)
-        if process.poll() is not None:
+        if process.poll() is None:
+            return True
+        if is_free(address):
             raise Trouble(f"xapid-launch ended: {(self.dir / 'log').read_text()[-500:]}")
+        return False
 
     def stop(self):
         with contextlib.suppress(OSError, ValueError):

@@ -25,9 +25,11 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "sim"), str(HERE.parent / "unit")]
 from guest import Guest, print_table
-from machines import KINDS, Failure
+from host import Failure
+from machines import KINDS
 from processes import STOPPERS, Trouble
 
 MARK = "try.json"  # says that the folder is ours, and what is in it
@@ -112,50 +114,58 @@ def next_lines(place, builddir, keep, sim):
     login = ('{"jsonrpc":"2.0","id":1,"method":"session.login_with_password",'
              '"params":["root","\'$PASSWORD\'"]}')
     python = (f'import json, ssl, xmlrpc.client as x; h = json.load(open("{place.path}/hosts.json"))[0]; '
-              'p = x.ServerProxy(h["url"], context=ssl._create_unverified_context()); '
-              's = p.session.login_with_password(h["user"], h["password"])["Value"]; '
-              'print(p.host.get_all_records(s))')
+              'a = x.ServerProxy(h["url"], context=ssl._create_unverified_context()); '
+              's = a.session.login_with_password(h["user"], h["password"])["Value"]; '
+              'print([vm["name_label"] for vm in a.VM.get_all_records(s)["Value"].values()])')
     if keep:
         print(f"\nThe hosts stay until ./try --stop --dir {place.path}; {place.path}/hosts.json says how "
               "to reach them.\nTo paste next:")
     else:
         print(f"\nTo paste next, after ./try --keep{sim}, which leaves the hosts running:")
-    print(f"  . {env}; {builddir}/xtool/xtool -s $ADDRESS -u root -pw $PASSWORD vm-list\n"
+    print(f"  . {env}; {builddir}/xtool/xtool -s $ADDRESS -u root -pw $PASSWORD --fingerprint $FINGERPRINT vm-list\n"
           f"  . {env}; curl -sk $URL/jsonrpc -d '{login}'\n"
           f"  python3 -c '{python}'", flush=True)
 
 
 def live(place):
-    """Starts all; returns the guests, of which those that failed have no row."""
+    """Starts each host and its guests, and returns these; those that failed have no row."""
+    guests = []
     for machine in place.machines:
         machine.start(say)
         say(f"{machine.name}: xapid serves https://{machine.address}")
-    heard = []
-
-    def first():
-        if not heard:
-            heard.append(True)
-            say("that was the first guest")
-
-    guests = [Guest(machine, kind, say) for machine in place.machines for kind in ("pv", "pvh")]
-    for guest in guests:
-        try:
-            guest.live(first)
-        except BAD as trouble:
-            say(f"{guest.name}: failed: {trouble}")
+        for kind in ("pv", "pvh"):
+            guest = Guest(machine, kind, say)
+            guests.append(guest)
+            try:
+                guest.live(lambda: len(guests) > 1 or say("the first guest is up"))
+            except BAD as trouble:
+                say(f"{guest.name}: failed: {trouble}")
     return guests
 
 
+stopping = False
+
+
+def interrupt(*_):
+    """The first signal interrupts, further ones do nothing: the impatient press Ctrl-C twice."""
+    global stopping
+    if not stopping:
+        stopping = True
+        raise KeyboardInterrupt
+
+
 def ignore_signals():
+    global stopping
+    stopping = True
     for number in STOPPERS:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, interrupt)
 
 
 def run(options):
     place, logs, guests, why = Place(options.dir), Path(options.logs), [], None
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPERS)
     for number in STOPPERS:
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, interrupt)
     place.make("sim" if options.sim else "lab", options.hosts, Path(options.build), options.keep)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPERS)

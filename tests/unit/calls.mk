@@ -1,8 +1,36 @@
 # Black-box tests of the whole daemon on a simulated host.
-TESTS += tests/sim/test-lifecycle.py
-# libpam-wrapper loads its modules in a way that the sanitizers forbid.
-if !SANITIZERS
-TESTS += tests/sim/test-roles.py
-endif
-EXTRA_DIST += tests/sim/test-lifecycle.py tests/sim/test-roles.py tests/sim/host.py \
-	tests/sim/accounts.py
+sim_tests = \
+	tests/sim/test-events.py \
+	tests/sim/test-generic.py \
+	tests/sim/test-host-pool.py \
+	tests/sim/test-known-keys.py \
+	tests/sim/test-large.py \
+	tests/sim/test-lifecycle.py \
+	tests/sim/test-limits.py \
+	tests/sim/test-live.py \
+	tests/sim/test-parked.py \
+	tests/sim/test-roles.py \
+	tests/sim/test-session.py \
+	tests/sim/test-tasks.py \
+	tests/sim/test-vm-fields.py \
+	tests/sim/test-wire.py
+TESTS += $(sim_tests)
+EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/accounts.py tests/sim/waiting.py \
+	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/clients/test-xencenter.py
+
+# Unit tests of xapid/calls.
+calls_test_libs = libcalls.a libpool.a libvm.a libops.a libmodel.a libpeer.a libwire.a \
+	libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
+
+check_PROGRAMS += tests/unit/test-rows
+TESTS += tests/unit/test-rows
+tests_unit_test_rows_SOURCES = tests/unit/test-rows.c $(random_value) \
+	tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_rows_LDADD = $(calls_test_libs)
+
+check_PROGRAMS += tests/unit/test-rpc
+TESTS += tests/unit/test-rpc
+tests_unit_test_rpc_SOURCES = tests/unit/test-rpc.c tests/unit/http-fixture.c \
+	tests/unit/http-fixture.h tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_rpc_CFLAGS = $(HTTP_TEST_CFLAGS)
+tests_unit_test_rpc_LDADD = librpc.a libhttp.a $(calls_test_libs) $(SOUP_LIBS) $(GNUTLS_LIBS)

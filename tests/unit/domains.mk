@@ -12,6 +12,11 @@ tests_unit_test_domains_service_SOURCES = tests/unit/test-domains-service.c
 tests_unit_test_domains_service_LDADD = libdomainsclient.a libdomains.a libpeer.a libbase.a \
 	$(GLIB_LIBS)
 
+check_PROGRAMS += tests/unit/test-bulk
+TESTS += tests/unit/test-bulk
+tests_unit_test_bulk_SOURCES = tests/unit/test-bulk.c
+tests_unit_test_bulk_LDADD = libdomainsclient.a libdomains.a libpeer.a libbase.a $(GLIB_LIBS)
+
 check_PROGRAMS += tests/unit/test-domains-guest-config
 TESTS += tests/unit/test-domains-guest-config
 tests_unit_test_domains_guest_config_SOURCES = tests/unit/test-domains-guest-config.c
@@ -19,8 +24,19 @@ tests_unit_test_domains_guest_config_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
 
 check_PROGRAMS += tests/unit/test-domains-verbs
 TESTS += tests/unit/test-domains-verbs
-tests_unit_test_domains_verbs_SOURCES = tests/unit/test-domains-verbs.c
+verbs_fixture = tests/unit/verbs-fixture.c tests/unit/verbs-fixture.h
+tests_unit_test_domains_verbs_SOURCES = tests/unit/test-domains-verbs.c $(verbs_fixture)
 tests_unit_test_domains_verbs_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-domains-reserve
+TESTS += tests/unit/test-domains-reserve
+tests_unit_test_domains_reserve_SOURCES = tests/unit/test-domains-reserve.c
+tests_unit_test_domains_reserve_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-domains-live
+TESTS += tests/unit/test-domains-live
+tests_unit_test_domains_live_SOURCES = tests/unit/test-domains-live.c $(verbs_fixture)
+tests_unit_test_domains_live_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
 
 EXTRA_DIST += tests/sim/domains-on-xen.sh
 if WITH_XEN

@@ -26,3 +26,6 @@ tests_unit_test_value_SOURCES = tests/unit/test-value.c $(random_value)
 tests_unit_test_value_LDADD = $(wire_libs)
 tests_unit_test_xmlrpc_SOURCES = tests/unit/test-xmlrpc.c
 tests_unit_test_xmlrpc_LDADD = $(wire_libs)
+
+TESTS += tests/unit/test-generate.py
+EXTRA_DIST += tests/unit/test-generate.py

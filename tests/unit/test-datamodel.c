@@ -96,6 +96,31 @@ test_links(void)
         g_assert_true(dm_type_find(dm_types[i].name) == &dm_types[i]);
 }
 
+/* A sentence each, for readers of an API reference and of xtool's help.  (Messages: only those
+ * that are implemented have one, which the linter checks.) */
+static void
+assert_described(const char *name, const char *description)
+{
+    if (!g_str_has_suffix(description, "."))
+        g_error("%s is not described in the schema: \"%s\"", name, description);
+    g_assert_true(g_utf8_validate(description, -1, NULL));
+    g_assert_cmpuint(strlen(description), <=, 200);
+}
+
+static void
+test_descriptions(void)
+{
+    for (unsigned i = 0; i < dm_n_classes; i++)
+        assert_described(dm_classes[i].name, dm_classes[i].description);
+    for (unsigned i = 0; i < dm_n_fields; i++) {
+        const struct dm_field *f = &dm_fields[i];
+        g_autofree char *name = g_strdup_printf("%s.%s", f->cls->name, f->name);
+        assert_described(name, f->description);
+    }
+    for (unsigned i = 0; i < dm_n_errors; i++)
+        assert_described(dm_errors[i].code, dm_errors[i].description);
+}
+
 static void
 test_not_found(void)
 {
@@ -320,6 +345,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/datamodel/counts", test_counts);
     g_test_add_func("/datamodel/links", test_links);
+    g_test_add_func("/datamodel/descriptions", test_descriptions);
     g_test_add_func("/datamodel/not-found", test_not_found);
     g_test_add_func("/datamodel/methods", test_methods);
     g_test_add_func("/datamodel/storage", test_storage);

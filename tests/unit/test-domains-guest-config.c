@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "xapid/domains/argument.h"
 #include "xapid/domains/guest-config.h"
 #include "xapid/domains/kernel-file.h"
+#include "xapid/domains/verb-args.h"
 
 #define UUID "aaaaaaaa-0000-4000-8000-000000000001"
 #define GOOD                                                                                       \

@@ -202,22 +202,6 @@ test_limits(struct bed *bed, const void *data)
     assert_refused(longer);
 }
 
-static void
-test_role(struct bed *bed, const void *data)
-{
-    const struct dm_field *value = fld("secret", "value");
-    struct filter *plain = filter_parse(cls("secret"), "field \"uuid\" = \"x\"", NULL);
-    struct filter *secret =
-        filter_parse(cls("secret"), "field \"uuid\" = \"x\" or not field \"value\" = \"y\"", NULL);
-
-    (void)data;
-    (void)bed;
-    g_assert_cmpint(filter_min_role(plain), ==, fld("secret", "uuid")->get_role);
-    g_assert_cmpint(filter_min_role(secret), ==, MAX(value->get_role, filter_min_role(plain)));
-    filter_free(plain);
-    filter_free(secret);
-}
-
 #define add(name, function)                                                                        \
     g_test_add("/filter/" name, struct bed, NULL, bed_setup, function, bed_teardown)
 
@@ -229,6 +213,5 @@ main(int argc, char **argv)
     add("values", test_values);
     add("refused", test_refused);
     add("limits", test_limits);
-    add("role", test_role);
     return g_test_run();
 }

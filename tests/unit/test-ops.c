@@ -203,7 +203,7 @@ submit(struct bed *bed, const char *steps, bool interrupts, char **ret_task)
 {
     struct plan *plan = plan_new("start", bed->vm);
     struct txn *txn = model_begin(bed->model, NULL);
-    const char *task = task_create(txn, bed->model, "VM.start", "", NULL, NULL, NULL);
+    const char *task = task_create(txn, "VM.start", "", NULL, NULL, NULL);
 
     plan->interrupts = interrupts;
     for (; *steps; steps++) {
@@ -624,10 +624,8 @@ test_orphans(struct bed *bed, const void *data)
 {
     (void)data;
     struct txn *txn = model_begin(bed->model, NULL);
-    g_autofree char *ours =
-        g_strdup(task_create(txn, bed->model, "VM.start", "", NULL, NULL, NULL));
-    g_autofree char *clients =
-        g_strdup(task_create(txn, bed->model, "my import", "", NULL, NULL, NULL));
+    g_autofree char *ours = g_strdup(task_create(txn, "VM.start", "", NULL, NULL, NULL));
+    g_autofree char *clients = g_strdup(task_create(txn, "my import", "", NULL, NULL, NULL));
     g_assert_cmpuint(txn_commit(txn, NULL), >, 0);
     bed_crash(bed);
     turn();

@@ -92,8 +92,9 @@ test_halted(struct bed *bed, const void *data)
     const struct vm_world *world = &bed->world;
 
     (void)data;
-    assert_plan(vm_plan_start(world, bed->vm, false, NULL), "start: domain.create domain.unpause");
-    assert_plan(vm_plan_start(world, bed->vm, true, NULL), "start: domain.create");
+    assert_plan(vm_plan_start(world, bed->vm, "start", false, NULL),
+                "start: domain.create domain.unpause");
+    assert_plan(vm_plan_start(world, bed->vm, "start", true, NULL), "start: domain.create");
     assert_refused(vm_plan_pause(world, bed->vm, &error), "VM_BAD_POWER_STATE");
     assert_refused(vm_plan_unpause(world, bed->vm, &error), "VM_BAD_POWER_STATE");
     assert_refused(vm_plan_shutdown(world, bed->vm, false, &error), "VM_BAD_POWER_STATE");
@@ -107,7 +108,7 @@ test_running(struct bed *bed, const void *data)
 
     (void)data;
     set_text_field(bed, "power_state", "Running");
-    assert_refused(vm_plan_start(world, bed->vm, false, &error), "VM_BAD_POWER_STATE");
+    assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "VM_BAD_POWER_STATE");
     assert_plan(vm_plan_pause(world, bed->vm, NULL), "pause: domain.pause");
     assert_plan(vm_plan_shutdown(world, bed->vm, true, NULL),
                 "clean_shutdown: domain.shutdown=poweroff domain.destroy");
@@ -117,6 +118,31 @@ test_running(struct bed *bed, const void *data)
                 "clean_reboot: domain.shutdown=reboot domain.destroy domain.create domain.unpause");
     assert_plan(vm_plan_reboot(world, bed->vm, false, NULL),
                 "hard_reboot: domain.destroy domain.create domain.unpause (interrupts)");
+    assert_plan(vm_plan_suspend(world, bed->vm, NULL), "suspend: domain.save domain.destroy");
+    assert_plan(vm_plan_signal(world, bed->vm, "send_sysrq", "sysrq", "h", NULL),
+                "send_sysrq: domain.signal");
+    const struct vm_memory memory = {0, 0, 64 << 20, 64 << 20};
+    assert_plan(vm_plan_balloon(world, bed->vm, "changing_dynamic_range", &memory, NULL),
+                "changing_dynamic_range: domain.adjust record");
+    assert_refused(vm_plan_resume(world, bed->vm, "resume", false, &error), "VM_BAD_POWER_STATE");
+}
+
+static void
+test_suspended(struct bed *bed, const void *data)
+{
+    const struct vm_world *world = &bed->world;
+
+    (void)data;
+    set_text_field(bed, "power_state", "Suspended");
+    assert_plan(vm_plan_resume(world, bed->vm, "resume", false, NULL),
+                "resume: domain.restore image.discard domain.unpause");
+    assert_plan(vm_plan_resume(world, bed->vm, "resume", true, NULL),
+                "resume: domain.restore image.discard");
+    assert_plan(vm_plan_shutdown(world, bed->vm, false, NULL),
+                "hard_shutdown: image.discard (interrupts)");
+    assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "VM_BAD_POWER_STATE");
+    assert_refused(vm_plan_suspend(world, bed->vm, &error), "VM_BAD_POWER_STATE");
+    assert_refused(vm_plan_shutdown(world, bed->vm, true, &error), "VM_BAD_POWER_STATE");
 }
 
 static void
@@ -139,22 +165,22 @@ test_refusals(struct bed *bed, const void *data)
 
     (void)data;
     set_text_field(bed, "PV_kernel", "../etc/passwd");
-    assert_refused(vm_plan_start(world, bed->vm, false, &error), "INVALID_VALUE");
+    assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "INVALID_VALUE");
     set_text_field(bed, "PV_kernel", "");
-    assert_refused(vm_plan_start(world, bed->vm, false, &error), "INVALID_VALUE");
+    assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "INVALID_VALUE");
     set_text_field(bed, "PV_kernel", "vmlinux");
     set_text_field(bed, "domain_type", "hvm");
-    assert_refused(vm_plan_start(world, bed->vm, false, &error), "NOT_IMPLEMENTED");
+    assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "NOT_IMPLEMENTED");
     set_text_field(bed, "domain_type", "pv");
     row_set(bed->model, bed->host, "enabled", g_variant_new_boolean(FALSE));
-    assert_refused(vm_plan_start(world, bed->vm, false, &error), "HOST_DISABLED");
+    assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "HOST_DISABLED");
 }
 
 /* A plan survives the journal. */
 static void
 test_text(struct bed *bed, const void *data)
 {
-    struct plan *plan = vm_plan_start(&bed->world, bed->vm, false, NULL);
+    struct plan *plan = vm_plan_start(&bed->world, bed->vm, "start", false, NULL);
 
     (void)data;
     g_assert_nonnull(plan);
@@ -198,7 +224,9 @@ static const struct {
     {"Halted", NULL, "", NULL, NULL, "", NULL},
     {"Running", NULL, "", NULL, NULL, "", "Halted"},
     {"Paused", NULL, "", NULL, NULL, "", "Halted"},
-    {"Suspended", NULL, "", NULL, NULL, "", NULL},
+    {"Suspended", NULL, "", NULL, NULL, "", "Halted"}, /* its image is gone */
+    {"Suspended", "suspended", "", NULL, NULL, "", "Suspended"},
+    {"Running", "suspended", "", NULL, NULL, "", "Suspended"},
     {"Running", "running", "", NULL, NULL, "", "Running"},
     {"Running", "paused", "", NULL, NULL, "", "Paused"},
     {"Paused", "running", "", NULL, NULL, "", "Running"},
@@ -213,8 +241,10 @@ static const struct {
     {"Running", "shutdown", "crash", "actions_after_crash", "destroy", off, NULL},
     {"Running", "shutdown", "crash", "actions_after_crash", "restart", again, NULL},
     {"Running", "shutdown", "crash", "actions_after_crash", "preserve", "", NULL},
-    {"Running", "shutdown", "crash", "actions_after_crash", "coredump_and_destroy", off, NULL},
-    {"Running", "shutdown", "crash", "actions_after_crash", "coredump_and_restart", again, NULL},
+    {"Running", "shutdown", "crash", "actions_after_crash", "coredump_and_destroy",
+     "hard_shutdown: domain.dump domain.destroy", NULL},
+    {"Running", "shutdown", "crash", "actions_after_crash", "coredump_and_restart",
+     "hard_reboot: domain.dump domain.destroy domain.create domain.unpause", NULL},
     {"Running", "shutdown", "crash", "actions_after_crash", "rename_restart", again, NULL},
 };
 
@@ -250,6 +280,29 @@ test_unbuildable(struct bed *bed, const void *data)
                 "hard_reboot: domain.destroy");
 }
 
+/* Whatever is stored, only what is known and valid goes to the one who builds domains. */
+static void
+test_config_maps(struct bed *bed, const void *data)
+{
+    static const char *const maps[][3] = {
+        {"platform", "{'pae': 'true', 'odd key!': '1', 'acpi': 'perhaps', 'secureboot': 'auto'}",
+         "{'pae': 'true'}"},
+        {"xenstore_data",
+         "{'vm-data/a/b': 'x', 'vm-data/c//d': 'x', 'FIST/e': 'x', 'vm-data': 'x'}",
+         "{'vm-data/a/b': 'x'}"}};
+
+    (void)data;
+    for (size_t i = 0; i < G_N_ELEMENTS(maps); i++) {
+        GVariant *stored = g_variant_new_parsed(maps[i][1]);
+        row_set(bed->model, bed->vm, maps[i][0], stored);
+        g_autoptr(GVariant) config = vm_domain_config(bed->model, bed->vm, "/kernels", NULL);
+        const char *argument = i == 0 ? "platform" : "xenstore";
+        g_autoptr(GVariant) given = g_variant_lookup_value(config, argument, NULL);
+        g_autofree char *text = g_variant_print(given, FALSE);
+        g_assert_cmpstr(text, ==, maps[i][2]);
+    }
+}
+
 /* ---- guests that end again and again ---- */
 
 static void
@@ -274,20 +327,22 @@ test_loop(struct bed *bed, const void *data)
     (void)data;
     set_text_field(bed, "metrics", metrics);
     row_set(bed->model, metrics, "start_time", g_variant_new_int64(g_get_real_time()));
-    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 1), ==, 0);
-    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 2), ==, 0);
-    gint64 wait = vm_restart_wait(&bed->world, bed->vm, 3);
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 1, NULL), ==, 0);
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 2, NULL), ==, 0);
+    gint64 wait = vm_restart_wait(&bed->world, bed->vm, 3, NULL);
     g_assert_cmpint(wait, >, 4 * second);
     g_assert_cmpint(wait, <=, 5 * second);
     /* The same end, looked at again, is not another one. */
-    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 3), <=, wait);
-    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 4), >, 9 * second);
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 3, NULL), <=, wait);
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 4, NULL), >, 9 * second);
     /* A long life makes up for the short ones; so does the user who ends it. */
     row_set(bed->model, metrics, "start_time",
             g_variant_new_int64(g_get_real_time() - VM_SHORT_LIFE_SECONDS * second));
-    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 5), ==, 0);
-    vm_restart_forget(&bed->world, bed->vm);
-    g_clear_pointer(&bed->world.lives, g_hash_table_unref);
+    g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 5, NULL), ==, 0);
+    struct txn *txn = model_begin(bed->model, NULL);
+    vm_restart_forget(&bed->world, txn, bed->vm);
+    g_assert_cmpuint(txn_commit(txn, NULL), >, 0);
+    g_assert_cmpuint(g_hash_table_size(model_journal(bed->model)), ==, 0);
 }
 
 int
@@ -297,10 +352,16 @@ main(int argc, char **argv)
         const char *name;
         void (*run)(struct bed *bed, const void *data);
     } tests[] = {
-        {"halted", test_halted}, {"running", test_running},
-        {"paused", test_paused}, {"refusals", test_refusals},
-        {"text", test_text},     {"looks", test_looks},
-        {"delays", test_delays}, {"unbuildable", test_unbuildable},
+        {"config-maps", test_config_maps},
+        {"halted", test_halted},
+        {"running", test_running},
+        {"paused", test_paused},
+        {"suspended", test_suspended},
+        {"refusals", test_refusals},
+        {"text", test_text},
+        {"looks", test_looks},
+        {"delays", test_delays},
+        {"unbuildable", test_unbuildable},
         {"loop", test_loop},
     };
 

@@ -362,6 +362,15 @@ main(int argc, char **argv)
         return 0;
     }
     g_test_init(&argc, &argv, NULL);
+    if (argc == 4 &&
+        g_str_equal(argv[1], "--fault")) { /* one of them, for tests/sim/test-faults.py */
+        struct bed bed;
+
+        bed_setup(&bed, NULL);
+        run_fault(&bed, argv[2], argv[3], 1);
+        bed_teardown(&bed, NULL);
+        return 0;
+    }
     g_test_add("/store-kill/kill", struct bed, NULL, bed_setup, test_kill, bed_teardown);
     g_test_add("/store-kill/fault-points", struct bed, NULL, bed_setup, test_fault_points,
                bed_teardown);

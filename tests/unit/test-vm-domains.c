@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "lib/error.h"
+#include "lib/peer/bulk.h"
 #include "lib/peer/domains1.h"
 #include "lib/peer/peer.h"
 #include "xapid/vm/domains.h"
@@ -18,6 +19,7 @@ struct server {
     GDBusConnection *connection;
     GString *seen; /* "start op", "forget op", "abort op", "list" */
     bool answers;  /* questions are answered; else kept waiting */
+    bool garbles;  /* with what is no list */
 };
 
 struct bed {
@@ -61,26 +63,37 @@ on_forget(PeerDomains1 *object, GDBusMethodInvocation *invocation, const char *o
 }
 
 static gboolean
-on_operations(PeerDomains1 *object, GDBusMethodInvocation *invocation, void *data)
+on_operations(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
+              void *data)
 {
-    (void)data;
+    g_autoptr(GUnixFDList) fds = NULL;
     GVariantBuilder known;
+
+    (void)none;
+    (void)data;
     g_variant_builder_init(&known, G_VARIANT_TYPE("a(ssss)"));
     g_variant_builder_add(&known, "(ssss)", "left.0", "uuid", "create", "done");
     g_variant_builder_add(&known, "(ssss)", "busy.0", "uuid", "create", "running");
-    peer_domains1_complete_operations(object, invocation, g_variant_builder_end(&known));
+    GVariant *handle = bulk_pack(g_variant_builder_end(&known), &fds, NULL);
+    peer_domains1_complete_operations(object, invocation, fds, handle);
     return TRUE;
 }
 
 static gboolean
-on_list(PeerDomains1 *object, GDBusMethodInvocation *invocation, void *data)
+on_list(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none, void *data)
 {
     struct server *server = data;
+    g_autoptr(GUnixFDList) fds = NULL;
 
+    (void)none;
     say(server->seen, "list", "");
-    if (server->answers)
-        peer_domains1_complete_list(object, invocation,
-                                    g_variant_new_array(G_VARIANT_TYPE("a{sv}"), NULL, 0));
+    if (server->answers) {
+        /* The worst: of another type than was asked for. */
+        GVariant *value = server->garbles ? g_variant_new_string("garbled")
+                                          : g_variant_new_array(G_VARIANT_TYPE("a{sv}"), NULL, 0);
+        GVariant *handle = bulk_pack(value, &fds, NULL);
+        peer_domains1_complete_list(object, invocation, fds, handle);
+    }
     return TRUE;
 }
 
@@ -187,9 +200,8 @@ static void
 on_listed(const GError *error, GVariant *result, void *data)
 {
     (void)data;
-    g_assert_no_error(error);
-    g_assert_nonnull(result);
-    say(bed_of_callbacks->told, "listed", "");
+    g_assert_true(!error == !!result);
+    say(bed_of_callbacks->told, "listed", error ? api_error_code(error) : "");
 }
 
 static void
@@ -294,6 +306,21 @@ test_question_is_lost(struct bed *bed, const void *data)
     wait_for(bed->told, "changed, changed, listed");
 }
 
+static void
+test_garbled_list(struct bed *bed, const void *data)
+{
+    (void)data;
+    bed_of_callbacks = bed;
+    connect_both(bed);
+    wait_for(bed->server.seen, "forget left.0");
+    bed->server.garbles = true;
+    domains_list(bed->domains, on_listed, NULL);
+    wait_for(bed->told, "changed, listed INTERNAL_ERROR");
+    bed->server.garbles = false;
+    domains_list(bed->domains, on_listed, NULL);
+    wait_for(bed->told, "changed, listed INTERNAL_ERROR, listed");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -306,6 +333,7 @@ main(int argc, char **argv)
         {"operation", test_operation, NULL},
         {"other-side-dies", test_other_side_dies, NULL},
         {"end-is-lost", test_end_is_lost, NULL},
+        {"question/garbled", test_garbled_list, NULL},
         {"question/loss-first", test_question_is_lost, GINT_TO_POINTER(false)},
         {"question/connection-first", test_question_is_lost, GINT_TO_POINTER(true)},
     };

@@ -1,1 +1,20 @@
-# Unit tests of this room.
+# Unit tests of xtool, and its black-box test on a simulated host.
+xtool_test_libs = $(xtool_libs)
+
+check_PROGRAMS += tests/unit/test-xtool-args
+TESTS += tests/unit/test-xtool-args
+tests_unit_test_xtool_args_SOURCES = tests/unit/test-xtool-args.c
+tests_unit_test_xtool_args_LDADD = $(xtool_test_libs)
+
+check_PROGRAMS += tests/unit/test-xtool-schema
+TESTS += tests/unit/test-xtool-schema
+tests_unit_test_xtool_schema_SOURCES = tests/unit/test-xtool-schema.c
+tests_unit_test_xtool_schema_LDADD = $(xtool_test_libs)
+
+check_PROGRAMS += tests/unit/test-xtool-print
+TESTS += tests/unit/test-xtool-print
+tests_unit_test_xtool_print_SOURCES = tests/unit/test-xtool-print.c
+tests_unit_test_xtool_print_LDADD = $(xtool_test_libs)
+
+TESTS += tests/sim/test-xtool.py tests/sim/test-xtool-login.py
+EXTRA_DIST += tests/sim/test-xtool.py tests/sim/test-xtool-login.py tests/sim/xtool.py

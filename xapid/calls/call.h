@@ -1,6 +1,6 @@
 /* A call of the API: from a parsed request to its answer.
  *
- * dispatch.c checks what the data model says (session, role, number and types of parameters, that
+ * dispatch.c checks what the data model says (session, number and types of parameters, role, that
  * the references exist), then runs the generic implementation or the one that a class file
  * registered.  An implementation answers by exactly one call_return () or call_fail (), now or
  * later; the answer leaves when everything it can show is durable.
@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "lib/settings.h"
 #include "lib/wire/value.h"
 #include "xapid/calls/hostd.h"
 #include "xapid/model/model.h"
@@ -20,11 +21,11 @@
 
 #define API_VERSION_MAJOR 2
 #define API_VERSION_MINOR 21
-#define CALLS_MAX_PARKED 20000 /* calls without an answer: TOO_BUSY beyond */
 
 struct call;
 struct events;
 struct exchange;
+struct rows;
 
 /* What the transport knows of the other end. */
 struct call_origin {
@@ -38,12 +39,14 @@ struct api {
     struct vm_world *vm;
     struct hostd *hostd;
     struct events *events;
+    const struct settings_limits *limits;
     const char *host; /* references of this host's and the pool's rows */
     const char *pool;
     GHashTable *impls; /* full name -> const struct call_impl */
     guint parked;      /* calls without an answer yet */
     guint64 calls;
-    void (*shutdown)(void *data); /* host.shutdown_agent */
+    gsize rows_held; /* bytes of rows in answers that clients are still taking: see rows.h */
+    void (*shutdown)(void *data); /* ends the process; xapid-launch starts it again */
     void *shutdown_data;
 };
 
@@ -68,10 +71,16 @@ struct call {
     struct exchange *exchange;          /* NULL: asynchronous, the result goes into the task */
 };
 
-/* Given exactly one of error and (type, value); bare: the value alone (system.listMethods).  All
- * borrowed. */
-typedef void (*call_reply_fn)(const GError *error, const struct dm_type *type, GVariant *value,
-                              bool bare, void *data);
+/* What a call answers: exactly one of error, (type, value) and rows.  Borrowed, but rows is the
+ * receiver's to free. */
+struct call_answer {
+    const GError *error;
+    const struct dm_type *type;
+    GVariant *value;
+    bool bare;         /* the value alone (system.listMethods) */
+    struct rows *rows; /* many records or events, to be encoded in pieces */
+};
+typedef void (*call_reply_fn)(const struct call_answer *answer, void *data);
 
 typedef void (*call_fn)(struct call *call);
 
@@ -87,6 +96,9 @@ void api_init(struct api *api);
  * second implementation, aborts. */
 void api_register(struct api *api, const struct call_impl *impls);
 
+/* Gives the parameters of a large request their types ahead of api_call (), in any thread; an error
+ * is kept until its turn comes. */
+void api_convert(struct rpc_request *request);
 /* Runs a request.  reply is called exactly once, perhaps before this returns: then the result is
  * NULL, else what call_gone () takes until reply is called. */
 struct exchange *api_call(struct api *api, const struct rpc_request *request,
@@ -99,6 +111,9 @@ void call_return(struct call *call, GVariant *value);
 void call_return_string(struct call *call, const char *value);
 void call_return_ref(struct call *call, const char *ref);
 void call_return_bool(struct call *call, bool value);
+/* Answers with the records or events of rows (taken); false: no, but with TOO_BUSY.  For messages
+ * without an asynchronous form. */
+bool call_return_rows(struct call *call, struct rows *rows);
 /* Takes the error. */
 void call_fail(struct call *call, GError *error);
 void call_fail_code(struct call *call, const char *code, ...) G_GNUC_NULL_TERMINATED;
@@ -116,6 +131,13 @@ bool call_bool(const struct call *call, unsigned arg);
 double call_double(const struct call *call, unsigned arg);
 #define call_ref call_string
 
+/* To be asked before a call waits for more than the store: TOO_BUSY when too many wait already.
+ * Calls that are answered at once are always taken. */
+bool call_may_wait(const struct call *call, GError **error);
+
+/* A new pending task of the caller within txn; borrowed until that ends.  NULL with an error. */
+const char *call_new_task(struct call *call, struct txn *txn, const char *label,
+                          const char *description, GError **error);
 /* The task of a call that is going to take a while, made within txn when there is none yet;
  * NULL with an error. */
 const char *call_task(struct call *call, struct txn *txn, GError **error);
@@ -134,7 +156,8 @@ bool rbac_check(const struct caller *caller, const char *permission, enum dm_rol
                 GError **error);
 /* Role of the row `ref` of class role when it is one of the real roles; DM_ROLE_NONE otherwise. */
 enum dm_role rbac_role_of(const struct model *model, const char *ref);
-/* Names of every permission that a role has, and of itself ("as", floating). */
+/* Names of every permission that a role has, and of itself ("as", floating); none for root, who
+ * needs none. */
 GVariant *rbac_permissions(enum dm_role role);
 /* The reference of a permission's or role's row; the caller frees. */
 char *rbac_ref(const char *name);
@@ -151,9 +174,11 @@ char *session_public_ref(const char *secret);
  * ret_subject (may be NULL): the user's own subject row or that of a group; the caller frees. */
 enum dm_role session_subject_role(const struct model *model, guint32 uid, const guint32 *groups,
                                   gsize n_groups, char **ret_subject);
-/* Names of the permissions of a session's row ("as", floating): empty for root, who needs none. */
-GVariant *session_permissions(struct api *api, const char *session);
-/* Ends sessions that were idle too long. */
+/* The role behind a session's row, as its subject's roles are now. */
+enum dm_role session_role(struct api *api, const char *session);
+/* At start-up: sessions count as used now, for last_active is not kept on disk. */
+void session_begin_all(struct api *api, gint64 now_usec);
+/* Ends sessions that were idle too long and own no open task. */
 void session_collect(struct api *api, gint64 now_usec);
 
 /* --- event.c --- */
@@ -173,21 +198,14 @@ void generic_write_field(struct call *call);
 /* What of a client's record makes a new row: clients send whole records back, of which the
  * server's own fields are left out. a{sv}, floating. */
 GVariant *generic_constructor(const struct dm_class *cls, GVariant *record);
-/* The record as clients see it (session: rbac_permissions computed). */
-GVariant *generic_record(struct api *api, const char *ref);
-
-/* --- vm-settings.c --- */
-
-/* What holds between a VM's limits of memory (bytes) and between its numbers of VCPUs:
- * MEMORY_CONSTRAINT_VIOLATION, INVALID_VALUE. */
-bool vm_check_memory(gint64 static_min, gint64 dynamic_min, gint64 dynamic_max, gint64 static_max,
-                     GError **error);
-bool vm_check_vcpus(gint64 at_startup, gint64 max, GError **error);
+/* The maps of a new row: each key asks for its own role and, where it does something, has a value
+ * that it can have. */
+bool generic_check_maps(struct call *call, GVariant *fields, GError **error);
 
 /* --- the class files: one table each, ending with name == NULL --- */
 
 extern const struct call_impl calls_auth[], calls_event[], calls_host[], calls_message[],
     calls_pool[], calls_role[], calls_session[], calls_subject[], calls_task[], calls_vm[],
-    calls_vm_settings[];
+    calls_vm_lifecycle[], calls_vm_resources[], calls_vm_settings[];
 
 #endif

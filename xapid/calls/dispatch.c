@@ -1,5 +1,5 @@
-/* From a request to an implementation and back: every check that the data model asks for, in
- * XAPI's order (session, number of parameters, types, role, references). */
+/* From a request to an implementation and back: every check that the data model asks for, in this
+ * order: session, number of parameters, their types, role, references. */
 #include "config.h"
 
 #include <stdarg.h>
@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/wire/xmlrpc.h"
 #include "xapid/calls/call.h"
+#include "xapid/calls/rows.h"
 #include "xapid/ops/task.h"
 
 /* ---- the life of a call ---- */
@@ -23,6 +24,7 @@ struct exchange {
     const struct dm_type *type;
     GError *error;
     GVariant *value;
+    struct rows *rows; /* instead of a value */
     call_reply_fn reply;
     void *reply_data;
 };
@@ -33,6 +35,7 @@ exchange_free(struct exchange *exchange)
     g_clear_error(&exchange->error);
     if (exchange->value)
         g_variant_unref(exchange->value);
+    rows_free(exchange->rows);
     g_free(exchange);
 }
 
@@ -41,11 +44,15 @@ static void
 answer_durable(const GError *failed, void *data)
 {
     struct exchange *exchange = data;
-    const GError *error = exchange->error ? exchange->error : failed;
+    struct call_answer answer = {.error = exchange->error ? exchange->error : failed};
 
+    if (!answer.error) {
+        answer.type = exchange->type;
+        answer.value = exchange->value;
+        answer.rows = g_steal_pointer(&exchange->rows);
+    }
     exchange->replied = true;
-    exchange->reply(error, exchange->type, error ? NULL : exchange->value, false,
-                    exchange->reply_data);
+    exchange->reply(&answer, exchange->reply_data);
     if (!exchange->entering)
         exchange_free(exchange);
 }
@@ -155,6 +162,24 @@ call_return(struct call *call, GVariant *value)
     call_end(call, NULL, value);
 }
 
+bool
+call_return_rows(struct call *call, struct rows *rows)
+{
+    GError *error = NULL;
+
+    g_assert(call->exchange);
+    if (!rows_hold(rows, &error)) {
+        rows_free(rows);
+        call_fail(call, error);
+        return false;
+    }
+    call->exchange->rows = rows;
+    call->on_gone = NULL;
+    exchange_answer(call->exchange, call->message->result, NULL, NULL);
+    call_free(call);
+    return true;
+}
+
 void
 call_return_string(struct call *call, const char *value)
 {
@@ -241,14 +266,33 @@ call_double(const struct call *call, unsigned arg)
     return g_variant_get_double(call->args[arg]);
 }
 
+bool
+call_may_wait(const struct call *call, GError **error)
+{
+    if (call->api->parked <= call->api->limits->max_parked_calls)
+        return true;
+    api_error_set(error, "TOO_BUSY", NULL);
+    return false;
+}
+
 /* ---- calls that are operations ---- */
+
+const char *
+call_new_task(struct call *call, struct txn *txn, const char *label, const char *description,
+              GError **error)
+{
+    struct api *api = call->api;
+
+    if (!task_make_room(txn, api->model, api->limits->max_tasks, error))
+        return NULL;
+    return task_create(txn, label, description, call->caller.session, api->host, error);
+}
 
 const char *
 call_task(struct call *call, struct txn *txn, GError **error)
 {
     if (!call->task) {
-        const char *task = task_create(txn, call->api->model, call->message->full_name, "",
-                                       call->caller.session, call->api->host, error);
+        const char *task = call_new_task(call, txn, call->message->full_name, "", error);
         if (!task)
             return NULL;
         call->task = g_strdup(task);
@@ -282,7 +326,7 @@ call_run_plan(struct call *call, struct plan *plan, GError *error)
         call_fail(call, error);
         return;
     }
-    if (!(txn = model_begin(call->api->model, &error))) {
+    if (!call_may_wait(call, &error) || !(txn = model_begin(call->api->model, &error))) {
         plan_free(plan);
         call_fail(call, error);
         return;
@@ -359,22 +403,35 @@ check_refs(struct call *call, GError **error)
     return true;
 }
 
+static GVariant *
+boxed_child(GVariant *params, gsize i)
+{
+    g_autoptr(GVariant) boxed = g_variant_get_child_value(params, i);
+
+    return g_variant_get_variant(boxed);
+}
+
 static bool
-convert_args(struct call *call, GVariant *params, gsize first, GError **error)
+convert_args(struct call *call, const struct rpc_request *request, gsize first, GError **error)
 {
     const struct dm_message *message = call->message;
-    gsize given = g_variant_n_children(params) - first;
+    gsize given = g_variant_n_children(request->params) - first;
 
+    if (request->unfit) {
+        g_propagate_error(error, g_error_copy(request->unfit));
+        return false;
+    }
     call->args = g_new0(GVariant *, message->n_params + 1);
     for (unsigned i = 0; i < message->n_params; i++) {
+        const struct dm_param *param = &message->params[i];
         if (i >= given) {
-            call->args[i] = dm_param_default(&message->params[i]);
+            call->args[i] = dm_param_default(param);
             continue;
         }
-        g_autoptr(GVariant) boxed = g_variant_get_child_value(params, first + i);
-        g_autoptr(GVariant) untyped = g_variant_get_variant(boxed);
-        call->args[i] =
-            rpc_value_convert(message->params[i].type, untyped, message->params[i].name, error);
+        g_autoptr(GVariant) value = boxed_child(request->params, first + i);
+        call->args[i] = request->converted
+                            ? g_steal_pointer(&value)
+                            : rpc_value_convert(param->type, value, param->name, error);
         if (!call->args[i])
             return false;
     }
@@ -517,9 +574,10 @@ check_count(const struct dm_message *message, gsize given, GError **error)
 }
 
 static bool
-prepare(struct call *call, GVariant *params, GError **error)
+prepare(struct call *call, const struct rpc_request *request, GError **error)
 {
     const struct dm_message *message = call->message;
+    GVariant *params = request->params;
     gsize first = message->session ? 1 : 0;
 
     if (message->session && !authenticate(call, params, error))
@@ -530,7 +588,7 @@ prepare(struct call *call, GVariant *params, GError **error)
     }
     if (!check_count(message, g_variant_n_children(params) - first, error))
         return false;
-    return convert_args(call, params, first, error) && check_role(call, error) &&
+    return convert_args(call, request, first, error) && check_role(call, error) &&
            check_implemented(call, error) && check_refs(call, error);
 }
 
@@ -555,6 +613,36 @@ find_message(const char *method, bool *ret_async, GError **error)
     return message;
 }
 
+void
+api_convert(struct rpc_request *request)
+{
+    bool async;
+    const struct dm_message *message = find_message(request->method, &async, NULL);
+    gsize first = message && message->session ? 1 : 0;
+    GVariantBuilder values;
+
+    if (!message)
+        return;
+    g_variant_builder_init(&values, G_VARIANT_TYPE("av"));
+    for (gsize i = 0; i < g_variant_n_children(request->params); i++) {
+        g_autoptr(GVariant) value = boxed_child(request->params, i);
+        if (i >= first && i - first < message->n_params && !request->unfit) {
+            const struct dm_param *param = &message->params[i - first];
+            GVariant *typed = rpc_value_convert(param->type, value, param->name, &request->unfit);
+            g_variant_unref(value);
+            value = typed;
+        }
+        /* The number of them is still asked for, when one does not fit. */
+        if (request->unfit)
+            g_variant_builder_add(&values, "v", g_variant_new_tuple(NULL, 0));
+        else
+            g_variant_builder_add(&values, "v", value);
+    }
+    g_variant_unref(request->params);
+    request->params = g_variant_ref_sink(g_variant_builder_end(&values));
+    request->converted = true;
+}
+
 struct exchange *
 api_call(struct api *api, const struct rpc_request *request, const struct call_origin *origin,
          call_reply_fn reply, void *reply_data)
@@ -566,12 +654,8 @@ api_call(struct api *api, const struct rpc_request *request, const struct call_o
     if (system_call(request, reply, reply_data))
         return NULL;
     const struct dm_message *message = find_message(request->method, &async, &error);
-    if (message && api->parked >= CALLS_MAX_PARKED) {
-        api_error_set(&error, "TOO_BUSY", NULL);
-        message = NULL;
-    }
     if (!message) {
-        reply(error, NULL, NULL, false, reply_data);
+        reply(&(struct call_answer){.error = error}, reply_data);
         g_error_free(error);
         return NULL;
     }
@@ -589,7 +673,7 @@ api_call(struct api *api, const struct rpc_request *request, const struct call_o
     call->exchange = exchange;
     api->parked++;
 
-    if (prepare(call, request->params, &error) && (!async || begin_async(call, &error)))
+    if (prepare(call, request, &error) && (!async || begin_async(call, &error)))
         run(call);
     else
         call_fail(call, error);

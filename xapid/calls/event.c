@@ -1,16 +1,15 @@
 /* Class event: what changed since a token, at once or when something changes.
  *
- * A call that waits is a struct waiter in a list: no thread, no timer but its own time-out.  When
+ * A call that waits is a struct waiter in a set: no thread, no timer but its own time-out.  When
  * the model says that something became durable, one scan a batching delay later serves all of them.
  */
 #include "config.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/error.h"
-#include "xapid/calls/call.h"
+#include "xapid/calls/rows.h"
 
 #define BATCH_MS 50                 /* changes that follow each other closely go out together */
 #define TIMEOUT_MAX_SECONDS 86400.0 /* not finite or larger means this */
@@ -145,48 +144,27 @@ token_parse(const char *token, guint64 *ret_generation, GError **error)
 /* ---- scanning ---- */
 
 struct scan {
-    struct api *api;
     const struct subscription *subscription;
-    GVariantBuilder events;
-    guint n;
+    struct rows *rows;
 };
 
 static void
 scan_change(enum model_change_kind kind, const struct dm_class *cls, const char *ref,
             guint64 generation, void *data)
 {
-    static const char *const operations[] = {
-        [MODEL_ADD] = "add", [MODEL_MOD] = "mod", [MODEL_DEL] = "del"};
     struct scan *scan = data;
-    GVariantBuilder event;
-    char id[32];
 
-    if (!wants(scan->subscription, cls, ref))
-        return;
-    snprintf(id, sizeof id, "%" G_GUINT64_FORMAT, generation);
-    g_variant_builder_init(&event, G_VARIANT_TYPE("a{sv}"));
-    g_variant_builder_add(&event, "{sv}", "id", g_variant_new_string(id));
-    g_variant_builder_add(&event, "{sv}", "timestamp", g_variant_new_string("0.0"));
-    g_variant_builder_add(&event, "{sv}", "class", g_variant_new_string(cls->lower_name));
-    g_variant_builder_add(&event, "{sv}", "operation", g_variant_new_string(operations[kind]));
-    g_variant_builder_add(&event, "{sv}", "ref", g_variant_new_string(ref));
-    if (kind != MODEL_DEL) {
-        g_autoptr(GVariant) record = generic_record(scan->api, ref);
-        g_variant_builder_add(&event, "{sv}", "snapshot", record);
-    }
-    g_variant_builder_add_value(&scan->events, g_variant_builder_end(&event));
-    scan->n++;
+    if (wants(scan->subscription, cls, ref))
+        rows_add_event(scan->rows, kind, cls, ref, generation);
 }
 
-/* The events after `since` ("aa{sv}", floating). *ret_lost: some deletions are forgotten. */
-static GVariant *
-scan(struct api *api, const struct subscription *subscription, guint64 since, guint *ret_n,
-     bool *ret_lost)
+/* The events after `since`. *ret_lost: some deletions are forgotten. */
+static struct rows *
+scan(struct api *api, const struct subscription *subscription, guint64 since, bool *ret_lost)
 {
-    struct scan scan = {.api = api, .subscription = subscription};
+    struct scan scan = {.subscription = subscription, .rows = rows_new(api, true)};
     bool lost = false;
 
-    g_variant_builder_init(&scan.events, G_VARIANT_TYPE("aa{sv}"));
     for (unsigned i = 0; i < dm_n_classes; i++) {
         const struct dm_class *cls = &dm_classes[i];
         bool class_lost = false;
@@ -196,10 +174,8 @@ scan(struct api *api, const struct subscription *subscription, guint64 since, gu
         model_changes_since(api->model, cls, since, scan_change, &scan, &class_lost);
         lost = lost || class_lost;
     }
-    *ret_n = scan.n;
-    if (ret_lost)
-        *ret_lost = lost;
-    return g_variant_builder_end(&scan.events);
+    *ret_lost = lost;
+    return scan.rows;
 }
 
 static bool
@@ -262,19 +238,6 @@ waiter_free(struct waiter *waiter)
     g_free(waiter);
 }
 
-static void
-return_batch(struct call *call, GVariant *events, guint64 generation)
-{
-    g_autofree char *token = token_format(generation);
-    GVariantBuilder batch;
-
-    g_variant_builder_init(&batch, G_VARIANT_TYPE("a{sv}"));
-    g_variant_builder_add(&batch, "{sv}", "events", events);
-    g_variant_builder_add(&batch, "{sv}", "valid_ref_counts", valid_ref_counts(call->api));
-    g_variant_builder_add(&batch, "{sv}", "token", g_variant_new_string(token));
-    call_return(call, g_variant_builder_end(&batch));
-}
-
 static struct registration *
 registration_of(struct waiter *waiter)
 {
@@ -292,27 +255,28 @@ serve(struct waiter *waiter, bool expired)
     const struct subscription *subscription =
         registration ? registration->subscription : waiter->subscription;
     guint64 now = model_durable(api->model);
-    guint n = 0;
-    bool lost = false;
+    bool lost;
 
     if (!expired && !anything_new(api, subscription, waiter->since))
         return false;
-    g_autoptr(GVariant) events =
-        g_variant_ref_sink(scan(api, subscription, waiter->since, &n, &lost));
-    if (!n && !expired) {
+    struct rows *events = scan(api, subscription, waiter->since, &lost);
+    if (!rows_count(events) && !expired) {
+        rows_free(events);
         waiter->since = now; /* only objects that it did not ask for */
         return false;
     }
     waiter_free(waiter);
     if (!registration) {
-        return_batch(call, events, now);
-        return true;
-    }
-    registration->since = now;
-    if (lost)
+        g_autofree char *token = token_format(now);
+        rows_set_batch(events, valid_ref_counts(api), token);
+        call_return_rows(call, events);
+    } else if (lost) {
+        rows_free(events);
+        registration->since = now;
         call_fail_code(call, "EVENTS_LOST", NULL);
-    else
-        call_return(call, events);
+    } else if (call_return_rows(call, events)) {
+        registration->since = now;
+    }
     return true;
 }
 
@@ -364,6 +328,7 @@ static void
 wait(struct call *call, struct subscription *subscription, guint64 since, double seconds)
 {
     struct waiter *waiter = g_new0(struct waiter, 1);
+    GError *error = NULL;
 
     waiter->events = call->api->events;
     waiter->call = call;
@@ -375,6 +340,11 @@ wait(struct call *call, struct subscription *subscription, guint64 since, double
     g_hash_table_add(waiter->events->waiters, waiter);
     if (serve(waiter, seconds <= 0.0))
         return;
+    if (!call_may_wait(call, &error)) {
+        waiter_free(waiter);
+        call_fail(call, error);
+        return;
+    }
     if (isfinite(seconds))
         waiter->timeout = g_timeout_add((guint)(seconds * 1000), waiter_expired, waiter);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/error.h"
-#include "xapid/calls/call.h"
+#include "xapid/calls/rows.h"
 #include "xapid/model/filter.h"
 
 static bool
@@ -16,25 +16,10 @@ is_class(const struct dm_class *cls, const char *name)
 
 /* ---- reading ---- */
 
-GVariant *
-generic_record(struct api *api, const char *ref)
-{
-    const struct dm_class *cls = model_class(api->model, ref);
-
-    if (!is_class(cls, "session"))
-        return model_record(api->model, ref);
-    /* What a session may do follows its subject's roles as they are now. */
-    g_autoptr(GVariant) record = g_variant_ref_sink(model_record(api->model, ref));
-    GVariantDict dict;
-    g_variant_dict_init(&dict, record);
-    g_variant_dict_insert_value(&dict, "rbac_permissions", session_permissions(api, ref));
-    return g_variant_dict_end(&dict);
-}
-
 static void
 get_record(struct call *call)
 {
-    g_autoptr(GVariant) record = generic_record(call->api, call_ref(call, 0));
+    g_autoptr(GVariant) record = rows_record(call->api, call_ref(call, 0));
 
     call_return(call, record);
 }
@@ -44,7 +29,7 @@ get_field(struct call *call)
 {
     if (is_class(call->message->cls, "session") &&
         g_str_equal(call->message->field->name, "rbac_permissions")) {
-        call_return(call, session_permissions(call->api, call_ref(call, 0)));
+        call_return(call, rbac_permissions(session_role(call->api, call_ref(call, 0))));
         return;
     }
     g_autoptr(GVariant) value =
@@ -116,16 +101,13 @@ static void
 get_all_records(struct call *call, bool where)
 {
     g_autoptr(GPtrArray) refs = select_refs(call, where);
-    GVariantBuilder out;
 
     if (!refs)
         return;
-    g_variant_builder_init(&out, G_VARIANT_TYPE("a{sa{sv}}"));
-    for (guint i = 0; i < refs->len; i++) {
-        g_autoptr(GVariant) record = generic_record(call->api, refs->pdata[i]);
-        g_variant_builder_add(&out, "{s@a{sv}}", refs->pdata[i], record);
-    }
-    call_return(call, g_variant_builder_end(&out));
+    struct rows *rows = rows_new(call->api, false);
+    for (guint i = 0; i < refs->len; i++)
+        rows_add(rows, refs->pdata[i]);
+    call_return_rows(call, rows);
 }
 
 /* ---- writing ---- */
@@ -148,7 +130,8 @@ write_value(struct call *call, const struct dm_field *field, GVariant *value)
 
     if (!txn)
         return;
-    if (!txn_set(txn, ref, field, sunk, &error)) {
+    g_autoptr(GVariant) old = txn_get(txn, ref, field);
+    if (!vm_check_map(field, old, sunk, &error) || !txn_set(txn, ref, field, sunk, &error)) {
         txn_abort(txn);
         call_fail(call, error);
         return;
@@ -159,14 +142,13 @@ write_value(struct call *call, const struct dm_field *field, GVariant *value)
 
 /* Setting a whole map: each key that appears, goes or changes asks for its own role. */
 static bool
-check_key_roles(struct call *call, const struct dm_field *field, GVariant *value, GError **error)
+check_key_roles(struct call *call, const struct dm_field *field, GVariant *old, GVariant *value,
+                GError **error)
 {
-    g_autoptr(GVariant) old = NULL;
+    GVariant *const maps[] = {old, value};
 
     if (!field->key_roles || field->type->kind != DM_MAP)
         return true;
-    old = model_get(call->api->model, call_ref(call, 0), field);
-    GVariant *const maps[] = {old, value};
     for (unsigned i = 0; i < 2; i++) {
         GVariantIter iter;
         GVariant *key_value, *its;
@@ -191,9 +173,10 @@ check_key_roles(struct call *call, const struct dm_field *field, GVariant *value
 static void
 set_field(struct call *call, const struct dm_field *field)
 {
+    g_autoptr(GVariant) old = model_get(call->api->model, call_ref(call, 0), field);
     GError *error = NULL;
 
-    if (!check_key_roles(call, field, call->args[1], &error))
+    if (!check_key_roles(call, field, old, call->args[1], &error))
         call_fail(call, error);
     else
         write_value(call, field, call->args[1]);
@@ -319,6 +302,28 @@ check_required(const struct dm_class *cls, GVariant *fields, GError **error)
     return true;
 }
 
+bool
+generic_check_maps(struct call *call, GVariant *fields, GError **error)
+{
+    GVariantIter iter;
+    const char *name;
+    GVariant *value;
+
+    g_variant_iter_init(&iter, fields);
+    while (g_variant_iter_next(&iter, "{&sv}", &name, &value)) {
+        g_autoptr(GVariant) owned = value;
+        const struct dm_field *field = dm_field_find(call->message->cls, name);
+        if (field->type->kind != DM_MAP)
+            continue;
+        g_autoptr(GVariant) none = g_variant_ref_sink(
+            g_variant_new_array(g_variant_type_element(g_variant_get_type(value)), NULL, 0));
+        if (!check_key_roles(call, field, none, value, error) ||
+            !vm_check_map(field, none, value, error))
+            return false;
+    }
+    return true;
+}
+
 static void
 create(struct call *call)
 {
@@ -327,7 +332,7 @@ create(struct call *call)
     GError *error = NULL;
     struct txn *txn;
 
-    if (!check_required(cls, fields, &error)) {
+    if (!check_required(cls, fields, &error) || !generic_check_maps(call, fields, &error)) {
         call_fail(call, error);
         return;
     }

@@ -8,68 +8,242 @@
 #include "lib/peer/peer.h"
 
 #define OBJECT_PATH "/org/xapid/Host1"
+#define WAIT_SECONDS 10 /* a question waits so long for xapid-host to be there */
 
-struct auth {
-    hostd_auth_fn done;
+/* What was asked, until its end is told. */
+struct question {
+    struct hostd *hostd;
+    guint64 id;
+    const char *method;
+    GVariant *args;
+    /* One of the two: done gets the reply; auth_done the signal Authenticated with this id. */
+    hostd_done_fn done;
+    hostd_auth_fn auth_done;
     void *data;
+    guint timeout; /* source, while it waits for a connection; 0: it was sent */
 };
 
 struct hostd {
     PeerHost1 *proxy;
-    GHashTable *auths; /* id -> struct auth: checks under way on this connection */
-    guint64 next_id;
-    GPtrArray *facts; /* of struct question, waiting for a connection */
+    hostd_attached_fn attached;
+    void *attached_data;
+    GHashTable *questions; /* id -> struct question */
+    guint64 last_id;
 };
 
-enum question_kind { LOOKUP_NAME, LOOKUP_ID, FACTS };
+static void
+question_free(void *data)
+{
+    struct question *question = data;
 
-struct question {
-    struct hostd *hostd;
-    enum question_kind kind;
-    hostd_done_fn done;
-    void *data;
-};
+    if (question->timeout)
+        g_source_remove(question->timeout);
+    if (question->args)
+        g_variant_unref(question->args);
+    g_free(question);
+}
 
 struct hostd *
-hostd_new(void)
+hostd_new(hostd_attached_fn attached, void *data)
 {
     struct hostd *hostd = g_new0(struct hostd, 1);
 
-    hostd->auths = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
-    hostd->facts = g_ptr_array_new();
+    hostd->attached = attached;
+    hostd->attached_data = data;
+    hostd->questions = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, question_free);
     return hostd;
 }
 
-static void
-auth_end(struct hostd *hostd, guint64 id, const struct hostd_auth *result)
-{
-    struct auth *auth = NULL;
-    gint64 *key = NULL;
+/* ---- answers ---- */
 
-    if (!g_hash_table_steal_extended(hostd->auths, &id, (void **)&key, (void **)&auth))
-        return;
-    auth->done(result, auth->data);
-    g_free(auth);
-    g_free(key);
+/* The question, which is the caller's from now on; NULL when it has ended. */
+static struct question *
+question_take(struct hostd *hostd, guint64 id)
+{
+    struct question *question = NULL;
+
+    g_hash_table_steal_extended(hostd->questions, &id, NULL, (void **)&question);
+    return question;
 }
 
 static void
-auth_error(struct hostd *hostd, guint64 id, const char *message)
+question_fail(struct hostd *hostd, guint64 id, const char *message)
 {
     const struct hostd_auth failed = {.outcome = "error", .message = message, .user = ""};
+    g_autoptr(GError) error = api_error_new("INTERNAL_ERROR", message, NULL);
+    struct question *question = question_take(hostd, id);
 
-    auth_end(hostd, id, &failed);
+    if (!question)
+        return;
+    if (question->auth_done)
+        question->auth_done(&failed, question->data);
+    else
+        question->done(error, NULL, question->data);
+    question_free(question);
+}
+
+static void
+on_authenticated(PeerHost1 *proxy, guint64 id, const char *outcome, const char *message,
+                 const char *user, guint32 uid, GVariant *groups, void *data)
+{
+    struct hostd_auth result = {.outcome = outcome, .message = message, .user = user, .uid = uid};
+    struct hostd *hostd = data;
+    struct question *question = g_hash_table_lookup(hostd->questions, &id);
+
+    (void)proxy;
+    if (!question || !question->auth_done)
+        return;
+    question_take(hostd, id);
+    result.groups = g_variant_get_fixed_array(groups, &result.n_groups, sizeof(guint32));
+    question->auth_done(&result, question->data);
+    question_free(question);
+}
+
+/* A question by its name: it may have ended when the reply comes. */
+struct sent {
+    struct hostd *hostd;
+    guint64 id;
+    bool auth; /* a reply says no more than that it was taken */
+};
+
+static void
+question_answered(GObject *source, GAsyncResult *result, void *data)
+{
+    g_autofree struct sent *sent = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) reply = g_dbus_proxy_call_finish(G_DBUS_PROXY(source), result, &error);
+
+    if (!reply) {
+        g_dbus_error_strip_remote_error(error);
+        question_fail(sent->hostd, sent->id, error->message);
+        return;
+    }
+    struct question *question = sent->auth ? NULL : question_take(sent->hostd, sent->id);
+    if (!question)
+        return;
+    question->done(NULL, reply, question->data);
+    question_free(question);
+}
+
+/* ---- questions ---- */
+
+static void
+question_send(struct question *question)
+{
+    const struct sent sent = {question->hostd, question->id, question->auth_done != NULL};
+
+    g_clear_handle_id(&question->timeout, g_source_remove);
+    g_dbus_proxy_call(G_DBUS_PROXY(question->hostd->proxy), question->method, question->args,
+                      G_DBUS_CALL_FLAGS_NONE, -1, NULL, question_answered,
+                      g_memdup2(&sent, sizeof sent));
+}
+
+static gboolean
+waited_long(void *data)
+{
+    struct question *question = data;
+
+    question->timeout = 0;
+    question_fail(question->hostd, question->id, "xapid-host is not there");
+    return G_SOURCE_REMOVE;
+}
+
+static guint64
+new_id(struct hostd *hostd)
+{
+    return ++hostd->last_id;
+}
+
+/* Takes args when floating. */
+static void
+ask(struct hostd *hostd, const char *method, GVariant *args, const struct question *callbacks)
+{
+    struct question *question = g_memdup2(callbacks, sizeof *callbacks);
+
+    question->hostd = hostd;
+    question->method = method;
+    question->args = args ? g_variant_ref_sink(args) : NULL;
+    if (!question->id)
+        question->id = new_id(hostd);
+    g_hash_table_insert(hostd->questions, &question->id, question);
+    if (hostd->proxy)
+        question_send(question);
+    else
+        question->timeout = g_timeout_add_seconds(WAIT_SECONDS, waited_long, question);
+}
+
+static void
+ask_auth(struct hostd *hostd, const char *method, const char *user, const char *password,
+         hostd_auth_fn done, void *data)
+{
+    const struct question callbacks = {.id = new_id(hostd), .auth_done = done, .data = data};
+
+    ask(hostd, method, g_variant_new("(tss)", callbacks.id, user, password), &callbacks);
+}
+
+void
+hostd_authenticate(struct hostd *hostd, const char *user, const char *password, hostd_auth_fn done,
+                   void *data)
+{
+    ask_auth(hostd, "Authenticate", user, password, done, data);
+}
+
+void
+hostd_change_password(struct hostd *hostd, const char *user, const char *password,
+                      hostd_auth_fn done, void *data)
+{
+    ask_auth(hostd, "ChangePassword", user, password, done, data);
+}
+
+void
+hostd_lookup_name(struct hostd *hostd, const char *name, hostd_done_fn done, void *data)
+{
+    ask(hostd, "LookupName", g_variant_new("(s)", name),
+        &(struct question){.done = done, .data = data});
+}
+
+void
+hostd_lookup_id(struct hostd *hostd, const char *kind, guint32 id, hostd_done_fn done, void *data)
+{
+    ask(hostd, "LookupId", g_variant_new("(su)", kind, id),
+        &(struct question){.done = done, .data = data});
+}
+
+void
+hostd_facts(struct hostd *hostd, hostd_done_fn done, void *data)
+{
+    ask(hostd, "Facts", NULL, &(struct question){.done = done, .data = data});
+}
+
+/* ---- connection ---- */
+
+/* Calls `each` for every question that was sent, or for every one that waits. */
+static void
+each_question(struct hostd *hostd, bool waiting, void (*each)(struct question *question))
+{
+    g_autoptr(GList) questions = g_hash_table_get_values(hostd->questions);
+
+    for (GList *item = questions; item; item = item->next)
+        if ((((struct question *)item->data)->timeout != 0) == waiting)
+            each(item->data);
+}
+
+static void
+lost(struct question *question)
+{
+    question_fail(question->hostd, question->id, "xapid-host was restarted");
 }
 
 static void
 disconnect(struct hostd *hostd)
 {
-    if (hostd->proxy)
-        g_signal_handlers_disconnect_by_data(hostd->proxy, hostd);
+    if (!hostd->proxy)
+        return;
+    g_signal_handlers_disconnect_by_data(g_dbus_proxy_get_connection(G_DBUS_PROXY(hostd->proxy)),
+                                         hostd);
+    g_signal_handlers_disconnect_by_data(hostd->proxy, hostd);
     g_clear_object(&hostd->proxy);
-    g_autofree gint64 **ids = (gint64 **)g_hash_table_get_keys_as_array(hostd->auths, NULL);
-    for (gint64 **id = ids; *id; id++)
-        auth_error(hostd, (guint64) * *id, "xapid-host was restarted");
+    each_question(hostd, false, lost);
 }
 
 void
@@ -78,155 +252,9 @@ hostd_free(struct hostd *hostd)
     if (!hostd)
         return;
     disconnect(hostd);
-    g_hash_table_unref(hostd->auths);
-    g_ptr_array_foreach(hostd->facts, (GFunc)(void (*)(void))g_free, NULL);
-    g_ptr_array_unref(hostd->facts);
+    g_hash_table_unref(hostd->questions);
     g_free(hostd);
 }
-
-/* ---- passwords ---- */
-
-static void
-on_authenticated(PeerHost1 *proxy, guint64 id, const char *outcome, const char *message,
-                 const char *user, guint32 uid, GVariant *groups, void *data)
-{
-    struct hostd_auth result = {.outcome = outcome, .message = message, .user = user, .uid = uid};
-
-    (void)proxy;
-    result.groups = g_variant_get_fixed_array(groups, &result.n_groups, sizeof(guint32));
-    auth_end(data, id, &result);
-}
-
-struct auth_call {
-    struct hostd *hostd;
-    guint64 id;
-};
-
-/* A method that was refused outright gets no signal. */
-static void
-auth_answered(GObject *source, GAsyncResult *result, void *data)
-{
-    g_autofree struct auth_call *call = data;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply = g_dbus_proxy_call_finish(G_DBUS_PROXY(source), result, &error);
-
-    if (!reply)
-        auth_error(call->hostd, call->id, error->message);
-}
-
-static void
-auth_start(struct hostd *hostd, const char *method, const char *user, const char *password,
-           hostd_auth_fn done, void *data)
-{
-    struct auth *auth = g_new0(struct auth, 1);
-    guint64 id = ++hostd->next_id;
-
-    auth->done = done;
-    auth->data = data;
-    g_hash_table_insert(hostd->auths, g_memdup2(&id, sizeof id), auth);
-    if (!hostd->proxy) {
-        auth_error(hostd, id, "xapid-host is not there yet");
-        return;
-    }
-    struct auth_call *call = g_new0(struct auth_call, 1);
-    call->hostd = hostd;
-    call->id = id;
-    g_dbus_proxy_call(G_DBUS_PROXY(hostd->proxy), method,
-                      g_variant_new("(tss)", id, user, password), G_DBUS_CALL_FLAGS_NONE, -1, NULL,
-                      auth_answered, call);
-}
-
-void
-hostd_authenticate(struct hostd *hostd, const char *user, const char *password, hostd_auth_fn done,
-                   void *data)
-{
-    auth_start(hostd, "Authenticate", user, password, done, data);
-}
-
-void
-hostd_change_password(struct hostd *hostd, const char *user, const char *password,
-                      hostd_auth_fn done, void *data)
-{
-    auth_start(hostd, "ChangePassword", user, password, done, data);
-}
-
-/* ---- questions ---- */
-
-static void
-question_answered(GObject *source, GAsyncResult *result, void *data)
-{
-    g_autofree struct question *question = data;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply = g_dbus_proxy_call_finish(G_DBUS_PROXY(source), result, &error);
-
-    if (reply) {
-        question->done(NULL, reply, question->data);
-        return;
-    }
-    g_dbus_error_strip_remote_error(error);
-    g_autoptr(GError) api = api_error_new("INTERNAL_ERROR", error->message, NULL);
-    question->done(api, NULL, question->data);
-}
-
-static void
-question_send(struct question *question, GVariant *args)
-{
-    static const char *const methods[] = {"LookupName", "LookupId", "Facts"};
-
-    g_dbus_proxy_call(G_DBUS_PROXY(question->hostd->proxy), methods[question->kind], args,
-                      G_DBUS_CALL_FLAGS_NONE, -1, NULL, question_answered, question);
-}
-
-static struct question *
-question_new(struct hostd *hostd, enum question_kind kind, hostd_done_fn done, void *data)
-{
-    struct question *question = g_new0(struct question, 1);
-
-    question->hostd = hostd;
-    question->kind = kind;
-    question->done = done;
-    question->data = data;
-    return question;
-}
-
-static void
-ask(struct hostd *hostd, enum question_kind kind, GVariant *args, hostd_done_fn done, void *data)
-{
-    g_autoptr(GVariant) sunk = g_variant_ref_sink(args);
-
-    if (!hostd->proxy) {
-        g_autoptr(GError) error =
-            api_error_new("INTERNAL_ERROR", "xapid-host is not there yet", NULL);
-        done(error, NULL, data);
-        return;
-    }
-    question_send(question_new(hostd, kind, done, data), sunk);
-}
-
-void
-hostd_lookup_name(struct hostd *hostd, const char *name, hostd_done_fn done, void *data)
-{
-    ask(hostd, LOOKUP_NAME, g_variant_new("(s)", name), done, data);
-}
-
-void
-hostd_lookup_id(struct hostd *hostd, const char *kind, guint32 id, hostd_done_fn done, void *data)
-{
-    ask(hostd, LOOKUP_ID, g_variant_new("(su)", kind, id), done, data);
-}
-
-void
-hostd_facts(struct hostd *hostd, hostd_done_fn done, void *data)
-{
-    struct question *question = question_new(hostd, FACTS, done, data);
-
-    if (hostd->proxy)
-        question_send(question, NULL);
-    else
-        g_ptr_array_add(hostd->facts, question);
-}
-
-/* ---- connection ---- */
 
 static void
 connected(GObject *source, GAsyncResult *result, void *data)
@@ -246,9 +274,9 @@ connected(GObject *source, GAsyncResult *result, void *data)
     }
     g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(hostd->proxy), PEER_CALL_TIMEOUT_MS);
     g_signal_connect(hostd->proxy, "authenticated", G_CALLBACK(on_authenticated), hostd);
-    for (guint i = 0; i < hostd->facts->len; i++)
-        question_send(hostd->facts->pdata[i], NULL);
-    g_ptr_array_set_size(hostd->facts, 0);
+    g_signal_connect_swapped(connection, "closed", G_CALLBACK(disconnect), hostd);
+    each_question(hostd, true, question_send);
+    hostd->attached(hostd->attached_data);
 }
 
 void

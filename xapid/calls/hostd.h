@@ -1,6 +1,6 @@
 /* The client of xapid-host: passwords, local users and groups, facts about the machine.
- * Calls that were not answered when the connection is lost fail with INTERNAL_ERROR; nothing of
- * them is kept.  Main loop only. */
+ * What is asked while xapid-host is not there waits for it, 10 seconds at most; what was asked and
+ * not answered when the connection is lost fails.  Main loop only. */
 #ifndef XAPID_CALLS_HOSTD_H
 #define XAPID_CALLS_HOSTD_H
 
@@ -9,7 +9,10 @@
 
 struct hostd;
 
-struct hostd *hostd_new(void);
+/* xapid-host is there, for the first time or again. */
+typedef void (*hostd_attached_fn)(void *data);
+
+struct hostd *hostd_new(hostd_attached_fn attached, void *data);
 void hostd_free(struct hostd *hostd);
 /* A new connection's descriptor (taken). */
 void hostd_attach(struct hostd *hostd, int fd);
@@ -34,7 +37,6 @@ typedef void (*hostd_done_fn)(const GError *error, GVariant *result, void *data)
 void hostd_lookup_name(struct hostd *hostd, const char *name, hostd_done_fn done, void *data);
 void hostd_lookup_id(struct hostd *hostd, const char *kind, guint32 id, hostd_done_fn done,
                      void *data);
-/* Waits for a connection. */
 void hostd_facts(struct hostd *hostd, hostd_done_fn done, void *data);
 
 #endif

@@ -10,13 +10,18 @@ libcalls_a_SOURCES = \
 	xapid/calls/pool.c \
 	xapid/calls/rbac.c \
 	xapid/calls/role.c \
+	xapid/calls/rows.c xapid/calls/rows.h \
 	xapid/calls/session.c \
 	xapid/calls/subject.c \
 	xapid/calls/system.c \
 	xapid/calls/task.c \
 	xapid/calls/vm.c \
+	xapid/calls/vm-lifecycle.c \
+	xapid/calls/vm-resources.c \
 	xapid/calls/vm-settings.c
 xapid/calls/hostd.$(OBJEXT): lib/peer/host1.h
 
 # The seam between http/ and calls/.
-librpc_a_SOURCES = xapid/http/rpc.c xapid/http/rpc.h
+librpc_a_SOURCES = \
+	xapid/http/aside.c xapid/http/aside.h \
+	xapid/http/rpc.c xapid/http/rpc.h

@@ -12,12 +12,9 @@
 #include "lib/log.h"
 #include "xapid/calls/call.h"
 
-#define SESSION_IDLE_SECONDS 86400     /* inactive_session_timeout */
-#define SESSION_TOUCH_SECONDS 600      /* threshold_last_active */
-#define SESSION_MAX_PER_ORIGINATOR 500 /* beyond, the least recently active goes */
-#define SESSION_MAX_PER_USER 500
-#define WRONG_PASSWORD_SECONDS 5 /* the answer to a wrong password waits; nothing else does */
-#define LOGIN_MAX_DELAYED 1000   /* wrong passwords waiting at once; beyond: answered at once */
+#define SESSION_TOUCH_SECONDS 600 /* threshold_last_active */
+#define WRONG_PASSWORD_SECONDS 5  /* the answer to a wrong password waits; nothing else does */
+#define LOGIN_MAX_DELAYED 1000    /* wrong passwords waiting at once; beyond: answered at once */
 #define NAME_MAX_LENGTH 256
 #define PASSWORD_MAX_LENGTH 1024
 
@@ -127,20 +124,19 @@ touch(struct api *api, const char *session)
     const struct dm_field *field = dm_field_find(session_class(), "last_active");
     g_autoptr(GVariant) last = model_get(api->model, session, field);
     gint64 now = g_get_real_time();
+    gint64 seconds = MIN(SESSION_TOUCH_SECONDS, api->limits->session_idle_seconds / 10);
     g_autoptr(GError) error = NULL;
 
-    if (now - g_variant_get_int64(last) < SESSION_TOUCH_SECONDS * (gint64)G_USEC_PER_SEC)
+    if (now - g_variant_get_int64(last) < seconds * G_USEC_PER_SEC)
         return;
-    struct txn *txn = model_begin(api->model, &error);
-    if (!txn)
-        return; /* read-only; the next call tries again */
+    struct txn *txn = model_begin_volatile(api->model);
     txn_set_value(txn, session, "last_active", g_variant_new_int64(now));
     if (!txn_commit(txn, &error))
         log_debug("last_active of a session: %s", error->message);
 }
 
 /* As the subjects are now: a role taken away is gone with the next call. */
-static enum dm_role
+enum dm_role
 session_role(struct api *api, const char *session)
 {
     g_autofree char *key = g_strconcat(IDENTITY_PREFIX, session, NULL);
@@ -156,12 +152,6 @@ session_role(struct api *api, const char *session)
     g_variant_get(identity, "(u@au)", &uid, &groups);
     const guint32 *gids = g_variant_get_fixed_array(groups, &n, sizeof *gids);
     return session_subject_role(api->model, uid, gids, n, NULL);
-}
-
-GVariant *
-session_permissions(struct api *api, const char *session)
-{
-    return rbac_permissions(session_role(api, session));
 }
 
 bool
@@ -242,42 +232,65 @@ has_open_task(struct api *api, const char *session)
 }
 
 void
+session_begin_all(struct api *api, gint64 now_usec)
+{
+    g_autoptr(GPtrArray) sessions = model_all(api->model, session_class());
+    g_autoptr(GError) error = NULL;
+
+    struct txn *txn = model_begin_volatile(api->model);
+    for (guint i = 0; i < sessions->len; i++)
+        txn_set_value(txn, sessions->pdata[i], "last_active", g_variant_new_int64(now_usec));
+    if (!txn_commit(txn, &error))
+        log_warning("last_active of the sessions: %s", error->message);
+}
+
+void
 session_collect(struct api *api, gint64 now_usec)
 {
     g_autoptr(GPtrArray) sessions = model_all(api->model, session_class());
     g_autoptr(GPtrArray) ended = g_ptr_array_new();
+    gint64 idle = api->limits->session_idle_seconds * G_USEC_PER_SEC;
     g_autoptr(GError) error = NULL;
 
     for (guint i = 0; i < sessions->len; i++)
-        if (now_usec - last_active(api, sessions->pdata[i]) >
-                SESSION_IDLE_SECONDS * (gint64)G_USEC_PER_SEC &&
+        if (now_usec - last_active(api, sessions->pdata[i]) > idle &&
             !has_open_task(api, sessions->pdata[i]))
             g_ptr_array_add(ended, sessions->pdata[i]);
     if (!sessions_end(api, ended, &error))
         log_warning("ending idle sessions: %s", error->message);
 }
 
-/* Beyond the cap of a user or an originator, the least recently active session goes. */
+static int
+by_last_active(const void *a, const void *b, void *data)
+{
+    gint64 of_a = last_active(data, *(char *const *)a), of_b = last_active(data, *(char *const *)b);
+
+    return (of_a > of_b) - (of_a < of_b);
+}
+
+/* Room for one more session with this value in `field`: at the cap, the least recently active ones
+ * go, and are added to `ended`. */
 static bool
 make_room(struct api *api, struct txn *txn, const char *field, const char *value, guint max,
-          char **ret_ended, GError **error)
+          GPtrArray *ended, GError **error)
 {
     g_autoptr(GPtrArray) sessions = model_all(api->model, session_class());
-    const char *oldest = NULL;
-    guint n = 0;
+    g_autoptr(GPtrArray) same = g_ptr_array_new();
 
     for (guint i = 0; i < sessions->len; i++) {
         g_autofree char *its = model_get_string(api->model, sessions->pdata[i], field);
-        if (!g_str_equal(its, value))
-            continue;
-        n++;
-        if (!oldest || last_active(api, sessions->pdata[i]) < last_active(api, oldest))
-            oldest = sessions->pdata[i];
+        if (g_str_equal(its, value) && txn_has(txn, session_class(), sessions->pdata[i]))
+            g_ptr_array_add(same, sessions->pdata[i]);
     }
-    if (n < max)
+    if (same->len < max)
         return true;
-    *ret_ended = g_strdup(oldest);
-    return session_end(txn, oldest, error);
+    g_ptr_array_sort_with_data(same, by_last_active, api);
+    for (guint i = 0; i <= same->len - max; i++) {
+        g_ptr_array_add(ended, g_strdup(same->pdata[i]));
+        if (!session_end(txn, same->pdata[i], error))
+            return false;
+    }
+    return true;
 }
 
 /* ---- logins ---- */
@@ -314,8 +327,7 @@ open_session(struct call *call, const struct identity *identity, const char *ori
     g_autofree char *secret = new_secret();
     g_autofree char *ref = session_public_ref(secret);
     g_autofree char *sid = g_strdup_printf("u%u", identity->uid);
-    g_autofree char *ended_by_user = NULL;
-    g_autofree char *ended_by_originator = NULL;
+    g_autoptr(GPtrArray) ended = g_ptr_array_new_with_free_func(g_free);
     gint64 now = g_get_real_time();
     GError *error = NULL;
     GVariantBuilder fields;
@@ -338,11 +350,10 @@ open_session(struct call *call, const struct identity *identity, const char *ori
         g_variant_builder_add(&fields, "{sv}", "subject", g_variant_new_string(identity->subject));
     g_autoptr(GVariant) row = g_variant_ref_sink(g_variant_builder_end(&fields));
 
-    if (!make_room(api, txn, "auth_user_name", identity->user, SESSION_MAX_PER_USER, &ended_by_user,
-                   &error) ||
-        (*originator && !ended_by_user &&
-         !make_room(api, txn, "originator", originator, SESSION_MAX_PER_ORIGINATOR,
-                    &ended_by_originator, &error)) ||
+    if (!make_room(api, txn, "auth_user_name", identity->user, api->limits->max_sessions_per_user,
+                   ended, &error) ||
+        (*originator && !make_room(api, txn, "originator", originator,
+                                   api->limits->max_sessions_per_originator, ended, &error)) ||
         !txn_create(txn, session_class(), ref, row, &error)) {
         txn_abort(txn);
         call_fail(call, error);
@@ -355,10 +366,9 @@ open_session(struct call *call, const struct identity *identity, const char *ori
         txn_journal(txn, key, g_variant_new("(u@au)", identity->uid, groups));
     }
     call_commit(call, txn, g_variant_new_string(secret));
-    if (ended_by_user)
-        events_session_ended(api->events, ended_by_user);
-    if (ended_by_originator)
-        events_session_ended(api->events, ended_by_originator);
+    for (guint i = 0; i < ended->len; i++)
+        if (!model_has(api->model, session_class(), ended->pdata[i])) /* else it was not written */
+            events_session_ended(api->events, ended->pdata[i]);
 }
 
 static gboolean
@@ -429,10 +439,15 @@ login_with_password(struct call *call)
 {
     const char *user = call_string(call, 0), *password = call_string(call, 1);
     const char *originator = call->message->n_params > 3 ? call_string(call, 3) : "";
+    GError *error = NULL;
 
     if (call->origin.local_root) {
         const struct identity root = {.user = *user ? user : "root", .superuser = true};
         open_session(call, &root, originator);
+        return;
+    }
+    if (!call_may_wait(call, &error)) {
+        call_fail(call, error);
         return;
     }
     struct login *login = g_new0(struct login, 1);

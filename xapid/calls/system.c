@@ -26,7 +26,7 @@ list_methods(call_reply_fn reply, void *reply_data)
                                                         "Async.", message->full_name, NULL)));
         }
     g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_builder_end(&names));
-    reply(NULL, &strings_type, value, true, reply_data);
+    reply(&(struct call_answer){.type = &strings_type, .value = value, .bare = true}, reply_data);
 }
 
 /* Gives back what it is given, when that is text, a number or a truth value. */
@@ -44,14 +44,14 @@ is_alive(const struct rpc_request *request, call_reply_fn reply, void *reply_dat
         g_variant_get_child(request->params, 0, "v", &given);
     for (unsigned i = 0; given && i < G_N_ELEMENTS(echoed); i++)
         if (g_str_equal(g_variant_get_type_string(given), echoed[i].gvariant)) {
-            reply(NULL, &echoed[i], given, false, reply_data);
+            reply(&(struct call_answer){.type = &echoed[i], .value = given}, reply_data);
             return;
         }
     if (given)
         api_error_set(&error, "INVALID_VALUE", "ANY", g_variant_get_type_string(given), NULL);
     else
         api_error_set(&error, "MESSAGE_PARAMETER_COUNT_MISMATCH", request->method, "1", "0", NULL);
-    reply(error, NULL, NULL, false, reply_data);
+    reply(&(struct call_answer){.error = error}, reply_data);
 }
 
 bool

@@ -42,9 +42,7 @@ create(struct call *call)
 
     if (!txn)
         return;
-    const char *task =
-        task_create(txn, call->api->model, call_string(call, 0), call_string(call, 1),
-                    call->caller.session, call->api->host, &error);
+    const char *task = call_new_task(call, txn, call_string(call, 0), call_string(call, 1), &error);
     if (!task) {
         txn_abort(txn);
         call_fail(call, error);

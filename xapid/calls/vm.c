@@ -1,12 +1,10 @@
-/* Class VM: making and removing records, the lifecycle, and questions. */
+/* Class VM: making and removing records, and questions. */
 #include "config.h"
 
 #include <string.h>
 
 #include "lib/error.h"
 #include "xapid/calls/call.h"
-
-#define MIN_MEMORY (4 * 1024 * 1024ll) /* bytes; less builds no guest */
 
 /* ---- create and destroy ---- */
 
@@ -29,13 +27,11 @@ check_new_vm(GVariant *fields, GError **error)
     gint64 max = get_int(fields, "VCPUs_max", 1);
     gint64 at_startup = get_int(fields, "VCPUs_at_startup", max);
 
-    if (static_max < MIN_MEMORY) {
-        g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, static_max);
-        api_error_set(error, "INVALID_VALUE", "memory_static_max", text, NULL);
-        return false;
-    }
-    return vm_check_memory(static_min, dynamic_min, dynamic_max, static_max, error) &&
-           vm_check_vcpus(at_startup, max, error);
+    const struct vm_memory memory = {.static_min = static_min,
+                                     .dynamic_min = dynamic_min,
+                                     .dynamic_max = dynamic_max,
+                                     .static_max = static_max};
+    return vm_check_memory(&memory, error) && vm_check_vcpus(at_startup, max, error);
 }
 
 /* MAC addresses are made from other_config's mac_seed; a record that brings none gets its own. */
@@ -100,7 +96,7 @@ create(struct call *call)
         call_fail_code(call, "INVALID_VALUE", "power_state", power_state, NULL);
         return;
     }
-    if (!check_new_vm(given, &error)) {
+    if (!check_new_vm(given, &error) || !generic_check_maps(call, given, &error)) {
         call_fail(call, error);
         return;
     }
@@ -171,99 +167,11 @@ destroy(struct call *call)
     call_commit(call, txn, NULL);
 }
 
-/* ---- the lifecycle ---- */
-
-static void
-start(struct call *call)
-{
-    GError *error = NULL;
-    struct plan *plan = vm_plan_start(call->api->vm, call_ref(call, 0), call_bool(call, 1), &error);
-
-    call_run_plan(call, plan, error);
-}
-
-static void
-start_on(struct call *call)
-{
-    GError *error = NULL;
-    struct plan *plan = NULL;
-
-    if (g_str_equal(call_ref(call, 1), call->api->host))
-        plan = vm_plan_start(call->api->vm, call_ref(call, 0), call_bool(call, 2), &error);
-    else
-        api_error_set(&error, "HANDLE_INVALID", "host", call_ref(call, 1), NULL);
-    call_run_plan(call, plan, error);
-}
-
-static void
-run_plan(struct call *call,
-         struct plan *(*make)(const struct vm_world *world, const char *vm, GError **error))
-{
-    GError *error = NULL;
-    struct plan *plan = make(call->api->vm, call_ref(call, 0), &error);
-
-    call_run_plan(call, plan, error);
-}
-
-static void
-pause_vm(struct call *call)
-{
-    run_plan(call, vm_plan_pause);
-}
-
-static void
-unpause_vm(struct call *call)
-{
-    run_plan(call, vm_plan_unpause);
-}
-
-/* A clean shutdown or reboot that is under way gives way to it: the plan interrupts. */
-static void
-hard(struct call *call,
-     struct plan *(*make)(const struct vm_world *world, const char *vm, bool clean, GError **error))
-{
-    GError *error = NULL;
-    struct plan *plan = make(call->api->vm, call_ref(call, 0), false, &error);
-
-    call_run_plan(call, plan, error);
-}
-
-static void
-hard_shutdown(struct call *call)
-{
-    hard(call, vm_plan_shutdown);
-}
-
-static void
-hard_reboot(struct call *call)
-{
-    hard(call, vm_plan_reboot);
-}
-
-static void
-clean_shutdown(struct call *call)
-{
-    GError *error = NULL;
-    struct plan *plan = vm_plan_shutdown(call->api->vm, call_ref(call, 0), true, &error);
-
-    call_run_plan(call, plan, error);
-}
-
-static void
-clean_reboot(struct call *call)
-{
-    GError *error = NULL;
-    struct plan *plan = vm_plan_reboot(call->api->vm, call_ref(call, 0), true, &error);
-
-    call_run_plan(call, plan, error);
-}
-
 /* A template becomes a VM.  Disks are made with storage; a template that asks for some waits. */
 static void
 provision(struct call *call)
 {
     const char *vm = call_ref(call, 0);
-    g_autofree char *disks = model_get_map_value(call->api->model, vm, "other_config", "disks");
     GError *error = NULL;
     struct txn *txn;
 
@@ -271,7 +179,7 @@ provision(struct call *call)
         call_fail(call, error);
         return;
     }
-    if (disks && strstr(disks, "<disk")) {
+    if (vm_asks_for_disks(call->api->model, vm)) {
         call_fail_code(call, "NOT_IMPLEMENTED", "VM.provision with disks", NULL);
         return;
     }
@@ -303,30 +211,13 @@ update_allowed_operations(struct call *call)
     call_commit(call, txn, NULL);
 }
 
-/* Whether a host could run the VM now, whatever state the VM is in. */
-static bool
-can_boot(struct call *call, const char *host, GError **error)
-{
-    struct model *model = call->api->model;
-
-    if (!model_get_bool(model, host, "enabled")) {
-        api_error_set(error, "HOST_DISABLED", host, NULL);
-        return false;
-    }
-    GVariant *config =
-        vm_domain_config(model, call_ref(call, 0), call->api->vm->guest_kernels, error);
-    if (config)
-        g_variant_unref(g_variant_ref_sink(config));
-    return config != NULL;
-}
-
 static void
 get_possible_hosts(struct call *call)
 {
     const char *const hosts[] = {call->api->host};
-    g_autoptr(GError) error = NULL;
+    bool possible = vm_can_boot_here(call->api->vm, call_ref(call, 0), NULL);
 
-    call_return(call, g_variant_new_strv(hosts, can_boot(call, hosts[0], &error) ? 1 : 0));
+    call_return(call, g_variant_new_strv(hosts, possible ? 1 : 0));
 }
 
 static void
@@ -334,10 +225,10 @@ assert_can_boot_here(struct call *call)
 {
     GError *error = NULL;
 
-    if (can_boot(call, call_ref(call, 1), &error))
-        call_return(call, NULL);
-    else
+    if (!vm_can_boot_here(call->api->vm, call_ref(call, 0), &error))
         call_fail(call, error);
+    else
+        call_return(call, NULL);
 }
 
 static void
@@ -357,14 +248,6 @@ assert_operation_valid(struct call *call)
 const struct call_impl calls_vm[] = {
     {"VM.create", create},
     {"VM.destroy", destroy},
-    {"VM.start", start},
-    {"VM.start_on", start_on},
-    {"VM.pause", pause_vm},
-    {"VM.unpause", unpause_vm},
-    {"VM.clean_shutdown", clean_shutdown},
-    {"VM.clean_reboot", clean_reboot},
-    {"VM.hard_shutdown", hard_shutdown},
-    {"VM.hard_reboot", hard_reboot},
     {"VM.provision", provision},
     {"VM.update_allowed_operations", update_allowed_operations},
     {"VM.get_possible_hosts", get_possible_hosts},

@@ -16,7 +16,7 @@ domain_info_free(struct domain_info *info)
 const char *
 domain_state_name(enum domain_state state)
 {
-    static const char *const names[] = {"running", "paused", "shutdown", "dying"};
+    static const char *const names[] = {"running", "paused", "shutdown", "dying", "suspended"};
 
     return names[state];
 }
@@ -40,6 +40,8 @@ domain_power_state(const struct domain_info *info)
     case DOMAIN_SHUTDOWN:
     case DOMAIN_DYING:
         break;
+    case DOMAIN_SUSPENDED:
+        return "suspended";
     }
     return "halted";
 }

@@ -11,8 +11,15 @@
 
 #include "xapid/domains/domains.h"
 #include "xapid/domains/guest-config.h"
+#include "xapid/domains/verb-args.h"
 
-enum domain_state { DOMAIN_RUNNING, DOMAIN_PAUSED, DOMAIN_SHUTDOWN, DOMAIN_DYING };
+enum domain_state {
+    DOMAIN_RUNNING,
+    DOMAIN_PAUSED,
+    DOMAIN_SHUTDOWN,
+    DOMAIN_DYING,
+    DOMAIN_SUSPENDED, /* an image alone; no backend tells it */
+};
 enum shutdown_reason {
     REASON_NONE,
     REASON_POWEROFF,
@@ -44,6 +51,7 @@ struct host_info {
 
 struct backend_options {
     const char *sim_dir; /* the simulator's world */
+    int reserves;        /* of reserves_open () */
     int kernels_dir;     /* descriptor of the guest-kernel folder; -1: kernels are not looked at */
 };
 
@@ -63,9 +71,10 @@ struct backend {
     bool (*list)(struct backend_ctx *ctx, const char *uuid, GPtrArray **ret_domains,
                  GError **error);
 
-    /* A paused domain without a record.  On failure nothing is left, or something nameless. */
+    /* A paused domain without a record, from what `save` wrote when `image` is not -1.  On failure
+     * nothing is left, or something nameless. */
     bool (*build)(struct backend_ctx *ctx, const char *uuid, const struct guest_config *config,
-                  int *ret_domid, GError **error);
+                  int image, int *ret_domid, GError **error);
     /* Puts the record on it, at once or not at all. */
     bool (*complete)(struct backend_ctx *ctx, int domid, const char *uuid, const char *op_id,
                      const struct guest_config *config, GError **error);
@@ -74,6 +83,20 @@ struct backend {
     /* Asks the guest; VM_LACKS_FEATURE [uuid] when it does not listen. */
     bool (*shutdown)(struct backend_ctx *ctx, int domid, const char *uuid, bool reboot,
                      GError **error);
+    /* Online VCPUs, memory and scheduling of a domain that runs or is paused.
+     * HOST_NOT_ENOUGH_FREE_MEMORY [needed, available]; more VCPUs or memory than it was built for:
+     * INVALID_VALUE. */
+    bool (*adjust)(struct backend_ctx *ctx, const struct domain_info *info,
+                   const struct adjustment *wanted, GError **error);
+    bool (*signal)(struct backend_ctx *ctx, int domid, enum guest_trigger trigger, char key,
+                   GError **error);
+    /* Suspends the guest and writes its memory; the domain is then shut down, reason "suspend".  On
+     * failure it runs, or is so too.  VM_FAILED_SUSPEND_ACKNOWLEDGMENT [uuid]. */
+    bool (*save)(struct backend_ctx *ctx, const struct domain_info *info, int fd, GError **error);
+    /* Lets a guest go on that was suspended and not destroyed. */
+    bool (*resume)(struct backend_ctx *ctx, int domid, GError **error);
+    /* Writes the memory of a domain that runs no longer. */
+    bool (*dump)(struct backend_ctx *ctx, int domid, int fd, GError **error);
     bool (*destroy)(struct backend_ctx *ctx, int domid, GError **error);
     /* Any thread: makes a running call return early with TASK_CANCELLED, if it can. */
     void (*abort)(struct backend_ctx *ctx);

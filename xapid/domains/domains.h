@@ -4,8 +4,9 @@
 #define XAPID_DOMAINS_DOMAINS_H
 
 #define DOMAINS_PATH "/org/xapid/Domains1"
-#define DOMAINS_KERNELS_DIR "/var/lib/xcp/guest" /* default of --kernels */
-#define DOMAINS_RUN_DIR "/run/xapid-domains"     /* marks and lock; with --sim DIR: DIR itself */
+#define DOMAINS_KERNELS_DIR "/var/lib/xcp/guest"   /* default of --kernels */
+#define DOMAINS_STATE_DIR "/var/lib/xapid-domains" /* images, cores; with --sim DIR: DIR itself */
+#define DOMAINS_RUN_DIR "/run/xapid-domains"       /* marks and lock; with --sim DIR: DIR itself */
 
 #define UUID_LENGTH 36
 #define OP_ID_MAX 64         /* bytes */
@@ -21,6 +22,7 @@
 
 /* Seconds that a worker has for one request before it is killed. */
 #define TIMEOUT_CREATE_S 600
+#define TIMEOUT_SAVE_S 7200 /* 256 GB at 40 MB/s */
 #define TIMEOUT_DESTROY_S 180
 #define TIMEOUT_QUICK_S 60  /* pause, unpause, asking a guest to shut down, recovery of a domain */
 #define TIMEOUT_ABORT_S 30  /* after Abort */

@@ -1,8 +1,6 @@
-/* What a caller may ask for: checks of uuids, operation ids and of a guest's config.
- *
- * The checks are those of lib/peer/org.xapid.Domains1.xml; both the parent and the worker make
- * them, since neither trusts who asks.  Every refusal is INVALID_VALUE [argument, value], but for
- * what is known and not built: NOT_IMPLEMENTED.  Pure functions, any thread. */
+/* What a guest is built from, checked as lib/peer/org.xapid.Domains1.xml says.  Every refusal is
+ * INVALID_VALUE [argument, value], but for what is known and not built: NOT_IMPLEMENTED.  Pure
+ * functions, any thread. */
 #ifndef XAPID_DOMAINS_GUEST_CONFIG_H
 #define XAPID_DOMAINS_GUEST_CONFIG_H
 
@@ -20,12 +18,23 @@
 #define CONFIG_KEY_MAX 128                    /* bytes */
 #define CONFIG_VALUE_MAX 1024                 /* bytes */
 
+#define CONFIG_WEIGHT_MAX 65535
+#define CONFIG_CPU_MAX 4095 /* the highest number of a physical CPU */
+
 enum guest_type { GUEST_PV, GUEST_PVH, GUEST_HVM };
+
+/* How the hypervisor schedules a guest. */
+struct guest_sched {
+    int weight;     /* relative to other guests; 0: not given */
+    int cap;        /* percent of one physical CPU, 0: as much as there is; -1: not given */
+    GVariant *cpus; /* ai: the physical CPUs it may run on; NULL: not given */
+};
 
 struct guest_config {
     enum guest_type type;
     int64_t memory_static_max, memory_target; /* bytes, whole KiB */
     int vcpus_max, vcpus;
+    struct guest_sched sched;
     char *kernel, *ramdisk; /* plain file names; ramdisk "" = none */
     char *cmdline;
     char *name_label;   /* cleaned and cut to CONFIG_NAME_MAX */
@@ -33,19 +42,15 @@ struct guest_config {
     GVariant *platform; /* a{ss} */
 };
 
-bool uuid_check(const char *uuid, GError **error);
-bool op_id_check(const char *op_id, GError **error);
-
 /* `args` is the a{sv} of create. */
 bool guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **error);
 void guest_config_clear(struct guest_config *config);
 typedef struct guest_config guest_config;
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(guest_config, guest_config_clear)
 
-/* Arguments of shutdown: how "poweroff" or "reboot", timeout in seconds. */
-bool shutdown_args_parse(GVariant *args, bool *ret_reboot, int *ret_timeout, GError **error);
-/* That a verb is known and its arguments, of any verb, hold. */
-bool verb_check(const char *verb, const char *uuid, GVariant *args, GError **error);
+/* The keys weight i, cap i and cpus ai of an a{sv}. */
+bool guest_sched_parse(GVariant *args, struct guest_sched *ret_sched, GError **error);
+void guest_sched_clear(struct guest_sched *sched);
 
 const char *guest_type_name(enum guest_type type);
 

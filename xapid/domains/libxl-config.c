@@ -46,6 +46,31 @@ key_values(GVariant *map)
 }
 
 void
+libxl_cpus_fill(libxl_ctx *ctx, GVariant *cpus, int n_cpus, libxl_bitmap *bitmap)
+{
+    GVariantIter iter;
+    int cpu;
+
+    if (libxl_cpu_bitmap_alloc(ctx, bitmap, n_cpus) < 0)
+        g_error("out of memory");
+    libxl_bitmap_set_none(bitmap);
+    g_variant_iter_init(&iter, cpus);
+    while (g_variant_iter_next(&iter, "i", &cpu))
+        if (cpu < n_cpus)
+            libxl_bitmap_set(bitmap, cpu);
+}
+
+/* One bitmap a VCPU, as libxl wants them. */
+static void
+fill_affinity(libxl_ctx *ctx, const struct guest_config *guest, libxl_domain_build_info *b)
+{
+    b->num_vcpu_hard_affinity = guest->vcpus_max;
+    b->vcpu_hard_affinity = checked(calloc((size_t)guest->vcpus_max, sizeof(libxl_bitmap)));
+    for (int i = 0; i < guest->vcpus_max; i++)
+        libxl_cpus_fill(ctx, guest->sched.cpus, CONFIG_CPU_MAX + 1, &b->vcpu_hard_affinity[i]);
+}
+
+void
 libxl_config_fill(libxl_ctx *ctx, const char *uuid, const struct guest_config *guest,
                   const char *kernel, const char *ramdisk, libxl_domain_config *config)
 {
@@ -69,6 +94,12 @@ libxl_config_fill(libxl_ctx *ctx, const char *uuid, const struct guest_config *g
     libxl_bitmap_set_none(&b->avail_vcpus);
     for (int i = 0; i < guest->vcpus; i++)
         libxl_bitmap_set(&b->avail_vcpus, i);
+    if (guest->sched.weight)
+        b->sched_params.weight = guest->sched.weight;
+    if (guest->sched.cap >= 0)
+        b->sched_params.cap = guest->sched.cap;
+    if (guest->sched.cpus)
+        fill_affinity(ctx, guest, b);
     b->kernel = copy(kernel);
     b->ramdisk = ramdisk ? copy(ramdisk) : NULL;
     b->cmdline = copy(guest->cmdline);

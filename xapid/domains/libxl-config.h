@@ -14,4 +14,8 @@
 void libxl_config_fill(libxl_ctx *ctx, const char *uuid, const struct guest_config *guest,
                        const char *kernel, const char *ramdisk, libxl_domain_config *config);
 
+/* A bitmap of the physical CPUs in an ai, which the caller disposes of; those that the host does
+ * not have are left out. */
+void libxl_cpus_fill(libxl_ctx *ctx, GVariant *cpus, int n_cpus, libxl_bitmap *bitmap);
+
 #endif

@@ -12,12 +12,32 @@ struct backend_ctx {
     libxl_ctx *ctx;
     struct xs_handle *xs; /* for what libxl does not tell */
     struct libxl_log log;
-    int kernels_dir;
+    int kernels_dir, reserves;
 };
 
 /* A failed libxl call as an error: the one table between its codes and XenAPI's. */
 bool libxl_failed(struct backend_ctx *ctx, int rc, const char *call, GError **error);
 
+/* Reserves memory for a domain that is built or grows: see reserve_take (). */
+int libxl_reserve(struct backend_ctx *ctx, const char *uuid, uint64_t need_kb, GError **error);
+
+/* Builds a domain, from the stream behind the header of an image when that is not -1. */
+bool libxl_create(struct backend_ctx *ctx, const char *uuid, libxl_domain_config *config, int image,
+                  int *ret_domid, GError **error);
+
+/* --- libxl-image.c --- */
+
+bool libxl_restore(struct backend_ctx *ctx, const char *uuid, int image, int *ret_domid,
+                   GError **error);
+bool libxl_backend_save(struct backend_ctx *ctx, const struct domain_info *info, int fd,
+                        GError **error);
+bool libxl_backend_dump(struct backend_ctx *ctx, int domid, int fd, GError **error);
+bool libxl_backend_resume(struct backend_ctx *ctx, int domid, GError **error);
+
+bool libxl_backend_adjust(struct backend_ctx *ctx, const struct domain_info *info,
+                          const struct adjustment *wanted, GError **error);
+bool libxl_backend_signal(struct backend_ctx *ctx, int domid, enum guest_trigger trigger, char key,
+                          GError **error);
 bool libxl_backend_list(struct backend_ctx *ctx, const char *uuid, GPtrArray **ret_domains,
                         GError **error);
 bool libxl_backend_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GError **error);

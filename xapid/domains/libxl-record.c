@@ -3,6 +3,8 @@
 
 #include "xapid/domains/libxl-record.h"
 
+#include "xapid/domains/argument.h"
+
 #define RECORD_VERSION 1
 
 char *

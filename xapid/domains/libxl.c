@@ -13,6 +13,7 @@
 #include "xapid/domains/kernel-file.h"
 #include "xapid/domains/libxl-internal.h"
 #include "xapid/domains/libxl-record.h"
+#include "xapid/domains/reserve.h"
 
 bool
 libxl_failed(struct backend_ctx *ctx, int rc, const char *call, GError **error)
@@ -61,6 +62,7 @@ libxl_backend_open(const struct backend_options *options, GError **error)
 
     libxl_log_init(&ctx->log);
     ctx->kernels_dir = options->kernels_dir;
+    ctx->reserves = options->reserves;
     rc = libxl_ctx_alloc(&ctx->ctx, LIBXL_VERSION, 0, &ctx->log.logger);
     if (rc) {
         libxl_failed(ctx, rc, "libxl_ctx_alloc", error);
@@ -78,46 +80,79 @@ libxl_backend_open(const struct backend_options *options, GError **error)
 }
 
 static bool
-memory_is_free(struct backend_ctx *ctx, uint64_t need_kb, GError **error)
+free_kb(uint64_t *ret_kb, void *data, GError **error)
 {
-    uint64_t free_kb = 0;
-    int rc = libxl_get_free_memory(ctx->ctx, &free_kb);
+    struct backend_ctx *ctx = data;
+    int rc = libxl_get_free_memory(ctx->ctx, ret_kb);
 
-    if (rc)
-        return libxl_failed(ctx, rc, "libxl_get_free_memory", error);
-    if (need_kb <= free_kb)
-        return true;
-    g_autofree char *needed = g_strdup_printf("%" G_GUINT64_FORMAT, need_kb * 1024);
-    g_autofree char *available = g_strdup_printf("%" G_GUINT64_FORMAT, free_kb * 1024);
-    api_error_set(error, "HOST_NOT_ENOUGH_FREE_MEMORY", needed, available, NULL);
-    return false;
+    return rc ? libxl_failed(ctx, rc, "libxl_get_free_memory", error) : true;
 }
 
 static bool
-create(struct backend_ctx *ctx, libxl_domain_config *config, int *ret_domid, GError **error)
+allocated_kb(const char *uuid, uint64_t *ret_kb, void *data, GError **error)
+{
+    g_autoptr(GPtrArray) domains = NULL;
+
+    if (!libxl_backend_list(data, uuid, &domains, error))
+        return false;
+    *ret_kb = 0;
+    for (guint i = 0; i < domains->len; i++) {
+        const struct domain_info *info = domains->pdata[i];
+        if (info->state != DOMAIN_DYING)
+            *ret_kb = MAX(*ret_kb, (uint64_t)info->memory / 1024);
+    }
+    return true;
+}
+
+int
+libxl_reserve(struct backend_ctx *ctx, const char *uuid, uint64_t need_kb, GError **error)
+{
+    const struct memory_view view = {allocated_kb, free_kb, ctx};
+
+    return reserve_take(ctx->reserves, uuid, need_kb, &view, error);
+}
+
+static int
+create(struct backend_ctx *ctx, libxl_domain_config *config, int image, uint32_t *ret_domid)
+{
+    libxl_domain_restore_params params;
+    int rc;
+
+    if (image < 0)
+        return libxl_domain_create_new(ctx->ctx, config, ret_domid, NULL, NULL);
+    libxl_domain_restore_params_init(&params);
+    params.stream_version = 2;
+    rc = libxl_domain_create_restore(ctx->ctx, config, ret_domid, image, -1, &params, NULL, NULL);
+    libxl_domain_restore_params_dispose(&params);
+    return rc;
+}
+
+bool
+libxl_create(struct backend_ctx *ctx, const char *uuid, libxl_domain_config *config, int image,
+             int *ret_domid, GError **error)
 {
     uint32_t domid = INVALID_DOMID;
     uint64_t need_kb = 0;
-    int rc;
+    int rc, reserved;
 
     rc = libxl_domain_need_memory(ctx->ctx, config, INVALID_DOMID, &need_kb);
     if (rc)
         return libxl_failed(ctx, rc, "libxl_domain_need_memory", error);
-    if (!memory_is_free(ctx, need_kb, error))
+    reserved = libxl_reserve(ctx, uuid, need_kb, error);
+    if (reserved < 0)
         return false;
-    rc = libxl_domain_create_new(ctx->ctx, config, &domid, NULL, NULL);
-    if (rc == 0) {
-        *ret_domid = (int)domid;
-        return true;
-    }
-    /* Another build may have taken the memory since: then that is the reason. */
-    return (rc == ERROR_ABORTED || memory_is_free(ctx, need_kb, error)) &&
-           libxl_failed(ctx, rc, "libxl_domain_create_new", error);
+    rc = create(ctx, config, image, &domid);
+    reserve_end(ctx->reserves, uuid, reserved);
+    if (rc)
+        return libxl_failed(
+            ctx, rc, image < 0 ? "libxl_domain_create_new" : "libxl_domain_create_restore", error);
+    *ret_domid = (int)domid;
+    return true;
 }
 
 static bool
-libxl_backend_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,
-                    int *ret_domid, GError **error)
+build_new(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,
+          int *ret_domid, GError **error)
 {
     g_autofree char *kernel_path = NULL, *ramdisk_path = NULL;
     int kernel = -1, ramdisk = -1;
@@ -139,7 +174,7 @@ libxl_backend_build(struct backend_ctx *ctx, const char *uuid, const struct gues
     char *json = libxl_domain_config_to_json(ctx->ctx, &config);
     log_debug("building %s", json ? json : "");
     free(json);
-    ok = create(ctx, &config, ret_domid, error);
+    ok = libxl_create(ctx, uuid, &config, -1, ret_domid, error);
 out:
     libxl_domain_config_dispose(&config);
     if (kernel >= 0)
@@ -147,6 +182,14 @@ out:
     if (ramdisk >= 0)
         close(ramdisk);
     return ok;
+}
+
+static bool
+libxl_backend_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,
+                    int image, int *ret_domid, GError **error)
+{
+    return image < 0 ? build_new(ctx, uuid, guest, ret_domid, error)
+                     : libxl_restore(ctx, uuid, image, ret_domid, error);
 }
 
 static bool
@@ -231,6 +274,11 @@ const struct backend backend_libxl = {
     .unpause = libxl_backend_unpause,
     .pause = libxl_backend_pause,
     .shutdown = libxl_backend_shutdown,
+    .adjust = libxl_backend_adjust,
+    .signal = libxl_backend_signal,
+    .save = libxl_backend_save,
+    .resume = libxl_backend_resume,
+    .dump = libxl_backend_dump,
     .destroy = libxl_backend_destroy,
     .abort = libxl_backend_abort,
     .watch = libxl_backend_watch,

@@ -1,19 +1,24 @@
 # xapid-domains, and its parts once more as a library for the tests.
 noinst_LIBRARIES += libdomains.a
 libdomains_a_SOURCES = \
+	xapid/domains/argument.c xapid/domains/argument.h \
 	xapid/domains/backend.c xapid/domains/backend.h \
 	xapid/domains/domains.h \
 	xapid/domains/guest-config.c xapid/domains/guest-config.h \
+	xapid/domains/image.c xapid/domains/image.h \
 	xapid/domains/kernel-file.c xapid/domains/kernel-file.h \
 	xapid/domains/mark.c xapid/domains/mark.h \
 	xapid/domains/message.c xapid/domains/message.h \
 	xapid/domains/operation.c xapid/domains/operation.h \
 	xapid/domains/outcome.c xapid/domains/outcome.h \
 	xapid/domains/pool.c xapid/domains/pool.h \
+	xapid/domains/reserve.c xapid/domains/reserve.h \
 	xapid/domains/sim.c xapid/domains/sim-command.c \
 	xapid/domains/sim-world.c xapid/domains/sim-world.h \
 	xapid/domains/service.c xapid/domains/service.h \
-	xapid/domains/verbs.c xapid/domains/verbs.h \
+	xapid/domains/verb-args.c xapid/domains/verb-args.h \
+	xapid/domains/verbs.c xapid/domains/verbs.h xapid/domains/verbs-internal.h \
+	xapid/domains/verbs-image.c xapid/domains/verbs-live.c \
 	xapid/domains/worker.c xapid/domains/worker.h xapid/domains/events.c
 
 pkglibexec_PROGRAMS += xapid-domains
@@ -25,7 +30,8 @@ libdomainslibxl_a_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
 libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl.c xapid/domains/libxl-internal.h \
 	xapid/domains/libxl-config.c xapid/domains/libxl-config.h \
-	xapid/domains/libxl-list.c \
+	xapid/domains/libxl-image.c \
+	xapid/domains/libxl-list.c xapid/domains/libxl-live.c \
 	xapid/domains/libxl-log.c xapid/domains/libxl-log.h \
 	xapid/domains/libxl-record.c xapid/domains/libxl-record.h \
 	xapid/domains/libxl-watch.c

@@ -56,6 +56,12 @@ run_dir(void)
     return app.sim_dir ? app.sim_dir : DOMAINS_RUN_DIR;
 }
 
+static const char *
+state_dir(void)
+{
+    return app.sim_dir ? app.sim_dir : DOMAINS_STATE_DIR;
+}
+
 static const struct backend *
 backend(void)
 {
@@ -73,8 +79,9 @@ child_main(void)
 {
     struct child_options options = {
         .backend = backend(),
-        .backend_options = {.sim_dir = app.sim_dir, .kernels_dir = -1},
+        .backend_options = {.sim_dir = app.sim_dir, .kernels_dir = -1, .reserves = -1},
         .run_dir = run_dir(),
+        .state_dir = state_dir(),
     };
     const char *kernels = app.kernels ? app.kernels : app.sim_dir ? NULL : DOMAINS_KERNELS_DIR;
 

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "xapid/domains/argument.h"
 #include "xapid/domains/domains.h"
-#include "xapid/domains/guest-config.h"
 
 static void
 set_error(GError **error, const char *what)

@@ -5,9 +5,10 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "xapid/domains/argument.h"
 #include "xapid/domains/domains.h"
-#include "xapid/domains/guest-config.h"
 #include "xapid/domains/outcome.h"
+#include "xapid/domains/verb-args.h"
 
 /* Moved by operation_move () alone:
  *   QUEUED → RUNNING → DONE

@@ -33,10 +33,10 @@ has_string(GVariant *domain, const char *key, const char *value)
 {
     const char *text;
 
-    return g_variant_lookup(domain, key, "&s", &text) && g_str_equal(text, value);
+    return domain && g_variant_lookup(domain, key, "&s", &text) && g_str_equal(text, value);
 }
 
-/* The domain that is not dying, of `domid` unless that is -1. */
+/* The domain that is there and not dying, of `domid` unless that is -1. */
 static GVariant *
 find(GPtrArray *parts, int domid)
 {
@@ -49,7 +49,8 @@ find(GPtrArray *parts, int domid)
         int id = -1;
 
         g_variant_lookup(domain, "domid", "i", &id);
-        if (!has_string(domain, "state", "dying") && (domid < 0 || id == domid))
+        if (!has_string(domain, "state", "dying") && !has_string(domain, "state", "suspended") &&
+            (domid < 0 || id == domid))
             return domain;
         g_variant_unref(domain);
     }
@@ -75,7 +76,7 @@ outcome_of(const char *verb, const char *op_id, GPtrArray *parts, GVariant **ret
         g_variant_lookup(domain, "complete", "b", &complete);
         g_variant_lookup(domain, "domid", "i", &domid);
     }
-    if (g_str_equal(verb, "create")) {
+    if (g_str_equal(verb, "create") || g_str_equal(verb, "restore")) {
         GVariantDict dict;
 
         if (!complete || !has_string(domain, "op_id", op_id))
@@ -90,6 +91,14 @@ outcome_of(const char *verb, const char *op_id, GPtrArray *parts, GVariant **ret
         return !domain;
     if (g_str_equal(verb, "shutdown"))
         return !domain || has_string(domain, "state", "shutdown");
+    /* One that did not end was undone by the recovery: then the guest runs. */
+    if (g_str_equal(verb, "save"))
+        return has_string(domain, "state", "shutdown") && has_string(domain, "reason", "suspend");
+    if (g_str_equal(verb, "continue"))
+        return !has_string(domain, "state", "shutdown");
+    static const char *const untold[] = {"adjust", "signal", "discard", "dump", NULL};
+    if (g_strv_contains(untold, verb))
+        return false; /* cannot be read off the domains */
     if (g_str_equal(verb, "pause"))
         return domain && has_string(domain, "state", "paused");
     /* unpause: it may have run and ended since. */

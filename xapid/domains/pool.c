@@ -16,6 +16,7 @@
 #include "lib/log.h"
 #include "xapid/domains/domains.h"
 #include "xapid/domains/message.h"
+#include "xapid/domains/verb-args.h"
 
 enum child_role { CHILD_OPERATIONS, CHILD_QUESTIONS, CHILD_EVENTS };
 enum child_state { CHILD_DOWN, CHILD_STARTING, CHILD_IDLE, CHILD_BUSY };
@@ -79,18 +80,6 @@ request_end(struct request *request, bool lost, GVariant *error)
 
     request->done(lost, owned, lost ? NULL : request->parts, request->data);
     request_free(request);
-}
-
-static int
-verb_timeout_s(struct pool *pool, const char *verb)
-{
-    if (pool->options.timeout_s)
-        return pool->options.timeout_s;
-    if (g_str_equal(verb, "create"))
-        return TIMEOUT_CREATE_S;
-    if (g_str_equal(verb, "destroy") || g_str_equal(verb, "recover"))
-        return TIMEOUT_DESTROY_S;
-    return TIMEOUT_QUICK_S;
 }
 
 static gboolean
@@ -325,7 +314,8 @@ child_run(struct child *child, struct request *request)
     child->request = request;
     child->state = CHILD_BUSY;
     request->child = child;
-    child_timer(child, verb_timeout_s(child->pool, request->verb));
+    child_timer(child, child->pool->options.timeout_s ? child->pool->options.timeout_s
+                                                      : verb_timeout_s(request->verb));
     /* It is idle, so its socket is empty and this does not block. */
     if (!message_send(child->fd,
                       g_variant_new("(tsss@a{sv})", request->id, request->verb, request->uuid,

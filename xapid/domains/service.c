@@ -9,6 +9,7 @@
 #include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/log.h"
+#include "lib/peer/bulk.h"
 #include "lib/peer/domains1.h"
 #include "lib/peer/peer.h"
 #include "xapid/domains/domains.h"
@@ -116,11 +117,8 @@ pool_changed(const char *uuid, void *data)
 static void question_ask(struct question *question);
 
 static void
-question_fail(struct question *question, GVariant *error)
+question_fail(struct question *question, const GError *failure)
 {
-    g_autoptr(GError) failure =
-        error ? api_error_from_variant(error)
-              : api_error_new("INTERNAL_ERROR", "xapid-domains", "the worker was lost", NULL);
     GDBusMethodInvocation *invocation;
 
     log_warning("%s: %s", question->verb, failure->message);
@@ -130,19 +128,39 @@ question_fail(struct question *question, GVariant *error)
 }
 
 static void
+list_answer(struct question *question, GVariant *domains)
+{
+    GDBusMethodInvocation *invocation;
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) handle = bulk_pack(domains, &fds, &error);
+
+    if (!handle) {
+        question_fail(question, error);
+        return;
+    }
+    g_variant_ref_sink(handle);
+    while ((invocation = g_queue_pop_head(&question->answering)))
+        peer_domains1_complete_list(question->service->object, invocation, fds, handle);
+}
+
+static void
 question_answered(bool lost, GVariant *error, GPtrArray *parts, void *data)
 {
     struct question *question = data;
     struct service *service = question->service;
     GDBusMethodInvocation *invocation;
+    g_autoptr(GError) failure = NULL;
 
     question->asked = false;
-    if (lost || g_variant_n_children(error) > 0) {
-        question_fail(question, lost ? NULL : error);
+    if (lost)
+        api_error_set(&failure, "INTERNAL_ERROR", "xapid-domains", "the worker was lost", NULL);
+    else if (g_variant_n_children(error) > 0)
+        failure = api_error_from_variant(error);
+    if (failure) {
+        question_fail(question, failure);
     } else if (question == &service->list) {
-        g_autoptr(GVariant) domains = g_variant_ref_sink(outcome_domains(parts));
-        while ((invocation = g_queue_pop_head(&question->answering)))
-            peer_domains1_complete_list(service->object, invocation, domains);
+        list_answer(question, outcome_domains(parts));
     } else {
         while ((invocation = g_queue_pop_head(&question->answering)))
             peer_domains1_complete_host_info(service->object, invocation, parts->pdata[0]);
@@ -213,20 +231,31 @@ handle_forget(PeerDomains1 *object, GDBusMethodInvocation *invocation, const cha
 }
 
 static gboolean
-handle_operations(PeerDomains1 *object, GDBusMethodInvocation *invocation, gpointer data)
+handle_operations(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
+                  gpointer data)
 {
     struct service *service = data;
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GError) error = NULL;
+    GVariant *handle = bulk_pack(operations_list(service->operations), &fds, &error);
 
-    peer_domains1_complete_operations(object, invocation, operations_list(service->operations));
+    (void)none;
+    if (handle)
+        peer_domains1_complete_operations(object, invocation, fds, handle);
+    else
+        g_dbus_method_invocation_return_error_literal(invocation, G_IO_ERROR, G_IO_ERROR_FAILED,
+                                                      error->message);
     return TRUE;
 }
 
 static gboolean
-handle_list(PeerDomains1 *object, GDBusMethodInvocation *invocation, gpointer data)
+handle_list(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
+            gpointer data)
 {
     struct service *service = data;
 
     (void)object;
+    (void)none;
     question_add(&service->list, invocation);
     return TRUE;
 }

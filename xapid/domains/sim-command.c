@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "xapid/domains/argument.h"
 #include "xapid/domains/sim-world.h"
 
 #define FOREIGN_MEMORY ((int64_t)64 << 20)

@@ -22,7 +22,7 @@
 #include "lib/error.h"
 
 #define WORLD_MAGIC 0x646c726f77646961 /* "aidworld" */
-#define WORLD_VERSION 1
+#define WORLD_VERSION 2
 #define WORLD_CHANGES 8192
 
 struct world_file {
@@ -84,6 +84,7 @@ host_read(struct world *world)
         {"pause_ms", G_STRUCT_OFFSET(struct world_host, pause_ms)},
         {"unpause_ms", G_STRUCT_OFFSET(struct world_host, unpause_ms)},
         {"shutdown_ms", G_STRUCT_OFFSET(struct world_host, shutdown_ms)},
+        {"save_ms", G_STRUCT_OFFSET(struct world_host, save_ms)},
         {"boot_ms", G_STRUCT_OFFSET(struct world_host, boot_ms)},
         {"list_ms", G_STRUCT_OFFSET(struct world_host, list_ms)},
     };
@@ -411,6 +412,13 @@ world_remove(struct world *world, struct world_domain *domain)
     changed(world, domain->uuid);
     world->file->due_at_us[slot_of(world, domain)] = 0;
     atomic_store(&world->file->used[slot_of(world, domain)], 0);
+}
+
+void
+world_set_memory(struct world *world, struct world_domain *domain, int64_t memory)
+{
+    domain->memory = memory;
+    world->file->memory[slot_of(world, domain)] = memory;
 }
 
 int

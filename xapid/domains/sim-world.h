@@ -8,7 +8,8 @@
  * Two domains of one uuid that are not dying: "VIOLATION ..." in DIR/violations.
  * DIR/host.conf (key file, group [host], read again when it changes): memory, dom0_memory (bytes),
  * cpus, and how long things take in milliseconds: create_ms, destroy_ms, pause_ms, unpause_ms,
- * shutdown_ms (until a guest that was asked has shut down), boot_ms (until a guest obeys), list_ms.
+ * shutdown_ms (until a guest that was asked has shut down), save_ms, boot_ms (until a guest obeys),
+ * list_ms.
  *
  * One thread of a process uses a world. */
 #ifndef XAPID_DOMAINS_SIM_WORLD_H
@@ -28,7 +29,7 @@ struct world;
 struct world_host {
     int64_t memory, dom0_memory;
     int cpus;
-    int create_ms, destroy_ms, pause_ms, unpause_ms, shutdown_ms, boot_ms, list_ms;
+    int create_ms, destroy_ms, pause_ms, unpause_ms, shutdown_ms, save_ms, boot_ms, list_ms;
 };
 
 /* What the world knows of a domain; strings are NUL terminated. */
@@ -48,6 +49,9 @@ struct world_domain {
     int64_t ran_us, since_us; /* CPU time up to since_us, when it last began to run */
     int64_t boots_at_us;
     int64_t due_at_us; /* 0 = nothing */
+    int32_t weight, cap;
+    uint8_t signal; /* last enum guest_trigger that was sent, plus one */
+    char sysrq;     /* last key */
 };
 
 struct world *world_open(const char *dir, GError **error);
@@ -70,6 +74,8 @@ int64_t world_memory_free(struct world *world);
  */
 struct world_domain *world_introduce(struct world *world, const struct world_domain *template);
 void world_remove(struct world *world, struct world_domain *domain);
+/* A guest's balloon reaches its target at once. */
+void world_set_memory(struct world *world, struct world_domain *domain, int64_t memory);
 /* Moves a domain to another state, now. */
 void world_set_state(struct world *world, struct world_domain *domain, enum domain_state state,
                      enum shutdown_reason reason);

@@ -51,6 +51,16 @@ no_domain(int domid, GError **error)
     return false;
 }
 
+static bool
+no_memory(int64_t needed, int64_t available, GError **error)
+{
+    g_autofree char *needed_text = g_strdup_printf("%" G_GINT64_FORMAT, needed);
+    g_autofree char *available_text = g_strdup_printf("%" G_GINT64_FORMAT, available);
+
+    api_error_set(error, "HOST_NOT_ENOUGH_FREE_MEMORY", needed_text, available_text, NULL);
+    return false;
+}
+
 /* False when an abort ended it early. */
 static bool
 delay(struct backend_ctx *ctx, int ms, GError **error)
@@ -154,8 +164,25 @@ sim_list(struct backend_ctx *ctx, const char *uuid, GPtrArray **ret_domains, GEr
     return true;
 }
 
+/* An image is what the world knew of its domain. */
 static bool
-sim_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *config,
+image_read(int image, const char *uuid, struct world_domain *ret_domain, GError **error)
+{
+    struct world_domain saved;
+
+    if (read(image, &saved, sizeof saved) != (ssize_t)sizeof saved ||
+        !g_str_equal(saved.uuid, uuid)) {
+        api_error_set(error, "SUSPEND_IMAGE_NOT_ACCESSIBLE", uuid, NULL);
+        return false;
+    }
+    ret_domain->memory = saved.memory;
+    ret_domain->vcpus = saved.vcpus;
+    ret_domain->boots_at_us = 0;
+    return true;
+}
+
+static bool
+sim_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *config, int image,
           int *ret_domid, GError **error)
 {
     const struct world_host *host = world_host(ctx->world);
@@ -165,6 +192,8 @@ sim_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *
         .memory_max = config->memory_static_max,
         .vcpus = config->vcpus,
         .vcpus_max = config->vcpus_max,
+        .weight = config->sched.weight,
+        .cap = MAX(config->sched.cap, 0),
         .since_us = world_now(),
         .boots_at_us = -1,
     };
@@ -174,6 +203,8 @@ sim_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *
 
     memcpy(template.uuid, uuid, UUID_LENGTH + 1);
     memcpy(template.name, uuid, UUID_LENGTH + 1);
+    if (image >= 0 && !image_read(image, uuid, &template, error))
+        return false;
     world_lock(ctx->world);
     available = world_memory_free(ctx->world);
     if (available >= template.memory)
@@ -181,12 +212,8 @@ sim_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *
     if (domain)
         domid = domain->domid;
     world_unlock(ctx->world);
-    if (available < template.memory) {
-        g_autofree char *needed = g_strdup_printf("%" G_GINT64_FORMAT, template.memory);
-        g_autofree char *have = g_strdup_printf("%" G_GINT64_FORMAT, available);
-        api_error_set(error, "HOST_NOT_ENOUGH_FREE_MEMORY", needed, have, NULL);
-        return false;
-    }
+    if (available < template.memory)
+        return no_memory(template.memory, available, error);
     if (domid < 0) {
         api_error_set(error, "INTERNAL_ERROR", "simulator", "the world is full", NULL);
         return false;
@@ -269,6 +296,115 @@ sim_shutdown(struct backend_ctx *ctx, int domid, const char *uuid, bool reboot, 
 }
 
 static bool
+sim_adjust(struct backend_ctx *ctx, const struct domain_info *info, const struct adjustment *wanted,
+           GError **error)
+{
+    struct world_domain *domain;
+    int64_t more = 0, available;
+
+    world_host(ctx->world);
+    world_lock(ctx->world);
+    domain = world_find(ctx->world, info->domid);
+    available = world_memory_free(ctx->world);
+    if (domain && wanted->memory_target)
+        more = wanted->memory_target - domain->memory;
+    if (domain && more <= available) {
+        if (wanted->memory_target)
+            world_set_memory(ctx->world, domain, wanted->memory_target);
+        if (wanted->vcpus)
+            domain->vcpus = wanted->vcpus;
+        if (wanted->sched.weight)
+            domain->weight = wanted->sched.weight;
+        if (wanted->sched.cap >= 0)
+            domain->cap = wanted->sched.cap;
+    }
+    world_unlock(ctx->world);
+    if (!domain)
+        return no_domain(info->domid, error);
+    return more <= available || no_memory(more, available, error);
+}
+
+static bool
+sim_signal(struct backend_ctx *ctx, int domid, enum guest_trigger trigger, char key, GError **error)
+{
+    struct world_domain *domain;
+
+    world_host(ctx->world);
+    world_lock(ctx->world);
+    domain = world_find(ctx->world, domid);
+    if (domain) {
+        domain->signal = (uint8_t)(trigger + 1);
+        domain->sysrq = trigger == TRIGGER_SYSRQ ? key : '\0';
+    }
+    if (domain && domain->state == DOMAIN_RUNNING && trigger == TRIGGER_RESET)
+        world_set_state(ctx->world, domain, DOMAIN_SHUTDOWN, REASON_REBOOT);
+    else if (domain && domain->state == DOMAIN_RUNNING && trigger == TRIGGER_POWER &&
+             !domain->refuses_shutdown)
+        world_schedule(ctx->world, domain, REASON_POWEROFF);
+    world_unlock(ctx->world);
+    return domain ? true : no_domain(domid, error);
+}
+
+static bool
+sim_save(struct backend_ctx *ctx, const struct domain_info *info, int fd, GError **error)
+{
+    struct world_domain *domain, saved;
+    bool suspends = false;
+
+    world_host(ctx->world);
+    world_lock(ctx->world);
+    domain = world_find(ctx->world, info->domid);
+    if (domain && domain->state == DOMAIN_RUNNING && !domain->refuses_shutdown &&
+        domain->boots_at_us <= world_now()) {
+        world_set_state(ctx->world, domain, DOMAIN_SHUTDOWN, REASON_SUSPEND);
+        saved = *domain;
+        suspends = true;
+    }
+    world_unlock(ctx->world);
+    if (!suspends) {
+        api_error_set(error, "VM_FAILED_SUSPEND_ACKNOWLEDGMENT", info->uuid, NULL);
+        return false;
+    }
+    if (!delay(ctx, world_host(ctx->world)->save_ms, error))
+        return false;
+    if (write(fd, &saved, sizeof saved) == (ssize_t)sizeof saved)
+        return true;
+    api_error_set(error, "INTERNAL_ERROR", "simulator", "image", g_strerror(errno), NULL);
+    return false;
+}
+
+static bool
+sim_resume(struct backend_ctx *ctx, int domid, GError **error)
+{
+    struct world_domain *domain;
+
+    world_lock(ctx->world);
+    domain = world_find(ctx->world, domid);
+    if (domain && domain->state == DOMAIN_SHUTDOWN && domain->reason == REASON_SUSPEND)
+        world_set_state(ctx->world, domain, DOMAIN_RUNNING, REASON_NONE);
+    world_unlock(ctx->world);
+    return domain ? true : no_domain(domid, error);
+}
+
+static bool
+sim_dump(struct backend_ctx *ctx, int domid, int fd, GError **error)
+{
+    struct world_domain *domain, dumped = {0};
+
+    world_lock(ctx->world);
+    domain = world_find(ctx->world, domid);
+    if (domain)
+        dumped = *domain;
+    world_unlock(ctx->world);
+    if (!domain)
+        return no_domain(domid, error);
+    if (write(fd, &dumped, sizeof dumped) == (ssize_t)sizeof dumped)
+        return true;
+    api_error_set(error, "INTERNAL_ERROR", "simulator", "core", g_strerror(errno), NULL);
+    return false;
+}
+
+static bool
 sim_destroy(struct backend_ctx *ctx, int domid, GError **error)
 {
     const struct world_host *host = world_host(ctx->world);
@@ -336,6 +472,11 @@ const struct backend backend_sim = {
     .unpause = sim_unpause,
     .pause = sim_pause,
     .shutdown = sim_shutdown,
+    .adjust = sim_adjust,
+    .signal = sim_signal,
+    .save = sim_save,
+    .resume = sim_resume,
+    .dump = sim_dump,
     .destroy = sim_destroy,
     .abort = sim_abort,
     .watch = sim_watch,

@@ -1,22 +1,27 @@
 /* What a worker does for each verb; see verbs.h. */
 #include "config.h"
 
-#include "xapid/domains/verbs.h"
+#include "xapid/domains/verbs-internal.h"
+
+#include <unistd.h>
 
 #include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/log.h"
+#include "xapid/domains/argument.h"
+#include "xapid/domains/image.h"
 #include "xapid/domains/mark.h"
 #include "xapid/domains/message.h"
+#include "xapid/domains/verb-args.h"
 
-static GVariant *
-no_result(void)
+GVariant *
+verbs_no_result(void)
 {
     return g_variant_new("a{sv}", NULL);
 }
 
-static bool
-bad_power_state(GError **error, const char *uuid, const char *expected, const char *actual)
+bool
+verbs_bad_power_state(GError **error, const char *uuid, const char *expected, const char *actual)
 {
     api_error_set(error, "VM_BAD_POWER_STATE", uuid, expected, actual, NULL);
     return false;
@@ -31,16 +36,14 @@ check_aborted(struct verbs *v, GError **error)
     return false;
 }
 
-/* A broken build: marked, and nothing on it says otherwise. */
-static bool
-is_half_built(const struct domain_info *info, const char *mark)
+bool
+verbs_is_half_built(const struct domain_info *info, const char *mark)
 {
     return mark && info->nameless && info->state != DOMAIN_DYING;
 }
 
-/* The domain of that uuid that is not dying; *ret_info NULL when there is none. */
-static bool
-find(struct verbs *v, const char *uuid, struct domain_info **ret_info, GError **error)
+bool
+verbs_find(struct verbs *v, const char *uuid, struct domain_info **ret_info, GError **error)
 {
     g_autoptr(GPtrArray) domains = NULL;
     struct domain_info *found = NULL;
@@ -69,7 +72,7 @@ clean_up(struct verbs *v, const char *uuid, GError **error)
         return false;
     for (guint i = 0; i < domains->len; i++) {
         struct domain_info *info = domains->pdata[i];
-        if (!is_half_built(info, mark))
+        if (!verbs_is_half_built(info, mark))
             continue;
         log_info("domain %d of %s is half built: destroying it", info->domid, uuid);
         if (!FAULT_POINT("recover.before-destroy", error) ||
@@ -92,13 +95,13 @@ domid_result(int domid)
 
 static bool
 build(struct verbs *v, const char *uuid, const char *op_id, const struct guest_config *config,
-      int *ret_domid, GError **error)
+      int image, int *ret_domid, GError **error)
 {
     int domid;
 
     if (!FAULT_POINT("create.before", error) || !mark_set(v->marks, uuid, op_id, error) ||
         !FAULT_POINT("create.after-mark", error) || !check_aborted(v, error) ||
-        !v->backend->build(v->ctx, uuid, config, &domid, error) ||
+        !v->backend->build(v->ctx, uuid, config, image, &domid, error) ||
         !FAULT_POINT("create.after-build", error) || !check_aborted(v, error) ||
         !v->backend->complete(v->ctx, domid, uuid, op_id, config, error))
         return false;
@@ -107,7 +110,22 @@ build(struct verbs *v, const char *uuid, const char *op_id, const struct guest_c
 }
 
 static bool
-verb_create(struct verbs *v, const char *uuid, const char *op_id, GVariant *args,
+build_or_restore(struct verbs *v, const char *uuid, const char *op_id,
+                 const struct guest_config *config, bool restore, int *ret_domid, GError **error)
+{
+    int image = -1;
+    bool ok;
+
+    if (restore && (image = image_open(v->images, uuid, error)) < 0)
+        return false;
+    ok = build(v, uuid, op_id, config, image, ret_domid, error);
+    if (image >= 0)
+        close(image);
+    return ok;
+}
+
+static bool
+verb_create(struct verbs *v, const char *uuid, const char *op_id, GVariant *args, bool restore,
             GVariant **ret_result, GError **error)
 {
     g_auto(guest_config) config = {0};
@@ -117,18 +135,18 @@ verb_create(struct verbs *v, const char *uuid, const char *op_id, GVariant *args
     int domid;
 
     if (!guest_config_parse(args, &config, error) || !clean_up(v, uuid, error) ||
-        !find(v, uuid, &info, error))
+        !verbs_find(v, uuid, &info, error))
         return false;
     if (info) {
         ok = info->ours && g_str_equal(info->op_id, op_id);
         if (ok)
             *ret_result = domid_result(info->domid);
         else
-            bad_power_state(error, uuid, "halted", domain_power_state(info));
+            verbs_bad_power_state(error, uuid, "halted", domain_power_state(info));
         domain_info_free(info);
         return ok;
     }
-    if (!build(v, uuid, op_id, &config, &domid, error)) {
+    if (!build_or_restore(v, uuid, op_id, &config, restore, &domid, error)) {
         if (!clean_up(v, uuid, &cleaning))
             log_warning("what is left of %s stays until its next operation: %s", uuid,
                         cleaning->message);
@@ -148,7 +166,7 @@ is_built_by(const struct domain_info *info, const char *mark, const char *built_
     if (!built_by)
         return true;
     return g_strcmp0(info->op_id, built_by) == 0 ||
-           (g_strcmp0(mark, built_by) == 0 && is_half_built(info, mark));
+           (g_strcmp0(mark, built_by) == 0 && verbs_is_half_built(info, mark));
 }
 
 static bool
@@ -182,7 +200,7 @@ verb_destroy(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_r
     }
     if (!built_by || g_strcmp0(mark, built_by) == 0)
         mark_clear(v->marks, uuid);
-    *ret_result = no_result();
+    *ret_result = verbs_no_result();
     return true;
 }
 
@@ -196,22 +214,22 @@ verb_switch(struct verbs *v, const char *uuid, bool run, GVariant **ret_result, 
     struct domain_info *info = NULL;
     bool ok = true;
 
-    if (!find(v, uuid, &info, error))
+    if (!verbs_find(v, uuid, &info, error))
         return false;
     if (!info)
-        return bad_power_state(error, uuid, expected, "halted");
+        return verbs_bad_power_state(error, uuid, expected, "halted");
     g_autofree char *mark = mark_get(v->marks, uuid);
-    if (is_half_built(info, mark) || (info->state != from && info->state != to))
-        ok = bad_power_state(error, uuid, expected, "halted");
+    if (verbs_is_half_built(info, mark) || (info->state != from && info->state != to))
+        ok = verbs_bad_power_state(error, uuid, expected, "halted");
     else if (info->state == from && run)
-        ok = FAULT_POINT("unpause.before", error) &&
+        ok = image_discard(v->images, uuid, error) && FAULT_POINT("unpause.before", error) &&
              v->backend->unpause(v->ctx, info->domid, error) && FAULT_POINT("unpause.after", error);
     else if (info->state == from)
         ok = FAULT_POINT("pause.before", error) && v->backend->pause(v->ctx, info->domid, error) &&
              FAULT_POINT("pause.after", error);
     domain_info_free(info);
     if (ok)
-        *ret_result = no_result();
+        *ret_result = verbs_no_result();
     return ok;
 }
 
@@ -224,12 +242,12 @@ verb_shutdown(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_
     bool reboot, ok = true;
     int timeout;
 
-    if (!shutdown_args_parse(args, &reboot, &timeout, error) || !find(v, uuid, &info, error))
+    if (!shutdown_args_parse(args, &reboot, &timeout, error) || !verbs_find(v, uuid, &info, error))
         return false;
     if (!info)
-        return bad_power_state(error, uuid, "running", "halted");
+        return verbs_bad_power_state(error, uuid, "running", "halted");
     if (info->state == DOMAIN_PAUSED)
-        ok = bad_power_state(error, uuid, "running", "paused");
+        ok = verbs_bad_power_state(error, uuid, "running", "paused");
     else if (info->state == DOMAIN_RUNNING)
         ok = FAULT_POINT("shutdown.before", error) &&
              v->backend->shutdown(v->ctx, info->domid, uuid, reboot, error) &&
@@ -250,12 +268,32 @@ domains_result(struct verbs *v, GPtrArray *domains, guint from, guint to)
     for (guint i = from; i < to; i++) {
         struct domain_info *info = domains->pdata[i];
         g_autofree char *mark = info->nameless ? mark_get(v->marks, info->uuid) : NULL;
-        bool half = is_half_built(info, mark);
+        bool half = verbs_is_half_built(info, mark);
         g_variant_builder_add_value(&list, domain_info_to_variant(info, half, half ? mark : NULL));
     }
     g_variant_dict_init(&dict, NULL);
     g_variant_dict_insert_value(&dict, "domains", g_variant_builder_end(&list));
     return g_variant_dict_end(&dict);
+}
+
+static bool
+add_suspended(struct verbs *v, const char *uuid, GPtrArray *domains, GError **error)
+{
+    g_autoptr(GPtrArray) images = images_list(v->images, error);
+
+    for (guint i = 0; images && i < images->len; i++) {
+        if (uuid && !g_str_equal(images->pdata[i], uuid))
+            continue;
+        struct domain_info *info = g_new0(struct domain_info, 1);
+        info->domid = -1;
+        info->state = DOMAIN_SUSPENDED;
+        info->ours = true;
+        info->name = g_strdup("");
+        info->op_id = g_strdup("");
+        g_strlcpy(info->uuid, images->pdata[i], sizeof info->uuid);
+        g_ptr_array_add(domains, info);
+    }
+    return images != NULL;
 }
 
 static bool
@@ -265,7 +303,7 @@ verb_list(struct verbs *v, const char *uuid, verbs_part_fn part, void *data, GVa
     g_autoptr(GPtrArray) domains = NULL;
     guint from = 0;
 
-    if (!v->backend->list(v->ctx, uuid, &domains, error))
+    if (!v->backend->list(v->ctx, uuid, &domains, error) || !add_suspended(v, uuid, domains, error))
         return false;
     for (; domains->len - from > MESSAGE_LIST_DOMAINS; from += MESSAGE_LIST_DOMAINS)
         if (!part(domains_result(v, domains, from, from + MESSAGE_LIST_DOMAINS), data, error))
@@ -298,12 +336,17 @@ static bool
 verb_recover(struct verbs *v, const char *uuid, GError **error)
 {
     if (*uuid)
-        return finish_dying(v, uuid, error) && clean_up(v, uuid, error);
+        return finish_dying(v, uuid, error) && clean_up(v, uuid, error) &&
+               verbs_undo_save(v, uuid, error);
     g_autoptr(GPtrArray) uuids = marks_list(v->marks);
+    GPtrArray *saved = images_partial(v->images, error);
+    if (!saved)
+        return false;
+    g_ptr_array_extend_and_steal(uuids, saved);
     for (guint i = 0; i < uuids->len; i++) {
         g_autoptr(GError) one = NULL;
         /* One that resists must not keep the others from being served. */
-        if (!finish_dying(v, uuids->pdata[i], &one) || !clean_up(v, uuids->pdata[i], &one))
+        if (!verb_recover(v, uuids->pdata[i], &one))
             log_warning("recovery of %s: %s", (char *)uuids->pdata[i], one->message);
     }
     return true;
@@ -330,7 +373,7 @@ verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id
     if (g_str_equal(verb, "host_info"))
         return verb_host_info(v, ret_result, error);
     if (g_str_equal(verb, "recover") && !*uuid) {
-        *ret_result = no_result();
+        *ret_result = verbs_no_result();
         return verb_recover(v, uuid, error);
     }
     if (g_str_equal(verb, "recover") || g_str_equal(verb, "state")) {
@@ -341,11 +384,23 @@ verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id
     }
     if (!op_id_check(op_id, error) || !verb_check(verb, uuid, args, error))
         return false;
-    if (g_str_equal(verb, "create"))
-        return verb_create(v, uuid, op_id, args, ret_result, error);
+    if (g_str_equal(verb, "create") || g_str_equal(verb, "restore"))
+        return verb_create(v, uuid, op_id, args, g_str_equal(verb, "restore"), ret_result, error);
     if (g_str_equal(verb, "destroy"))
         return verb_destroy(v, uuid, args, ret_result, error);
     if (g_str_equal(verb, "shutdown"))
         return verb_shutdown(v, uuid, args, ret_result, error);
+    if (g_str_equal(verb, "adjust"))
+        return verb_adjust(v, uuid, args, ret_result, error);
+    if (g_str_equal(verb, "signal"))
+        return verb_signal(v, uuid, args, ret_result, error);
+    if (g_str_equal(verb, "save"))
+        return verb_save(v, uuid, ret_result, error);
+    if (g_str_equal(verb, "continue"))
+        return verb_continue(v, uuid, ret_result, error);
+    if (g_str_equal(verb, "dump"))
+        return verb_dump(v, uuid, ret_result, error);
+    if (g_str_equal(verb, "discard"))
+        return verb_discard(v, uuid, ret_result, error);
     return verb_switch(v, uuid, g_str_equal(verb, "unpause"), ret_result, error);
 }

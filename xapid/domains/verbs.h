@@ -13,6 +13,7 @@ struct verbs {
     const struct backend *backend;
     struct backend_ctx *ctx;
     int marks;            /* of marks_open () */
+    int images, cores;    /* of images_open () */
     atomic_bool *aborted; /* set by the abort thread; looked at between steps */
 };
 

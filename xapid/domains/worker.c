@@ -17,8 +17,10 @@
 #include "lib/faults.h"
 #include "lib/log.h"
 #include "xapid/domains/domains.h"
+#include "xapid/domains/image.h"
 #include "xapid/domains/mark.h"
 #include "xapid/domains/message.h"
+#include "xapid/domains/reserve.h"
 #include "xapid/domains/verbs.h"
 
 struct worker {
@@ -116,7 +118,17 @@ worker_open(struct worker *w, const struct child_options *options, GError **erro
     w->verbs.marks = marks_open(options->run_dir, error);
     if (w->verbs.marks < 0)
         return false;
-    w->verbs.ctx = options->backend->open(&options->backend_options, error);
+    w->verbs.images = images_open(options->state_dir, "images", error);
+    if (w->verbs.images < 0)
+        return false;
+    w->verbs.cores = images_open(options->state_dir, "cores", error);
+    if (w->verbs.cores < 0)
+        return false;
+    struct backend_options backend_options = options->backend_options;
+    backend_options.reserves = reserves_open(options->run_dir, error);
+    if (backend_options.reserves < 0)
+        return false;
+    w->verbs.ctx = options->backend->open(&backend_options, error);
     if (!w->verbs.ctx)
         return false;
     if (pthread_create(&thread, NULL, abort_thread, w) != 0) {

@@ -8,7 +8,7 @@
 struct child_options {
     const struct backend *backend;
     struct backend_options backend_options;
-    const char *run_dir;
+    const char *run_dir, *state_dir;
 };
 
 /* One request after the other until the socket closes.  Returns the exit status. */

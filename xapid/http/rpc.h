@@ -6,7 +6,12 @@
 #include "xapid/calls/call.h"
 #include "xapid/http/http.h"
 
-/* Both must live as long as the server. */
-void rpc_serve(struct http_server *server, struct api *api);
+struct rpc_service;
+
+/* Large bodies are decoded in threads.  The API must live as long as the server. */
+struct rpc_service *rpc_serve(struct http_server *server, struct api *api);
+/* After the last request was taken (the server is gone, or the loop has ended) and before the API
+ * goes: requests that are still being decoded are answered 503 and not run. */
+void rpc_service_free(struct rpc_service *service);
 
 #endif

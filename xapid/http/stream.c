@@ -10,9 +10,9 @@
 
 #include "xapid/http/internal.h"
 
-#define HOLD_BYTES 1024               /* smaller writes wait for company */
-#define COALESCE_BYTES (16 * 1024)    /* what waited leaves in one piece with up to this */
-#define TURN_WRITE_BYTES (256 * 1024) /* then others have their turn */
+#define HOLD_BYTES 1024              /* smaller writes wait for company */
+#define COALESCE_BYTES (16 * 1024)   /* what waited leaves in one piece with up to this */
+#define TURN_WRITE_BYTES (64 * 1024) /* then others have their turn */
 
 #define REPLY_TYPE_STREAM (reply_stream_get_type())
 

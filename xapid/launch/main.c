@@ -3,6 +3,7 @@
  * or goes mad beside it, the ports stay open and the others keep running. */
 #include "config.h"
 
+#include "lib/faults.h"
 #include "lib/peer/peer.h"
 #include "lib/settings.h"
 #include "xapid/launch/listen.h"
@@ -84,7 +85,8 @@ connect_links(struct launch *launch, int which)
 
         if ((links[i].a != which && links[i].b != which) || a->control < 0 || b->control < 0)
             continue;
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        if (!FAULT_POINT("launch.connect.before", NULL) ||
+            socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
             /* Without a link the new one is of no use; its restart tries again. */
             log_error("cannot connect %s to %s: %s", a->name, b->name, g_strerror(errno));
             kill(launch->programs[which].pid, SIGKILL);
@@ -230,8 +232,8 @@ clean_environment(bool test)
 {
     static const char *const kept[] = {"PATH=", "LANG=", "XAPID_FAULT="};
     static const char *const for_tests[] = {
-        "NSS_WRAPPER_", "PAM_WRAPPER", "LD_PRELOAD=", "LD_LIBRARY_PATH=", "ASAN_",
-        "UBSAN_",       "LSAN_",       "TSAN_",       "XAPID_TEST_"};
+        "NSS_WRAPPER_", "PAM_WRAPPER", "UID_WRAPPER_", "LD_PRELOAD=", "LD_LIBRARY_PATH=",
+        "ASAN_",        "UBSAN_",      "LSAN_",        "TSAN_",       "XAPID_TEST_"};
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
 
     for (char **variable = environ; *variable; variable++) {
@@ -374,7 +376,8 @@ static void
 usage(FILE *out)
 {
     fprintf(out,
-            "usage: xapid-launch [--config FILE] [--sim DIR] [--bindir DIR] [--test-environment]\n"
+            "usage: xapid-launch [--config FILE] [--sim DIR] [--bindir DIR] [--backoff-max MS]\n"
+            "                    [--test-environment]\n"
             "Opens the XenAPI's sockets and keeps xapid, xapid-domains and xapid-host running.\n\n"
             "  --config FILE       configuration (default: %s)\n"
             "  --sim DIR           simulate a host; its state is kept in DIR\n"
@@ -382,7 +385,7 @@ usage(FILE *out)
             "  --backoff-max MS    longest wait before a program that ended is started again "
             "(default: %d)\n"
             "  --test-environment  hand test variables (LD_PRELOAD, *_WRAPPER_*, ...) on\n"
-            "  --help, --version\n",
+            "  --fault-points, --help, --version\n",
             SETTINGS_FILE, XAPID_LIBEXECDIR, BACKOFF_MAX_MS);
 }
 
@@ -408,11 +411,15 @@ parse_milliseconds(const char *text, guint *ret_ms)
 static void
 parse_options(struct options *options, int argc, char **argv)
 {
-    static const struct option table[] = {
-        {"config", required_argument, NULL, 'c'},      {"sim", required_argument, NULL, 's'},
-        {"bindir", required_argument, NULL, 'b'},      {"test-environment", no_argument, NULL, 't'},
-        {"backoff-max", required_argument, NULL, 'm'}, {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},           {NULL, 0, NULL, 0}};
+    static const struct option table[] = {{"config", required_argument, NULL, 'c'},
+                                          {"sim", required_argument, NULL, 's'},
+                                          {"bindir", required_argument, NULL, 'b'},
+                                          {"test-environment", no_argument, NULL, 't'},
+                                          {"backoff-max", required_argument, NULL, 'm'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {"fault-points", no_argument, NULL, 'f'},
+                                          {NULL, 0, NULL, 0}};
     int c;
 
     options->bindir = g_strdup(XAPID_LIBEXECDIR);
@@ -436,6 +443,9 @@ parse_options(struct options *options, int argc, char **argv)
                 exit(EXIT_USAGE);
             }
             break;
+        case 'f':
+            faults_list();
+            exit(EXIT_SUCCESS);
         case 'h':
             usage(stdout);
             exit(EXIT_SUCCESS);
@@ -465,7 +475,7 @@ main(int argc, char **argv)
     close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     umask(0022);
     parse_options(&options, argc, argv);
-    if (!prepare(&launch, &options, &error)) {
+    if (!faults_init(&error) || !prepare(&launch, &options, &error)) {
         log_error("%s", error->message);
     } else if (chdir("/") == 0) {
         for (int i = PROGRAM_MAX - 1; i >= 0; i--)

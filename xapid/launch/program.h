@@ -9,9 +9,8 @@
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 5000
-#define BACKOFF_FORGET_SECONDS                                                                     \
-    30 /* alive so long: the next restart waits BACKOFF_FIRST_MS again                             \
-        */
+/* Alive so long: the next restart waits BACKOFF_FIRST_MS again. */
+#define BACKOFF_FORGET_SECONDS 30
 
 /* Who an unprivileged program runs as. */
 struct user {

@@ -28,7 +28,6 @@ struct expression {
 struct filter {
     const struct dm_class *cls;
     struct expression *root;
-    enum dm_role min_role;
 };
 
 struct parser {
@@ -123,8 +122,6 @@ parse_operand(struct parser *parser, struct operand *operand)
         return true;
     }
     operand->field = field_find(parser->filter->cls, text);
-    if (operand->field)
-        parser->filter->min_role = MAX(parser->filter->min_role, operand->field->get_role);
     return operand->field != NULL;
 }
 
@@ -230,12 +227,6 @@ filter_free(struct filter *filter)
     if (filter->root)
         expression_free(filter->root);
     g_free(filter);
-}
-
-enum dm_role
-filter_min_role(const struct filter *filter)
-{
-    return filter->min_role;
 }
 
 static char *

@@ -16,13 +16,11 @@
 
 struct filter;
 
-/* INVALID_VALUE ["expr", text] when malformed, too long, too deep, or a field is unknown or
- * internal. The text in the error is cut after 256 bytes. */
+/* Any field of the class may be named: who may read its records may read every field of them, the
+ * schema has no others (generate.py).  INVALID_VALUE ["expr", text] when malformed, too long, too
+ * deep, or a field is unknown or internal. The text in the error is cut after 256 bytes. */
 struct filter *filter_parse(const struct dm_class *cls, const char *text, GError **error);
 void filter_free(struct filter *filter);
-/* The strongest role that reading the fields it names takes: who may not read a field must not
- * learn its value by asking which rows have it. */
-enum dm_role filter_min_role(const struct filter *filter);
 /* The row must exist and be of the filter's class; false otherwise. */
 bool filter_matches(const struct filter *filter, const struct model *model, const char *ref);
 

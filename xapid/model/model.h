@@ -93,6 +93,24 @@ char *model_get_map_value(const struct model *model, const char *ref, const char
 /* The whole record as a{sv}: every field that is not internal_only, derived ones computed. */
 GVariant *model_record(const struct model *model, const char *ref);
 
+/* A row as it is at one moment, to be read later: shares the stored tuple with the model for as
+ * long as the row does not change, and has of the derived fields those that are not empty. */
+struct model_snapshot {
+    const struct dm_class *cls;
+    GVariant *row;
+    char *derived; /* NULL: all are empty */
+    gsize derived_size;
+};
+/* The row must exist. */
+void model_snapshot_take(const struct model *model, const char *ref,
+                         struct model_snapshot *ret_snapshot);
+/* May be called again. */
+void model_snapshot_clear(struct model_snapshot *snapshot);
+/* The values of all fields of the class by index: full references, NULL for internal ones. */
+void model_snapshot_values(const struct model_snapshot *snapshot, GVariant **ret_values);
+/* Bytes that it holds, shared or not. */
+gsize model_snapshot_size(const struct model_snapshot *snapshot);
+
 /* ref of a uuid, NULL when there is none; borrowed until the row goes. */
 const char *model_by_uuid(const struct model *model, const struct dm_class *cls, const char *uuid);
 /* refs (char *, borrowed until the rows go) by label; of a class; referring to `ref` through

@@ -8,7 +8,7 @@
  * first.  The end of an operation is one more transaction, in which the finisher writes what became
  * of the object.
  *
- * No operation ever waits for another one. Main loop only. */
+ * An operation waits for those before it in its queue, and a step for nobody.  Main loop only. */
 #ifndef XAPID_OPS_H
 #define XAPID_OPS_H
 
@@ -62,7 +62,7 @@ void *op_world_data(const struct op *op);
 
 /* Puts a plan (taken) into the queue of its object, within `txn` (which the caller then commits; on
  * abort call op_drop).  task: the task's reference, or NULL for work of our own.  Returns the
- * operation, borrowed; NULL with TOO_MANY_PENDING_TASKS or OTHER_OPERATION_IN_PROGRESS. */
+ * operation, borrowed; NULL with TOO_MANY_PENDING_TASKS. */
 struct op *ops_submit(struct ops *ops, struct txn *txn, struct plan *plan, const char *task,
                       GError **error);
 /* After txn_commit () succeeded: lets the operation run once `generation` is durable.  done (may be

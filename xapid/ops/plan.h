@@ -16,7 +16,7 @@ struct step {
 };
 
 struct plan {
-    char *operation;  /* what users see: "VM.start" */
+    char *operation;  /* as current_operations has it: "start" */
     char *object;     /* reference whose queue it waits in */
     GPtrArray *steps; /* of struct step */
     bool interrupts;  /* cancels what is before it in the queue, when it is submitted */

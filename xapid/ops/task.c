@@ -17,11 +17,10 @@ strings(const char *const *values, gssize n)
     return g_variant_new_strv(values, n);
 }
 
-/* Room for one more: drops the finished task that ended first. */
-static bool
-make_room(struct txn *txn, struct model *model, GError **error)
+bool
+task_make_room(struct txn *txn, const struct model *model, guint max, GError **error)
 {
-    if (model_count(model, task_class()) < TASK_MAX)
+    if (model_count(model, task_class()) < max)
         return true;
     g_autoptr(GPtrArray) all = model_all(model, task_class());
     for (guint i = 0; i < all->len; i++) {
@@ -29,19 +28,17 @@ make_room(struct txn *txn, struct model *model, GError **error)
         if (!g_str_equal(status, "pending") && !g_str_equal(status, "cancelling"))
             return txn_destroy(txn, all->pdata[i], error);
     }
-    g_autofree char *limit = g_strdup_printf("%d", TASK_MAX);
+    g_autofree char *limit = g_strdup_printf("%u", max);
     api_error_set(error, "TOO_MANY_PENDING_TASKS", limit, NULL);
     return false;
 }
 
 const char *
-task_create(struct txn *txn, struct model *model, const char *label, const char *description,
-            const char *session, const char *host, GError **error)
+task_create(struct txn *txn, const char *label, const char *description, const char *session,
+            const char *host, GError **error)
 {
     GVariantBuilder fields;
 
-    if (!make_room(txn, model, error))
-        return NULL;
     g_variant_builder_init(&fields, G_VARIANT_TYPE("a{sv}"));
     g_variant_builder_add(&fields, "{sv}", "name_label", g_variant_new_string(label));
     g_variant_builder_add(&fields, "{sv}", "name_description", g_variant_new_string(description));

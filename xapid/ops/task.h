@@ -4,14 +4,14 @@
 
 #include "xapid/model/model.h"
 
-#define TASK_MAX 5000 /* rows; beyond, the oldest finished ones go; all pending: error */
 #define TASK_FINISHED_SECONDS 3900 /* a finished task is kept this long */
 
-/* A pending task within txn.  session may be NULL.  Borrowed until the transaction ends; or
- * TOO_MANY_PENDING_TASKS. */
-const char *task_create(struct txn *txn, struct model *model, const char *label,
-                        const char *description, const char *session, const char *host,
-                        GError **error);
+/* Room for one more among `max`: the oldest of the finished tasks goes within txn;
+ * TOO_MANY_PENDING_TASKS [max] when none is finished. */
+bool task_make_room(struct txn *txn, const struct model *model, guint max, GError **error);
+/* A pending task within txn.  session may be NULL.  Borrowed until the transaction ends. */
+const char *task_create(struct txn *txn, const char *label, const char *description,
+                        const char *session, const char *host, GError **error);
 /* Ends a task that is still pending or cancelling; a no-op otherwise, or when it was destroyed.
  * result_xml: one <value> element. */
 void task_succeed(struct txn *txn, const char *task, const char *result_xml);

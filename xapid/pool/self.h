@@ -10,7 +10,7 @@
 /* The rows exist after this.  The references are the caller's. */
 bool self_ensure(struct model *model, const char *address, char **ret_host, char **ret_pool,
                  GError **error);
-/* org.xapid.Domains1's HostInfo, and the memory in its List: a{sv}. */
+/* What org.xapid.Domains1's HostInfo answered: a{sv}. */
 void self_set_hypervisor(struct model *model, const char *host, GVariant *info);
 /* org.xapid.Host1's Facts: a{sv}. */
 void self_set_facts(struct model *model, const char *host, GVariant *facts);

@@ -25,9 +25,18 @@ static const struct {
     {"pause", RUNNING, "running"},
     {"unpause", PAUSED, "paused"},
     {"clean_shutdown", RUNNING, "running"},
-    {"hard_shutdown", RUNNING | PAUSED, "running"},
+    {"hard_shutdown", RUNNING | PAUSED | SUSPENDED, "running"},
     {"clean_reboot", RUNNING, "running"},
     {"hard_reboot", RUNNING | PAUSED, "running"},
+    {"suspend", RUNNING, "running"},
+    {"resume", SUSPENDED, "suspended"},
+    {"resume_on", SUSPENDED, "suspended"},
+    {"power_state_reset", HALTED | RUNNING | PAUSED | SUSPENDED, "running"},
+    {"changing_memory_live", RUNNING | PAUSED, "running"},
+    {"changing_VCPUs_live", RUNNING, "running"},
+    {"changing_dynamic_range", HALTED | RUNNING | PAUSED, "running"},
+    {"send_sysrq", RUNNING, "running"},
+    {"send_trigger", RUNNING, "running"},
 };
 
 const struct dm_class *

@@ -40,23 +40,6 @@ kernel_file(const struct model *model, const char *vm, const char *field, const 
     return g_strdup(name);
 }
 
-/* Guests read vm-data/ only; whatever else is stored stays in the database. */
-static GVariant *
-guest_xenstore_data(const struct model *model, const char *vm)
-{
-    g_autoptr(GVariant) data = model_get(model, vm, dm_field_find(vm_class(), "xenstore_data"));
-    GVariantBuilder out;
-    GVariantIter iter;
-    const char *key, *value;
-
-    g_variant_builder_init(&out, G_VARIANT_TYPE("a{ss}"));
-    g_variant_iter_init(&iter, data);
-    while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
-        if (g_str_has_prefix(key, "vm-data/"))
-            g_variant_builder_add(&out, "{ss}", key, value);
-    return g_variant_builder_end(&out);
-}
-
 GVariant *
 vm_domain_config(const struct model *model, const char *vm, const char *guest_kernels,
                  GError **error)
@@ -81,12 +64,20 @@ vm_domain_config(const struct model *model, const char *vm, const char *guest_ke
     }
     g_autofree char *cmdline = model_get_string(model, vm, "PV_args");
     g_autofree char *label = model_get_string(model, vm, "name_label");
-    g_autoptr(GVariant) platform = model_get(model, vm, dm_field_find(vm_class(), "platform"));
     gint64 memory_max = model_get_int(model, vm, "memory_static_max");
     gint64 memory_target = model_get_int(model, vm, "memory_dynamic_max");
 
+    g_auto(GVariantDict) sched = G_VARIANT_DICT_INIT(NULL);
+    if (!vm_sched_args(model, vm, &sched, error))
+        return NULL;
+    g_autoptr(GVariant) scheduling = g_variant_ref_sink(g_variant_dict_end(&sched));
+
     GVariantBuilder config;
     g_variant_builder_init(&config, G_VARIANT_TYPE("a{sv}"));
+    for (gsize i = 0; i < g_variant_n_children(scheduling); i++) {
+        g_autoptr(GVariant) entry = g_variant_get_child_value(scheduling, i);
+        g_variant_builder_add_value(&config, entry);
+    }
     g_variant_builder_add(&config, "{sv}", "type", g_variant_new_string(type));
     g_variant_builder_add(&config, "{sv}", "memory_static_max", g_variant_new_int64(memory_max));
     g_variant_builder_add(&config, "{sv}", "memory_target",
@@ -99,7 +90,8 @@ vm_domain_config(const struct model *model, const char *vm, const char *guest_ke
     g_variant_builder_add(&config, "{sv}", "ramdisk", g_variant_new_string(ramdisk));
     g_variant_builder_add(&config, "{sv}", "cmdline", g_variant_new_string(cmdline));
     g_variant_builder_add(&config, "{sv}", "name_label", g_variant_new_string(label));
-    g_variant_builder_add(&config, "{sv}", "xenstore", guest_xenstore_data(model, vm));
-    g_variant_builder_add(&config, "{sv}", "platform", platform);
-    return g_variant_builder_end(&config);
+    g_variant_builder_add(&config, "{sv}", "xenstore",
+                          vm_known_entries(model, vm, "xenstore_data"));
+    g_variant_builder_add(&config, "{sv}", "platform", vm_known_entries(model, vm, "platform"));
+    return g_variant_ref_sink(g_variant_builder_end(&config));
 }

@@ -4,6 +4,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/peer/bulk.h"
 #include "lib/peer/domains1.h"
 #include "lib/peer/peer.h"
 
@@ -158,12 +159,15 @@ question_answered(GObject *source, GAsyncResult *result, void *data)
     struct question *question = data;
     struct domains *domains = question->domains;
     g_autoptr(GError) error = NULL;
+    g_autoptr(GError) unfit = NULL;
     g_autoptr(GVariant) answer = NULL;
+    g_autoptr(GVariant) handle = NULL;
+    g_autoptr(GUnixFDList) fds = NULL;
 
     if (question->host_info)
         peer_domains1_call_host_info_finish(PEER_DOMAINS1(source), &answer, result, &error);
-    else
-        peer_domains1_call_list_finish(PEER_DOMAINS1(source), &answer, result, &error);
+    else if (peer_domains1_call_list_finish(PEER_DOMAINS1(source), &handle, &fds, result, &error))
+        answer = bulk_unpack(handle, fds, "aa{sv}", &unfit);
     if (error && !g_dbus_error_is_remote_error(error) &&
         !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)) {
         /* The connection is lost: asked again on the next one (we may be closing: then never),
@@ -179,7 +183,7 @@ question_answered(GObject *source, GAsyncResult *result, void *data)
         g_autoptr(GError) api = api_error_new("INTERNAL_ERROR", error->message, NULL);
         question->done(api, NULL, question->data);
     } else {
-        question->done(NULL, answer, question->data);
+        question->done(unfit, answer, question->data);
     }
     g_free(question);
 }
@@ -192,7 +196,7 @@ question_send(struct question *question)
     if (question->host_info)
         peer_domains1_call_host_info(proxy, NULL, question_answered, question);
     else
-        peer_domains1_call_list(proxy, NULL, question_answered, question);
+        peer_domains1_call_list(proxy, NULL, NULL, question_answered, question);
 }
 
 static void
@@ -240,11 +244,15 @@ leftovers_known(GObject *source, GAsyncResult *result, void *data)
 {
     struct domains *domains = data;
     g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) handle = NULL;
+    g_autoptr(GUnixFDList) fds = NULL;
     g_autoptr(GVariant) operations = NULL;
     const char *op_id, *state;
     GVariantIter iter;
 
-    if (!peer_domains1_call_operations_finish(PEER_DOMAINS1(source), &operations, result, &error)) {
+    if (peer_domains1_call_operations_finish(PEER_DOMAINS1(source), &handle, &fds, result, &error))
+        operations = bulk_unpack(handle, fds, "a(ssss)", &error);
+    if (!operations) {
         log_debug("asking for operations: %s", error->message);
         return;
     }
@@ -281,7 +289,7 @@ serve(struct domains *domains)
     g_hash_table_iter_init(&iter, domains->pending);
     while (g_hash_table_iter_next(&iter, (void **)&op_id, (void **)&pending))
         send_start(domains, op_id, pending);
-    peer_domains1_call_operations(domains->proxy, NULL, leftovers_known, domains);
+    peer_domains1_call_operations(domains->proxy, NULL, NULL, leftovers_known, domains);
     g_autoptr(GPtrArray) questions = g_steal_pointer(&domains->questions);
     domains->questions = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_set_free_func(questions, NULL);

@@ -3,6 +3,9 @@ libvm_a_SOURCES = \
 	xapid/vm/allowed.c \
 	xapid/vm/config.c \
 	xapid/vm/domains.c xapid/vm/domains.h \
+	xapid/vm/known-keys.c \
+	xapid/vm/limits.c \
+	xapid/vm/observed.c \
 	xapid/vm/plans.c \
 	xapid/vm/reconcile.c \
 	xapid/vm/record.c \

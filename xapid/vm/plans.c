@@ -7,14 +7,24 @@
 
 /* The configuration is fixed in the plan, so that a restart in mid-way builds the same domain. */
 static bool
-add_create(struct plan *plan, const struct vm_world *world, const char *vm, GError **error)
+add_build(struct plan *plan, const char *step, const struct vm_world *world, const char *vm,
+          GError **error)
 {
-    GVariant *config = vm_domain_config(world->model, vm, world->guest_kernels, error);
+    g_autoptr(GVariant) config = vm_domain_config(world->model, vm, world->guest_kernels, error);
 
     if (!config)
         return false;
-    plan_add(plan, "domain.create", config);
+    plan_add(plan, step, config);
     return true;
+}
+
+static bool
+host_is_enabled(const struct vm_world *world, GError **error)
+{
+    if (model_get_bool(world->model, world->host, "enabled"))
+        return true;
+    api_error_set(error, "HOST_DISABLED", world->host, NULL);
+    return false;
 }
 
 static void
@@ -28,17 +38,42 @@ add_shutdown(struct plan *plan, const char *how)
     plan_add(plan, "domain.shutdown", g_variant_dict_end(&args));
 }
 
-struct plan *
-vm_plan_start(const struct vm_world *world, const char *vm, bool paused, GError **error)
+/* What the build needs beyond the guest's own memory is for the hypervisor to say. */
+static bool
+host_has_memory(const struct vm_world *world, const char *vm, GError **error)
 {
-    if (!vm_may(world->model, vm, "start", error))
+    g_autofree char *metrics = model_get_string(world->model, world->host, "metrics");
+    gint64 needed = model_get_int(world->model, vm, "memory_dynamic_max");
+    gint64 available = model_get_int(world->model, metrics, "memory_free");
+
+    if (needed <= available)
+        return true;
+    g_autofree char *needed_text = g_strdup_printf("%" G_GINT64_FORMAT, needed);
+    g_autofree char *available_text = g_strdup_printf("%" G_GINT64_FORMAT, available);
+    api_error_set(error, "HOST_NOT_ENOUGH_FREE_MEMORY", needed_text, available_text, NULL);
+    return false;
+}
+
+bool
+vm_can_boot_here(const struct vm_world *world, const char *vm, GError **error)
+{
+    g_autofree char *state = model_get_string(world->model, vm, "power_state");
+    g_autoptr(GVariant) config = vm_domain_config(world->model, vm, world->guest_kernels, error);
+
+    return config && host_is_enabled(world, error) &&
+           (vm_state_has_domain(state) || host_has_memory(world, vm, error));
+}
+
+struct plan *
+vm_plan_start(const struct vm_world *world, const char *vm, const char *operation, bool paused,
+              GError **error)
+{
+    if (!vm_may(world->model, vm, operation, error))
         return NULL;
-    if (!model_get_bool(world->model, world->host, "enabled")) {
-        api_error_set(error, "HOST_DISABLED", world->host, NULL);
+    if (!host_is_enabled(world, error))
         return NULL;
-    }
-    struct plan *plan = plan_new("start", vm);
-    if (!add_create(plan, world, vm, error)) {
+    struct plan *plan = plan_new(operation, vm);
+    if (!add_build(plan, "domain.create", world, vm, error)) {
         plan_free(plan);
         return NULL;
     }
@@ -74,11 +109,111 @@ vm_plan_shutdown(const struct vm_world *world, const char *vm, bool clean, GErro
 
     if (!vm_may(world->model, vm, operation, error))
         return NULL;
+    g_autofree char *power_state = model_get_string(world->model, vm, "power_state");
     struct plan *plan = plan_new(operation, vm);
     plan->interrupts = !clean;
     if (clean)
         add_shutdown(plan, "poweroff");
-    plan_add(plan, "domain.destroy", NULL);
+    plan_add(plan, g_str_equal(power_state, "Suspended") ? "image.discard" : "domain.destroy",
+             NULL);
+    return plan;
+}
+
+struct plan *
+vm_plan_suspend(const struct vm_world *world, const char *vm, GError **error)
+{
+    GVariantDict args;
+
+    if (!vm_may(world->model, vm, "suspend", error))
+        return NULL;
+    struct plan *plan = plan_new("suspend", vm);
+    plan_add(plan, "domain.save", NULL);
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, "power_state", "s", "Suspended");
+    plan_add(plan, "domain.destroy", g_variant_dict_end(&args));
+    return plan;
+}
+
+struct plan *
+vm_plan_resume(const struct vm_world *world, const char *vm, const char *operation, bool paused,
+               GError **error)
+{
+    if (!vm_may(world->model, vm, operation, error) || !host_is_enabled(world, error))
+        return NULL;
+    struct plan *plan = plan_new(operation, vm);
+    if (!add_build(plan, "domain.restore", world, vm, error)) {
+        plan_free(plan);
+        return NULL;
+    }
+    plan_add(plan, "image.discard", NULL);
+    if (!paused)
+        plan_add(plan, "domain.unpause", NULL);
+    return plan;
+}
+
+struct plan *
+vm_plan_adjust(const struct vm_world *world, const char *vm, const char *operation,
+               GVariant *change, GVariant *record, GError **error)
+{
+    g_autoptr(GVariant) change_owned = g_variant_ref_sink(change);
+    g_autoptr(GVariant) record_owned = g_variant_ref_sink(record);
+
+    if (!vm_may(world->model, vm, operation, error))
+        return NULL;
+    struct plan *plan = plan_new(operation, vm);
+    plan_add(plan, "domain.adjust", change_owned);
+    plan_add(plan, "record", record_owned);
+    return plan;
+}
+
+struct plan *
+vm_plan_balloon(const struct vm_world *world, const char *vm, const char *operation,
+                const struct vm_memory *memory, GError **error)
+{
+    GVariantDict change, record;
+
+    g_variant_dict_init(&change, NULL);
+    g_variant_dict_insert(&change, "memory_target", "x", memory->dynamic_max);
+    g_variant_dict_init(&record, NULL);
+    g_variant_dict_insert(&record, "memory_dynamic_min", "x", memory->dynamic_min);
+    g_variant_dict_insert(&record, "memory_dynamic_max", "x", memory->dynamic_max);
+    g_variant_dict_insert(&record, "memory_target", "x", memory->dynamic_max);
+    return vm_plan_adjust(world, vm, operation, g_variant_dict_end(&change),
+                          g_variant_dict_end(&record), error);
+}
+
+struct plan *
+vm_plan_power_state_reset(const struct vm_world *world, const char *vm, GVariant *domains,
+                          GError **error)
+{
+    g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
+    g_autoptr(GVariant) domain = vm_find_domain(domains, uuid);
+    const char *state = vm_observed_state(domain);
+
+    if (!vm_may(world->model, vm, "power_state_reset", error))
+        return NULL;
+    if (!state || vm_state_has_domain(state)) {
+        g_autofree char *actual = g_ascii_strdown(state ? state : "running", -1);
+        api_error_set(error, "VM_BAD_POWER_STATE", vm, "halted", actual, NULL);
+        return NULL;
+    }
+    struct plan *plan = plan_new("power_state_reset", vm);
+    plan_add(plan, "image.discard", NULL);
+    return plan;
+}
+
+struct plan *
+vm_plan_signal(const struct vm_world *world, const char *vm, const char *operation, const char *key,
+               const char *value, GError **error)
+{
+    GVariantDict args;
+
+    if (!vm_may(world->model, vm, operation, error))
+        return NULL;
+    struct plan *plan = plan_new(operation, vm);
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, key, "s", value);
+    plan_add(plan, "domain.signal", g_variant_dict_end(&args));
     return plan;
 }
 
@@ -94,7 +229,7 @@ vm_plan_reboot(const struct vm_world *world, const char *vm, bool clean, GError 
     if (clean)
         add_shutdown(plan, "reboot");
     plan_add(plan, "domain.destroy", NULL);
-    if (!add_create(plan, world, vm, error)) {
+    if (!add_build(plan, "domain.create", world, vm, error)) {
         plan_free(plan);
         return NULL;
     }
@@ -110,37 +245,23 @@ plan_after_shutdown(const struct vm_world *world, const char *vm, const char *re
                         : g_str_equal(reason, "crash") ? "actions_after_crash"
                                                        : "actions_after_shutdown";
     g_autofree char *action = model_get_string(world->model, vm, field);
-    /* restart, and as it: coredump_and_restart, rename_restart.  The rest is as destroy. */
+    /* coredump_and_ what follows; rename_restart is as restart; the rest is as destroy. */
     bool restart = g_str_has_suffix(action, "restart");
 
     if (g_str_equal(reason, "suspend") || g_str_equal(action, "preserve"))
         return NULL;
     struct plan *plan = plan_new(restart ? "hard_reboot" : "hard_shutdown", vm);
+    if (g_str_has_prefix(action, "coredump"))
+        plan_add(plan, "domain.dump", NULL);
     plan_add(plan, "domain.destroy", NULL);
     if (restart) {
         g_autoptr(GError) error = NULL;
-        if (add_create(plan, world, vm, &error))
+        if (add_build(plan, "domain.create", world, vm, &error))
             plan_add(plan, "domain.unpause", NULL);
         else
             log_warning("%s ends instead of being started again: %s", vm, error->message);
     }
     return plan;
-}
-
-const char *
-vm_observed_state(GVariant *domain)
-{
-    const char *state;
-    gboolean complete;
-
-    if (!domain)
-        return "Halted";
-    if (!g_variant_lookup(domain, "state", "&s", &state) ||
-        !g_variant_lookup(domain, "complete", "b", &complete) || !complete)
-        return NULL;
-    return g_str_equal(state, "paused")    ? "Paused"
-           : g_str_equal(state, "running") ? "Running"
-                                           : NULL;
 }
 
 struct plan *
@@ -153,7 +274,7 @@ vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain
 
     *ret_power_state = NULL;
     if (!domain) {
-        if (g_str_equal(recorded, "Running") || g_str_equal(recorded, "Paused"))
+        if (!g_str_equal(recorded, "Halted"))
             *ret_power_state = "Halted";
         return NULL;
     }

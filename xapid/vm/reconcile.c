@@ -7,31 +7,10 @@
 #include "xapid/vm/vm.h"
 
 #define RETRY_MS 1000
+#define FOLLOW_LOOKS 8 /* at a guest whose memory is on its way: after 1, 2, 4 … 128 seconds */
+#define MEMORY_TOLERANCE (1 << 20) /* bytes between a guest's memory and its target */
 
 static gboolean look_now(void *data);
-
-/* The domain of `uuid` in aa{sv}, one that is not dying before one that is; NULL: none. */
-static GVariant *
-find_domain(GVariant *domains, const char *uuid)
-{
-    GVariantIter iter;
-    GVariant *domain, *found = NULL;
-
-    g_variant_iter_init(&iter, domains);
-    while ((domain = g_variant_iter_next_value(&iter))) {
-        const char *its_uuid, *state;
-        if (!g_variant_lookup(domain, "uuid", "&s", &its_uuid) || !g_str_equal(its_uuid, uuid) ||
-            !g_variant_lookup(domain, "state", "&s", &state) ||
-            (found && g_str_equal(state, "dying"))) {
-            g_variant_unref(domain);
-            continue;
-        }
-        if (found)
-            g_variant_unref(found);
-        found = domain;
-    }
-    return found;
-}
 
 static bool
 submit_plan(struct vm_world *world, const char *vm, struct plan *plan, GError **error)
@@ -83,7 +62,7 @@ surveyed(const GError *error, GVariant *domains, void *data)
 
     if (!error && model_has(world->model, vm_class(), vm)) {
         g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
-        g_autoptr(GVariant) domain = find_domain(domains, uuid);
+        g_autoptr(GVariant) domain = vm_find_domain(domains, uuid);
         const char *power_state = vm_observed_state(domain);
         gint32 domid = -1;
         if (domain)
@@ -120,23 +99,59 @@ look_later(void *data)
     return G_SOURCE_REMOVE;
 }
 
-/* Whether a restart that a guest's end asks for must wait; then the VM is looked at again. */
-static bool
-restart_waits(struct vm_world *world, const char *vm, const char *uuid, gint64 domid)
+static void
+look_in(struct vm_world *world, const char *uuid, guint ms)
 {
-    gint64 wait = vm_restart_wait(world, vm, domid);
-
-    if (wait == 0)
-        return false;
-    log_info("%s ends too often: its next start waits %.1f s", vm, (double)wait / G_USEC_PER_SEC);
     struct later *later = g_new(struct later, 1);
+
     later->world = world;
     later->uuid = g_strdup(uuid);
-    g_timeout_add((guint)(wait / 1000) + 1, look_later, later);
+    g_timeout_add(ms, look_later, later);
+}
+
+void
+vm_follow(struct vm_world *world, const char *uuid)
+{
+    if (!world->following)
+        world->following = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_hash_table_insert(world->following, g_strdup(uuid), GUINT_TO_POINTER(1));
+    vm_look(world, uuid);
+}
+
+/* Nothing tells of a balloon's progress: a guest that was given another target is looked at ever
+ * more seldom until it has reached it. */
+static void
+follow(struct vm_world *world, const char *vm, const char *uuid, GVariant *domain)
+{
+    gint64 target = model_get_int(world->model, vm, "memory_target"), memory = target;
+    void *found = world->following ? g_hash_table_lookup(world->following, uuid) : NULL;
+    guint looks = GPOINTER_TO_UINT(found);
+
+    if (looks == 0)
+        return;
+    g_variant_lookup(domain, "memory", "x", &memory);
+    if (ABS(memory - target) <= MEMORY_TOLERANCE || looks > FOLLOW_LOOKS) {
+        g_hash_table_remove(world->following, uuid);
+        return;
+    }
+    look_in(world, uuid, 1000u << (looks - 1));
+    g_hash_table_insert(world->following, g_strdup(uuid), GUINT_TO_POINTER(looks + 1));
+}
+
+/* Whether a restart that a guest's end asks for must wait; then the VM is looked at again. */
+static bool
+restart_waits(struct vm_world *world, const char *vm, const char *uuid, gint64 domid,
+              GError **error)
+{
+    gint64 wait = vm_restart_wait(world, vm, domid, error);
+
+    if (wait <= 0)
+        return false;
+    log_info("%s ends too often: its next start waits %.1f s", vm, (double)wait / G_USEC_PER_SEC);
+    look_in(world, uuid, (guint)(wait / 1000) + 1);
     return true;
 }
 
-/* Cores are not kept and nothing is renamed; what becomes of the VM is the same. */
 static void
 tell_crash(const struct vm_world *world, const char *vm, GVariant *domain)
 {
@@ -145,17 +160,14 @@ tell_crash(const struct vm_world *world, const char *vm, GVariant *domain)
 
     g_variant_lookup(domain, "reason", "&s", &reason);
     if (g_str_equal(reason, "crash"))
-        log_warning("the guest of %s crashed: %s%s", vm, action,
-                    g_str_has_prefix(action, "coredump") ? ", without a core"
-                    : g_str_has_prefix(action, "rename") ? ", without renaming"
-                                                         : "");
+        log_warning("the guest of %s crashed: %s", vm, action);
 }
 
 static void
-look_at(struct vm_world *world, const char *vm, GVariant *domains)
+look_at(struct vm_world *world, const char *vm, GHashTable *domains)
 {
     g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
-    g_autoptr(GVariant) domain = find_domain(domains, uuid);
+    GVariant *domain = g_hash_table_lookup(domains, uuid);
     g_autoptr(GError) error = NULL;
     const char *power_state;
     gint32 domid = -1;
@@ -165,16 +177,21 @@ look_at(struct vm_world *world, const char *vm, GVariant *domains)
         g_variant_lookup(domain, "domid", "i", &domid);
     struct plan *plan = vm_plan_reconcile(world, vm, domain, &power_state);
     if (plan && g_str_equal(plan->operation, "hard_reboot") &&
-        restart_waits(world, vm, uuid, domid)) {
+        restart_waits(world, vm, uuid, domid, &error)) {
         plan_free(plan);
         return;
     }
-    if (plan) {
+    if (error) {
+        plan_free(plan);
+        ok = false;
+    } else if (plan) {
         tell_crash(world, vm, domain);
         ok = submit_plan(world, vm, plan, &error);
     } else if (power_state) {
         ok = record_observed(world, vm, power_state, domid, &error) &&
              (!domain || vm_record_facts(world, vm, domain, &error));
+        if (ok && domain)
+            follow(world, vm, uuid, domain);
     }
     if (!ok) {
         log_warning("looking at %s, again soon: %s", vm, error->message);
@@ -200,6 +217,7 @@ listed(const GError *error, GVariant *domains, void *data)
     struct vm_world *world = look->world;
     bool all = g_hash_table_contains(look->uuids, ""), again = look->again;
     g_autoptr(GPtrArray) vms = model_all(world->model, vm_class());
+    g_autoptr(GHashTable) found = error ? NULL : vm_domains_by_uuid(domains);
 
     world->looking = NULL;
     if (error) {
@@ -217,7 +235,7 @@ listed(const GError *error, GVariant *domains, void *data)
         else if (g_hash_table_contains(look->touched, uuid))
             vm_look(world, uuid);
         else
-            look_at(world, vm, domains);
+            look_at(world, vm, found);
     }
     g_hash_table_unref(look->uuids);
     g_hash_table_unref(look->touched);

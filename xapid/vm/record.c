@@ -1,5 +1,5 @@
-/* What becomes of a VM's rows: the one writer of power_state, domid, resident_on, VM_metrics and
- * consoles. */
+/* What becomes of a VM's rows: the one writer, once a VM exists, of power_state, domid,
+ * resident_on, VM_metrics and consoles. */
 #include "config.h"
 
 #include "lib/error.h"
@@ -64,7 +64,7 @@ record_started(const struct vm_world *world, struct txn *txn, const char *vm)
 }
 
 static void
-record_halted(const struct vm_world *world, struct txn *txn, const char *vm)
+record_without_domain(const struct vm_world *world, struct txn *txn, const char *vm)
 {
     g_autofree char *metrics = model_get_string(world->model, vm, "metrics");
 
@@ -88,10 +88,10 @@ record_metrics_state(const struct vm_world *world, struct txn *txn, const char *
     g_autofree char *metrics = model_get_string(world->model, vm, "metrics");
     g_autofree char *state = g_ascii_strdown(power_state, -1);
     const char *const states[] = {state};
-    bool has_domain = !g_str_equal(power_state, "Halted") && !g_str_equal(power_state, "Suspended");
 
     if (model_has(world->model, class_of("VM_metrics"), metrics))
-        txn_set_value(txn, metrics, "state", g_variant_new_strv(states, has_domain ? 1 : 0));
+        txn_set_value(txn, metrics, "state",
+                      g_variant_new_strv(states, vm_state_has_domain(power_state) ? 1 : 0));
 }
 
 /* -1: not told. */
@@ -112,21 +112,20 @@ vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
                 const char *power_state, gint64 domid, bool started)
 {
     g_autofree char *before = model_get_string(world->model, vm, "power_state");
-    bool was_halted = g_str_equal(before, "Halted");
-    bool is_halted = g_str_equal(power_state, "Halted");
+    bool had = vm_state_has_domain(before), has = vm_state_has_domain(power_state);
 
     txn_set_string(txn, vm, "power_state", power_state);
-    if (is_halted && !was_halted)
-        record_halted(world, txn, vm);
-    if (is_halted)
-        vm_restart_forget(world, vm);
-    if (!is_halted) {
+    if (had && !has)
+        record_without_domain(world, txn, vm);
+    if (!has)
+        vm_restart_forget(world, txn, vm);
+    if (has) {
         txn_set_string(txn, vm, "resident_on", world->host);
         if (domid >= 0)
             txn_set_value(txn, vm, "domid", g_variant_new_int64(domid));
-        if (was_halted)
+        if (!had)
             add_console(world, txn, vm);
-        if (started || was_halted)
+        if (started || !had)
             record_started(world, txn, vm);
     }
     record_metrics_state(world, txn, vm, power_state);
@@ -170,6 +169,20 @@ vm_mark(struct txn *txn, const char *vm, const char *operation, const char *key,
     vm_refresh_allowed(txn, vm);
 }
 
+static void
+record_fields(struct txn *txn, const char *vm, GVariant *fields)
+{
+    GVariantIter iter;
+    const char *field;
+    GVariant *value;
+
+    g_variant_iter_init(&iter, fields);
+    while (g_variant_iter_next(&iter, "{&sv}", &field, &value)) {
+        txn_set_value(txn, vm, field, value);
+        g_variant_unref(value);
+    }
+}
+
 void
 vm_finish(struct op *op, struct txn *txn, const GError *error)
 {
@@ -184,8 +197,12 @@ vm_finish(struct op *op, struct txn *txn, const GError *error)
     if (state)
         vm_record_state(world, txn, vm, g_variant_get_string(state, NULL),
                         domid ? g_variant_get_int64(domid) : -1, started);
+    if (!error && op_result(op, "record"))
+        record_fields(txn, vm, op_result(op, "record"));
     /* A failure may have left what no step could note: look at what really is. */
     g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
     if (error)
         vm_look(world, uuid);
+    else if (op_result(op, "record"))
+        vm_follow(world, uuid);
 }

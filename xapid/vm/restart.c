@@ -1,4 +1,5 @@
-/* How soon a guest that ended by itself is started again: at once, unless it keeps ending. */
+/* How soon a guest that ended by itself is started again: at once, unless it keeps ending.  A
+ * restart of the daemon is no excuse: the count is in the journal. */
 #include "config.h"
 
 #include "xapid/vm/vm.h"
@@ -7,11 +8,10 @@
 #define DELAY_FIRST_SECONDS 5
 #define DELAY_MAX_SECONDS 60
 
-struct life {
-    gint64 domid; /* of the domain that ended last */
-    guint short_lives;
-    gint64 due; /* monotonic: when the next one may begin */
-};
+/* The journal's entry for a VM: the domain that ended last, the short lives in a row, and the time
+ * (µs) when the next one may begin. */
+#define LIFE_PREFIX "life/" /* the VM's reference follows */
+#define LIFE_TYPE "(xux)"
 
 guint
 vm_restart_delay_seconds(guint short_lives)
@@ -36,30 +36,35 @@ lived_usec(const struct vm_world *world, const char *vm)
 }
 
 gint64
-vm_restart_wait(struct vm_world *world, const char *vm, gint64 domid)
+vm_restart_wait(const struct vm_world *world, const char *vm, gint64 domid, GError **error)
 {
-    gint64 now = g_get_monotonic_time();
+    g_autofree char *key = g_strconcat(LIFE_PREFIX, vm, NULL);
+    GVariant *kept = g_hash_table_lookup(model_journal(world->model), key);
+    gint64 now = g_get_real_time(), last = -1, due = now;
+    guint short_lives = 0;
 
-    if (!world->lives)
-        world->lives = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    struct life *life = g_hash_table_lookup(world->lives, vm);
-    if (!life) {
-        life = g_new0(struct life, 1);
-        life->domid = -1;
-        g_hash_table_insert(world->lives, g_strdup(vm), life);
-    }
-    if (life->domid != domid) {
+    if (kept && g_variant_is_of_type(kept, G_VARIANT_TYPE(LIFE_TYPE)))
+        g_variant_get(kept, LIFE_TYPE, &last, &short_lives, &due);
+    if (last != domid) {
         bool is_short = lived_usec(world, vm) < VM_SHORT_LIFE_SECONDS * (gint64)G_USEC_PER_SEC;
-        life->domid = domid;
-        life->short_lives = is_short ? life->short_lives + 1 : 0;
-        life->due = now + vm_restart_delay_seconds(life->short_lives) * (gint64)G_USEC_PER_SEC;
+        short_lives = is_short ? short_lives + 1 : 0;
+        due = now + vm_restart_delay_seconds(short_lives) * (gint64)G_USEC_PER_SEC;
+        struct txn *txn = model_begin(world->model, error);
+        if (!txn)
+            return -1;
+        txn_journal(txn, key, g_variant_new(LIFE_TYPE, domid, short_lives, due));
+        if (!txn_commit(txn, error))
+            return -1;
     }
-    return MAX(life->due - now, 0);
+    /* Whatever is done to the clock meanwhile. */
+    return CLAMP(due - now, 0, vm_restart_delay_seconds(short_lives) * (gint64)G_USEC_PER_SEC);
 }
 
 void
-vm_restart_forget(const struct vm_world *world, const char *vm)
+vm_restart_forget(const struct vm_world *world, struct txn *txn, const char *vm)
 {
-    if (world->lives)
-        g_hash_table_remove(world->lives, vm);
+    g_autofree char *key = g_strconcat(LIFE_PREFIX, vm, NULL);
+
+    if (g_hash_table_contains(model_journal(world->model), key))
+        txn_journal(txn, key, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "lib/log.h"
 #include "xapid/vm/vm.h"
 
 static void
@@ -56,27 +57,36 @@ create_run(struct op *op, GVariant *args)
 }
 
 static void
+restore_run(struct op *op, GVariant *args)
+{
+    start_verb(op, "restore", args, create_done);
+}
+
+/* The step's argument power_state is what the VM is without its domain: Halted or Suspended. */
+static void
 destroy_done(const GError *error, GVariant *result, void *data)
 {
     (void)result;
     if (!error)
-        note_state(data, "Halted");
+        note_state(data, g_variant_get_string(op_result(data, "without_domain"), NULL));
     end_step(data, error);
 }
 
 static void
 destroy_run(struct op *op, GVariant *args)
 {
-    (void)args;
+    const char *power_state = "Halted";
+
+    g_variant_lookup(args, "power_state", "&s", &power_state);
+    op_set_result(op, "without_domain", g_variant_new_string(power_state));
     start_verb(op, "destroy", NULL, destroy_done);
 }
 
+/* What there is now is found out by the survey that follows. */
 static void
-undo_done(const GError *error, GVariant *result, void *data)
+quiet_done(const GError *error, GVariant *result, void *data)
 {
     (void)result;
-    if (!error && op_result(data, "power_state"))
-        note_state(data, "Halted");
     end_step(data, error);
 }
 
@@ -92,7 +102,7 @@ create_undo(struct op *op, GVariant *args)
     (void)args;
     g_variant_dict_init(&destroy, NULL);
     g_variant_dict_insert(&destroy, "built_by", "s", built_by);
-    start_verb(op, "destroy", g_variant_dict_end(&destroy), undo_done);
+    start_verb(op, "destroy", g_variant_dict_end(&destroy), quiet_done);
 }
 
 static void
@@ -128,16 +138,76 @@ pause_run(struct op *op, GVariant *args)
 }
 
 static void
-shutdown_done(const GError *error, GVariant *result, void *data)
+shutdown_run(struct op *op, GVariant *args)
+{
+    start_verb(op, "shutdown", args, quiet_done);
+}
+
+static void
+save_run(struct op *op, GVariant *args)
+{
+    (void)args;
+    start_verb(op, "save", NULL, quiet_done);
+}
+
+static void
+save_undo(struct op *op, GVariant *args)
+{
+    (void)args;
+    start_verb(op, "continue", NULL, quiet_done);
+}
+
+static void
+discard_done(const GError *error, GVariant *result, void *data)
 {
     (void)result;
+    if (!error && !op_result(data, "started"))
+        note_state(data, "Halted");
     end_step(data, error);
 }
 
 static void
-shutdown_run(struct op *op, GVariant *args)
+discard_run(struct op *op, GVariant *args)
 {
-    start_verb(op, "shutdown", args, shutdown_done);
+    (void)args;
+    start_verb(op, "discard", NULL, discard_done);
+}
+
+/* A guest goes its way without its core, too. */
+static void
+dump_done(const GError *error, GVariant *result, void *data)
+{
+    (void)result;
+    if (error)
+        log_warning("no core of %s: %s", op_object(data), error->message);
+    end_step(data, NULL);
+}
+
+static void
+dump_run(struct op *op, GVariant *args)
+{
+    (void)args;
+    start_verb(op, "dump", NULL, dump_done);
+}
+
+static void
+adjust_run(struct op *op, GVariant *args)
+{
+    start_verb(op, "adjust", args, quiet_done);
+}
+
+static void
+signal_run(struct op *op, GVariant *args)
+{
+    start_verb(op, "signal", args, quiet_done);
+}
+
+/* What becomes of the record when all that the plan does has been done. */
+static void
+record_run(struct op *op, GVariant *args)
+{
+    op_set_result(op, "record", args);
+    op_step_done(op, NULL);
 }
 
 static const struct step_kind create_kind = {.name = "domain.create",
@@ -156,6 +226,29 @@ static const struct step_kind shutdown_kind = {.name = "domain.shutdown",
                                                .run = shutdown_run,
                                                .cancel = abort_step};
 
+static const struct step_kind restore_kind = {.name = "domain.restore",
+                                              .weight = 8,
+                                              .run = restore_run,
+                                              .undo = create_undo,
+                                              .cancel = abort_step};
+static const struct step_kind save_kind = {.name = "domain.save",
+                                           .weight = 8,
+                                           .once = true,
+                                           .run = save_run,
+                                           .undo = save_undo,
+                                           .cancel = abort_step};
+static const struct step_kind discard_kind = {
+    .name = "image.discard", .weight = 1, .run = discard_run};
+static const struct step_kind dump_kind = {
+    .name = "domain.dump", .weight = 8, .once = true, .run = dump_run, .cancel = abort_step};
+static const struct step_kind adjust_kind = {
+    .name = "domain.adjust", .weight = 1, .run = adjust_run};
+static const struct step_kind signal_kind = {
+    .name = "domain.signal", .weight = 1, .once = true, .run = signal_run};
+static const struct step_kind record_kind = {.name = "record", .weight = 0, .run = record_run};
+
 const struct step_kind *const vm_step_kinds[] = {
-    &create_kind, &destroy_kind, &unpause_kind, &pause_kind, &shutdown_kind, NULL,
+    &create_kind,  &destroy_kind, &unpause_kind, &pause_kind,  &shutdown_kind,
+    &restore_kind, &save_kind,    &discard_kind, &adjust_kind, &signal_kind,
+    &record_kind,  &dump_kind,    NULL,
 };

@@ -11,6 +11,9 @@
 
 #define VM_SHUTDOWN_TIMEOUT_SECONDS 1200 /* clean shutdown and reboot; as XAPI has it */
 #define VM_MAX_VCPUS 64
+#define VM_MIN_MEMORY (4 * 1024 * 1024ll) /* bytes; less builds no guest */
+#define VM_MAX_CPUS 4096                  /* physical ones that a mask may name */
+#define VM_MAX_WEIGHT 65535
 
 /* What the steps need of the process; owned by main. */
 struct vm_world {
@@ -22,8 +25,8 @@ struct vm_world {
     const char *address;       /* what the console locations name */
     GHashTable *look;          /* uuids of VMs that need a look; "" = all of them */
     guint look_source;
-    struct look *looking; /* List has been asked for; reconcile.c */
-    GHashTable *lives;    /* guests that ended soon after their start; restart.c */
+    struct look *looking;  /* List has been asked for; reconcile.c */
+    GHashTable *following; /* uuid -> looks at a guest on its way to a target; reconcile.c */
 };
 
 const struct dm_class *vm_class(void);
@@ -41,31 +44,91 @@ bool vm_knows(const char *operation);
  * OPERATION_NOT_ALLOWED. */
 bool vm_may(const struct model *model, const char *vm, const char *operation, GError **error);
 
+/* --- limits.c --- */
+
+struct vm_memory {
+    gint64 static_min, dynamic_min, dynamic_max, static_max; /* bytes */
+};
+
+/* INVALID_VALUE, MEMORY_CONSTRAINT_VIOLATION. */
+bool vm_check_memory(const struct vm_memory *memory, GError **error);
+bool vm_check_vcpus(gint64 at_startup, gint64 max, GError **error);
+/* VM_BAD_POWER_STATE [vm, halted, actual]. */
+bool vm_must_be_halted(const struct model *model, const char *vm, GError **error);
+/* Of the keys of VCPUs_params: does the hypervisor know it (weight, cap, mask)?  Other keys are
+ * kept and mean nothing. */
+bool vm_sched_key(const char *key);
+/* Adds one of those, or all of the record, to arguments of the verbs create and adjust: weight,
+ * cap, cpus.  INVALID_VALUE [VCPUs_params:key, value]. */
+bool vm_sched_add(GVariantDict *args, const char *key, const char *value, GError **error);
+bool vm_sched_args(const struct model *model, const char *vm, GVariantDict *args, GError **error);
+/* An a{ss} with one key set, floating. */
+GVariant *vm_map_with(GVariant *map, const char *key, const char *value);
+
 /* --- config.c --- */
 
-/* The configuration of org.xapid.Domains1's create, from the record: a{sv}, floating. INVALID_VALUE
+/* The configuration of org.xapid.Domains1's create, from the record: a{sv}.  INVALID_VALUE
  * for what cannot be started, NOT_IMPLEMENTED for what is not there yet. */
 GVariant *vm_domain_config(const struct model *model, const char *vm, const char *guest_kernels,
                            GError **error);
 
+/* --- known-keys.c: the only keys of a VM's free-form maps that do anything --- */
+
+/* May the map field become `value` (`old`: what it is)?  INVALID_VALUE [field:key, value] for a
+ * known key with a new value that it cannot have.  Fields that are no such map pass. */
+bool vm_check_map(const struct dm_field *field, GVariant *old, GVariant *value, GError **error);
+/* The entries of a map<string,string> field that are known and valid: a{ss}, floating. */
+GVariant *vm_known_entries(const struct model *model, const char *vm, const char *field);
+/* Does the template name disks that VM.provision is to make (other_config:disks)? */
+bool vm_asks_for_disks(const struct model *model, const char *vm);
+
 /* --- plans.c; each pure, checking what it can; a new plan or NULL with an error --- */
 
-struct plan *vm_plan_start(const struct vm_world *world, const char *vm, bool paused,
-                           GError **error);
+/* May it start on this host, as far as the model can tell?  HOST_DISABLED,
+ * HOST_NOT_ENOUGH_FREE_MEMORY [needed, available], and what its record lacks. */
+bool vm_can_boot_here(const struct vm_world *world, const char *vm, GError **error);
+/* operation: "start" or "start_on"; "resume" or "resume_on". */
+struct plan *vm_plan_start(const struct vm_world *world, const char *vm, const char *operation,
+                           bool paused, GError **error);
 struct plan *vm_plan_pause(const struct vm_world *world, const char *vm, GError **error);
 struct plan *vm_plan_unpause(const struct vm_world *world, const char *vm, GError **error);
 struct plan *vm_plan_shutdown(const struct vm_world *world, const char *vm, bool clean,
                               GError **error);
 struct plan *vm_plan_reboot(const struct vm_world *world, const char *vm, bool clean,
                             GError **error);
+struct plan *vm_plan_suspend(const struct vm_world *world, const char *vm, GError **error);
+struct plan *vm_plan_resume(const struct vm_world *world, const char *vm, const char *operation,
+                            bool paused, GError **error);
+/* change: arguments of the verb adjust; record: the VM's fields once it is done.  Both a{sv}, sunk.
+ */
+struct plan *vm_plan_adjust(const struct vm_world *world, const char *vm, const char *operation,
+                            GVariant *change, GVariant *record, GError **error);
+/* Moves a guest's balloon to the range's upper end; the record follows. */
+struct plan *vm_plan_balloon(const struct vm_world *world, const char *vm, const char *operation,
+                             const struct vm_memory *memory, GError **error);
+/* Halted, when `domains` (of List) has no domain of it: VM_BAD_POWER_STATE [vm, halted, actual]. */
+struct plan *vm_plan_power_state_reset(const struct vm_world *world, const char *vm,
+                                       GVariant *domains, GError **error);
+/* key and value: the argument of the verb signal. */
+struct plan *vm_plan_signal(const struct vm_world *world, const char *vm, const char *operation,
+                            const char *key, const char *value, GError **error);
 
 /* What to do about a domain as List has it (NULL: there is none); the power state to record when
  * nothing needs doing.  NULL and no error: leave everything. */
 struct plan *vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain,
                                const char **ret_power_state);
 
-/* The power state of a domain as List has it (NULL: there is none): Halted, Paused or Running; NULL
- * while it is changing. */
+/* List's domains by uuid, for each the entry that counts: uuid -> GVariant; keys live in the
+ * values. */
+GHashTable *vm_domains_by_uuid(GVariant *domains);
+/* One of them, the caller's; NULL: none. */
+GVariant *vm_find_domain(GVariant *domains, const char *uuid);
+/* The memory that a VM's domain has, of List's domains; VM_BAD_POWER_STATE when it has none. */
+bool vm_memory_actual(const struct vm_world *world, const char *vm, GVariant *domains,
+                      gint64 *ret_bytes, GError **error);
+bool vm_state_has_domain(const char *power_state);
+
+/* The power state of a domain as List has it (NULL: there is none); NULL while it is changing. */
 const char *vm_observed_state(GVariant *domain);
 
 /* --- steps.c --- */
@@ -92,10 +155,10 @@ bool vm_record_facts(const struct vm_world *world, const char *vm, GVariant *dom
 /* How long the restart after that many short lives in a row waits. */
 guint vm_restart_delay_seconds(guint short_lives);
 /* µs that the restart of the VM, whose domain `domid` has ended by itself, must still wait (0:
- * none). Remembers; the memory goes with the process. */
-gint64 vm_restart_wait(struct vm_world *world, const char *vm, gint64 domid);
-/* The VM was halted, or is gone. */
-void vm_restart_forget(const struct vm_world *world, const char *vm);
+ * none; -1: an error, the store takes no writes).  Remembers, over a restart of the daemon too. */
+gint64 vm_restart_wait(const struct vm_world *world, const char *vm, gint64 domid, GError **error);
+/* The VM is halted within txn: what its guests did does not count any more. */
+void vm_restart_forget(const struct vm_world *world, struct txn *txn, const char *vm);
 
 /* --- reconcile.c --- */
 
@@ -104,6 +167,8 @@ void vm_survey(struct op *op);
 
 /* xapid-domains says that `uuid` ("" = any) needs a look. */
 void vm_look(struct vm_world *world, const char *uuid);
+/* A guest was given another target: look at it until it is there. */
+void vm_follow(struct vm_world *world, const char *uuid);
 /* ops_world's idle: a VM whose look had to wait for its operation is looked at now. */
 void vm_idle(const char *vm, void *data);
 

@@ -1,0 +1,15 @@
+#!/bin/bash
+# Guests that run, on real Xen: VCPUs, memory, scheduling, events, suspending and resuming.
+. "$(dirname "$0")/functions.sh"
+. "$LAB/daemon.sh"
+
+lab_host live
+serve_xapid
+for kind in pv pvh; do
+	check "a $kind guest gets VCPUs, memory and shares while it runs" scenario live "resources_$kind"
+	check "a $kind guest hears SysRq and NMI" scenario live "signals_$kind"
+	check "a $kind guest is suspended and resumed" scenario live "suspend_$kind"
+done
+check "a crashed guest leaves a core and comes back" scenario live core
+check "killed workers do not lose a suspended guest" scenario live kills
+lab_done

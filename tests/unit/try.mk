@@ -1,0 +1,7 @@
+# Tests of ./try and ./check.
+TESTS += tests/unit/test-setup.py
+# Its logins go to the system's own PAM modules, which cannot be loaded into a program with sanitizers.
+if !SANITIZERS
+TESTS += tests/sim/test-try.py
+endif
+EXTRA_DIST += tests/unit/test-setup.py tests/unit/bare.py tests/sim/test-try.py

@@ -1,0 +1,172 @@
+/* Arguments of the verbs; see verb-args.h. */
+#include "config.h"
+
+#include "xapid/domains/verb-args.h"
+
+#include "xapid/domains/argument.h"
+#include "xapid/domains/domains.h"
+#include "xapid/domains/guest-config.h"
+
+bool
+shutdown_args_parse(GVariant *args, bool *ret_reboot, int *ret_timeout, GError **error)
+{
+    static const struct argument_key keys[] = {{"how", "s", true}, {"timeout", "i", true}};
+    const char *how;
+    int timeout;
+
+    if (!argument_keys_check("args", args, keys, G_N_ELEMENTS(keys), error))
+        return false;
+    g_variant_lookup(args, "how", "&s", &how);
+    g_variant_lookup(args, "timeout", "i", &timeout);
+    if (!g_str_equal(how, "poweroff") && !g_str_equal(how, "reboot"))
+        return argument_refuse(error, "how", how);
+    if (timeout < 1 || timeout > SHUTDOWN_TIMEOUT_MAX_S)
+        return argument_refuse_int(error, "timeout", timeout);
+    *ret_reboot = g_str_equal(how, "reboot");
+    *ret_timeout = timeout;
+    return true;
+}
+
+bool
+adjust_args_parse(GVariant *args, struct adjustment *ret_adjustment, GError **error)
+{
+    static const struct argument_key keys[] = {{"vcpus", "i", false},
+                                               {"memory_target", "x", false},
+                                               {"weight", "i", false},
+                                               {"cap", "i", false},
+                                               {"cpus", "ai", false}};
+    struct adjustment wanted = {0};
+
+    if (!argument_keys_check("args", args, keys, G_N_ELEMENTS(keys), error))
+        return false;
+    if (g_variant_n_children(args) == 0)
+        return argument_refuse(error, "args", "adjust");
+    if (g_variant_lookup(args, "vcpus", "i", &wanted.vcpus) &&
+        (wanted.vcpus < 1 || wanted.vcpus > CONFIG_VCPUS_MAX))
+        return argument_refuse_int(error, "vcpus", wanted.vcpus);
+    if (g_variant_lookup(args, "memory_target", "x", &wanted.memory_target) &&
+        (wanted.memory_target < CONFIG_MEMORY_MIN || wanted.memory_target > CONFIG_MEMORY_MAX))
+        return argument_refuse_int(error, "memory_target", wanted.memory_target);
+    if (!guest_sched_parse(args, &wanted.sched, error))
+        return false;
+    wanted.memory_target &= ~(int64_t)1023;
+    *ret_adjustment = wanted;
+    return true;
+}
+
+void
+adjustment_clear(struct adjustment *wanted)
+{
+    guest_sched_clear(&wanted->sched);
+}
+
+bool
+signal_args_parse(GVariant *args, enum guest_trigger *ret_trigger, char *ret_key, GError **error)
+{
+    static const char *const triggers[] = {
+        [TRIGGER_NMI] = "nmi",     [TRIGGER_RESET] = "reset", [TRIGGER_INIT] = "init",
+        [TRIGGER_POWER] = "power", [TRIGGER_SLEEP] = "sleep", [TRIGGER_S3RESUME] = "s3resume"};
+    static const struct argument_key keys[] = {{"sysrq", "s", false}, {"trigger", "s", false}};
+    const char *text;
+
+    if (!argument_keys_check("args", args, keys, G_N_ELEMENTS(keys), error))
+        return false;
+    if (g_variant_n_children(args) != 1)
+        return argument_refuse(error, "args", "signal");
+    if (g_variant_lookup(args, "sysrq", "&s", &text)) {
+        if (!g_ascii_isalnum(text[0]) || text[1])
+            return argument_refuse(error, "sysrq", text);
+        *ret_trigger = TRIGGER_SYSRQ;
+        *ret_key = text[0];
+        return true;
+    }
+    g_variant_lookup(args, "trigger", "&s", &text);
+    for (enum guest_trigger i = TRIGGER_NMI; i < G_N_ELEMENTS(triggers); i++)
+        if (g_str_equal(text, triggers[i])) {
+            *ret_trigger = i;
+            return true;
+        }
+    return argument_refuse(error, "trigger", text);
+}
+
+static bool
+create_check(GVariant *args, GError **error)
+{
+    g_auto(guest_config) config = {0};
+
+    return guest_config_parse(args, &config, error);
+}
+
+static bool
+shutdown_check(GVariant *args, GError **error)
+{
+    bool reboot;
+    int timeout;
+
+    return shutdown_args_parse(args, &reboot, &timeout, error);
+}
+
+static bool
+destroy_check(GVariant *args, GError **error)
+{
+    static const struct argument_key keys[] = {{"built_by", "s", false}};
+
+    return argument_keys_check("args", args, keys, G_N_ELEMENTS(keys), error);
+}
+
+static bool
+adjust_check(GVariant *args, GError **error)
+{
+    g_auto(adjustment) wanted = {0};
+
+    return adjust_args_parse(args, &wanted, error);
+}
+
+static bool
+signal_check(GVariant *args, GError **error)
+{
+    enum guest_trigger trigger;
+    char key;
+
+    return signal_args_parse(args, &trigger, &key, error);
+}
+
+static bool
+no_args_check(GVariant *args, GError **error)
+{
+    return argument_keys_check("args", args, NULL, 0, error);
+}
+
+static const struct {
+    const char *name;
+    int timeout_s;
+    bool (*check)(GVariant *args, GError **error); /* NULL: no verb of Start */
+} verbs[] = {
+    {"create", TIMEOUT_CREATE_S, create_check},   {"destroy", TIMEOUT_DESTROY_S, destroy_check},
+    {"pause", TIMEOUT_QUICK_S, no_args_check},    {"unpause", TIMEOUT_QUICK_S, no_args_check},
+    {"adjust", TIMEOUT_QUICK_S, adjust_check},    {"signal", TIMEOUT_QUICK_S, signal_check},
+    {"restore", TIMEOUT_SAVE_S, create_check},    {"save", TIMEOUT_SAVE_S, no_args_check},
+    {"continue", TIMEOUT_QUICK_S, no_args_check}, {"discard", TIMEOUT_QUICK_S, no_args_check},
+    {"dump", TIMEOUT_SAVE_S, no_args_check},      {"shutdown", TIMEOUT_QUICK_S, shutdown_check},
+    {"recover", TIMEOUT_DESTROY_S, NULL},
+};
+
+bool
+verb_check(const char *verb, const char *uuid, GVariant *args, GError **error)
+{
+    if (!uuid_check(uuid, error))
+        return false;
+    for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
+        if (verbs[i].check && g_str_equal(verb, verbs[i].name))
+            return verbs[i].check(args, error);
+    return argument_refuse(error, "verb", verb);
+}
+
+int
+verb_timeout_s(const char *verb)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
+        if (g_str_equal(verb, verbs[i].name))
+            return verbs[i].timeout_s;
+    return TIMEOUT_QUICK_S;
+}

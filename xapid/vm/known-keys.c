@@ -1,0 +1,206 @@
+/* The free-form maps of a VM, and the only keys in them that do anything: each with what its value
+ * may be and what comes of it.  Any other key is stored for whoever wrote it, and never acted on.
+ * Which role may write a key is the data model's (key_roles). */
+#include "config.h"
+
+#include <string.h>
+
+#include "lib/error.h"
+#include "lib/text.h"
+#include "xapid/vm/vm.h"
+
+#define KEYS_MAX 64 /* known keys of one map; these and the next two as xapid-domains has them */
+#define KEY_MAX 128
+#define VALUE_MAX 1024
+#define DISKS_MAX 65536 /* bytes of other_config:disks */
+
+/* ---- what values may be ---- */
+
+static bool
+is_flag(const char *value)
+{
+    static const char *const flags[] = {"0", "1", "false", "true", NULL};
+
+    return g_strv_contains(flags, value);
+}
+
+static bool
+is_vcpu_count(const char *value)
+{
+    return g_ascii_string_to_unsigned(value, 10, 1, VM_MAX_VCPUS, NULL, NULL);
+}
+
+static bool
+is_device_id(const char *value)
+{
+    return strlen(value) == 4 && strspn(value, "0123456789abcdefABCDEF") == 4;
+}
+
+static bool
+is_text(const char *value)
+{
+    return strlen(value) <= VALUE_MAX && text_is_valid(value, -1);
+}
+
+static bool
+is_seed(const char *value)
+{
+    return *value && is_text(value);
+}
+
+static void
+count_disk(GMarkupParseContext *context, const char *element, const char **names,
+           const char **values, void *data, GError **error)
+{
+    const GSList *open = g_markup_parse_context_get_element_stack(context);
+    int *disks = data;
+
+    (void)names;
+    (void)values;
+    if (!open->next && g_str_equal(element, "provision"))
+        return;
+    if (open->next && !open->next->next && g_str_equal(element, "disk"))
+        (*disks)++;
+    else
+        g_set_error(error, G_MARKUP_ERROR, G_MARKUP_ERROR_UNKNOWN_ELEMENT, "<%s>", element);
+}
+
+/* How many disks <provision><disk …/>…</provision> asks for; -1 when it is something else. */
+static int
+disks_asked_for(const char *value)
+{
+    static const GMarkupParser parser = {.start_element = count_disk};
+    int disks = 0;
+
+    if (strlen(value) > DISKS_MAX)
+        return -1;
+    GMarkupParseContext *context =
+        g_markup_parse_context_new(&parser, G_MARKUP_DEFAULT_FLAGS, &disks, NULL);
+    bool ok = g_markup_parse_context_parse(context, value, -1, NULL) &&
+              g_markup_parse_context_end_parse(context, NULL);
+    g_markup_parse_context_free(context);
+    return ok ? disks : -1;
+}
+
+static bool
+is_disks(const char *value)
+{
+    return disks_asked_for(value) >= 0;
+}
+
+/* ---- the keys ---- */
+
+static const struct known_key {
+    const char *field; /* of class VM */
+    const char *key;   /* a '*' at its end stands for the rest of a path */
+    bool (*valid)(const char *value);
+} known_keys[] = {
+    /* Written to platform/KEY in the guest's xenstore when it starts. */
+    {"platform", "acpi", is_flag},
+    {"platform", "acpi_s3", is_flag},
+    {"platform", "acpi_s4", is_flag},
+    {"platform", "apic", is_flag},
+    {"platform", "nx", is_flag},
+    {"platform", "pae", is_flag},
+    {"platform", "viridian", is_flag},
+    {"platform", "cores-per-socket", is_vcpu_count},
+    {"platform", "device_id", is_device_id},
+    /* Written to KEY in the guest's xenstore when it starts. */
+    {"xenstore_data", "vm-data/*", is_text},
+    /* What MAC addresses are made from; VM.create makes one where it is missing. */
+    {"other_config", "mac_seed", is_seed},
+    /* The disks of a template, which VM.provision makes. */
+    {"other_config", "disks", is_disks},
+};
+
+static const struct known_key *
+known_find(const char *field, const char *key)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(known_keys); i++) {
+        const struct known_key *known = &known_keys[i];
+        size_t prefix = strcspn(known->key, "*");
+        if (g_str_equal(known->field, field) && strncmp(known->key, key, prefix) == 0 &&
+            (known->key[prefix] || !key[prefix]))
+            return known;
+    }
+    return NULL;
+}
+
+/* The rest of a path may be anything that xenstore can have. */
+static bool
+key_is_valid(const char *key)
+{
+    size_t length = strlen(key);
+
+    if (length > KEY_MAX || key[length - 1] == '/' || strstr(key, "//"))
+        return false;
+    for (const char *p = key; *p; p++)
+        if (!g_ascii_isalnum(*p) && !strchr("-_/@", *p))
+            return false;
+    return true;
+}
+
+static guint
+count_known(const struct dm_field *field, GVariant *map)
+{
+    guint n = 0;
+    GVariantIter iter;
+    const char *key;
+
+    g_variant_iter_init(&iter, map);
+    while (g_variant_iter_next(&iter, "{&s&s}", &key, NULL))
+        n += known_find(field->name, key) != NULL;
+    return n;
+}
+
+bool
+vm_check_map(const struct dm_field *field, GVariant *old, GVariant *value, GError **error)
+{
+    GVariantIter iter;
+    const char *key, *text, *before;
+
+    if (field->cls != vm_class() || !g_variant_is_of_type(value, G_VARIANT_TYPE("a{ss}")))
+        return true;
+    g_variant_iter_init(&iter, value);
+    while (g_variant_iter_next(&iter, "{&s&s}", &key, &text)) {
+        const struct known_key *known = known_find(field->name, key);
+        if (!known || (key_is_valid(key) && known->valid(text)) ||
+            (g_variant_lookup(old, key, "&s", &before) && g_str_equal(before, text)))
+            continue;
+        g_autofree char *name = g_strdup_printf("%s:%s", field->name, key);
+        api_error_set(error, "INVALID_VALUE", name, text, NULL);
+        return false;
+    }
+    guint n = count_known(field, value);
+    if (n <= KEYS_MAX || n <= count_known(field, old))
+        return true;
+    g_autofree char *limit = g_strdup_printf("more than %d keys that go to the guest", KEYS_MAX);
+    api_error_set(error, "INVALID_VALUE", field->name, limit, NULL);
+    return false;
+}
+
+GVariant *
+vm_known_entries(const struct model *model, const char *vm, const char *field)
+{
+    g_autoptr(GVariant) map = model_get(model, vm, dm_field_find(vm_class(), field));
+    GVariantBuilder out;
+    GVariantIter iter;
+    const char *key, *value;
+
+    g_variant_builder_init(&out, G_VARIANT_TYPE("a{ss}"));
+    g_variant_iter_init(&iter, map);
+    while (g_variant_iter_next(&iter, "{&s&s}", &key, &value)) {
+        const struct known_key *known = known_find(field, key);
+        if (known && key_is_valid(key) && known->valid(value))
+            g_variant_builder_add(&out, "{ss}", key, value);
+    }
+    return g_variant_builder_end(&out);
+}
+
+bool
+vm_asks_for_disks(const struct model *model, const char *vm)
+{
+    g_autofree char *disks = model_get_map_value(model, vm, "other_config", "disks");
+
+    return disks && disks_asked_for(disks) > 0;
+}

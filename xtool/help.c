@@ -1,0 +1,186 @@
+/* help, help COMMAND, help --all; and what an unknown command may have meant. */
+#include "config.h"
+
+#include <string.h>
+
+#include "xtool/xtool.h"
+
+#define SIMILAR_MAX 4
+
+static const char manual[] =
+    "\n"
+    "usage: xtool COMMAND [KEY=VALUE | --FLAG]...\n"
+    "\n"
+    "Objects     vm=NAME or vm=UUID (host=, sr=), uuid=UUID, or any field as a filter:\n"
+    "            power-state=halted, other-config:folder=/x, tags:contains=web.\n"
+    "            Where more than one matches, --multiple does it to all of them.\n"
+    "Lists       CLASS-list: a table. params=all or params=FIELD,FIELD: blocks as xe prints.\n"
+    "            --minimal: the first field alone, comma separated. --json: all fields.\n"
+    "Fields      CLASS-param-list, -get, -set, -add, -remove, -clear.\n"
+    "Server      Root in dom0 needs nothing: the unix socket " SERVER_SOCKET ".\n"
+    "            -s SERVER (or the path of a socket), -p PORT, -u USER, -pw PASSWORD, or\n"
+    "            -pwf FILE with the user on the first line and the password on the second.\n"
+    "            TLS, and the certificate is checked: by the system's authorities, by\n"
+    "            --fingerprint SHA256, or by ~/.config/xapid/known_hosts; --trust adds the\n"
+    "            server there. --nossl: without TLS, on port 80.\n"
+    "Defaults    XE_EXTRA_ARGS (server=a,username=b), ~/.xe (lines key=value), XTOOL_SERVER.\n"
+    "As xe       A link of the name xe makes it print and exit exactly as xe does:\n"
+    "            ln -s xtool /usr/local/bin/xe\n"
+    "Exit codes  0 done, 1 refused or failed, 2 wrong usage, 3 no connection or no trust.\n";
+
+static void
+print_alias(struct xtool *x, const struct xt_alias *alias)
+{
+    fprintf(x->out, "%s%s%s %s%s\n", alias->name, alias->first ? " NAME" : "",
+            alias->first ? " [KEY=VALUE]...: as" : ": as", alias->as, alias->set ? " --force" : "");
+}
+
+static void
+print_names(struct xtool *x, bool all)
+{
+    fputs("Commands of everyday use:\n", x->out);
+    for (unsigned i = 0; i < xt_n_aliases; i++) {
+        fputs("  ", x->out);
+        print_alias(x, &xt_aliases[i]);
+    }
+    fputs("  api-coverage [--client xencenter|xo]: which messages xapid has, and tests prove\n",
+          x->out);
+    fputs(all ? "\nAll commands that xtool has:\n" : "\nCommon commands (help --all: every one):\n",
+          x->out);
+    for (unsigned i = 0; i < xt_n_commands; i++) {
+        const struct xt_command *command = &xt_commands[i];
+        if (command_exists(command) && !command->hidden && (all || command->common))
+            fprintf(x->out, "  %s\n", command->name);
+    }
+    fputs("\nCLASS-list, CLASS-param-list, -get, -set, -add, -remove, -clear of these classes:\n ",
+          x->out);
+    for (unsigned i = 0; i < xt_n_classes; i++)
+        fprintf(x->out, " %s%s", xt_classes[i].name, i % 8 == 7 ? "\n " : "");
+    fputc('\n', x->out);
+}
+
+static void
+print_generic(struct xtool *x, const struct xt_class *cls, enum generic_op op)
+{
+    g_autoptr(GPtrArray) fields = fields_of(cls);
+
+    fprintf(x->out, "usage: %s %s%s %s\n\nFields of a %s:\n", x->name, cls->name,
+            generic_suffix(op), generic_usage(op), cls->name);
+    for (unsigned i = 0; i < fields->len; i++) {
+        const struct field *field = fields->pdata[i];
+        const struct dm_field *own = field_own(field);
+        const char *text = own ? own->description : field->call ? field->call->description : "";
+        fprintf(x->out, "  %s %-30s %s\n", field_mark(field), field->name, text);
+    }
+}
+
+bool
+help_run(struct xtool *x, GError **error)
+{
+    const char *name = x->args->words->len ? x->args->words->pdata[0] : NULL;
+    const struct xt_command *command = name ? command_find(name) : NULL;
+    const struct xt_class *cls;
+    enum generic_op op;
+    bool all;
+
+    if (!args_flag(x->args, "all", &all, error))
+        return false;
+    for (unsigned i = 0; name && i < xt_n_aliases; i++) {
+        if (g_str_equal(xt_aliases[i].name, name)) {
+            print_alias(x, &xt_aliases[i]);
+            return true;
+        }
+    }
+    if (!name) {
+        print_names(x, all);
+        fputs(manual, x->out);
+    } else if (command) {
+        g_autofree char *usage = command_usage(command);
+        fprintf(x->out, "usage: %s %s\n", x->name, usage);
+        for (const struct xt_call *call = command->calls; call->method; call++)
+            fprintf(x->out, "calls %s: %s\n", call->method,
+                    dm_method_find(call->method)->description);
+        if (!command_exists(command))
+            fputs("xtool does not have this command yet.\n", x->out);
+    } else if (generic_find(name, &cls, &op)) {
+        print_generic(x, cls, op);
+    } else {
+        g_autofree char *similar = help_similar(x, name);
+        usage_set(error, "Unknown command '%s'.%s%s", name, *similar ? " Did you mean: " : "",
+                  similar);
+        return false;
+    }
+    return true;
+}
+
+/* ---- what was meant ---- */
+
+/* Letters to insert, remove or change to make one of the other. */
+static unsigned
+distance(const char *a, const char *b)
+{
+    size_t n = strlen(b);
+    g_autofree unsigned *row = g_new(unsigned, n + 1);
+
+    for (size_t j = 0; j <= n; j++)
+        row[j] = (unsigned)j;
+    for (size_t i = 0; a[i]; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i + 1;
+        for (size_t j = 0; j < n; j++) {
+            unsigned above = row[j + 1];
+            row[j + 1] = MIN(MIN(above, row[j]) + 1, diagonal + (a[i] != b[j]));
+            diagonal = above;
+        }
+    }
+    return row[n];
+}
+
+struct near {
+    char *name;
+    unsigned distance;
+};
+
+static void
+consider(GArray *nearest, const char *command, char *name)
+{
+    struct near near = {name, distance(command, name)};
+    unsigned i = nearest->len;
+
+    while (i > 0 && g_array_index(nearest, struct near, i - 1).distance > near.distance)
+        i--;
+    if (near.distance > MAX(2, strlen(command) / 4) || i == SIMILAR_MAX) {
+        g_free(name);
+        return;
+    }
+    g_array_insert_val(nearest, i, near);
+    if (nearest->len > SIMILAR_MAX) {
+        g_free(g_array_index(nearest, struct near, SIMILAR_MAX).name);
+        g_array_set_size(nearest, SIMILAR_MAX);
+    }
+}
+
+char *
+help_similar(const struct xtool *x, const char *command)
+{
+    g_autoptr(GArray) nearest = g_array_new(false, false, sizeof(struct near));
+    GString *out = g_string_new(NULL);
+
+    if (strlen(command) > 64)
+        return g_string_free(out, FALSE);
+    for (unsigned i = 0; i < xt_n_aliases && !x->as_xe; i++)
+        consider(nearest, command, g_strdup(xt_aliases[i].name));
+    for (unsigned i = 0; i < xt_n_commands; i++)
+        if (command_exists(&xt_commands[i]))
+            consider(nearest, command, g_strdup(xt_commands[i].name));
+    for (unsigned i = 0; i < xt_n_classes; i++)
+        for (int op = 0; op < GENERIC_MAX; op++)
+            consider(nearest, command,
+                     g_strconcat(xt_classes[i].name, generic_suffix((enum generic_op)op), NULL));
+    for (unsigned i = 0; i < nearest->len; i++) {
+        struct near *near = &g_array_index(nearest, struct near, i);
+        g_string_append_printf(out, "%s%s", i ? ", " : "", near->name);
+        g_free(near->name);
+    }
+    return g_string_free(out, FALSE);
+}

@@ -1,0 +1,363 @@
+/* JSON-RPC over HTTP by libsoup; see server.h. */
+#include "config.h"
+
+#include "xtool/server.h"
+
+#include <errno.h>
+#include <gio/gunixsocketaddress.h>
+#include <libsoup/soup.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+#include "lib/wire/jsonrpc.h"
+#include "xtool/trust.h"
+
+G_DEFINE_QUARK(xtool - connection - error - quark, connection_error)
+
+struct server {
+    SoupSession *http;
+    char *url;
+    char *name; /* for messages: "HOST:PORT" or the socket's path */
+    struct trust *trust;
+    GVariant *session; /* NULL: not logged in */
+    bool local;
+    gint64 last_id;
+};
+
+/* ---- the connection ---- */
+
+static gboolean
+accept_certificate(SoupMessage *message, GTlsCertificate *certificate, GTlsCertificateFlags flags,
+                   void *data)
+{
+    struct server *server = data;
+
+    (void)message;
+    (void)flags;
+    return trust_accept(server->trust, certificate);
+}
+
+/* libsoup's one time-out is for connecting here; once that is done an answer may take its time, and
+ * the kernel looks after a peer that is gone. */
+static void
+network_event(SoupMessage *message, GSocketClientEvent event, GIOStream *stream, void *data)
+{
+    const int on = 1, after = SERVER_PROBE_AFTER_SECONDS, every = SERVER_PROBE_EVERY_SECONDS,
+              probes = SERVER_PROBES;
+    const unsigned unheard_ms =
+        (SERVER_PROBE_AFTER_SECONDS + SERVER_PROBES * SERVER_PROBE_EVERY_SECONDS) * 1000;
+
+    (void)message;
+    (void)data;
+    if (event != G_SOCKET_CLIENT_COMPLETE)
+        return;
+    g_autoptr(GIOStream) base = NULL;
+    if (G_IS_TLS_CONNECTION(stream))
+        g_object_get(stream, "base-io-stream", &base, NULL);
+    if (!G_IS_SOCKET_CONNECTION(base ? base : stream))
+        return;
+    GSocket *socket = g_socket_connection_get_socket(G_SOCKET_CONNECTION(base ? base : stream));
+    int fd = g_socket_get_fd(socket);
+
+    g_socket_set_timeout(socket, 0);
+    if (g_socket_get_family(socket) == G_SOCKET_FAMILY_UNIX)
+        return;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after, sizeof after);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unheard_ms, sizeof unheard_ms);
+}
+
+/* A GIO error as the user should read it; takes `cause`. */
+static void
+set_unreachable(GError **error, const struct server *server, GError *cause)
+{
+    const char *problem = server->trust ? trust_problem(server->trust) : NULL;
+    const char *hint = "";
+
+    if (g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED) ||
+        g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+        hint = " Is xapid running there? 'systemctl status xapid' tells.";
+    else if (g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
+        hint = " The socket is root's: become root, or name a server with -s.";
+    if (problem)
+        g_set_error(error, CONNECTION_ERROR, 0, "%s", problem);
+    else
+        g_set_error(error, CONNECTION_ERROR, 0, "Cannot reach %s: %s.%s", server->name,
+                    cause->message, hint);
+    g_error_free(cause);
+}
+
+/* All of the body, as far as it is allowed to go. */
+static GByteArray *
+read_body(const struct server *server, GInputStream *stream, GError **error)
+{
+    g_autoptr(GByteArray) body = g_byte_array_new();
+    g_autofree guint8 *buffer = g_malloc(64 * 1024);
+    GError *cause = NULL;
+    gssize n;
+
+    while ((n = g_input_stream_read(stream, buffer, 64 * 1024, NULL, &cause)) > 0) {
+        if (body->len + (gsize)n > SERVER_REPLY_MAX) {
+            g_set_error(error, CONNECTION_ERROR, 0, "The reply of %s is longer than %lu MiB.",
+                        server->name, SERVER_REPLY_MAX >> 20);
+            return NULL;
+        }
+        g_byte_array_append(body, buffer, (guint)n);
+    }
+    if (n < 0) {
+        set_unreachable(error, server, cause);
+        return NULL;
+    }
+    return g_steal_pointer(&body);
+}
+
+static GByteArray *
+post(struct server *server, GString *request, GError **error)
+{
+    g_autoptr(GBytes) bytes = g_string_free_to_bytes(request);
+    g_autoptr(SoupMessage) message = soup_message_new(SOUP_METHOD_POST, server->url);
+    GError *cause = NULL;
+
+    if (!message) {
+        usage_set(error, "'%s' is no name of a server.", server->name);
+        return NULL;
+    }
+    soup_message_set_request_body_from_bytes(message, "application/json", bytes);
+    soup_message_add_flags(message, SOUP_MESSAGE_NO_REDIRECT);
+    g_signal_connect(message, "network-event", G_CALLBACK(network_event), NULL);
+    if (server->trust)
+        g_signal_connect(message, "accept-certificate", G_CALLBACK(accept_certificate), server);
+    g_autoptr(GInputStream) stream = soup_session_send(server->http, message, NULL, &cause);
+    if (!stream) {
+        set_unreachable(error, server, cause);
+        return NULL;
+    }
+    if (soup_message_get_status(message) != SOUP_STATUS_OK) {
+        g_set_error(error, CONNECTION_ERROR, 0, "%s answers HTTP %u (%s): is it a xapid?",
+                    server->name, soup_message_get_status(message),
+                    soup_message_get_reason_phrase(message));
+        return NULL;
+    }
+    return read_body(server, stream, error);
+}
+
+GVariant *
+server_call(struct server *server, const struct dm_message *message, GVariant *const *params,
+            unsigned n, GError **error)
+{
+    const struct dm_type *types[16];
+    GVariant *values[16];
+    unsigned all = 0;
+
+    g_assert(n <= message->n_params && n < G_N_ELEMENTS(types));
+    if (message->session) {
+        types[all] = dm_type_find("ref<session>");
+        values[all++] = server->session;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        types[all] = message->params[i].type;
+        values[all++] = params[i];
+    }
+    GString *request = g_string_new(NULL);
+    jsonrpc_request_encode(request, ++server->last_id, message->full_name, types, values, all);
+    g_autoptr(GByteArray) reply = post(server, request, error);
+    if (!reply)
+        return NULL;
+    return jsonrpc_reply_parse(message->result, (const char *)reply->data, reply->len, error);
+}
+
+/* ---- the login ---- */
+
+/* What the user types without an echo, or NULL.  An interrupt waits for the end of the line, so
+ * that the terminal is never left without its echo. */
+static char *
+ask_password(const struct server *server, const char *user)
+{
+    struct termios old, quiet;
+    sigset_t interrupts, before;
+    char line[1024];
+
+    if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &old) != 0)
+        return NULL;
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGINT);
+    sigaddset(&interrupts, SIGQUIT);
+    sigaddset(&interrupts, SIGTSTP);
+    sigprocmask(SIG_BLOCK, &interrupts, &before);
+    quiet = old;
+    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+    fprintf(stderr, "Password of %s at %s: ", user, server->name);
+    char *got = fgets(line, sizeof line, stdin);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    fputc('\n', stderr);
+    char *password = got ? g_strdup(g_strchomp(line)) : NULL;
+    explicit_bzero(line, sizeof line);
+    return password;
+}
+
+/* A password file: the user's name on the first line, the password on the second. */
+static bool
+read_password_file(const char *path, char **ret_user, char **ret_password, GError **error)
+{
+    g_autofree char *text = NULL;
+    gsize length;
+    g_autoptr(GError) cause = NULL;
+
+    if (!g_file_get_contents(path, &text, &length, &cause)) {
+        usage_set(error, "The password file: %s.", cause->message);
+        return false;
+    }
+    g_auto(GStrv) lines = g_strsplit(text, "\n", 3);
+    if (length > ARGS_FILE_MAX || !lines[0] || !lines[1]) {
+        usage_set(error, "%s: the first line is the user's name, the second the password.", path);
+        return false;
+    }
+    *ret_user = g_strdup(g_strchomp(lines[0]));
+    *ret_password = g_strdup(g_strchomp(lines[1]));
+    return true;
+}
+
+static bool
+credentials(struct server *server, struct args *args, char **ret_user, char **ret_password,
+            GError **error)
+{
+    const char *user = args_get(args, "username"), *password = args_get(args, "password");
+    const char *file = args_get(args, "passwordfile");
+    g_autofree char *file_user = NULL;
+    g_autofree char *file_password = NULL;
+
+    if (file && !read_password_file(file, &file_user, &file_password, error))
+        return false;
+    user = user ? user : file_user ? file_user : "root";
+    if (!password)
+        password = file_password;
+    /* Over the unix socket root needs none. */
+    if (!password && *server->name == '/')
+        password = "";
+    g_autofree char *typed = password ? NULL : ask_password(server, user);
+    if (!password && !typed) {
+        usage_set(error, "No password: give -pw PASSWORD, or -pwf FILE with user and password.");
+        return false;
+    }
+    *ret_user = g_strdup(user);
+    *ret_password = password ? g_strdup(password) : g_steal_pointer(&typed);
+    return true;
+}
+
+static bool
+login(struct server *server, struct args *args, GError **error)
+{
+    g_autofree char *user = NULL;
+    g_autofree char *password = NULL;
+
+    if (!credentials(server, args, &user, &password, error))
+        return false;
+    const char *method =
+        server->local ? "session.slave_local_login_with_password" : "session.login_with_password";
+    GVariant *params[] = {
+        g_variant_ref_sink(g_variant_new_string(user)),
+        g_variant_ref_sink(g_variant_new_string(password)),
+        g_variant_ref_sink(g_variant_new_string("2.21")),
+        g_variant_ref_sink(g_variant_new_string("xtool")),
+    };
+    server->session =
+        server_call(server, dm_method_find(method), params, server->local ? 2 : 4, error);
+    for (size_t i = 0; i < G_N_ELEMENTS(params); i++)
+        g_variant_unref(params[i]);
+    explicit_bzero(password, strlen(password));
+    return server->session;
+}
+
+/* ---- opening and closing ---- */
+
+static void
+open_unix(struct server *server, const char *path)
+{
+    g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
+
+    server->name = g_strdup(path);
+    server->url = g_strdup("http://localhost/jsonrpc");
+    server->http = g_object_new(SOUP_TYPE_SESSION, "remote-connectable", address, NULL);
+}
+
+static bool
+open_tcp(struct server *server, const char *host, struct args *args, GError **error)
+{
+    const char *port = args_get(args, "port"), *fingerprint = args_get(args, "fingerprint");
+    guint64 number = 0;
+    bool plain, learn;
+
+    if (!args_flag(args, "nossl", &plain, error) || !args_flag(args, "trust", &learn, error))
+        return false;
+    port = port ? port : plain ? "80" : "443";
+    if (!g_ascii_string_to_unsigned(port, 10, 1, 65535, &number, NULL)) {
+        usage_set(error, "A port is a number from 1 to 65535, not '%s'.", port);
+        return false;
+    }
+    bool bare_ipv6 = strchr(host, ':') && *host != '[';
+    server->name = g_strdup_printf(bare_ipv6 ? "[%s]:%s" : "%s:%s", host, port);
+    server->url = g_strdup_printf("%s://%s/jsonrpc", plain ? "http" : "https", server->name);
+    server->http = soup_session_new();
+    if (plain)
+        return true;
+    server->trust = trust_new(server->name, fingerprint, learn, error);
+    if (!server->trust)
+        return false;
+    /* Without authorities every certificate comes to accept_certificate (). */
+    if (trust_is_pinned(server->trust))
+        soup_session_set_tls_database(server->http, NULL);
+    return true;
+}
+
+struct server *
+server_open(struct args *args, bool local, GError **error)
+{
+    g_autoptr(server_owned) server = g_new0(struct server, 1);
+    const char *host = args_get(args, "server");
+
+    server->local = local;
+    if (!host)
+        host = g_getenv("XTOOL_SERVER");
+    if (!host || !*host)
+        host = access(SERVER_SOCKET, F_OK) == 0 || errno == EACCES ? SERVER_SOCKET : "localhost";
+    if (*host == '/')
+        open_unix(server, host);
+    else if (!open_tcp(server, host, args, error))
+        return NULL;
+    soup_session_set_timeout(server->http, SERVER_CONNECT_SECONDS);
+    soup_session_set_user_agent(server->http, "xtool/" PACKAGE_VERSION);
+    if (!login(server, args, error))
+        return NULL;
+    return g_steal_pointer(&server);
+}
+
+void
+server_close(struct server *server)
+{
+    if (!server)
+        return;
+    if (server->session) {
+        /* Nothing to tell when it fails: the command is done, and idle sessions end by themselves.
+         */
+        const char *method = server->local ? "session.local_logout" : "session.logout";
+        GVariant *nothing = server_call(server, dm_method_find(method), NULL, 0, NULL);
+        g_clear_pointer(&nothing, g_variant_unref);
+        g_variant_unref(server->session);
+    }
+    g_clear_object(&server->http);
+    trust_free(server->trust);
+    g_free(server->url);
+    g_free(server->name);
+    g_free(server);
+}

@@ -1,0 +1,42 @@
+/* The server at the other end: one HTTP session, one XenAPI session, calls that wait for their
+ * answer.  Every failure to reach it is in CONNECTION_ERROR, with a message for the user. */
+#ifndef XAPID_XTOOL_SERVER_H
+#define XAPID_XTOOL_SERVER_H
+
+#include <gio/gio.h>
+#include <stdbool.h>
+
+#include "lib/datamodel/datamodel.h"
+#include "xtool/args.h"
+
+#define SERVER_SOCKET "/var/lib/xcp/xapi"
+#define SERVER_CONNECT_SECONDS 20       /* until connection and TLS stand */
+#define SERVER_REPLY_MAX (1024UL << 20) /* bytes of one reply */
+
+/* A call takes as long as the daemon takes for it; that the host at the other end is gone shows
+ * after 30 + 3 * 10 seconds. */
+#define SERVER_PROBE_AFTER_SECONDS 30
+#define SERVER_PROBE_EVERY_SECONDS 10
+#define SERVER_PROBES 3
+
+#define CONNECTION_ERROR (connection_error_quark())
+GQuark connection_error_quark(void);
+
+struct server;
+
+/* Connects as the arguments say (server=, port=, username=, password=, passwordfile=, nossl,
+ * fingerprint=, trust), asks on the terminal for a password that is missing, and logs in.  local:
+ * a local session, which needs no database of the pool.  A server that is a path is a unix socket.
+ */
+struct server *server_open(struct args *args, bool local, GError **error);
+/* Logs out and frees; NULL is fine. */
+void server_close(struct server *server);
+typedef struct server server_owned;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(server_owned, server_close)
+
+/* Calls with the session before `params` (n of them, borrowed).  The result, a full reference; or
+ * the API's error. */
+GVariant *server_call(struct server *server, const struct dm_message *message,
+                      GVariant *const *params, unsigned n, GError **error);
+
+#endif

@@ -1,0 +1,63 @@
+/* What xe calls things, as constant tables generated from xtool/schema (see its README.md). */
+#ifndef XAPID_XTOOL_TABLES_H
+#define XAPID_XTOOL_TABLES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct xt_source {
+    const char *name; /* "memory-actual"; NULL ends a list */
+    const char *path; /* "metrics.memory_actual" */
+};
+
+struct xt_class {
+    const char *name;               /* "vm" */
+    const char *api_class;          /* "VM" */
+    const struct xt_source *fields; /* those that are not the API's own with - for _ */
+    const char *const *filter;  /* "is-a-template=false"; this and what follows ends with NULL */
+    const char *const *columns; /* empty: all */
+    const char *const *hidden;
+    const char *const *deprecated;
+};
+
+struct xt_call {
+    const char *when;        /* "force": must be true; "on=": must be given; or NULL */
+    const char *method;      /* "VM.start"; NULL ends a list */
+    const char *const *args; /* where the parameters come from */
+};
+
+struct xt_command {
+    const char *name;
+    const char *const *need;
+    const char *const *may;
+    const char *const *fill;     /* "key=value" of arguments that were left out */
+    const char *select;          /* the class it takes objects of, or NULL */
+    const struct xt_call *calls; /* tried in order; may be empty */
+    bool common, hidden, local, deprecated;
+};
+
+struct xt_alias {
+    const char *name;
+    const char *as;             /* the command */
+    const char *first;          /* the argument that a bare word stands for, or NULL */
+    const char *set;            /* "force=true", or NULL */
+    const char *const *columns; /* what the table shows; empty: the class's own */
+};
+
+/* An enum's value that xe spells in another way. */
+struct xt_spelling {
+    const char *en;    /* "vm_power_state" */
+    const char *value; /* "Halted" */
+    const char *text;  /* "halted" */
+};
+
+extern const struct xt_class xt_classes[];
+extern const unsigned xt_n_classes;
+extern const struct xt_command xt_commands[]; /* sorted by name */
+extern const unsigned xt_n_commands;
+extern const struct xt_alias xt_aliases[];
+extern const unsigned xt_n_aliases;
+extern const struct xt_spelling xt_spellings[];
+extern const unsigned xt_n_spellings;
+
+#endif

@@ -1,0 +1,104 @@
+/* One run of xtool: its arguments, its server, its output, and the parts that do the work. */
+#ifndef XAPID_XTOOL_XTOOL_H
+#define XAPID_XTOOL_XTOOL_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "xtool/args.h"
+#include "xtool/fields.h"
+#include "xtool/objects.h"
+#include "xtool/server.h"
+#include "xtool/tables.h"
+
+#define FAILED_ERROR (failed_error_quark()) /* it did not work; the message says all */
+GQuark failed_error_quark(void);
+
+enum xtool_exit {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,     /* the API said no */
+    EXIT_USAGE = 2,      /* the command line was wrong */
+    EXIT_CONNECTION = 3, /* the server was not reached, or not trusted */
+};
+
+struct xtool {
+    const char *name; /* as it was called */
+    bool as_xe;       /* by the name xe: output and exit codes are xe's */
+    struct args *args;
+    bool minimal, json, multiple, force;
+    const char *const *columns; /* what an alias shows, or NULL */
+    struct server *server;      /* NULL until a command needs it */
+    struct objects *objects;
+    FILE *out;
+};
+
+/* Runs argv; the exit code. */
+int xtool_main(int argc, char **argv);
+/* Logs in, once. */
+bool xtool_connect(struct xtool *x, bool local, GError **error);
+/* An error for every argument that nothing has asked for. */
+bool xtool_check_unused(struct xtool *x, GError **error);
+
+/* ---- generic.c: CLASS-list and CLASS-param-* ---- */
+
+enum generic_op {
+    GENERIC_LIST,
+    GENERIC_PARAM_LIST,
+    GENERIC_PARAM_GET,
+    GENERIC_PARAM_SET,
+    GENERIC_PARAM_ADD,
+    GENERIC_PARAM_REMOVE,
+    GENERIC_PARAM_CLEAR,
+    GENERIC_MAX
+};
+
+/* The class and operation of "vm-param-set"; false when it is no generic command. */
+bool generic_find(const char *command, const struct xt_class **ret_class, enum generic_op *ret_op);
+bool generic_run(struct xtool *x, const struct xt_class *cls, enum generic_op op, GError **error);
+/* "-param-set" */
+const char *generic_suffix(enum generic_op op);
+/* What the user may give to it: for help. */
+const char *generic_usage(enum generic_op op);
+
+/* ---- change.c: the ones that change a field, for an object that was found ---- */
+
+bool change_set(struct xtool *x, const struct xt_class *cls, const GPtrArray *fields,
+                const struct object *object, GError **error);
+bool change_add(struct xtool *x, const struct field *field, const struct object *object,
+                GError **error);
+bool change_remove(struct xtool *x, const struct field *field, const struct object *object,
+                   GError **error);
+bool change_clear(struct xtool *x, const struct field *field, const struct object *object,
+                  GError **error);
+
+/* ---- calls.c: commands that are one call ---- */
+
+/* The command of that name, or NULL. */
+const struct xt_command *command_find(const char *name);
+bool command_run(struct xtool *x, const struct xt_command *command, GError **error);
+/* True when a call or a verb stands behind it. */
+bool command_exists(const struct xt_command *command);
+/* "vm-start vm=NAME [force=] [on=]", the caller's. */
+char *command_usage(const struct xt_command *command);
+/* An argument as a parameter: references by uuid or name, sets of them separated by commas. */
+GVariant *argument_value(struct objects *objects, const struct dm_type *type, const char *text,
+                         const char *what, GError **error);
+/* Calls; for messages whose result is of no interest. */
+bool call_message(struct xtool *x, const char *method, GVariant *const *params, unsigned n,
+                  GError **error);
+
+/* ---- verbs.c: commands that are more than one call ---- */
+
+typedef bool (*verb_run)(struct xtool *x, const struct xt_command *command, GError **error);
+/* NULL when there is none for this command. */
+verb_run verb_find(const char *command);
+
+/* ---- help.c ---- */
+
+/* help, help COMMAND, help --all; false: unknown command. */
+bool help_run(struct xtool *x, GError **error);
+/* Commands that are spelled like this one, joined by ", "; "" when none is near. */
+char *help_similar(const struct xtool *x, const char *command);
+
+#endif
