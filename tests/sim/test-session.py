@@ -50,12 +50,14 @@ def test_external_auth():
         here = x.host.get_all()[0]
         alice = x.subject.create({"subject_identifier": "u5001"})
         x.subject.add_to_roles(alice, x.role.get_by_name_label("read-only")[0])
-        assert over_tls(host, "alice", "wonder").VM.get_all()
+        before = over_tls(host, "alice", "wonder")
+        assert before.VM.get_all()
         fails("AUTH_ALREADY_ENABLED", x.host.enable_external_auth, here, {}, "local", "PAM")
         x.host.disable_external_auth(here)
         fails("HANDLE_INVALID", x.host.disable_external_auth, "OpaqueRef:none")
         assert x.host.get_external_auth_type(here) == ""
         fails("SESSION_AUTHENTICATION_FAILED", over_tls, host, "alice", "wonder")
+        fails("RBAC_PERMISSION_DENIED", before.VM.get_all)  # nor does a session from before help
         assert over_tls(host, "root", "secret").VM.get_all(), "root is nobody's guest"
         fails("AUTH_UNKNOWN_TYPE", x.host.enable_external_auth, here, {}, "corp", "AD")
         x.host.enable_external_auth(here, {}, "local", "PAM")

@@ -57,6 +57,15 @@ def test_marks_on_a_task():
         fails("HANDLE_INVALID", x.task.remove_from_other_config, NONE, "a")
 
 
+def test_the_task_of_an_operation_is_told_by_it():
+    with Host(sim_conf="[host]\ncreate_ms=1000\n") as host:
+        x = host.client()
+        task = x.Async.VM.start(x.VM.create(GUEST), False, False)
+        for name, value in (("status", "success"), ("progress", 1.0), ("result", "x"), ("error_info", [])):
+            fails("OPERATION_NOT_ALLOWED", x.call, f"task.set_{name}", task, value)
+        assert x.wait_task(task)["status"] == "success"
+
+
 @covers("task.cancel")
 def test_cancelling():
     with Host() as host:

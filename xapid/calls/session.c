@@ -16,7 +16,7 @@
 #define WRONG_PASSWORD_SECONDS 5  /* the answer to a wrong password waits; nothing else does */
 #define LOGIN_MAX_DELAYED 1000    /* wrong passwords waiting at once; beyond: answered at once */
 #define NAME_MAX_LENGTH 256
-#define PASSWORD_MAX_LENGTH 1024
+#define PASSWORD_MAX_LENGTH 511 /* bytes; as xapid-host has it */
 
 /* Journal entry beside a session's row: the numbers of the user and its groups. */
 #define IDENTITY_PREFIX "session/"
@@ -144,7 +144,8 @@ session_role(struct api *api, const char *session)
 
     if (model_get_bool(api->model, session, "is_local_superuser"))
         return DM_ROLE_LOCAL_ROOT;
-    if (!identity || !g_variant_is_of_type(identity, G_VARIANT_TYPE(IDENTITY_TYPE)))
+    g_autofree char *auth = model_get_string(api->model, api->host, "external_auth_type");
+    if (!*auth || !identity || !g_variant_is_of_type(identity, G_VARIANT_TYPE(IDENTITY_TYPE)))
         return DM_ROLE_NONE;
     g_autoptr(GVariant) groups = NULL;
     guint32 uid;

@@ -34,6 +34,23 @@ begin_on_own(struct call *call)
     return NULL;
 }
 
+/* The same for what tells how a task goes: that of an operation is told by the operation. */
+static struct txn *
+begin_on_free(struct call *call)
+{
+    GError *error = NULL;
+
+    if (!may_touch(call, call_ref(call, 0), &error)) {
+        call_fail(call, error);
+        return NULL;
+    }
+    if (ops_has_task(call->api->ops, call_ref(call, 0))) {
+        call_fail_code(call, "OPERATION_NOT_ALLOWED", "The task belongs to an operation", NULL);
+        return NULL;
+    }
+    return call_begin(call);
+}
+
 static void
 create(struct call *call)
 {
@@ -95,16 +112,17 @@ static void
 set_status(struct call *call)
 {
     const char *task = call_ref(call, 0), *status = call_string(call, 1);
-    g_autofree char *now = model_get_string(call->api->model, task, "status");
-    struct txn *txn;
+    struct txn *txn = begin_on_free(call);
 
+    if (!txn)
+        return;
+    g_autofree char *now = model_get_string(call->api->model, task, "status");
     if (!g_str_equal(now, "pending") && !g_str_equal(now, "cancelling")) {
         /* A task leaves pending once. */
+        txn_abort(txn);
         call_fail_code(call, "INVALID_VALUE", "status", status, NULL);
         return;
     }
-    if (!(txn = begin_on_own(call)))
-        return;
     txn_set_string(txn, task, "status", status);
     if (!g_str_equal(status, "pending") && !g_str_equal(status, "cancelling")) {
         txn_set_value(txn, task, "finished", g_variant_new_int64(g_get_real_time()));
@@ -124,7 +142,7 @@ set_progress(struct call *call)
         call_fail_code(call, "INVALID_VALUE", "value", text, NULL);
         return;
     }
-    if (!(txn = begin_on_own(call)))
+    if (!(txn = begin_on_free(call)))
         return;
     txn_set_value(txn, call_ref(call, 0), "progress", g_variant_new_double(progress));
     call_commit(call, txn, NULL);
@@ -133,7 +151,7 @@ set_progress(struct call *call)
 static void
 set_result(struct call *call)
 {
-    struct txn *txn = begin_on_own(call);
+    struct txn *txn = begin_on_free(call);
 
     if (!txn)
         return;
@@ -144,7 +162,7 @@ set_result(struct call *call)
 static void
 set_error_info(struct call *call)
 {
-    struct txn *txn = begin_on_own(call);
+    struct txn *txn = begin_on_free(call);
 
     if (!txn)
         return;

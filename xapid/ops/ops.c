@@ -93,8 +93,7 @@ ops_submit(struct ops *ops, struct txn *txn, struct plan *plan, const char *task
         g_assert(ops_kind(ops, ((struct step *)plan->steps->pdata[i])->kind));
     if (g_hash_table_size(ops->all) >= OPS_MAX_PENDING ||
         (queue && g_queue_get_length(queue) >= OPS_MAX_QUEUED)) {
-        g_autofree char *limit = g_strdup_printf("%d", queue ? OPS_MAX_QUEUED : OPS_MAX_PENDING);
-        api_error_set(error, "TOO_MANY_PENDING_TASKS", limit, NULL);
+        api_error_set(error, "TOO_MANY_PENDING_TASKS", NULL);
         plan_free(plan);
         return NULL;
     }
@@ -482,6 +481,19 @@ guint
 ops_count(const struct ops *ops)
 {
     return g_hash_table_size(ops->all);
+}
+
+bool
+ops_has_task(const struct ops *ops, const char *task)
+{
+    GHashTableIter iter;
+    struct op *op;
+
+    g_hash_table_iter_init(&iter, ops->all);
+    while (g_hash_table_iter_next(&iter, NULL, (void **)&op))
+        if (g_strcmp0(op->task, task) == 0)
+            return true;
+    return false;
 }
 
 bool

@@ -76,6 +76,8 @@ void op_drop(struct op *op);
 void ops_recover(struct ops *ops);
 bool ops_busy(const struct ops *ops, const char *object);
 guint ops_count(const struct ops *ops);
+/* Does an operation that has not ended own the task? */
+bool ops_has_task(const struct ops *ops, const char *task);
 /* TASK_CANCELLED will end it, unless it ends well first.  False: no such running operation. */
 bool ops_cancel(struct ops *ops, const char *task);
 

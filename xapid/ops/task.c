@@ -28,8 +28,7 @@ task_make_room(struct txn *txn, const struct model *model, guint max, GError **e
         if (!g_str_equal(status, "pending") && !g_str_equal(status, "cancelling"))
             return txn_destroy(txn, all->pdata[i], error);
     }
-    g_autofree char *limit = g_strdup_printf("%u", max);
-    api_error_set(error, "TOO_MANY_PENDING_TASKS", limit, NULL);
+    api_error_set(error, "TOO_MANY_PENDING_TASKS", NULL);
     return false;
 }
 
