@@ -41,6 +41,15 @@ class Abuse:
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def quiet(self):
+        """The number of descriptors when nothing is under way: the same for a second."""
+        count, since = self.descriptors(), time.monotonic()
+        while time.monotonic() < since + 1:
+            time.sleep(0.05)
+            if self.descriptors() != count:
+                count, since = self.descriptors(), time.monotonic()
+        return count
+
     def connect(self, number):
         if number % 2:
             sock = socket.socket(socket.AF_UNIX)
@@ -51,7 +60,7 @@ class Abuse:
 
     def park(self, n):
         """n calls that wait for a task; all have arrived when this returns."""
-        before = self.descriptors()
+        before = self.quiet()
         token = events(self.x, [], "", 0.0)["token"]
         body = xmlrpc.client.dumps((self.x.session_ref, ["task"], token, 3600.0), "event.from").encode()
         request = (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
@@ -102,7 +111,7 @@ def test_parked_calls_whose_clients_vanish():
     with Host(f"http_port={port}\nlog_level=info", f"max_connections_per_address={CALLS}") as host:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * CALLS + 1024), hard))
         abuse = Abuse(host, port)
-        quiet = abuse.descriptors()
+        quiet = abuse.quiet()
         abuse.park(50)  # whatever is made once is made now
         abuse.vanish()
         abuse.wait_for(quiet)

@@ -230,8 +230,8 @@ def test_for_real_xen_it_tells_and_installs_more():
         for mark, words in (("no-network", ("cannot be reached", "apt-update.log")),
                             ("broken", ("dpkg was interrupted", "apt.log"))):
             (machine.fake / mark).touch()
-            status, output = run("--dir", f"{base}/hosts", **machine.environment, TRY_BUILDDIR=base,
-                                 XAPID_LAB_DIR=str(lab))
+            status, output = run("--dir", f"{base}/hosts", **{**machine.environment, "TRY_BUILDDIR": base,
+                                                              "XAPID_LAB_DIR": str(lab)})
             assert status == 1 and all(word in output for word in words), output
             assert "== hosts" not in output and not Path(base, "hosts").exists()
             (machine.fake / mark).unlink()
@@ -247,7 +247,7 @@ def test_where_it_cannot_run_it_says_what_to_do():
         sudo = shutil.which("sudo", path=machine.environment["PATH"])
         if sudo:
             machine.program("id", "echo 0\n")
-        status, output = run("--sim", "--dir", f"{machine.dir}/hosts", **machine.environment, FAKE_UID="1000")
+        status, output = run("--sim", "--dir", f"{machine.dir}/hosts", **{**machine.environment, "FAKE_UID": "1000"})
         assert status == 1 and "aarch64\n" in output and "-> use an amd64 machine" in output, output
         assert "99 MB\n" in output and "-> make room for 1000 MB" in output, output
         assert sudo or "-> run it as root, or install sudo" in output, output
