@@ -85,7 +85,6 @@ test('disconnects', async () => {
 
 process.on('unhandledRejection', error => { console.log(`# unhandled: ${error}`); process.exit(1) })
 let failed = 0
-console.log(`1..${tests.length}`)
 for (const [i, [name, run]] of tests.entries()) {
   try {
     await run()

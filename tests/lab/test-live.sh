@@ -10,6 +10,5 @@ for kind in pv pvh; do
 	check "a $kind guest hears SysRq and NMI" scenario live "signals_$kind"
 	check "a $kind guest is suspended and resumed" scenario live "suspend_$kind"
 done
-check "a crashed guest leaves a core and comes back" scenario live core
 check "killed workers do not lose a suspended guest" scenario live kills
 lab_done
