@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/settings.h"
 #include "xapid/http/rpc.h"
 
 #define SECRET "OpaqueRef:00000000-0000-4000-8000-000000000000"
@@ -243,7 +244,8 @@ main(int argc, char **argv)
                                            {"event.from", ",[\"*\"],\"\",0.0"}};
     static const int readers[] = {0, 1, 8};
     int vms = argc > 1 ? atoi(argv[1]) : 10000;
-    struct api api = {.model = model_new()};
+    static const struct settings_limits limits = {.max_parked_calls = 1000};
+    struct api api = {.model = model_new(), .limits = &limits};
     struct http_server *server = http_server_new(NULL, NULL);
 
     if (!rbac_load_roles(api.model, NULL) || !model_load_done(api.model, 1, NULL))
