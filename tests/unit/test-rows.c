@@ -323,6 +323,9 @@ test_permissions(struct fixture *f, const void *data)
     g_autofree char *subject =
         row_create(f->api.model, "subject", fields_of("subject_identifier", "u1000", NULL));
     row_set(f->api.model, subject, "roles", g_variant_new_strv(roles, 1));
+    g_autofree char *host =
+        row_create(f->api.model, "host", fields_of("external_auth_type", "PAM", NULL));
+    f->api.host = host;
     session = row_create(f->api.model, "session", NULL);
     key = g_strconcat("session/", session, NULL);
     struct txn *txn = model_begin(f->api.model, NULL);
@@ -333,6 +336,8 @@ test_permissions(struct fixture *f, const void *data)
     rows_add(rows, session);
     rows_add(rows, f->session);
     row_set(f->api.model, subject, "roles", g_variant_new_strv(NULL, 0));
+    row_set(f->api.model, host, "external_auth_type", g_variant_new_string(""));
+    g_assert_cmpint(session_role(&f->api, session), ==, DM_ROLE_NONE);
     g_assert_false(rows_encode(rows, &request, out, G_MAXSIZE));
     g_assert_nonnull(strstr(out->str, "<value>read-only</value><value>"));
     g_assert_nonnull(strstr(out->str, "rbac_permissions</name><value><array><data></data>"));

@@ -144,8 +144,10 @@ session_role(struct api *api, const char *session)
 
     if (model_get_bool(api->model, session, "is_local_superuser"))
         return DM_ROLE_LOCAL_ROOT;
+    if (!identity || !g_variant_is_of_type(identity, G_VARIANT_TYPE(IDENTITY_TYPE)))
+        return DM_ROLE_NONE;
     g_autofree char *auth = model_get_string(api->model, api->host, "external_auth_type");
-    if (!*auth || !identity || !g_variant_is_of_type(identity, G_VARIANT_TYPE(IDENTITY_TYPE)))
+    if (!*auth)
         return DM_ROLE_NONE;
     g_autoptr(GVariant) groups = NULL;
     guint32 uid;
