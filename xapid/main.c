@@ -158,9 +158,9 @@ on_signal(void *data)
 }
 
 static const struct call_impl *const call_tables[] = {
-    calls_auth,         calls_event,        calls_host,       calls_message, calls_pool,
-    calls_role,         calls_session,      calls_subject,    calls_task,    calls_vm,
-    calls_vm_lifecycle, calls_vm_resources, calls_vm_settings};
+    calls_auth,  calls_event,        calls_host,         calls_message,    calls_pool,
+    calls_login, calls_role,         calls_session,      calls_subject,    calls_task,
+    calls_vm,    calls_vm_lifecycle, calls_vm_resources, calls_vm_settings};
 
 static void
 start_api(struct app *app)

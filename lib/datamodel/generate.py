@@ -441,7 +441,7 @@ class Writer:
                        + ", ".join(str(model.class_index[c["name"]]) for c in by_lower) + "};"]
         self.lines += ["const char *const dm_role_names[DM_ROLE_MAX] = {"]
         self.lines += [f"    [{ROLES[role]}] = {c_string(role)}," for role in model.roles]
-        major, minor = model.model["api_version"].split(".")
+        major, minor = model.model["served_api_version"].split(".")
         self.lines += ["};", f"const int dm_api_version_major = {major};",
                        f"const int dm_api_version_minor = {minor};"]
         out.write("\n".join(self.lines) + "\n")

@@ -19,9 +19,6 @@
 #include "xapid/ops/ops.h"
 #include "xapid/vm/vm.h"
 
-#define API_VERSION_MAJOR 2
-#define API_VERSION_MINOR 21
-
 struct call;
 struct events;
 struct exchange;
@@ -89,7 +86,7 @@ struct call_impl {
     call_fn run;
 };
 
-/* --- dispatch.c --- */
+/* --- dispatch.c: what the data model asks before a message runs --- */
 
 void api_init(struct api *api);
 /* Registers a table that ends with name == NULL; a name that the data model does not have, or a
@@ -103,6 +100,9 @@ void api_convert(struct rpc_request *request);
  * NULL, else what call_gone () takes until reply is called. */
 struct exchange *api_call(struct api *api, const struct rpc_request *request,
                           const struct call_origin *origin, call_reply_fn reply, void *reply_data);
+
+/* --- call.c --- */
+
 /* The client hung up; reply is still called. */
 void call_gone(struct exchange *exchange);
 
@@ -174,6 +174,18 @@ char *session_public_ref(const char *secret);
  * ret_subject (may be NULL): the user's own subject row or that of a group; the caller frees. */
 enum dm_role session_subject_role(const struct model *model, guint32 uid, const guint32 *groups,
                                   gsize n_groups, char **ret_subject);
+struct session_identity {
+    const char *user;
+    bool superuser;
+    bool pool;
+    guint32 uid;
+    const guint32 *groups;
+    gsize n_groups;
+    const char *subject; /* or NULL */
+};
+/* Makes a session and answers the call with its secret. */
+void session_open(struct call *call, const struct session_identity *identity,
+                  const char *originator);
 /* The role behind a session's row, as its subject's roles are now. */
 enum dm_role session_role(struct api *api, const char *session);
 /* At start-up: sessions count as used now, for last_active is not kept on disk. */
@@ -204,8 +216,8 @@ bool generic_check_maps(struct call *call, GVariant *fields, GError **error);
 
 /* --- the class files: one table each, ending with name == NULL --- */
 
-extern const struct call_impl calls_auth[], calls_event[], calls_host[], calls_message[],
-    calls_pool[], calls_role[], calls_session[], calls_subject[], calls_task[], calls_vm[],
-    calls_vm_lifecycle[], calls_vm_resources[], calls_vm_settings[];
+extern const struct call_impl calls_auth[], calls_event[], calls_host[], calls_login[],
+    calls_message[], calls_pool[], calls_role[], calls_session[], calls_subject[], calls_task[],
+    calls_vm[], calls_vm_lifecycle[], calls_vm_resources[], calls_vm_settings[];
 
 #endif

@@ -6,112 +6,14 @@
 #include "config.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "lib/error.h"
 #include "xapid/calls/rows.h"
+#include "xapid/calls/subscription.h"
 
 #define BATCH_MS 50                 /* changes that follow each other closely go out together */
 #define TIMEOUT_MAX_SECONDS 86400.0 /* not finite or larger means this */
 #define REGISTERED_MAX 2000         /* sessions that use event.register */
-#define SUBSCRIPTIONS_MAX 1000      /* strings in one call */
-
-/* ---- subscriptions ---- */
-
-struct subscription {
-    bool all;
-    GHashTable *classes; /* struct dm_class: every object */
-    GHashTable *objects; /* reference -> struct dm_class */
-};
-
-static void
-subscription_free(struct subscription *subscription)
-{
-    if (!subscription)
-        return;
-    g_hash_table_unref(subscription->classes);
-    g_hash_table_unref(subscription->objects);
-    g_free(subscription);
-}
-
-/* "*", "class" or "class/ref"; a class that we do not have never has events. */
-static bool
-subscribe(struct subscription *subscription, const char *text, GError **error)
-{
-    const char *slash = strchr(text, '/');
-    g_autofree char *name = slash ? g_strndup(text, (gsize)(slash - text)) : g_strdup(text);
-    const struct dm_class *cls = dm_class_find(name, true);
-
-    if (g_str_equal(text, "*")) {
-        subscription->all = true;
-    } else if (!*name || (slash && !slash[1])) {
-        api_error_set(error, "EVENT_SUBSCRIPTION_PARSE_FAILURE", text, NULL);
-        return false;
-    } else if (cls && slash) {
-        g_hash_table_insert(subscription->objects, g_strdup(slash + 1), (void *)cls);
-    } else if (cls) {
-        g_hash_table_add(subscription->classes, (void *)cls);
-    }
-    return true;
-}
-
-static struct subscription *
-subscription_parse(GVariant *strings, GError **error)
-{
-    struct subscription *subscription = g_new0(struct subscription, 1);
-    gsize n = g_variant_n_children(strings);
-
-    subscription->classes = g_hash_table_new(NULL, NULL);
-    subscription->objects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    if (n > SUBSCRIPTIONS_MAX) {
-        api_error_set(error, "EVENT_SUBSCRIPTION_PARSE_FAILURE", "too many subscriptions", NULL);
-        subscription_free(subscription);
-        return NULL;
-    }
-    for (gsize i = 0; i < n; i++) {
-        const char *text;
-        g_variant_get_child(strings, i, "&s", &text);
-        if (!subscribe(subscription, text, error)) {
-            subscription_free(subscription);
-            return NULL;
-        }
-    }
-    return subscription;
-}
-
-static bool
-wants_class(const struct subscription *subscription, const struct dm_class *cls)
-{
-    GHashTableIter iter;
-    void *of;
-
-    if (subscription->all || g_hash_table_contains(subscription->classes, cls))
-        return true;
-    g_hash_table_iter_init(&iter, subscription->objects);
-    while (g_hash_table_iter_next(&iter, NULL, &of))
-        if (of == cls)
-            return true;
-    return false;
-}
-
-static bool
-wants(const struct subscription *subscription, const struct dm_class *cls, const char *ref)
-{
-    return subscription->all || g_hash_table_contains(subscription->classes, cls) ||
-           g_hash_table_lookup(subscription->objects, ref) == cls;
-}
-
-/* Tasks are what clients wait for: those who watch nothing else are not kept waiting. */
-static bool
-tasks_only(const struct subscription *subscription)
-{
-    const struct dm_class *task = dm_class_find("task", false);
-
-    for (unsigned i = 0; i < dm_n_classes; i++)
-        if (&dm_classes[i] != task && wants_class(subscription, &dm_classes[i]))
-            return false;
-    return true;
-}
 
 /* ---- tokens: two numbers of 20 digits, the second for messages, which have none yet ---- */
 
@@ -154,7 +56,7 @@ scan_change(enum model_change_kind kind, const struct dm_class *cls, const char 
 {
     struct scan *scan = data;
 
-    if (wants(scan->subscription, cls, ref))
+    if (subscription_wants(scan->subscription, cls, ref))
         rows_add_event(scan->rows, kind, cls, ref, generation);
 }
 
@@ -168,7 +70,8 @@ scan(struct api *api, const struct subscription *subscription, guint64 since, bo
     for (unsigned i = 0; i < dm_n_classes; i++) {
         const struct dm_class *cls = &dm_classes[i];
         bool class_lost = false;
-        if (!cls->in_database || !cls->generates_events || !wants_class(subscription, cls) ||
+        if (!cls->in_database || !cls->generates_events ||
+            !subscription_wants_class(subscription, cls) ||
             (since && model_class_changed(api->model, cls) <= since))
             continue;
         model_changes_since(api->model, cls, since, scan_change, &scan, &class_lost);
@@ -184,7 +87,7 @@ anything_new(struct api *api, const struct subscription *subscription, guint64 s
     for (unsigned i = 0; i < dm_n_classes; i++)
         if (dm_classes[i].in_database && dm_classes[i].generates_events &&
             model_class_changed(api->model, &dm_classes[i]) > since &&
-            wants_class(subscription, &dm_classes[i]))
+            subscription_wants_class(subscription, &dm_classes[i]))
             return true;
     return false;
 }
@@ -333,7 +236,8 @@ wait(struct call *call, struct subscription *subscription, guint64 since, double
     waiter->events = call->api->events;
     waiter->call = call;
     waiter->subscription = subscription;
-    waiter->tasks_only = subscription && tasks_only(subscription);
+    /* Tasks are what clients wait for: those who watch nothing else are not kept waiting. */
+    waiter->tasks_only = subscription && subscription_is_of_tasks(subscription);
     waiter->since = since;
     call->waiting = waiter;
     call->on_gone = waiter_gone;
@@ -409,7 +313,7 @@ do_register(struct call *call)
     for (gsize i = 0; i < g_variant_n_children(call->args[0]); i++) {
         const char *text;
         g_variant_get_child(call->args[0], i, "&s", &text);
-        subscribe(registration->subscription, text, NULL);
+        subscription_add(registration->subscription, text, NULL);
     }
     call_return(call, NULL);
 }
@@ -424,13 +328,7 @@ do_unregister(struct call *call)
     for (gsize i = 0; registration && i < g_variant_n_children(call->args[0]); i++) {
         const char *text;
         g_variant_get_child(call->args[0], i, "&s", &text);
-        const char *slash = strchr(text, '/');
-        if (g_str_equal(text, "*"))
-            registration->subscription->all = false;
-        else if (slash)
-            g_hash_table_remove(registration->subscription->objects, slash + 1);
-        else
-            g_hash_table_remove(registration->subscription->classes, dm_class_find(text, true));
+        subscription_remove(registration->subscription, text);
     }
     call_return(call, NULL);
 }

@@ -1,11 +1,13 @@
 noinst_LIBRARIES += libcalls.a librpc.a
 libcalls_a_SOURCES = \
-	xapid/calls/call.h \
+	xapid/calls/call.c xapid/calls/call.h \
 	xapid/calls/dispatch.c \
 	xapid/calls/event.c \
+	xapid/calls/exchange.h \
 	xapid/calls/generic.c \
 	xapid/calls/host.c \
 	xapid/calls/hostd.c xapid/calls/hostd.h \
+	xapid/calls/login.c \
 	xapid/calls/message.c \
 	xapid/calls/pool.c \
 	xapid/calls/rbac.c \
@@ -13,6 +15,7 @@ libcalls_a_SOURCES = \
 	xapid/calls/rows.c xapid/calls/rows.h \
 	xapid/calls/session.c \
 	xapid/calls/subject.c \
+	xapid/calls/subscription.c xapid/calls/subscription.h \
 	xapid/calls/system.c \
 	xapid/calls/task.c \
 	xapid/calls/vm.c \

@@ -1,11 +1,10 @@
-/* Sessions: logins, the secret that clients carry, who they are, and their end.
+/* Sessions: the secret that clients carry, who they are, and their end; login.c lets them in.
  *
  * A client's session reference is a secret of 256 random bits.  Its row, which others may see, goes
  * by a digest of it, so neither the database nor task.session gives a session away. */
 #include "config.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "lib/error.h"
@@ -13,16 +12,10 @@
 #include "xapid/calls/call.h"
 
 #define SESSION_TOUCH_SECONDS 600 /* threshold_last_active */
-#define WRONG_PASSWORD_SECONDS 5  /* the answer to a wrong password waits; nothing else does */
-#define LOGIN_MAX_DELAYED 1000    /* wrong passwords waiting at once; beyond: answered at once */
-#define NAME_MAX_LENGTH 256
-#define PASSWORD_MAX_LENGTH 511 /* bytes; as xapid-host has it */
 
 /* Journal entry beside a session's row: the numbers of the user and its groups. */
 #define IDENTITY_PREFIX "session/"
 #define IDENTITY_TYPE "(uau)"
-
-static guint delayed_logins;
 
 static const struct dm_class *
 session_class(void)
@@ -296,35 +289,10 @@ make_room(struct api *api, struct txn *txn, const char *field, const char *value
     return true;
 }
 
-/* ---- logins ---- */
+/* ---- new ones ---- */
 
-struct login {
-    struct call *call;
-    char *user;
-    char *originator;
-};
-
-static void
-login_free(struct login *login)
-{
-    g_free(login->user);
-    g_free(login->originator);
-    g_free(login);
-}
-
-struct identity {
-    const char *user;
-    bool superuser;
-    bool pool;
-    guint32 uid;
-    const guint32 *groups;
-    gsize n_groups;
-    const char *subject; /* or NULL */
-};
-
-/* Makes the session and answers the call with its secret. */
-static void
-open_session(struct call *call, const struct identity *identity, const char *originator)
+void
+session_open(struct call *call, const struct session_identity *identity, const char *originator)
 {
     struct api *api = call->api;
     g_autofree char *secret = new_secret();
@@ -374,96 +342,7 @@ open_session(struct call *call, const struct identity *identity, const char *ori
             events_session_ended(api->events, ended->pdata[i]);
 }
 
-static gboolean
-refuse_now(void *data)
-{
-    struct login *login = data;
-
-    delayed_logins--;
-    call_fail_code(login->call, "SESSION_AUTHENTICATION_FAILED", login->user,
-                   "Authentication failure", NULL);
-    login_free(login);
-    return G_SOURCE_REMOVE;
-}
-
-/* Takes login.  The delay holds a timer, not a thread; too many at once get no delay. */
-static void
-refuse(struct login *login)
-{
-    guint seconds = delayed_logins < LOGIN_MAX_DELAYED ? WRONG_PASSWORD_SECONDS : 0;
-
-    delayed_logins++;
-    g_timeout_add_seconds(seconds, refuse_now, login);
-}
-
-static bool
-external_auth_enabled(struct api *api)
-{
-    g_autofree char *type = model_get_string(api->model, api->host, "external_auth_type");
-
-    return g_str_equal(type, "PAM");
-}
-
-static void
-password_checked(const struct hostd_auth *auth, void *data)
-{
-    struct login *login = data;
-    struct api *api = login->call->api;
-    struct identity identity = {
-        .user = auth->user, .uid = auth->uid, .groups = auth->groups, .n_groups = auth->n_groups};
-
-    if (g_str_equal(auth->outcome, "busy") || g_str_equal(auth->outcome, "error")) {
-        call_fail_code(login->call, "SESSION_AUTHENTICATION_FAILED", login->user, auth->message,
-                       NULL);
-        login_free(login);
-        return;
-    }
-    if (!g_str_equal(auth->outcome, "ok") || (auth->uid != 0 && !external_auth_enabled(api))) {
-        log_info("login of %s refused: %s", login->user, auth->outcome);
-        refuse(login);
-        return;
-    }
-    g_autofree char *subject = NULL;
-    identity.superuser = auth->uid == 0;
-    if (!identity.superuser && session_subject_role(api->model, auth->uid, auth->groups,
-                                                    auth->n_groups, &subject) == DM_ROLE_NONE) {
-        call_fail_code(login->call, "SESSION_AUTHORIZATION_FAILED", login->user,
-                       "The user has no role here", NULL);
-        login_free(login);
-        return;
-    }
-    identity.subject = subject;
-    open_session(login->call, &identity, login->originator);
-    login_free(login);
-}
-
-static void
-login_with_password(struct call *call)
-{
-    const char *user = call_string(call, 0), *password = call_string(call, 1);
-    const char *originator = call->message->n_params > 3 ? call_string(call, 3) : "";
-    GError *error = NULL;
-
-    if (call->origin.local_root) {
-        const struct identity root = {.user = *user ? user : "root", .superuser = true};
-        open_session(call, &root, originator);
-        return;
-    }
-    if (!call_may_wait(call, &error)) {
-        call_fail(call, error);
-        return;
-    }
-    struct login *login = g_new0(struct login, 1);
-    login->call = call;
-    login->user = g_strndup(user, NAME_MAX_LENGTH);
-    login->originator = g_strndup(originator, NAME_MAX_LENGTH);
-    if (!*user || !*password || strlen(user) > NAME_MAX_LENGTH ||
-        strlen(password) > PASSWORD_MAX_LENGTH) {
-        refuse(login);
-        return;
-    }
-    hostd_authenticate(call->api->hostd, user, password, password_checked, login);
-}
+/* ---- the calls ---- */
 
 static void
 logout(struct call *call)
@@ -476,35 +355,6 @@ logout(struct call *call)
         call_return(call, NULL);
     else
         call_fail(call, error);
-}
-
-/* ---- the rest ---- */
-
-static void
-password_changed(const struct hostd_auth *auth, void *data)
-{
-    struct call *call = data;
-
-    if (g_str_equal(auth->outcome, "ok"))
-        call_return(call, NULL);
-    else
-        call_fail_code(call, "CHANGE_PASSWORD_REJECTED", auth->message, NULL);
-}
-
-static void
-change_password(struct call *call)
-{
-    if (!call->caller.local_root) {
-        call_fail_code(call, "USER_IS_NOT_LOCAL_SUPERUSER", "only root changes root's password",
-                       NULL);
-        return;
-    }
-    const char *password = call_string(call, 1);
-    if (!*password || strlen(password) > PASSWORD_MAX_LENGTH) {
-        call_fail_code(call, "CHANGE_PASSWORD_REJECTED", "empty or too long", NULL);
-        return;
-    }
-    hostd_change_password(call->api->hostd, "root", password, password_changed, call);
 }
 
 static void
@@ -548,12 +398,9 @@ logout_subject_identifier(struct call *call)
 }
 
 const struct call_impl calls_session[] = {
-    {"session.login_with_password", login_with_password},
     {"session.logout", logout},
-    {"session.change_password", change_password},
     {"session.get_all_subject_identifiers", get_all_subject_identifiers},
     {"session.logout_subject_identifier", logout_subject_identifier},
-    {"session.slave_local_login_with_password", login_with_password},
     {"session.local_logout", logout},
     {NULL, NULL},
 };

@@ -10,9 +10,7 @@
 #include "lib/text.h"
 #include "xapid/pool/licence.h"
 
-/* Clients choose features by these: the level of the API that we speak, not our own version. */
-#define API_MAJOR 2
-#define API_MINOR 21
+/* Clients choose features by these: a level of XAPI that we stand in for, not our own version. */
 #define PLATFORM_VERSION "3.2.1"
 #define PRODUCT_VERSION "8.2.1"
 #define PRODUCT_VERSION_TEXT "8.2"
@@ -186,8 +184,8 @@ refresh_host(struct txn *txn, const char *host, const char *hostname, const char
     g_autofree char *now = seconds_now();
     static const char *const capabilities[] = {NULL};
 
-    txn_set_value(txn, host, "API_version_major", g_variant_new_int64(API_MAJOR));
-    txn_set_value(txn, host, "API_version_minor", g_variant_new_int64(API_MINOR));
+    txn_set_value(txn, host, "API_version_major", g_variant_new_int64(dm_api_version_major));
+    txn_set_value(txn, host, "API_version_minor", g_variant_new_int64(dm_api_version_minor));
     txn_set_string(txn, host, "API_version_vendor", "xapid");
     txn_set_string(txn, host, "hostname", hostname);
     txn_set_string(txn, host, "address", address);
