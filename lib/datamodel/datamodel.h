@@ -244,6 +244,7 @@ extern const struct dm_param dm_params[];
 extern const unsigned dm_n_params;
 extern const struct dm_type dm_types[];
 extern const unsigned dm_n_types;
+/* The level of the API that we tell clients; the tables are of a later one. */
 extern const int dm_api_version_major;
 extern const int dm_api_version_minor;
 extern const char *const dm_role_names[DM_ROLE_MAX]; /* "read-only"...; NULL for NONE, LOCAL_ROOT */
