@@ -37,6 +37,7 @@ struct app {
     struct domains *domains;
     struct hostd *hostd;
     struct vm_world vm;
+    struct ops_room rooms[2];
     struct ops *ops;
     struct api api;
     struct http_server *http;
@@ -184,20 +185,20 @@ start_api(struct app *app)
 static void
 start_operations(struct app *app)
 {
-    const struct ops_world world = {.kinds = vm_step_kinds,
-                                    .survey = vm_survey,
-                                    .finish = vm_finish,
-                                    .mark = vm_mark,
-                                    .idle = vm_idle,
-                                    .data = &app->vm};
-
+    app->rooms[0] = (struct ops_room){.cls = "VM",
+                                      .kinds = vm_step_kinds,
+                                      .survey = vm_survey,
+                                      .finish = vm_finish,
+                                      .mark = vm_mark,
+                                      .idle = vm_idle,
+                                      .data = &app->vm};
     app->vm.model = app->model;
     app->vm.domains = app->domains;
     app->vm.host = app->host;
     app->vm.guest_kernels = app->settings->guest_kernels;
     app->vm.address = app->address;
     app->vm.look = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    app->ops = ops_new(app->model, &world);
+    app->ops = ops_new(app->model, app->rooms);
     app->vm.ops = app->ops;
 }
 

@@ -1,5 +1,5 @@
 /* What the operation engine promises: order, undo, cancelling, and what a restart finds; on a fake
- * world whose steps a test holds, fails and counts. */
+ * room whose steps a test holds, fails and counts. */
 #include "config.h"
 
 #include <string.h>
@@ -18,11 +18,12 @@ struct bed {
     const char *hold; /* that stay until bed_release () */
     struct op *held;
     char *vm;
+    struct ops_room rooms[2];
     int ended;
     GError *error; /* of the last end */
 };
 
-/* ---- the fake world ---- */
+/* ---- the fake room ---- */
 
 static void
 say(struct bed *bed, const char *step, const char *what)
@@ -40,7 +41,7 @@ failure_of(struct bed *bed, char letter)
 static void
 run_letter(struct op *op, char letter)
 {
-    struct bed *bed = op_world_data(op);
+    struct bed *bed = op_room_data(op);
     const char name[] = {letter, '\0'};
 
     say(bed, name, "");
@@ -55,7 +56,7 @@ run_letter(struct op *op, char letter)
 static void
 undo_letter(struct op *op, char letter)
 {
-    struct bed *bed = op_world_data(op);
+    struct bed *bed = op_room_data(op);
     const char name[] = {letter, '\0'};
 
     g_assert_true(g_str_has_suffix(op_step_id(op), ".undo"));
@@ -82,7 +83,7 @@ LETTER(c)
 static void
 cancel_step(struct op *op)
 {
-    struct bed *bed = op_world_data(op);
+    struct bed *bed = op_room_data(op);
 
     say(bed, "", "!");
     if (bed->held == op) {
@@ -99,30 +100,23 @@ static const struct step_kind kind_c = {
 static const struct step_kind *const kinds[] = {&kind_a, &kind_b, &kind_c, NULL};
 
 static void
-world_mark(struct txn *txn, const char *object, const char *operation, const char *task,
-           bool running)
+room_mark(struct txn *txn, const char *object, const char *operation, const char *task,
+          bool running)
 {
     txn_set_map_value(txn, object, "current_operations", task, running ? operation : NULL);
 }
 
 static void
-world_survey(struct op *op)
+room_survey(struct op *op)
 {
-    say(op_world_data(op), "", "?");
+    say(op_room_data(op), "", "?");
     op_step_done(op, NULL);
 }
 
 static void
-world_finish(struct op *op, struct txn *txn, const GError *error)
+room_finish(struct op *op, struct txn *txn, const GError *error)
 {
     txn_set_string(txn, op_object(op), "name_description", error ? "failed" : "done");
-}
-
-static void
-world_idle(const char *object, void *data)
-{
-    (void)object;
-    (void)data;
 }
 
 /* ---- the bed ---- */
@@ -130,13 +124,13 @@ world_idle(const char *object, void *data)
 static void
 bed_start(struct bed *bed)
 {
-    const struct ops_world world = {.kinds = kinds,
-                                    .survey = world_survey,
-                                    .finish = world_finish,
-                                    .mark = world_mark,
-                                    .idle = world_idle,
-                                    .data = bed};
-    bed->ops = ops_new(bed->model, &world);
+    bed->rooms[0] = (struct ops_room){.cls = "VM",
+                                      .kinds = kinds,
+                                      .survey = room_survey,
+                                      .finish = room_finish,
+                                      .mark = room_mark,
+                                      .data = bed};
+    bed->ops = ops_new(bed->model, bed->rooms);
 }
 
 static void

@@ -19,6 +19,7 @@ struct op {
     char *id;
     char *task; /* or NULL */
     struct plan *plan;
+    const struct ops_room *room; /* of its object; NULL: the object is gone */
     enum op_state state;
     guint undo_tries; /* of the present step, that failed */
     guint position;   /* the step that runs, or that is being undone */
@@ -36,20 +37,26 @@ struct op {
 
 struct ops {
     struct model *model;
-    struct ops_world world;
+    const struct ops_room *rooms;
     guint64 last_order;
     GHashTable *all;    /* id -> struct op, owned */
     GHashTable *queues; /* object -> GQueue of struct op; the head runs */
 };
 
-const struct step_kind *ops_kind(const struct ops *ops, const char *name);
+/* NULL: no room knows it.  ret_room may be NULL. */
+const struct step_kind *ops_kind(const struct ops *ops, const char *name,
+                                 const struct ops_room **ret_room);
+/* Whose objects are of the class; NULL: nobody's. */
+const struct ops_room *ops_room_of(const struct ops *ops, const struct dm_class *cls);
 /* Appends it to the queue of its object; takes the plan. */
 struct op *op_new(struct ops *ops, guint64 order, const char *id, struct plan *plan,
-                  const char *task);
+                  const struct ops_room *room, const char *task);
 /* For ops_free and the end; it is in no queue then. */
 void op_free(void *data);
 /* The key under which current_operations shows it. */
 const char *op_key(const struct op *op);
+/* Shows the operation at its object, or not any more. */
+void op_mark(const struct op *op, struct txn *txn, bool running);
 /* Makes the next move, if it is to make one now. */
 void op_advance(struct op *op);
 

@@ -48,7 +48,7 @@ static bool
 plan_is_known(const struct ops *ops, const struct plan *plan)
 {
     for (guint i = 0; i < plan->steps->len; i++)
-        if (!ops_kind(ops, ((struct step *)plan->steps->pdata[i])->kind))
+        if (!ops_kind(ops, ((struct step *)plan->steps->pdata[i])->kind, NULL))
             return false;
     return true;
 }
@@ -117,7 +117,7 @@ show_running(struct op *op)
     struct txn *txn = model_begin_volatile(op->ops->model);
     g_autoptr(GError) error = NULL;
 
-    op->ops->world.mark(txn, op->plan->object, op->plan->operation, op_key(op), true);
+    op_mark(op, txn, true);
     if (op->task && task_is(op->ops->model, op->task, "pending"))
         task_set_cancellable(txn, op->task, true);
     if (!txn_commit(txn, &error))
@@ -129,7 +129,8 @@ show_running(struct op *op)
 static struct op *
 take_up(struct ops *ops, struct entry *entry)
 {
-    struct op *op = op_new(ops, entry->order, entry->id, g_steal_pointer(&entry->plan),
+    const struct ops_room *room = ops_room_of(ops, model_class(ops->model, entry->plan->object));
+    struct op *op = op_new(ops, entry->order, entry->id, g_steal_pointer(&entry->plan), room,
                            *entry->task ? entry->task : NULL);
 
     if (g_variant_n_children(entry->error))

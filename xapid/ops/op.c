@@ -20,7 +20,8 @@ op_free(void *data)
 }
 
 struct op *
-op_new(struct ops *ops, guint64 order, const char *id, struct plan *plan, const char *task)
+op_new(struct ops *ops, guint64 order, const char *id, struct plan *plan,
+       const struct ops_room *room, const char *task)
 {
     struct op *op = g_new0(struct op, 1);
 
@@ -29,6 +30,7 @@ op_new(struct ops *ops, guint64 order, const char *id, struct plan *plan, const 
     op->id = g_strdup(id);
     op->task = g_strdup(task);
     op->plan = plan;
+    op->room = room;
     op->results =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_variant_unref);
     g_hash_table_insert(ops->all, op->id, op);
@@ -48,9 +50,22 @@ op_key(const struct op *op)
 }
 
 void *
-op_world_data(const struct op *op)
+op_room_data(const struct op *op)
 {
-    return op->ops->world.data;
+    const struct ops_room *room = op->room;
+
+    if (op->in_step && (op->state == OP_RUNNING || op->state == OP_UNDOING)) {
+        const struct step *step = op->plan->steps->pdata[op->position];
+        ops_kind(op->ops, step->kind, &room);
+    }
+    return room->data;
+}
+
+void
+op_mark(const struct op *op, struct txn *txn, bool running)
+{
+    if (op->room)
+        op->room->mark(txn, op->plan->object, op->plan->operation, op_key(op), running);
 }
 
 const char *

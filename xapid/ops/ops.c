@@ -21,12 +21,38 @@ queue_free(void *data)
 }
 
 const struct step_kind *
-ops_kind(const struct ops *ops, const char *name)
+ops_kind(const struct ops *ops, const char *name, const struct ops_room **ret_room)
 {
-    for (const struct step_kind *const *kind = ops->world.kinds; *kind; kind++)
-        if (g_str_equal((*kind)->name, name))
+    for (const struct ops_room *room = ops->rooms; room->cls; room++)
+        for (const struct step_kind *const *kind = room->kinds; *kind; kind++) {
+            if (!g_str_equal((*kind)->name, name))
+                continue;
+            if (ret_room)
+                *ret_room = room;
             return *kind;
+        }
     return NULL;
+}
+
+const struct ops_room *
+ops_room_of(const struct ops *ops, const struct dm_class *cls)
+{
+    for (const struct ops_room *room = ops->rooms; cls && room->cls; room++)
+        if (g_str_equal(room->cls, cls->name))
+            return room;
+    return NULL;
+}
+
+/* The object may be new in the transaction. */
+static const struct ops_room *
+room_within(const struct ops *ops, const struct txn *txn, const char *object)
+{
+    const struct ops_room *room = ops->rooms;
+
+    while (room->cls && !txn_has(txn, dm_class_find(room->cls, false), object))
+        room++;
+    g_assert(room->cls);
+    return room;
 }
 
 static const struct step *
@@ -38,7 +64,7 @@ op_step(const struct op *op, guint position)
 static const struct step_kind *
 op_kind(const struct op *op, guint position)
 {
-    return ops_kind(op->ops, op_step(op, position)->kind);
+    return ops_kind(op->ops, op_step(op, position)->kind, NULL);
 }
 
 /* Takes an operation out of its queue, wakes the next one, and frees it. */
@@ -47,13 +73,15 @@ op_remove(struct op *op)
 {
     struct ops *ops = op->ops;
     GQueue *queue = g_hash_table_lookup(ops->queues, op->plan->object);
+    const struct ops_room *room = op->room;
     g_autofree char *object = g_strdup(op->plan->object);
 
     g_queue_remove(queue, op);
     g_hash_table_remove(ops->all, op->id);
     if (g_queue_is_empty(queue)) {
         g_hash_table_remove(ops->queues, object);
-        ops->world.idle(object, ops->world.data);
+        if (room && room->idle)
+            room->idle(object, room->data);
     } else {
         op_advance(g_queue_peek_head(queue));
     }
@@ -90,7 +118,7 @@ ops_submit(struct ops *ops, struct txn *txn, struct plan *plan, const char *task
     GQueue *queue = g_hash_table_lookup(ops->queues, plan->object);
 
     for (guint i = 0; i < plan->steps->len; i++)
-        g_assert(ops_kind(ops, ((struct step *)plan->steps->pdata[i])->kind));
+        g_assert(ops_kind(ops, ((struct step *)plan->steps->pdata[i])->kind, NULL));
     if (g_hash_table_size(ops->all) >= OPS_MAX_PENDING ||
         (queue && g_queue_get_length(queue) >= OPS_MAX_QUEUED)) {
         api_error_set(error, "TOO_MANY_PENDING_TASKS", NULL);
@@ -98,11 +126,12 @@ ops_submit(struct ops *ops, struct txn *txn, struct plan *plan, const char *task
         return NULL;
     }
     g_autofree char *id = g_uuid_string_random();
-    struct op *op = op_new(ops, ++ops->last_order, id, plan, task);
+    struct op *op =
+        op_new(ops, ++ops->last_order, id, plan, room_within(ops, txn, plan->object), task);
     if (plan->interrupts)
         note_interrupted(op, txn);
     op_journal(op, txn);
-    ops->world.mark(txn, plan->object, plan->operation, op_key(op), true);
+    op_mark(op, txn, true);
     return op;
 }
 
@@ -291,8 +320,9 @@ write_end(struct op *op)
     if (FAULT_POINT("ops.end.before", &failed))
         txn = model_begin(ops->model, &failed);
     if (txn) {
-        ops->world.mark(txn, op->plan->object, op->plan->operation, op_key(op), false);
-        ops->world.finish(op, txn, op->error);
+        op_mark(op, txn, false);
+        if (op->room)
+            op->room->finish(op, txn, op->error);
         txn_journal(txn, key, NULL);
         if (op->task && op->error)
             task_fail(txn, op->task, op->error);
@@ -336,7 +366,10 @@ op_advance(struct op *op)
         return;
     case OP_SURVEYING:
         op->in_step = true;
-        ops->world.survey(op);
+        if (op->room && op->room->survey)
+            op->room->survey(op);
+        else
+            op_step_done(op, NULL);
         return;
     case OP_ENDING:
         write_end(op);
@@ -447,15 +480,17 @@ op_step_progress(struct op *op, double fraction)
 /* ---- the rest of the interface ---- */
 
 struct ops *
-ops_new(struct model *model, const struct ops_world *world)
+ops_new(struct model *model, const struct ops_room *rooms)
 {
     struct ops *ops = g_new0(struct ops, 1);
 
-    g_assert(world->kinds && world->survey && world->finish && world->mark && world->idle);
-    for (const struct step_kind *const *kind = world->kinds; *kind; kind++)
-        g_assert((*kind)->run);
+    for (const struct ops_room *room = rooms; room->cls; room++) {
+        g_assert(room->kinds && room->finish && room->mark);
+        for (const struct step_kind *const *kind = room->kinds; *kind; kind++)
+            g_assert((*kind)->run);
+    }
     ops->model = model;
-    ops->world = *world;
+    ops->rooms = rooms;
     ops->all = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, op_free);
     ops->queues = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, queue_free);
     return ops;

@@ -40,10 +40,12 @@ struct step_kind {
     void (*cancel)(struct op *op);
 };
 
-struct ops_world {
-    const struct step_kind *const *kinds; /* NULL terminated */
+/* What a room brings: the steps it knows, and what becomes of the objects of one class. */
+struct ops_room {
+    const char *cls;                      /* plans about objects of this class are the room's */
+    const struct step_kind *const *kinds; /* NULL terminated; any plan may have them */
     /* An operation is about to end with an error: finds out what really is there, notes it by
-     * op_set_result (), and ends by op_step_done (). */
+     * op_set_result (), and ends by op_step_done ().  NULL: there is nothing to find out. */
     void (*survey)(struct op *op);
     /* Writes, in the operation's last transaction, what became of the object.  error NULL: success.
      * May read op_result ()s. */
@@ -51,14 +53,17 @@ struct ops_world {
     /* Keeps current_operations of the object in step: adds (and removes) the task. */
     void (*mark)(struct txn *txn, const char *object, const char *operation, const char *task,
                  bool running);
-    /* The queue of an object is empty again. */
+    /* The queue of an object is empty again.  May be NULL. */
     void (*idle)(const char *object, void *data);
     void *data;
 };
 
-struct ops *ops_new(struct model *model, const struct ops_world *world);
+/* rooms: an array that ends with cls == NULL, and outlives the engine. */
+struct ops *ops_new(struct model *model, const struct ops_room *rooms);
 void ops_free(struct ops *ops);
-void *op_world_data(const struct op *op);
+/* The data of the room whose function runs: in a step, of the room that knows the step; else of the
+ * object's. */
+void *op_room_data(const struct op *op);
 
 /* Puts a plan (taken) into the queue of its object, within `txn` (which the caller then commits; on
  * abort call op_drop).  task: the task's reference, or NULL for work of our own.  Returns the

@@ -57,7 +57,7 @@ static void
 surveyed(const GError *error, GVariant *domains, void *data)
 {
     struct op *op = data;
-    struct vm_world *world = op_world_data(op);
+    struct vm_world *world = op_room_data(op);
     const char *vm = op_object(op);
 
     if (!error && model_has(world->model, vm_class(), vm)) {
@@ -78,7 +78,7 @@ surveyed(const GError *error, GVariant *domains, void *data)
 void
 vm_survey(struct op *op)
 {
-    struct vm_world *world = op_world_data(op);
+    struct vm_world *world = op_room_data(op);
 
     domains_list(world->domains, surveyed, op);
 }

@@ -186,7 +186,7 @@ record_fields(struct txn *txn, const char *vm, GVariant *fields)
 void
 vm_finish(struct op *op, struct txn *txn, const GError *error)
 {
-    struct vm_world *world = op_world_data(op);
+    struct vm_world *world = op_room_data(op);
     const char *vm = op_object(op);
     GVariant *state = op_result(op, "power_state");
     GVariant *domid = op_result(op, "domid");

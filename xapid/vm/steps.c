@@ -16,7 +16,7 @@ note_state(struct op *op, const char *power_state)
 static void
 start_verb(struct op *op, const char *verb, GVariant *args, domains_done_fn done)
 {
-    struct vm_world *world = op_world_data(op);
+    struct vm_world *world = op_room_data(op);
     g_autofree char *uuid = model_get_string(world->model, op_object(op), "uuid");
 
     domains_start(world->domains, op_step_id(op), verb, uuid, args, done, op);
@@ -31,7 +31,7 @@ end_step(struct op *op, const GError *error)
 static void
 abort_step(struct op *op)
 {
-    struct vm_world *world = op_world_data(op);
+    struct vm_world *world = op_room_data(op);
 
     domains_abort(world->domains, op_step_id(op));
 }

@@ -137,7 +137,7 @@ extern const struct step_kind *const vm_step_kinds[];
 
 /* --- record.c --- */
 
-/* ops_world's mark and finish for VMs. */
+/* ops_room's mark and finish for VMs. */
 void vm_mark(struct txn *txn, const char *vm, const char *operation, const char *key, bool running);
 void vm_finish(struct op *op, struct txn *txn, const GError *error);
 /* Brings power_state, resident_on, domid, metrics and consoles in line within txn.  domid -1 when
@@ -162,14 +162,14 @@ void vm_restart_forget(const struct vm_world *world, struct txn *txn, const char
 
 /* --- reconcile.c --- */
 
-/* ops_world's survey: notes power_state and domid as List has them. */
+/* ops_room's survey: notes power_state and domid as List has them. */
 void vm_survey(struct op *op);
 
 /* xapid-domains says that `uuid` ("" = any) needs a look. */
 void vm_look(struct vm_world *world, const char *uuid);
 /* A guest was given another target: look at it until it is there. */
 void vm_follow(struct vm_world *world, const char *uuid);
-/* ops_world's idle: a VM whose look had to wait for its operation is looked at now. */
+/* ops_room's idle: a VM whose look had to wait for its operation is looked at now. */
 void vm_idle(const char *vm, void *data);
 
 #endif
