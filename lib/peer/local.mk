@@ -1,7 +1,8 @@
 # What xapid, xapid-domains and xapid-host share to talk to each other; the stubs are made from the
 # interface files and are compiled apart, since generated code does not follow our warnings.
 noinst_LIBRARIES += libpeer.a libpeerstubs.a
-libpeer_a_SOURCES = lib/peer/bulk.c lib/peer/bulk.h lib/peer/peer.c lib/peer/peer.h
+libpeer_a_SOURCES = lib/peer/bulk.c lib/peer/bulk.h lib/peer/client.c lib/peer/client.h \
+	lib/peer/peer.c lib/peer/peer.h
 libpeer_a_LIBADD = $(libpeerstubs_a_OBJECTS)
 libpeer_a_DEPENDENCIES = $(libpeerstubs_a_OBJECTS)
 nodist_libpeerstubs_a_SOURCES = \

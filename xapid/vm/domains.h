@@ -1,18 +1,15 @@
-/* The client of xapid-domains: starts effects on domains and hears of changes.
- *
- * Survives the other side: what was started is started again, with the same op_id, on each new
- * connection (a repeat is a no-op there), so a caller sees exactly one end. Main loop only. */
+/* The client of xapid-domains: starts effects on domains and hears of changes; survives restarts of
+ * the other side as lib/peer/client.h says.  Main loop only. */
 #ifndef XAPID_VM_DOMAINS_H
 #define XAPID_VM_DOMAINS_H
 
-#include <gio/gio.h>
+#include "lib/peer/client.h"
 
 struct domains;
 
 /* uuid "" means look at all. */
 typedef void (*domains_changed_fn)(const char *uuid, void *data);
-/* error is borrowed, NULL for success; result a{sv} is borrowed, NULL on error. */
-typedef void (*domains_done_fn)(const GError *error, GVariant *result, void *data);
+typedef peer_done_fn domains_done_fn;
 
 struct domains *domains_new(domains_changed_fn changed, void *data);
 void domains_free(struct domains *domains);
