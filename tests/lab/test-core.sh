@@ -5,6 +5,6 @@
 
 lab_host core
 serve_xapid
-check "a guest that crashes leaves a core and is started again" scenario core core
+check "a guest that crashes leaves a core and is started again" scenario live core
 [ "$FAILED" = 0 ] && echo "# 1 cores"
 lab_done
