@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
+	lib/disk-handle.c lib/disk-handle.h \
 	lib/error.c lib/error.h \
 	lib/faults.c lib/faults.h \
 	lib/log.c lib/log.h \

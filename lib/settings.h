@@ -40,6 +40,8 @@ struct settings {
     char *unix_socket; /* absolute paths from here */
     char *state_dir;
     char *guest_kernels;
+    char *storage_drivers; /* folder of the storage drivers */
+    char *disk_handles;    /* folder of lib/disk-handle.h's files */
     char *user; /* that xapid runs as, when xapid-launch is root */
     enum log_level log_level;
     char *pam_service;

@@ -19,7 +19,7 @@ EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/accounts.py tests/sim/wai
 	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/clients/test-xencenter.py
 
 # Unit tests of xapid/calls.
-calls_test_libs = libcalls.a libpool.a libvm.a libops.a libmodel.a libpeer.a libwire.a \
+calls_test_libs = libcalls.a libpool.a libvm.a libstorage.a libops.a libmodel.a libpeer.a libwire.a \
 	libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
 
 check_PROGRAMS += tests/unit/test-rows

@@ -93,5 +93,10 @@ vm_domain_config(const struct model *model, const char *vm, const char *guest_ke
     g_variant_builder_add(&config, "{sv}", "xenstore",
                           vm_known_entries(model, vm, "xenstore_data"));
     g_variant_builder_add(&config, "{sv}", "platform", vm_known_entries(model, vm, "platform"));
+    GVariant *disks = vm_disks_config(model, vm);
+    if (g_variant_n_children(disks))
+        g_variant_builder_add(&config, "{sv}", "disks", disks);
+    else
+        g_variant_unref(g_variant_ref_sink(disks));
     return g_variant_ref_sink(g_variant_builder_end(&config));
 }

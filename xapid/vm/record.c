@@ -161,8 +161,10 @@ vm_record_facts(const struct vm_world *world, const char *vm, GVariant *domain, 
 }
 
 void
-vm_mark(struct txn *txn, const char *vm, const char *operation, const char *key, bool running)
+vm_mark(struct txn *txn, const char *vm, const char *operation, const char *key, bool running,
+        void *data)
 {
+    (void)data;
     if (!txn_has(txn, vm_class(), vm))
         return; /* destroyed meanwhile */
     txn_set_map_value(txn, vm, "current_operations", key, running ? operation : NULL);
@@ -197,6 +199,7 @@ vm_finish(struct op *op, struct txn *txn, const GError *error)
     if (state)
         vm_record_state(world, txn, vm, g_variant_get_string(state, NULL),
                         domid ? g_variant_get_int64(domid) : -1, started);
+    vm_record_drives(world, txn, vm, op);
     if (!error && op_result(op, "record"))
         record_fields(txn, vm, op_result(op, "record"));
     /* A failure may have left what no step could note: look at what really is. */
