@@ -113,7 +113,7 @@ def core(name, address, password):
     domid = x.VM.get_domid(vm)
     x.VM.send_sysrq(vm, "c")
     until(lambda: x.VM.get_domid(vm) not in (domid, "-1") and x.VM.get_power_state(vm) == "Running",
-          "restart after a crash")
+          "restart after a crash", 900)  # an emulated machine takes minutes to write its memory page by page
     assert int(dom0(name, f"stat -c %s /var/lib/xapid-domains/cores/{uuid}")) > 64 * MIB
     assert dom0(name, f"head -c 4 /var/lib/xapid-domains/cores/{uuid} | tail -c 3") == "ELF"
     end(x, vm)

@@ -200,6 +200,26 @@ def test_a_core_of_a_crashed_guest():
             assert (host.sim / "cores" / uuid).exists()
 
 
+def test_a_hard_shutdown_ends_what_is_slow():
+    with Host(sim_conf="[host]\nsave_ms=20000\n") as host:
+        x = host.client()
+        vm = running(x, actions_after_crash="coredump_and_restart")
+        begun = time.monotonic()
+        task = x.Async.VM.suspend(vm)
+        tap.wait_until(lambda: domain(host, x, vm)["state"] == "shutdown", "suspend under way")
+        assert "hard_shutdown" in x.VM.get_allowed_operations(vm)
+        x.VM.hard_shutdown(vm)
+        assert x.VM.get_power_state(vm) == "Halted" and x.wait_task(task)["status"] == "cancelled"
+        assert domain(host, x, vm) is None and not list((host.sim / "images").iterdir())
+        x.VM.start(vm, False, False)
+        host.guest(f"crash {x.VM.get_uuid(vm)}")
+        tap.wait_until(lambda: "hard_reboot" in x.VM.get_current_operations(vm).values(), "a core being written")
+        fails("OTHER_OPERATION_IN_PROGRESS", x.VM.hard_reboot, vm)
+        x.VM.hard_shutdown(vm)
+        assert x.VM.get_power_state(vm) == "Halted" and domain(host, x, vm) is None
+        assert time.monotonic() - begun < 20, "somebody waited for the image or the core"
+
+
 @covers("VM.power_state_reset")
 def test_power_state_reset():
     with Host() as host:

@@ -8,7 +8,8 @@
  * Two domains of one uuid that are not dying: "VIOLATION ..." in DIR/violations.
  * DIR/host.conf (key file, group [host], read again when it changes): memory, dom0_memory (bytes),
  * cpus, and how long things take in milliseconds: create_ms, destroy_ms, pause_ms, unpause_ms,
- * shutdown_ms (until a guest that was asked has shut down), save_ms, boot_ms (until a guest obeys),
+ * shutdown_ms (until a guest that was asked has shut down), save_ms (an image or a
+ * core), boot_ms (until a guest obeys),
  * list_ms.
  *
  * One thread of a process uses a world. */

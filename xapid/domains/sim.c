@@ -398,6 +398,8 @@ sim_dump(struct backend_ctx *ctx, int domid, int fd, GError **error)
     world_unlock(ctx->world);
     if (!domain)
         return no_domain(domid, error);
+    if (!delay(ctx, world_host(ctx->world)->save_ms, error))
+        return false;
     if (write(fd, &dumped, sizeof dumped) == (ssize_t)sizeof dumped)
         return true;
     api_error_set(error, "INTERNAL_ERROR", "simulator", "core", g_strerror(errno), NULL);

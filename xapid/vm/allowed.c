@@ -66,20 +66,27 @@ txn_field(struct txn *txn, const char *vm, const char *field)
     return txn_get(txn, vm, dm_field_find(vm_class(), field));
 }
 
-/* A clean shutdown can take as long as the guest likes; the hard forms end it. */
+/* A clean shutdown can take as long as the guest likes, a core or an image as long as the disk: the
+ * hard forms end it. */
 static bool
 may_interrupt(const char *operation, GVariant *current)
 {
+    static const char *const slow[] = {"clean_shutdown", "clean_reboot", "hard_reboot", "suspend"};
+    unsigned n = g_str_equal(operation, "hard_shutdown") ? 4
+                 : g_str_equal(operation, "hard_reboot") ? 2
+                                                         : 0;
     GVariantIter iter;
     const char *other;
 
-    if (!g_str_equal(operation, "hard_shutdown") && !g_str_equal(operation, "hard_reboot"))
-        return false;
     g_variant_iter_init(&iter, current);
-    while (g_variant_iter_next(&iter, "{&s&s}", NULL, &other))
-        if (!g_str_equal(other, "clean_shutdown") && !g_str_equal(other, "clean_reboot"))
+    while (g_variant_iter_next(&iter, "{&s&s}", NULL, &other)) {
+        unsigned i = 0;
+        while (i < n && !g_str_equal(slow[i], other))
+            i++;
+        if (i == n)
             return false;
-    return true;
+    }
+    return n > 0;
 }
 
 void
