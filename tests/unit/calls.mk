@@ -11,6 +11,7 @@ sim_tests = \
 	tests/sim/test-parked.py \
 	tests/sim/test-roles.py \
 	tests/sim/test-session.py \
+	tests/sim/test-storage.py \
 	tests/sim/test-tasks.py \
 	tests/sim/test-vm-fields.py \
 	tests/sim/test-wire.py
