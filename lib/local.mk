@@ -2,6 +2,7 @@ noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
 	lib/error.c lib/error.h \
 	lib/faults.c lib/faults.h \
+	lib/guest-record.c lib/guest-record.h \
 	lib/log.c lib/log.h \
 	lib/settings.c lib/settings.h \
 	lib/text.c lib/text.h
