@@ -199,6 +199,7 @@ start_operations(struct app *app)
     app->vm.look = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     app->ops = ops_new(app->model, &world);
     app->vm.ops = app->ops;
+    vm_guests_follow(&app->vm);
 }
 
 /* As many descriptors as connections are allowed, and some for the rest, where the system lets us:

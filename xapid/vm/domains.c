@@ -38,6 +38,8 @@ struct domains {
     guint ask_again;
     domains_changed_fn changed;
     void *changed_data;
+    domains_guests_changed_fn guests_changed; /* may be NULL */
+    void *guests_changed_data;
 };
 
 static void
@@ -226,6 +228,63 @@ domains_host_info(struct domains *domains, domains_done_fn done, void *data)
     ask(domains, true, done, data);
 }
 
+/* ---- guests ---- */
+
+struct guests_call {
+    domains_guests_fn done;
+    void *data;
+};
+
+static void
+guests_answered(GObject *source, GAsyncResult *result, void *data)
+{
+    g_autofree struct guests_call *call = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) handle = NULL;
+    g_autoptr(GVariant) guests = NULL;
+    g_autoptr(GUnixFDList) fds = NULL;
+    guint64 now = 0;
+
+    if (peer_domains1_call_guests_finish(PEER_DOMAINS1(source), &handle, &now, &fds, result,
+                                         &error))
+        guests = bulk_unpack(handle, fds, "a(sia{sv})", &error);
+    call->done(error, guests, now, call->data);
+}
+
+void
+domains_guests(struct domains *domains, guint64 since, domains_guests_fn done, void *data)
+{
+    g_autoptr(GError) error = NULL;
+    struct guests_call *call;
+
+    if (!domains->proxy) {
+        api_error_set(&error, "INTERNAL_ERROR", "xapid-domains", "is not connected", NULL);
+        done(error, NULL, 0, data);
+        return;
+    }
+    call = g_new(struct guests_call, 1);
+    call->done = done;
+    call->data = data;
+    peer_domains1_call_guests(domains->proxy, since, NULL, NULL, guests_answered, call);
+}
+
+void
+domains_on_guests(struct domains *domains, domains_guests_changed_fn changed, void *data)
+{
+    domains->guests_changed = changed;
+    domains->guests_changed_data = data;
+}
+
+static void
+on_guests_changed(PeerDomains1 *proxy, void *data)
+{
+    struct domains *domains = data;
+
+    (void)proxy;
+    if (domains->guests_changed)
+        domains->guests_changed(false, domains->guests_changed_data);
+}
+
 /* ---- connection ---- */
 
 static void
@@ -296,6 +355,8 @@ serve(struct domains *domains)
     for (guint i = 0; i < questions->len; i++)
         question_send(questions->pdata[i]);
     domains->changed("", domains->changed_data);
+    if (domains->guests_changed)
+        domains->guests_changed(true, domains->guests_changed_data);
 }
 
 static void
@@ -321,6 +382,7 @@ connected(GObject *source, GAsyncResult *result, void *data)
     g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(domains->proxy), PEER_CALL_TIMEOUT_MS);
     g_signal_connect(domains->proxy, "done", G_CALLBACK(on_done), domains);
     g_signal_connect(domains->proxy, "changed", G_CALLBACK(on_changed), domains);
+    g_signal_connect(domains->proxy, "guests-changed", G_CALLBACK(on_guests_changed), domains);
     log_debug("connected to xapid-domains");
     serve(domains);
 }

@@ -6,6 +6,7 @@
 #define XAPID_VM_DOMAINS_H
 
 #include <gio/gio.h>
+#include <stdbool.h>
 
 struct domains;
 
@@ -13,6 +14,13 @@ struct domains;
 typedef void (*domains_changed_fn)(const char *uuid, void *data);
 /* error is borrowed, NULL for success; result a{sv} is borrowed, NULL on error. */
 typedef void (*domains_done_fn)(const GError *error, GVariant *result, void *data);
+
+/* Guests tell something new; fresh: a new connection, on which nothing is known yet. */
+typedef void (*domains_guests_changed_fn)(bool fresh, void *data);
+/* error as above; guests a(sia{sv}) as org.xapid.Domains1.Guests has it, and what to ask since
+ * next.
+ */
+typedef void (*domains_guests_fn)(const GError *error, GVariant *guests, guint64 now, void *data);
 
 struct domains *domains_new(domains_changed_fn changed, void *data);
 void domains_free(struct domains *domains);
@@ -27,5 +35,8 @@ void domains_abort(struct domains *domains, const char *op_id);
 /* aa{sv} as org.xapid.Domains1.List has it; waits for a connection. */
 void domains_list(struct domains *domains, domains_done_fn done, void *data);
 void domains_host_info(struct domains *domains, domains_done_fn done, void *data);
+void domains_on_guests(struct domains *domains, domains_guests_changed_fn changed, void *data);
+/* Waits for no connection: without one, or when it is lost, an error. */
+void domains_guests(struct domains *domains, guint64 since, domains_guests_fn done, void *data);
 
 #endif
