@@ -56,9 +56,9 @@ is(const struct key *key, guint part, const char *word)
 static bool
 is_number(const char *text)
 {
-    gsize digits = strspn(text, "0123456789");
+    gsize length = strlen(text);
 
-    return digits > 0 && digits <= NUMBER_DIGITS_MAX && text[digits] == '\0';
+    return length > 0 && length <= NUMBER_DIGITS_MAX && strspn(text, "0123456789") == length;
 }
 
 /* A table of "this key is that entry". */

@@ -165,10 +165,11 @@ sim_guest_write(struct world *world, int domid, const char *path, const char *va
         close(fd);
     int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     int length = g_snprintf(text, sizeof text, "%d", domid);
+    if (sock < 0)
+        return false;
     /* With nobody there, nobody has to be told. */
     (void)!sendto(sock, text, (size_t)length, MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof to);
-    if (sock >= 0)
-        close(sock);
+    close(sock);
     return ok;
 }
 
