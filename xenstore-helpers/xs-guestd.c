@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/log.h"
 #include "xapid/domains/message.h"
@@ -42,6 +43,9 @@ main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     log_init("xs-guestd", LOG_LEVEL_INFO);
+    /* Its times are UTC; the C library looks for a file about that now, and not with each line. */
+    setenv("TZ", "UTC0", 1);
+    tzset();
     if (argc != 1) {
         log_error("it takes no arguments; xapid-domains starts it");
         return EXIT_FAILURE;

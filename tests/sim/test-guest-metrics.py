@@ -2,7 +2,10 @@
 """VM_guest_metrics follow what guests write into xenstore, whatever that is, on a simulated host."""
 import os
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -10,7 +13,7 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from guests import XenStore
-from host import GUEST, Host, fails
+from host import BUILDDIR, GUEST, Host, fails
 
 NULL = "OpaqueRef:NULL"
 MIB = 1 << 20
@@ -287,6 +290,53 @@ def test_a_hung_parser_is_replaced():
             time.sleep(0.5)
         tap.wait_until(lambda: written(store, "last"), "a watch", 20)
         shown(x, vm, 20, os_version={"name": "last"})
+
+
+def lone_parser(*packets):
+    """xs-guestd with packets for it, and nothing more: its status and its log."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    records, out = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    script = f"exec 3<&{its.fileno()} 4>&{out.fileno()} {BUILDDIR}/xs-guestd"
+    with tempfile.TemporaryDirectory(prefix="xs-guestd-") as place, ours, its, records, out:
+        process = subprocess.Popen(["/bin/bash", "-c", script], cwd=place, stderr=subprocess.PIPE,
+                                   pass_fds=(its.fileno(), out.fileno()))
+        for packet in packets:
+            ours.send(packet)
+        its.close()
+        ours.close()
+        log = process.communicate(timeout=20)[1].decode()
+        return process.returncode, log
+
+
+def test_packets_that_are_none():
+    """It ends with a word about it, not by a call that it must not make."""
+    for packet in (b"garbage" * 100, b"\xff" * 64, b"x"):
+        status, log = lone_parser(packet)
+        if "AddressSanitizer" not in log and "LeakSanitizer" not in log:
+            assert status == 1, (status, log)
+        assert "a message is malformed" in log, log
+
+
+def test_a_liar_in_its_place():
+    """What is no record ends it; xapid-domains goes on, and so does the guest's row with a good one."""
+    with Host() as host:
+        x = host.client()
+        vm, store = started(host, x)
+        program = host.bindir / "xs-guestd"
+        program.rename(host.bindir / "good")
+        program.write_text("#!/usr/bin/python3\nimport socket\n"
+                           "socket.socket(fileno=4).send(b'\\xff' * 1000)\nsocket.socket(fileno=3).recv(1)\n")
+        program.chmod(0o755)
+        pid, domains = processes(host, "xs-guestd")[0], host.child("xapid-domains")
+        os.kill(pid, signal.SIGKILL)
+        tap.wait_until(lambda: host.log.read_text().count("xs-guestd: INTERNAL_ERROR") >= 2
+                       or host.log.read_text().count("a message is malformed") >= 2, "word of the liar", 20)
+        x.VM.pause(vm)
+        x.VM.unpause(vm)
+        (host.bindir / "good").rename(program)
+        tap.wait_until(lambda: processes(host, "xs-guestd") and written(store, "honest"), "a watch", 20)
+        shown(x, vm, 20, os_version={"name": "honest"})
+        assert host.child("xapid-domains") == domains
 
 
 def test_what_xs_guestd_holds():
