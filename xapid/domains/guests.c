@@ -2,7 +2,6 @@
 
 #include "xapid/domains/guests.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -10,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/faults.h"
 #include "lib/guest-record.h"
 #include "lib/log.h"
 #include "xapid/domains/argument.h"
@@ -239,10 +239,11 @@ start(struct guests *guests)
     /* Everything is told again, and what was there before is not known to be. */
     g_hash_table_remove_all(guests->records);
     guests->total = 0;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, look) < 0 ||
+    if (!FAULT_POINT("guests.start.before", NULL) ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, look) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, keys) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, records) < 0) {
-        log_error("cannot start xs-guestd: %s", g_strerror(errno));
+        log_error("cannot start xs-guestd");
         int *const all[] = {look, keys, records};
         for (size_t i = 0; i < G_N_ELEMENTS(all); i++) {
             close_fd(&all[i][0]);
