@@ -18,7 +18,7 @@ struct waiting {
 };
 
 struct vm_guests {
-    struct vm_world *world;
+    struct vm_world *world; /* NULL: left, with a question under way */
     guint64 since, connection;
     bool due, asking;
     gint64 asked; /* monotonic */
@@ -256,6 +256,13 @@ take(struct vm_guests *guests, GVariant *told)
     }
 }
 
+static void
+guests_free(struct vm_guests *guests)
+{
+    g_hash_table_unref(guests->waiting);
+    g_free(guests);
+}
+
 struct asking {
     struct vm_guests *guests;
     guint64 connection;
@@ -269,6 +276,10 @@ answered(const GError *failure, GVariant *told, guint64 now, void *data)
     g_autoptr(GError) error = NULL;
 
     guests->asking = false;
+    if (!guests->world) {
+        guests_free(guests);
+        return;
+    }
     if (failure) {
         log_debug("asking for what guests say, again soon: %s", failure->message);
         guests->due = true;
@@ -320,4 +331,18 @@ vm_guests_follow(struct vm_world *world)
     guests->waiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, waiting_free);
     world->guests = guests;
     domains_on_guests(world->domains, guests_changed, guests);
+}
+
+void
+vm_guests_leave(struct vm_world *world)
+{
+    struct vm_guests *guests = g_steal_pointer(&world->guests);
+
+    if (!guests)
+        return;
+    domains_on_guests(world->domains, NULL, NULL);
+    g_clear_handle_id(&guests->source, g_source_remove);
+    guests->world = NULL;
+    if (!guests->asking)
+        guests_free(guests);
 }

@@ -154,6 +154,8 @@ bool vm_record_facts(const struct vm_world *world, const char *vm, GVariant *dom
 
 /* Begins to follow it; a VM has a row from when its guest first says something. */
 void vm_guests_follow(struct vm_world *world);
+/* Before the model goes. */
+void vm_guests_leave(struct vm_world *world);
 /* Within txn: the VM has no domain any more.  The row goes when it is halted. */
 void vm_guests_ended(const struct vm_world *world, struct txn *txn, const char *vm,
                      const char *power_state);
