@@ -1,6 +1,6 @@
 /* xapid-domains: all that touches the hypervisor's domains.  The parent (started by xapid-launch)
  * serves org.xapid.Domains1 and makes no hypervisor call; it starts this program again as workers
- * and as the events process, which do. */
+ * and as the events and guests processes, which do; and xs-guestd, which can do nothing. */
 #include "config.h"
 
 #include <errno.h>
