@@ -221,6 +221,7 @@ start_operations(struct app *app)
     app->ops = ops_new(app->model, app->rooms);
     app->vm.ops = app->ops;
     app->storage.ops = app->ops;
+    vm_guests_follow(&app->vm);
 }
 
 /* As many descriptors as connections are allowed, and some for the rest, where the system lets us:

@@ -2,6 +2,7 @@
 sim_tests = \
 	tests/sim/test-events.py \
 	tests/sim/test-generic.py \
+	tests/sim/test-guest-metrics.py \
 	tests/sim/test-host-pool.py \
 	tests/sim/test-known-keys.py \
 	tests/sim/test-large.py \
@@ -16,7 +17,7 @@ sim_tests = \
 	tests/sim/test-vm-fields.py \
 	tests/sim/test-wire.py
 TESTS += $(sim_tests)
-EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/accounts.py tests/sim/waiting.py \
+EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/guests.py tests/sim/accounts.py tests/sim/waiting.py \
 	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/clients/test-xencenter.py
 
 # Unit tests of xapid/calls.

@@ -611,7 +611,7 @@ test_children_die(struct fixture *f, gconstpointer data)
     client_settle(100);
     g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
     g_auto(GStrv) pids = g_strsplit(g_strstrip(text), " ", -1);
-    g_assert_cmpint(g_strv_length(pids), ==, 5);
+    g_assert_cmpint(g_strv_length(pids), ==, 7);
     for (char **pid = pids; *pid; pid++)
         kill(atoi(*pid), SIGKILL);
     g_assert_true(client_wait_changed(f->client, "", 10000));

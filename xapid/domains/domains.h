@@ -1,5 +1,6 @@
-/* Limits and names that all processes of xapid-domains share: the parent, its workers and the
- * events process.  They are one program, started again with --worker or --events. */
+/* Limits and names that all processes of xapid-domains share: the parent, its workers, the events
+ * and the guests process.  They are one program, started again with --worker, --events or --guests.
+ */
 #ifndef XAPID_DOMAINS_DOMAINS_H
 #define XAPID_DOMAINS_DOMAINS_H
 

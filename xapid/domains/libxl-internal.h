@@ -5,6 +5,7 @@
 #include <xenstore.h>
 
 #include "xapid/domains/backend.h"
+#include "xapid/domains/guest-keys.h"
 #include "xapid/domains/libxl-config.h"
 #include "xapid/domains/libxl-log.h"
 
@@ -33,6 +34,8 @@ bool libxl_backend_save(struct backend_ctx *ctx, const struct domain_info *info,
                         GError **error);
 bool libxl_backend_dump(struct backend_ctx *ctx, int domid, int fd, GError **error);
 bool libxl_backend_resume(struct backend_ctx *ctx, int domid, GError **error);
+
+extern const struct guest_store libxl_guest_store;
 
 bool libxl_backend_adjust(struct backend_ctx *ctx, const struct domain_info *info,
                           const struct adjustment *wanted, GError **error);

@@ -282,4 +282,5 @@ const struct backend backend_libxl = {
     .destroy = libxl_backend_destroy,
     .abort = libxl_backend_abort,
     .watch = libxl_backend_watch,
+    .guests = &libxl_guest_store,
 };

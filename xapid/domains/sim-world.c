@@ -201,6 +201,12 @@ world_free(struct world *world)
     g_free(world);
 }
 
+int
+world_dir(struct world *world)
+{
+    return world->dir;
+}
+
 static int
 slot_of(struct world *world, const struct world_domain *domain)
 {

@@ -58,6 +58,10 @@ struct world_domain {
 struct world *world_open(const char *dir, GError **error);
 void world_free(struct world *world);
 const struct world_host *world_host(struct world *world);
+/* Descriptor of DIR. */
+int world_dir(struct world *world);
+/* The world of a context of backend_sim. */
+struct world *sim_world(struct backend_ctx *ctx);
 
 /* Between these the world stands still.  Nothing in between may block. */
 void world_lock(struct world *world);
@@ -94,7 +98,9 @@ uint64_t world_cursor(struct world *world);
 int world_control_bind(struct world *world, GError **error);
 /* One command of a test: "halt UUID", "reboot UUID", "crash UUID", "refuse-shutdown UUID",
  * "obey-shutdown UUID", "xl-destroy UUID", "xl-create UUID NAME", "xl-pause UUID",
- * "xl-unpause UUID".  False when it is none or there is no such domain. */
+ * "xl-unpause UUID",
+ * "write UUID PATH VALUE" (a key below /local/domain/N).  False when it is none or there is no such
+ * domain. */
 bool world_command(struct world *world, const char *command);
 
 #endif

@@ -10,12 +10,19 @@
 
 #include "lib/error.h"
 #include "xapid/domains/backend.h"
+#include "xapid/domains/sim-guest.h"
 #include "xapid/domains/sim-world.h"
 
 struct backend_ctx {
     struct world *world;
     int abort_fd; /* eventfd: ends a delay */
 };
+
+struct world *
+sim_world(struct backend_ctx *ctx)
+{
+    return ctx->world;
+}
 
 static void
 sim_close(struct backend_ctx *ctx)
@@ -482,4 +489,5 @@ const struct backend backend_sim = {
     .destroy = sim_destroy,
     .abort = sim_abort,
     .watch = sim_watch,
+    .guests = &sim_guest_store,
 };

@@ -117,8 +117,10 @@ vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
     txn_set_string(txn, vm, "power_state", power_state);
     if (had && !has)
         record_without_domain(world, txn, vm);
-    if (!has)
+    if (!has) {
         vm_restart_forget(world, txn, vm);
+        vm_guests_ended(world, txn, vm, power_state);
+    }
     if (has) {
         txn_set_string(txn, vm, "resident_on", world->host);
         if (domid >= 0)

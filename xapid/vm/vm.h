@@ -26,8 +26,9 @@ struct vm_world {
     const char *address;       /* what the console locations name */
     GHashTable *look;          /* uuids of VMs that need a look; "" = all of them */
     guint look_source;
-    struct look *looking;  /* List has been asked for; reconcile.c */
-    GHashTable *following; /* uuid -> looks at a guest on its way to a target; reconcile.c */
+    struct look *looking;     /* List has been asked for; reconcile.c */
+    GHashTable *following;    /* uuid -> looks at a guest on its way to a target; reconcile.c */
+    struct vm_guests *guests; /* guest-metrics.c */
 };
 
 const struct dm_class *vm_class(void);
@@ -175,6 +176,16 @@ void vm_record_state(const struct vm_world *world, struct txn *txn, const char *
 /* Facts that List tells of a domain: memory, vCPUs, state. */
 bool vm_record_facts(const struct vm_world *world, const char *vm, GVariant *domain,
                      GError **error);
+
+/* --- guest-metrics.c: VM_guest_metrics, from what guests say of themselves --- */
+
+/* Begins to follow it; a VM has a row from when its guest first says something. */
+void vm_guests_follow(struct vm_world *world);
+/* Before the model goes. */
+void vm_guests_leave(struct vm_world *world);
+/* Within txn: the VM has no domain any more.  The row goes when it is halted. */
+void vm_guests_ended(const struct vm_world *world, struct txn *txn, const char *vm,
+                     const char *power_state);
 
 /* --- restart.c: a guest that ends by itself again and again is started ever more slowly --- */
 
