@@ -343,6 +343,7 @@ call_run_plan(struct call *call, struct plan *plan, GError *error)
 {
     struct txn *txn;
 
+    g_assert(!plan == !!error);
     if (!plan)
         call_fail(call, error);
     else if ((txn = call_begin_plan(call)))

@@ -96,10 +96,12 @@ move(struct call *call, bool attached,
     if (!sr)
         return;
     /* What is so already is a success, as XAPI has it. */
-    if (model_get_bool(call->api->model, call_ref(call, 0), "currently_attached") == attached)
+    if (model_get_bool(call->api->model, call_ref(call, 0), "currently_attached") == attached) {
         call_return(call, NULL);
-    else
-        call_run_plan(call, plan(call->api->storage, sr, &error), error);
+        return;
+    }
+    struct plan *planned = plan(call->api->storage, sr, &error);
+    call_run_plan(call, planned, error);
 }
 
 static void

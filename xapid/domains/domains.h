@@ -5,7 +5,8 @@
 #define XAPID_DOMAINS_DOMAINS_H
 
 #define DOMAINS_PATH "/org/xapid/Domains1"
-#define DOMAINS_KERNELS_DIR "/var/lib/xcp/guest"   /* default of --kernels */
+#define DOMAINS_KERNELS_DIR "/var/lib/xcp/guest" /* default of --kernels */
+#define DOMAINS_DISKS_DIR "/run/xapid/disks"
 #define DOMAINS_STATE_DIR "/var/lib/xapid-domains" /* images, cores; with --sim DIR: DIR itself */
 #define DOMAINS_RUN_DIR "/run/xapid-domains"       /* marks and lock; with --sim DIR: DIR itself */
 

@@ -5,6 +5,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/backend.c xapid/domains/backend.h \
 	xapid/domains/domains.h \
 	xapid/domains/guest-config.c xapid/domains/guest-config.h \
+	xapid/domains/guest-disks.c xapid/domains/guest-disks.h \
 	xapid/domains/guest-keys.c xapid/domains/guest-keys.h \
 	xapid/domains/guest-watch.c xapid/domains/guest-watch.h \
 	xapid/domains/guests.c xapid/domains/guests.h \
@@ -17,6 +18,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/pool.c xapid/domains/pool.h \
 	xapid/domains/reserve.c xapid/domains/reserve.h \
 	xapid/domains/sim.c xapid/domains/sim-command.c \
+	xapid/domains/sim-disks.c xapid/domains/sim-disks.h \
 	xapid/domains/sim-guest.c xapid/domains/sim-guest.h \
 	xapid/domains/sim-world.c xapid/domains/sim-world.h \
 	xapid/domains/service.c xapid/domains/service.h \

@@ -23,7 +23,7 @@
 #include "xapid/domains/worker.h"
 
 static struct app {
-    char *sim_dir, *kernels, *log_level;
+    char *sim_dir, *kernels, *disks, *log_level;
     int workers, timeout_s;
     gboolean worker, events, guests, fault_points, version;
     GMainLoop *loop;
@@ -37,6 +37,8 @@ static const GOptionEntry entries[] = {
      "DIR"},
     {"kernels", 0, 0, G_OPTION_ARG_FILENAME, &app.kernels,
      "Folder of guest kernels and ramdisks (default " DOMAINS_KERNELS_DIR ")", "DIR"},
+    {"disks", 0, 0, G_OPTION_ARG_FILENAME, &app.disks,
+     "Folder of the handles of attached disks (default " DOMAINS_DISKS_DIR ")", "DIR"},
     {"workers", 0, 0, G_OPTION_ARG_INT, &app.workers, "Operations that run at once (default 4)",
      "N"},
     {"timeout", 0, 0, G_OPTION_ARG_INT, &app.timeout_s,
@@ -84,6 +86,7 @@ child_main(void)
         .backend_options = {.sim_dir = app.sim_dir, .kernels_dir = -1, .reserves = -1},
         .run_dir = run_dir(),
         .state_dir = state_dir(),
+        .disks = app.disks ? app.disks : DOMAINS_DISKS_DIR,
     };
     const char *kernels = app.kernels ? app.kernels : app.sim_dir ? NULL : DOMAINS_KERNELS_DIR;
 
@@ -177,8 +180,10 @@ child_flags(void)
     GPtrArray *flags = g_ptr_array_new();
     const struct {
         const char *flag, *value;
-    } pairs[] = {
-        {"--sim", app.sim_dir}, {"--kernels", app.kernels}, {"--log-level", app.log_level}};
+    } pairs[] = {{"--sim", app.sim_dir},
+                 {"--kernels", app.kernels},
+                 {"--disks", app.disks},
+                 {"--log-level", app.log_level}};
 
     for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++)
         if (pairs[i].value) {

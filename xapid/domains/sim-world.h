@@ -5,7 +5,8 @@
  * looks, so guests go on without a process.  Changes are kept in a ring, and DIR/control (a
  * datagram socket of the events process) is sent "wake" for each.
  *
- * Two domains of one uuid that are not dying: "VIOLATION ..." in DIR/violations.
+ * Two domains of one uuid, or that write one disk, and are not dying: "VIOLATION ..." in
+ * DIR/violations.
  * DIR/host.conf (key file, group [host], read again when it changes): memory, dom0_memory (bytes),
  * cpus, and how long things take in milliseconds: create_ms, destroy_ms, pause_ms, unpause_ms,
  * shutdown_ms (until a guest that was asked has shut down), save_ms (an image or a
@@ -53,6 +54,7 @@ struct world_domain {
     int32_t weight, cap;
     uint8_t signal; /* last enum guest_trigger that was sent, plus one */
     char sysrq;     /* last key */
+    char writes[CONFIG_DISKS_MAX][UUID_LENGTH + 1]; /* disks that are its alone; "" = none */
 };
 
 struct world *world_open(const char *dir, GError **error);
@@ -81,6 +83,8 @@ struct world_domain *world_introduce(struct world *world, const struct world_dom
 void world_remove(struct world *world, struct world_domain *domain);
 /* A guest's balloon reaches its target at once. */
 void world_set_memory(struct world *world, struct world_domain *domain, int64_t memory);
+/* Notes, in DIR/violations, what must never be. */
+void world_violation(struct world *world, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Moves a domain to another state, now. */
 void world_set_state(struct world *world, struct world_domain *domain, enum domain_state state,
                      enum shutdown_reason reason);

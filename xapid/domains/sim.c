@@ -10,6 +10,7 @@
 
 #include "lib/error.h"
 #include "xapid/domains/backend.h"
+#include "xapid/domains/sim-disks.h"
 #include "xapid/domains/sim-guest.h"
 #include "xapid/domains/sim-world.h"
 
@@ -208,12 +209,14 @@ sim_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *
     int64_t available;
     int domid = -1;
 
+    sim_disks_fill(config, &template);
     memcpy(template.uuid, uuid, UUID_LENGTH + 1);
     memcpy(template.name, uuid, UUID_LENGTH + 1);
     if (image >= 0 && !image_read(image, uuid, &template, error))
         return false;
     world_lock(ctx->world);
     available = world_memory_free(ctx->world);
+    sim_disks_check(ctx->world, &template);
     if (available >= template.memory)
         domain = world_introduce(ctx->world, &template);
     if (domain)

@@ -8,6 +8,7 @@
 #define ATTACHED 1u
 #define DETACHED 2u
 #define SHARED 4u /* runs beside others of its kind */
+#define ROWS 8u   /* asks no driver */
 
 /* Only what this version can do. */
 static const struct {
@@ -20,9 +21,9 @@ static const struct {
     {"unplug", ATTACHED, NULL},
     {"plug", DETACHED, NULL},
     {"destroy", DETACHED, "SR_DELETE"},
-    {"forget", DETACHED, NULL},
-    {"pbd_create", DETACHED | SHARED, NULL},
-    {"pbd_destroy", DETACHED, NULL},
+    {"forget", DETACHED | ROWS, NULL},
+    {"pbd_create", DETACHED | SHARED | ROWS, NULL},
+    {"pbd_destroy", DETACHED | ROWS, NULL},
     {"vdi_create", ATTACHED | SHARED, "VDI_CREATE"},
     {"vdi_destroy", ATTACHED | SHARED, "VDI_DELETE"},
     {"vdi_resize", ATTACHED | SHARED, "VDI_RESIZE"},
@@ -125,7 +126,7 @@ sr_may(const struct storage_world *world, const char *sr, const char *operation,
     bool attached = sr_is_attached(world->model, sr, world->host);
     const char *other, *key;
 
-    if (!sm_find(world->model, type, error))
+    if (!(sr_operations[i].when & ROWS) && !sm_find(world->model, type, error))
         return false;
     if (sr_operations[i].capability && !sm_can(world->model, type, sr_operations[i].capability)) {
         api_error_set(error, "SR_OPERATION_NOT_SUPPORTED", sr, NULL);

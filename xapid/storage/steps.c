@@ -268,6 +268,7 @@ note_disk_detached(struct op *op, GVariant *args, GVariant *result)
 static void
 vdi_attach_run(struct op *op, GVariant *args)
 {
+    struct storage_world *world = op_room_data(op);
     GVariantDict more;
     gboolean read_only = TRUE;
 
@@ -275,6 +276,9 @@ vdi_attach_run(struct op *op, GVariant *args)
     g_variant_dict_init(&more, NULL);
     g_variant_dict_insert(&more, "handle", "s", text(args, "handle"));
     g_variant_dict_insert(&more, "read_only", "b", read_only);
+    g_variant_dict_insert(&more, "sharable", "b",
+                          model_has(world->model, vdi_class(), text(args, "vdi")) &&
+                              model_get_bool(world->model, text(args, "vdi"), "sharable"));
     call_vdi("vdi.attach", args, &more,
              &(struct driver_call){.op = op, .args = args, .noted = note_disk_attached});
 }
