@@ -26,6 +26,11 @@ int libxl_reserve(struct backend_ctx *ctx, const char *uuid, uint64_t need_kb, G
 bool libxl_create(struct backend_ctx *ctx, const char *uuid, libxl_domain_config *config, int image,
                   int *ret_domid, GError **error);
 
+/* --- libxl-model.c --- */
+
+/* After a domain was destroyed: ends device models of it that are left. */
+void libxl_end_device_models(struct backend_ctx *ctx, int domid);
+
 /* --- libxl-image.c --- */
 
 bool libxl_restore(struct backend_ctx *ctx, const char *uuid, int image, int *ret_domid,
