@@ -9,27 +9,11 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from covers import covers
+from disks import files, new_sr, new_vbd, new_vdi
 from host import GUEST, Host, fails
 
 MIB = 1 << 20
 NULL = "OpaqueRef:NULL"
-
-
-def new_sr(host, x, kind="file", name="sr", location=None):
-    location = location or host.folder(name)
-    return x.SR.create(x.host.get_all()[0], {"location": location}, "0", name, "", kind,
-                       "iso" if kind == "iso" else "user", False, {})
-
-
-def new_vdi(x, sr, size=64 * MIB, **fields):
-    return x.VDI.create({"name_label": "a disk", "name_description": "", "SR": sr, "virtual_size": str(size),
-                         "type": "user", "sharable": False, "read_only": False, "other_config": {}, **fields})
-
-
-def new_vbd(x, vm, vdi, **fields):
-    return x.VBD.create({"VM": vm, "VDI": vdi, "userdevice": "autodetect", "bootable": False, "mode": "RW",
-                         "type": "Disk", "empty": vdi == NULL, "other_config": {}, "qos_algorithm_type": "",
-                         "qos_algorithm_params": {}, **fields})
 
 
 def refused(code, function, *args, **fields):
@@ -44,10 +28,6 @@ def connected(host):
     x = host.client()
     drivers_known(x)
     return x
-
-
-def files(location):
-    return sorted(name for name in os.listdir(location) if name != "xapid-sr.json")
 
 
 @covers("SR.get_supported_types")

@@ -120,7 +120,7 @@ vm_plan_shutdown(const struct vm_world *world, const char *vm, bool clean, GErro
         plan_add(plan, "image.discard", NULL);
         return plan;
     }
-    plan_add(plan, "domain.destroy", NULL);
+    plan_add(plan, "domain.end", NULL);
     vm_plan_detach(plan, world, vm);
     return plan;
 }
@@ -136,7 +136,7 @@ vm_plan_suspend(const struct vm_world *world, const char *vm, GError **error)
     plan_add(plan, "domain.save", NULL);
     g_variant_dict_init(&args, NULL);
     g_variant_dict_insert(&args, "power_state", "s", "Suspended");
-    plan_add(plan, "domain.destroy", g_variant_dict_end(&args));
+    plan_add(plan, "domain.end", g_variant_dict_end(&args));
     vm_plan_detach(plan, world, vm);
     return plan;
 }
@@ -246,6 +246,15 @@ vm_plan_reboot(const struct vm_world *world, const char *vm, bool clean, GError 
     return plan;
 }
 
+/* Its record gives a domain, and its disks can be had. */
+static bool
+vm_can_be_built(const struct vm_world *world, const char *vm, GError **error)
+{
+    g_autoptr(GVariant) config = vm_domain_config(world->model, vm, world->guest_kernels, error);
+
+    return config && vm_plan_attach(NULL, world, vm, error);
+}
+
 /* What the VM's record wants after its domain shut down by itself. */
 static struct plan *
 plan_after_shutdown(const struct vm_world *world, const char *vm, const char *reason)
@@ -259,20 +268,23 @@ plan_after_shutdown(const struct vm_world *world, const char *vm, const char *re
 
     if (g_str_equal(reason, "suspend") || g_str_equal(action, "preserve"))
         return NULL;
+    g_autoptr(GError) error = NULL;
+    if (restart && !vm_can_be_built(world, vm, &error)) {
+        log_warning("%s ends instead of being started again: %s", vm, error->message);
+        restart = false;
+    }
     struct plan *plan = plan_new(restart ? "hard_reboot" : "hard_shutdown", vm);
     if (g_str_has_prefix(action, "coredump"))
         plan_add(plan, "domain.dump", NULL);
-    plan_add(plan, "domain.destroy", NULL);
     if (restart) {
-        g_autoptr(GError) error = NULL;
-        if (vm_plan_attach(NULL, world, vm, &error) && vm_plan_attach(plan, world, vm, NULL) &&
-            add_build(plan, "domain.create", world, vm, &error)) {
-            plan_add(plan, "domain.unpause", NULL);
-            return plan;
-        }
-        log_warning("%s ends instead of being started again: %s", vm, error->message);
+        plan_add(plan, "domain.destroy", NULL);
+        vm_plan_attach(plan, world, vm, NULL);
+        add_build(plan, "domain.create", world, vm, NULL);
+        plan_add(plan, "domain.unpause", NULL);
+    } else {
+        plan_add(plan, "domain.end", NULL);
+        vm_plan_detach(plan, world, vm);
     }
-    vm_plan_detach(plan, world, vm);
     return plan;
 }
 
@@ -288,7 +300,7 @@ vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain
     if (!domain && vm_plan_detach(NULL, world, vm)) {
         /* Somebody else ended it, or its disks could not be let go before. */
         struct plan *plan = plan_new("hard_shutdown", vm);
-        plan_add(plan, "domain.destroy", NULL);
+        plan_add(plan, "domain.end", NULL);
         vm_plan_detach(plan, world, vm);
         return plan;
     }
@@ -305,7 +317,8 @@ vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain
         return NULL; /* a change will be told once it is gone */
     if (!complete) {
         struct plan *plan = plan_new("hard_shutdown", vm);
-        plan_add(plan, "domain.destroy", NULL);
+        plan_add(plan, "domain.end", NULL);
+        vm_plan_detach(plan, world, vm);
         return plan;
     }
     if (g_str_equal(state, "shutdown"))
