@@ -66,9 +66,9 @@ read_own(int folder, const char *name)
 static char *
 take(GKeyFile *file, const char *key)
 {
-    char *value = g_key_file_get_string(file, GROUP, key, NULL);
+    g_autofree char *value = g_key_file_get_string(file, GROUP, key, NULL);
 
-    return value ? value : g_strdup("");
+    return g_strdup(value ? value : "");
 }
 
 bool

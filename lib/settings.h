@@ -42,7 +42,7 @@ struct settings {
     char *guest_kernels;
     char *storage_drivers; /* folder of the storage drivers */
     char *disk_handles;    /* folder of lib/disk-handle.h's files */
-    char *user; /* that xapid runs as, when xapid-launch is root */
+    char *user;            /* that xapid runs as, when xapid-launch is root */
     enum log_level log_level;
     char *pam_service;
     struct settings_limits limits;

@@ -4,7 +4,7 @@ import base64
 import subprocess
 import time
 
-from api import LAB, WAIT, client, console, dom0, domids, guest, run_scenario, ticks, until
+from api import LAB, WAIT, client, console, dom0, domids, guest, run_scenario, until
 from host import fails
 
 MIB = 1 << 20

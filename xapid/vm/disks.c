@@ -308,3 +308,19 @@ vm_record_drives(const struct vm_world *world, struct txn *txn, const char *vm, 
         vbd_refresh_allowed(txn, vbd);
     }
 }
+
+bool
+vm_has_stray_disks(const struct vm_world *world, struct txn *txn, const char *vm)
+{
+    g_autoptr(GPtrArray) drives = drives_of(world->model, vm);
+    g_autoptr(GVariant) state = txn_get(txn, vm, dm_field_find(vm_class(), "power_state"));
+
+    for (guint i = 0; i < drives->len && !vm_state_has_domain(g_variant_get_string(state, NULL));
+         i++) {
+        g_autoptr(GVariant) attached =
+            txn_get(txn, drives->pdata[i], dm_field_find(vbd_class(), "currently_attached"));
+        if (g_variant_get_boolean(attached))
+            return true;
+    }
+    return false;
+}

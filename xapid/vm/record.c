@@ -208,6 +208,8 @@ vm_finish(struct op *op, struct txn *txn, const GError *error)
     g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
     if (error)
         vm_look(world, uuid);
+    else if (vm_has_stray_disks(world, txn, vm))
+        vm_look_again(world, uuid);
     else if (op_result(op, "record"))
         vm_follow(world, uuid);
 }

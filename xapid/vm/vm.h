@@ -98,6 +98,8 @@ GVariant *vm_disks_config(const struct model *model, const char *vm);
 /* What `op` attached and detached; currently_attached is what xapid-host has, not what the power
  * state says. */
 void vm_record_drives(const struct vm_world *world, struct txn *txn, const char *vm, struct op *op);
+/* Something is attached for a guest that, as the record is now, is not there. */
+bool vm_has_stray_disks(const struct vm_world *world, struct txn *txn, const char *vm);
 
 /* --- known-keys.c: the only keys of a VM's free-form maps that do anything --- */
 
@@ -205,6 +207,8 @@ void vm_survey(struct op *op);
 
 /* xapid-domains says that `uuid` ("" = any) needs a look. */
 void vm_look(struct vm_world *world, const char *uuid);
+/* Something is left of it that could not be removed now. */
+void vm_look_again(struct vm_world *world, const char *uuid);
 /* A guest was given another target: look at it until it is there. */
 void vm_follow(struct vm_world *world, const char *uuid);
 /* ops_room's idle: a VM whose look had to wait for its operation is looked at now. */
