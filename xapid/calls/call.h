@@ -220,6 +220,8 @@ GVariant *generic_constructor(const struct dm_class *cls, GVariant *record);
 /* The maps of a new row: each key asks for its own role and, where it does something, has a value
  * that it can have. */
 bool generic_check_maps(struct call *call, GVariant *fields, GError **error);
+/* The same, and that no field without a default is missing: INVALID_VALUE [field, "missing"]. */
+bool generic_check_new(struct call *call, GVariant *fields, GError **error);
 
 /* --- the class files: one table each, ending with name == NULL --- */
 

@@ -32,6 +32,10 @@ create(struct call *call)
     GError *error = NULL;
     struct txn *txn;
 
+    if (!generic_check_new(call, fields, &error)) {
+        call_fail(call, error);
+        return;
+    }
     g_variant_lookup(fields, "host", "&s", &host);
     g_variant_lookup(fields, "SR", "&s", &sr);
     if (!model_has(model, dm_class_find("host", false), host)) {
@@ -47,8 +51,7 @@ create(struct call *call)
         call_fail_code(call, "PBD_EXISTS", sr, host, pbd, NULL);
         return;
     }
-    if (!sr_may(call->api->storage, sr, "pbd_create", &error) ||
-        !generic_check_maps(call, fields, &error)) {
+    if (!sr_may(call->api->storage, sr, "pbd_create", &error)) {
         call_fail(call, error);
         return;
     }

@@ -128,8 +128,8 @@ create(struct call *call)
     g_variant_lookup(given, "type", "&s", &drive.type);
     g_variant_lookup(given, "mode", "&s", &drive.mode);
     g_variant_lookup(given, "userdevice", "&s", &drive.userdevice);
-    if (!check_rows(call, &drive, &error) || !check_mode(call, &drive, &error) ||
-        !check_position(call, &drive, &error) || !generic_check_maps(call, given, &error)) {
+    if (!generic_check_new(call, given, &error) || !check_rows(call, &drive, &error) ||
+        !check_mode(call, &drive, &error) || !check_position(call, &drive, &error)) {
         call_fail(call, error);
         return;
     }

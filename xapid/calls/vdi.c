@@ -40,11 +40,15 @@ create(struct call *call)
 
     g_variant_lookup(given, "SR", "&s", &sr);
     g_variant_lookup(given, "virtual_size", "x", &size);
+    if (!generic_check_new(call, given, &error)) {
+        call_fail(call, error);
+        return;
+    }
     if (!model_has(call->api->model, sr_class(), sr)) {
         call_fail_code(call, "HANDLE_INVALID", "SR", sr, NULL);
         return;
     }
-    if (!check_size(size, &error) || !generic_check_maps(call, given, &error) ||
+    if (!check_size(size, &error) ||
         !sr_may(call->api->storage, sr, "vdi_create", &error)) {
         call_fail(call, error);
         return;

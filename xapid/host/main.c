@@ -90,7 +90,9 @@ serve(const struct settings *settings)
     int status = EXIT_FAILURE;
 
     app.service = service_new(settings->pam_service);
-    app.storage = storage_new(settings->storage_drivers, settings->disk_handles, &error);
+    app.storage =
+        storage_new(*settings->storage_drivers ? settings->storage_drivers : STORAGE_DRIVERS_DIR,
+                    settings->disk_handles, &error);
     if (app.storage)
         app.control = control_new(received, launcher_gone, &app, &error);
     if (!app.control) {
