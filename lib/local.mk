@@ -1,7 +1,9 @@
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
+	lib/disk-handle.c lib/disk-handle.h \
 	lib/error.c lib/error.h \
 	lib/faults.c lib/faults.h \
+	lib/guest-record.c lib/guest-record.h \
 	lib/log.c lib/log.h \
 	lib/settings.c lib/settings.h \
 	lib/text.c lib/text.h

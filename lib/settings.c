@@ -58,6 +58,8 @@ static const struct key keys[] = {
     {"xapid", "unix_socket", KIND_SOCKET, AT(unix_socket), "/var/lib/xcp/xapi", 0, 0},
     {"xapid", "state_dir", KIND_PATH, AT(state_dir), XAPID_STATEDIR, 0, 0},
     {"xapid", "guest_kernels", KIND_PATH, AT(guest_kernels), "/var/lib/xcp/guest", 0, 0},
+    {"xapid", "storage_drivers", KIND_OPTIONAL, AT(storage_drivers), "", 0, 0},
+    {"xapid", "disk_handles", KIND_PATH, AT(disk_handles), "/run/xapid/disks", 0, 0},
     {"xapid", "user", KIND_NAME, AT(user), "xapid", 0, 0},
     {"xapid", "log_level", KIND_LEVEL, AT(log_level), "info", 0, 0},
     {"xapid", "pam_service", KIND_NAME, AT(pam_service), "xapid", 0, 0},

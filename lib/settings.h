@@ -10,6 +10,7 @@
 #include <glib.h>
 
 #define SETTINGS_FILE XAPID_SYSCONFDIR "/xapid.conf"
+#define STORAGE_DRIVERS_DIR XAPID_LIBEXECDIR "/storage"
 #define SETTINGS_FILE_MAX (1024 * 1024) /* bytes */
 #define SETTINGS_LISTEN_MAX 16          /* addresses */
 
@@ -40,7 +41,9 @@ struct settings {
     char *unix_socket; /* absolute paths from here */
     char *state_dir;
     char *guest_kernels;
-    char *user; /* that xapid runs as, when xapid-launch is root */
+    char *storage_drivers; /* folder of the storage drivers; "": STORAGE_DRIVERS_DIR */
+    char *disk_handles;    /* folder of lib/disk-handle.h's files */
+    char *user;            /* that xapid runs as, when xapid-launch is root */
     enum log_level log_level;
     char *pam_service;
     struct settings_limits limits;

@@ -16,7 +16,7 @@ CLIENTS = ("xencenter", "xo")
 def registered():
     """As the tables at the ends of xapid/calls/*.c have them."""
     return sorted(name for path in ROOT.glob("xapid/calls/*.c")
-                  for name in re.findall(r'^    \{"(\w+\.\w+)", \w+\},$', path.read_text(), re.M))
+                  for name in re.findall(r'\{"(\w+\.\w+)",\s+\w+\}', path.read_text()))
 
 
 def tagged():

@@ -5,6 +5,7 @@ include tests/unit/lib.mk
 include tests/unit/model.mk
 include tests/unit/http.mk
 include tests/unit/domains.mk
+include tests/unit/guests.mk
 include tests/unit/launch.mk
 include tests/unit/host.mk
 include tests/unit/ops.mk

@@ -37,7 +37,8 @@ struct app {
     struct domains *domains;
     struct hostd *hostd;
     struct vm_world vm;
-    struct ops_room rooms[2];
+    struct storage_world storage;
+    struct ops_room rooms[4];
     struct ops *ops;
     struct api api;
     struct http_server *http;
@@ -117,7 +118,9 @@ host_attached(void *data)
 {
     struct app *app = data;
 
+    peer_client_set_connection(app->storage.drivers, hostd_connection(app->hostd));
     hostd_facts(app->hostd, facts_known, app);
+    sm_refresh(&app->storage);
 }
 
 static void
@@ -159,9 +162,10 @@ on_signal(void *data)
 }
 
 static const struct call_impl *const call_tables[] = {
-    calls_auth,  calls_event,        calls_host,         calls_message,    calls_pool,
-    calls_login, calls_role,         calls_session,      calls_subject,    calls_task,
-    calls_vm,    calls_vm_lifecycle, calls_vm_resources, calls_vm_settings};
+    calls_auth,         calls_event,        calls_pbd,        calls_sr,   calls_vbd,
+    calls_vdi,          calls_host,         calls_message,    calls_pool, calls_login,
+    calls_role,         calls_session,      calls_subject,    calls_task, calls_vm,
+    calls_vm_lifecycle, calls_vm_resources, calls_vm_settings};
 
 static void
 start_api(struct app *app)
@@ -169,6 +173,7 @@ start_api(struct app *app)
     app->api.model = app->model;
     app->api.ops = app->ops;
     app->api.vm = &app->vm;
+    app->api.storage = &app->storage;
     app->api.hostd = app->hostd;
     app->api.limits = &app->settings->limits;
     app->api.host = app->host;
@@ -185,6 +190,8 @@ start_api(struct app *app)
 static void
 start_operations(struct app *app)
 {
+    static const struct step_kind *const no_kinds[] = {NULL}; /* they are with those of SR */
+
     app->rooms[0] = (struct ops_room){.cls = "VM",
                                       .kinds = vm_step_kinds,
                                       .survey = vm_survey,
@@ -192,6 +199,19 @@ start_operations(struct app *app)
                                       .mark = vm_mark,
                                       .idle = vm_idle,
                                       .data = &app->vm};
+    app->rooms[1] = (struct ops_room){.cls = "SR",
+                                      .kinds = storage_step_kinds,
+                                      .finish = sr_finish,
+                                      .mark = sr_mark,
+                                      .data = &app->storage};
+    app->rooms[2] = (struct ops_room){.cls = "VDI",
+                                      .kinds = no_kinds,
+                                      .finish = vdi_finish,
+                                      .mark = vdi_mark,
+                                      .data = &app->storage};
+    app->storage.model = app->model;
+    app->storage.drivers = peer_client_new("/org/xapid/Storage1", "org.xapid.Storage1");
+    app->storage.host = app->host;
     app->vm.model = app->model;
     app->vm.domains = app->domains;
     app->vm.host = app->host;
@@ -200,6 +220,8 @@ start_operations(struct app *app)
     app->vm.look = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     app->ops = ops_new(app->model, app->rooms);
     app->vm.ops = app->ops;
+    app->storage.ops = app->ops;
+    vm_guests_follow(&app->vm);
 }
 
 /* As many descriptors as connections are allowed, and some for the rest, where the system lets us:
@@ -249,7 +271,8 @@ start(struct app *app, GError **error)
     if (!rbac_load_roles(app->model, error) ||
         !(app->store = store_open(database, app->model, error)) ||
         !self_ensure(app->model, app->address, &app->host, &app->pool, error) ||
-        !vm_refresh_all(app->model, error))
+        !vm_refresh_all(app->model, error) || !vbd_refresh_all(app->model, error) ||
+        !storage_refresh_all(app->model, error))
         return false;
     app->domains = domains_new(domains_changed, app);
     app->hostd = hostd_new(host_attached, app);

@@ -349,6 +349,12 @@ peer_client_on_signal(struct peer_client *client, const char *signal,
     g_array_append_val(client->listeners, listener);
 }
 
+GDBusProxy *
+peer_client_proxy(const struct peer_client *client)
+{
+    return client->proxy;
+}
+
 /* ---- life ---- */
 
 struct peer_client *

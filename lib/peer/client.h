@@ -33,4 +33,7 @@ void peer_client_abort(struct peer_client *client, const char *op_id);
 void peer_client_ask(struct peer_client *client, const char *method, const char *type,
                      peer_done_fn done, void *data);
 
+/* For calls of another form: NULL without a connection; borrowed until it is lost. */
+GDBusProxy *peer_client_proxy(const struct peer_client *client);
+
 #endif

@@ -135,8 +135,11 @@ class Host:
         self.bindir.mkdir()
         for name, program in (("xapid", "xapid/xapid"), ("xapid-launch", "xapid-launch"),
                               ("xapid-domains", "xapid-domains"),
-                              ("xapid-host", "xapid-host")):
+                              ("xapid-host", "xapid-host"), ("xs-guestd", "xs-guestd")):
             shutil.copy(BUILDDIR / program, self.bindir / name)  # where any user may read it
+        (self.bindir / "storage").mkdir(mode=0o755)
+        for name in ("file", "iso"):
+            shutil.copy(BUILDDIR / "storage-repos" / name / name, self.bindir / "storage" / name)
         self.socket = str(self.dir / "xapi.sock")
         self.sim = self.dir / "sim"
         self.sim.mkdir()
@@ -152,7 +155,8 @@ class Host:
         self.config.write_text(
             f"[xapid]\nuser=nobody\nhttp_port=0\nhttps_port={self.https_port}\nlisten=127.0.0.1\naddress=127.0.0.1\n"
             f"unix_socket={self.socket}\nstate_dir={self.dir}/state\n"
-            f"guest_kernels={self.dir}/kernels\nlog_level=debug\n{options}\n[limits]\n{limits}\n")
+            f"guest_kernels={self.dir}/kernels\nstorage_drivers={self.bindir}/storage\n"
+            f"disk_handles={self.dir}/disks\nlog_level=debug\n{options}\n[limits]\n{limits}\n")
         (self.dir / "kernels").mkdir()
         (self.dir / "kernels" / "vmlinux").write_bytes(b"\x7fELF")
         self.process = None
@@ -219,6 +223,16 @@ class Host:
                     break
                 time.sleep(0.005)
             time.sleep(0.02)  # and done it
+
+    def folder(self, name="sr"):
+        """A new folder of this host, as storage repositories of the types file and iso want it."""
+        path = self.dir / name
+        path.mkdir(mode=0o700)
+        return str(path)
+
+    def handles(self):
+        """The uuids of the drives whose disks are attached."""
+        return {path.name for path in (self.dir / "disks").iterdir() if not path.name.startswith(".")}
 
     def violations(self):
         path = self.sim / "violations"

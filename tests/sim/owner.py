@@ -6,6 +6,7 @@ import threading
 import time
 
 import world
+from disks import MIB, new_vbd, new_vdi
 from host import GUEST, Client, Failure
 
 BROKEN = (OSError, http.client.HTTPException)
@@ -23,7 +24,7 @@ POSSIBLE = {
                 "guest_halt", "guest_crash", "suspend", "vcpus", "sysrq"],
     "Suspended": ["resume", "resume", "hard_shutdown"]}
 # What a call may answer when one of our programs died under it; the VM is whole all the same.
-EXCUSES = ("INTERNAL_ERROR", "OTHER_OPERATION_IN_PROGRESS")
+EXCUSES = ("INTERNAL_ERROR", "OTHER_OPERATION_IN_PROGRESS", "SR_BACKEND_FAILURE")
 
 
 class Gate:
@@ -62,6 +63,8 @@ class Owner(threading.Thread):
         self.crash = None
         self.stop = False
         self.secret = self.x = self.vm = self.uuid = None
+        self.sr = None  # when its VMs have a disk there
+        self.disks = []  # of VMs that are gone
         self.crashes = 0
         # Acknowledged:
         self.state, self.note, self.key = GONE, "", None
@@ -172,6 +175,50 @@ class Owner(threading.Thread):
         if self.insist(lambda: self.x.VM_metrics.get_record(record["metrics"])) is None:
             self.say("without metrics")
         self.done += 1
+        if self.sr:
+            self.add_disk(name)
+
+    def once(self, there, make):
+        """What there () finds, after make () when it finds nothing, whatever breaks."""
+        end = time.monotonic() + SETTLE
+        while True:
+            found = self.insist(there)
+            if found:
+                return found[0]
+            try:
+                make()
+                self.done += 1
+            except BROKEN:
+                self.broken += 1
+                self.connect()
+            except Failure as failure:
+                if failure.code not in EXCUSES or time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
+    def settled_disks(self, name):
+        """Disks of that name, none of them on its way."""
+        end = time.monotonic() + SETTLE
+        while True:
+            found = [(vdi, record) for vdi, record in self.x.VDI.get_all_records().items()
+                     if record["name_label"] == name]
+            if time.monotonic() > end or all(
+                    record["managed"] and not record["current_operations"] for _, record in found):
+                return [vdi for vdi, _ in found]
+            time.sleep(0.01)
+
+    def add_disk(self, name):
+        vdi = self.once(lambda: self.settled_disks(name),
+                        lambda: new_vdi(self.x, self.sr, MIB, name_label=name))
+        self.once(lambda: self.x.VDI.get_VBDs(vdi), lambda: new_vbd(self.x, self.vm, vdi))
+        self.disks.append(name)
+
+    def remove_disks(self):
+        """Those of VMs that are gone."""
+        for name in self.disks:
+            self.once(lambda: [] if self.settled_disks(name) else [True],
+                      lambda: [self.x.VDI.destroy(vdi) for vdi in self.x.VDI.get_by_name_label(name)])
+        self.disks = []
 
     def write_note(self):
         note = str(self.random.random())
@@ -306,6 +353,7 @@ class Owner(threading.Thread):
 
     def act(self):
         if self.vm is None:
+            self.remove_disks()
             self.create()
             return
         if self.state == "Halted":

@@ -1,6 +1,7 @@
 """What must hold on a simulated host once nothing is in flight."""
 import time
 
+import disks
 import world
 from owner import SETTLE
 
@@ -41,7 +42,7 @@ def differences(host, x):
     found += [f"task {ref} is open: {record['name_label']}"
               for ref, record in x.task.get_all_records().items()
               if record["status"] in ("pending", "cancelling")]
-    return found
+    return found + disks.leftovers(host, x)
 
 
 def check(host):

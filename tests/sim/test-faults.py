@@ -20,14 +20,15 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import settled
 import tap
+import disks
 from accounts import Accounts
-from host import BUILDDIR, Client, Failure, Host
-from owner import AFTER, GONE, POSSIBLE, Gate, Owner
+from host import BUILDDIR, GUEST, Client, Failure, Host
+from owner import AFTER, BROKEN, EXCUSES, GONE, POSSIBLE, Gate, Owner
 
 SEED = int(os.environ.get("XAPID_SEED", str(random.randrange(1 << 30))))
 AT_ONCE = 3  # hosts; most of the time they wait
 TRIES = 40  # in 12 s: a database that could not be written is tried every 2 s
-PROGRAMS = ("xapid/xapid", "xapid-domains", "xapid-host", "xapid-launch")
+PROGRAMS = ("xapid/xapid", "xapid-domains", "xapid-host", "xapid-launch", "storage-repos/file/file")
 WAYS = ("kill", "error", "delay:200")
 LIFE = ("start", "suspend", "resume", "vcpus", "sysrq", "guest_crash", "pause", "unpause",
         "clean_reboot", "hard_reboot", "clean_shutdown", "start_paused", "unpause", "hard_shutdown",
@@ -145,6 +146,66 @@ def life_of_a_vm(host):
     return owner.wrong
 
 
+def life_of_a_disk(host):
+    """From its repository's beginning to its end, with a guest that has it meanwhile."""
+    owner = Owner(host, 0, SEED, Gate(1))
+    owner.insist(owner.connect)
+    folder = host.folder()
+
+    def until_so(so, do, what):
+        for _ in range(TRIES):
+            if owner.insist(so):
+                return
+            try:
+                do(owner.x)
+            except BROKEN:
+                owner.connect()
+            except Failure as failure:
+                if failure.code not in EXCUSES:
+                    owner.say(f"{what}: {failure}")
+                time.sleep(0.3)
+        owner.say(f"{what} cannot be done any more")
+
+    def all_of(cls, quiet=True):
+        """Records of a class once nothing goes on with them."""
+        end = time.monotonic() + 20
+        while True:
+            found = getattr(owner.x, cls).get_all_records()
+            found = {ref: record for ref, record in found.items() if not record.get("is_control_domain")}
+            if not quiet or time.monotonic() > end or not any(
+                    record.get("current_operations") or record.get("managed") is False
+                    for record in found.values()):
+                return found
+            time.sleep(0.02)
+
+    def only(cls):
+        return next(iter(all_of(cls)))
+
+    def attached():
+        return [record["currently_attached"] for record in all_of("PBD").values()]
+
+    tap.wait_until(lambda: owner.insist(lambda: "file" in owner.x.SR.get_supported_types()), "drivers")
+    until_so(lambda: all_of("SR") and attached() == [True], lambda x: disks.new_sr(host, x, location=folder), "SR.create")
+    until_so(lambda: all_of("VDI"), lambda x: disks.new_vdi(x, only("SR"), disks.MIB), "VDI.create")
+    until_so(lambda: all_of("VDI")[only("VDI")]["virtual_size"] == str(2 * disks.MIB),
+             lambda x: x.VDI.resize(only("VDI"), str(2 * disks.MIB)), "VDI.resize")
+    until_so(lambda: all_of("VM"), lambda x: x.VM.create(GUEST), "VM.create")
+    until_so(lambda: all_of("VBD"), lambda x: disks.new_vbd(x, only("VM"), only("VDI")), "VBD.create")
+    for verb, state in (("start", "Running"), ("hard_shutdown", "Halted")):
+        until_so(lambda: all_of("VM")[only("VM")]["power_state"] == state,
+                 lambda x: x.VM.start(only("VM"), False, False) if verb == "start" else x.VM.hard_shutdown(only("VM")),
+                 verb)
+        tap.wait_until(lambda: len(host.handles()) == (verb == "start"), f"the disk after {verb}")
+    until_so(lambda: not all_of("VM"), lambda x: x.VM.destroy(only("VM")), "VM.destroy")
+    until_so(lambda: not all_of("VDI"), lambda x: x.VDI.destroy(only("VDI")), "VDI.destroy")
+    until_so(lambda: attached() == [False], lambda x: x.PBD.unplug(only("PBD")), "PBD.unplug")
+    until_so(lambda: not all_of("SR"), lambda x: x.SR.destroy(only("SR")), "SR.destroy")
+    left = os.listdir(folder)
+    if left:
+        owner.say(f"left in the folder: {left}")
+    return owner.wrong
+
+
 def life_of_a_password(host):
     """Each step fails at most once and says so; what is written is what was acknowledged."""
     wrong = []
@@ -171,7 +232,8 @@ def life_of_a_password(host):
 
 
 def fault_of_a_host(point, spec, marks):
-    passwords = point.startswith("host.")
+    storage = point.startswith(("file.", "host.handle."))
+    passwords = point.startswith("host.") and not storage
     recorder = BUILDDIR / "tests/unit/pam-recorder.so"
     accounts = Accounts({"root": (0, "secret")}, recorder=recorder) if passwords else None
     host = Host(launch_options=("--backoff-max", "50"), sim_conf="[host]\nshutdown_ms=5\n",
@@ -180,7 +242,8 @@ def fault_of_a_host(point, spec, marks):
         spec = f"{BEFORE[point]},{spec}"
     host.environment.update(XAPID_FAULT=spec, XAPID_TEST_FAULT_DIR=str(marks))
     with host, Manager(host):
-        return (life_of_a_password if passwords else life_of_a_vm)(host) + settled.check(host)
+        life = life_of_a_password if passwords else life_of_a_disk if storage else life_of_a_vm
+        return life(host) + settled.check(host)
 
 
 def fault_of_a_copy(point, way, marks):

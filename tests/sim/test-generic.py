@@ -3,9 +3,11 @@
 works for each, and what is not there says so."""
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
+import disks
 import facts
 import tap
 from host import BUILDDIR, GUEST, Failure, Host, fails
@@ -63,15 +65,25 @@ def test_looking_up():
 class Rows:
     """A row of each class that can have one: those that are there, and those that create makes."""
 
-    def __init__(self, x):
+    def __init__(self, host, x):
         self.x, self.of = x, {"session": x.session_ref}
+        tap.wait_until(lambda: "file" in x.SR.get_supported_types(), "drivers")
+        self.of["SR"] = disks.new_sr(host, x)
+        elsewhere = x.SR.introduce(str(uuid.uuid4()), "elsewhere", "", "file", "user", False, {})
+        vdi = disks.new_vdi(x, self.of["SR"])
+        # Of what rows of these classes must be, beyond any value of the fields' types.
+        self.particular = {
+            "subject": {"subject_identifier": "u4711"},
+            "VDI": {"SR": self.of["SR"], "virtual_size": str(disks.MIB)},
+            "VBD": {"VDI": vdi, "userdevice": "autodetect", "type": "Disk", "mode": "RW"},
+            "PBD": {"SR": elsewhere, "host": x.host.get_all()[0], "device_config": {}}}
         self.of["task"] = x.task.create("a task", "")
         vm = x.VM.create({**GUEST, "platform": {}})
         x.VM.start(vm, False, False)  # for its console and metrics
         for cls in STORED:
             if cls.name not in self.of and "get_all" in cls.generic and f"{cls.name}.get_all" not in cls.removed:
                 self.of.update({cls.name: ref for ref in x.call(f"{cls.name}.get_all")})
-        self.of["VM"] = x.VM.create(GUEST)
+        self.of["VM"] = self.particular["VBD"]["VM"] = x.VM.create(GUEST)
         self.made = {}
         for cls in (cls for cls in STORED if "create" in cls.generic and cls.name != "VM" and
                     f"{cls.name}.create" not in cls.removed):
@@ -79,9 +91,7 @@ class Rows:
 
     def create(self, cls):
         fields = {name: self.values(cls.fields[name][0])[0] for name in cls.required}
-        if cls.name == "subject":
-            fields["subject_identifier"] = "u4711"
-        return self.x.call(f"{cls.name}.create", fields)
+        return self.x.call(f"{cls.name}.create", {**fields, **self.particular.get(cls.name, {})})
 
     def values(self, kind):
         cls = kind.partition("ref<")[2].partition(">")[0]
@@ -94,7 +104,7 @@ class Rows:
 def test_records_and_fields():
     with Host() as host:
         x = host.client(json_rpc=True)
-        rows = Rows(x)
+        rows = Rows(host, x)
         assert len(rows.of) >= 25, sorted(rows.of)
         for cls, ref in rows.classes():
             record = x.call(f"{cls.name}.get_record", ref)
@@ -149,7 +159,7 @@ def try_writing(x, rows, cls, ref, name):
 def test_writing_fields():
     with Host() as host:
         x = host.client(json_rpc=True)
-        rows, tried = Rows(x), 0
+        rows, tried = Rows(host, x), 0
         all_setters = sum("set" in verbs and cls.verb("set", name) not in cls.removed
                           for cls in STORED for name, (_, verbs) in cls.fields.items())
         for cls, ref in rows.classes():
@@ -168,8 +178,9 @@ def test_writing_fields():
 def test_creating_and_destroying():
     with Host() as host:
         x = host.client(json_rpc=True)
-        rows = Rows(x)
-        for cls in (cls for cls in STORED if cls.name in rows.made):
+        rows = Rows(host, x)
+        # A drive goes with its disk, so it goes first.
+        for cls in sorted((cls for cls in STORED if cls.name in rows.made), key=lambda cls: cls.name):
             for name in cls.required:
                 fields = {other: rows.values(cls.fields[other][0])[0]
                           for other in cls.required if other != name}

@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import settled
 import tap
+from disks import new_sr
 from host import Host
 from owner import SETTLE, Gate, Owner
 
@@ -63,6 +64,9 @@ def test_killed_under_load():
     with Host(sim_conf=SLOWNESS, launch_options=("--backoff-max", "10")) as host:
         gate = Gate(CLIENTS)
         owners = [Owner(host, number, SEED, gate) for number in range(CLIENTS)]
+        x = host.client()
+        tap.wait_until(lambda: "file" in x.SR.get_supported_types(), "drivers")
+        owners[0].sr = owners[1].sr = new_sr(host, x)  # the others' VMs have no disks
         for owner in owners:
             owner.start()
         for number in range(KILLS):

@@ -9,7 +9,7 @@ STATES = ("running", "paused", "shutdown", "dying")
 
 
 def constant(name):
-    for header in ("guest-config.h", "domains.h", "backend.h", "sim-world.h", "sim-world.c"):
+    for header in ("guest-config.h", "guest-disks.h", "domains.h", "backend.h", "sim-world.h", "sim-world.c"):
         found = re.search(rf"#define {name} (\w+)", (SOURCE / header).read_text())
         if found:
             return int(found[1], 0)
@@ -30,7 +30,8 @@ class Domain(ctypes.Structure):
                 ("vcpus_max", ctypes.c_int32), ("ran_us", ctypes.c_int64),
                 ("since_us", ctypes.c_int64), ("boots_at_us", ctypes.c_int64),
                 ("due_at_us", ctypes.c_int64), ("weight", ctypes.c_int32), ("cap", ctypes.c_int32),
-                ("signal", ctypes.c_uint8), ("sysrq", ctypes.c_char)]
+                ("signal", ctypes.c_uint8), ("sysrq", ctypes.c_char),
+                ("writes", (ctypes.c_char * (UUID + 1)) * constant("CONFIG_DISKS_MAX"))]
 
 
 class File(ctypes.Structure):

@@ -2,6 +2,6 @@
 EXTRA_DIST += tests/soak/run tests/soak/RESULTS.md
 
 .PHONY: soak
-soak: xapid/xapid xapid-launch xapid-domains xapid-host tests/unit/test-store-kill \
+soak: xapid/xapid xapid-launch xapid-domains xapid-host xs-guestd tests/unit/test-store-kill \
 		tests/unit/pam-recorder.so
 	/usr/bin/python3 $(abs_top_srcdir)/tests/soak/run

@@ -109,7 +109,7 @@ class SimMachine(Machine):
     def write(self):
         for folder in (".", "bin", "sim", "kernels", "etc", "etc/pam.d"):
             (self.dir / folder).mkdir(mode=0o755)
-        for program in ("xapid/xapid", "xapid-launch", "xapid-domains", "xapid-host"):
+        for program in ("xapid/xapid", "xapid-launch", "xapid-domains", "xapid-host", "xs-guestd"):
             shutil.copy(self.builddir / program, self.dir / "bin")
         (self.dir / "kernels/vmlinux").write_bytes(b"\x7fELF")  # never run
         etc = self.dir / "etc"

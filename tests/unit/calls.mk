@@ -2,6 +2,7 @@
 sim_tests = \
 	tests/sim/test-events.py \
 	tests/sim/test-generic.py \
+	tests/sim/test-guest-metrics.py \
 	tests/sim/test-host-pool.py \
 	tests/sim/test-known-keys.py \
 	tests/sim/test-large.py \
@@ -11,15 +12,16 @@ sim_tests = \
 	tests/sim/test-parked.py \
 	tests/sim/test-roles.py \
 	tests/sim/test-session.py \
+	tests/sim/test-storage.py \
 	tests/sim/test-tasks.py \
 	tests/sim/test-vm-fields.py \
 	tests/sim/test-wire.py
 TESTS += $(sim_tests)
-EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/accounts.py tests/sim/waiting.py \
+EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/guests.py tests/sim/accounts.py tests/sim/waiting.py \
 	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/clients/test-xencenter.py
 
 # Unit tests of xapid/calls.
-calls_test_libs = libcalls.a libpool.a libvm.a libops.a libmodel.a libpeer.a libwire.a \
+calls_test_libs = libcalls.a libpool.a libvm.a libstorage.a libops.a libmodel.a libpeer.a libwire.a \
 	libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
 
 check_PROGRAMS += tests/unit/test-rows

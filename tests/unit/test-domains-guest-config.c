@@ -87,7 +87,13 @@ test_refused(void)
         const char *change, *expected;
     } cases[] = {
         {"{'type': <'PV'>}", "INVALID_VALUE [type, PV]"},
-        {"{'type': <'hvm'>}", "NOT_IMPLEMENTED [hvm]"},
+        {"{'type': <'hvm'>}", "INVALID_VALUE [kernel, vmlinux]"},
+        {"{'type': <'hvm'>, 'kernel': <''>, 'ramdisk': <''>, 'cmdline': <''>}",
+         "INVALID_VALUE [boot, ]"},
+        {"{'type': <'hvm'>, 'kernel': <''>, 'ramdisk': <''>, 'cmdline': <''>, 'boot': <'x'>}",
+         "INVALID_VALUE [boot, x]"},
+        {"{'boot': <'c'>}", "INVALID_VALUE [boot, c]"},
+        {"{'kernel': <''>}", "INVALID_VALUE [kernel, ]"},
         {"{'type': <3>}", "INVALID_VALUE [type, i]"},
         {"{'type': <()>}", "INVALID_VALUE [type, ]"},
         {"{'kernel': <()>}", "INVALID_VALUE [kernel, ]"},

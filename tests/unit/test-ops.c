@@ -101,8 +101,9 @@ static const struct step_kind *const kinds[] = {&kind_a, &kind_b, &kind_c, NULL}
 
 static void
 room_mark(struct txn *txn, const char *object, const char *operation, const char *task,
-          bool running)
+          bool running, void *data)
 {
+    (void)data;
     txn_set_map_value(txn, object, "current_operations", task, running ? operation : NULL);
 }
 
@@ -182,10 +183,11 @@ bed_crash(struct bed *bed)
 }
 
 static void
-on_end(const GError *error, void *data)
+on_end(const GError *error, const char *value, void *data)
 {
     struct bed *bed = data;
 
+    (void)value;
     bed->ended++;
     g_clear_error(&bed->error);
     bed->error = error ? g_error_copy(error) : NULL;

@@ -111,14 +111,14 @@ test_running(struct bed *bed, const void *data)
     assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "VM_BAD_POWER_STATE");
     assert_plan(vm_plan_pause(world, bed->vm, NULL), "pause: domain.pause");
     assert_plan(vm_plan_shutdown(world, bed->vm, true, NULL),
-                "clean_shutdown: domain.shutdown=poweroff domain.destroy");
+                "clean_shutdown: domain.shutdown=poweroff domain.end");
     assert_plan(vm_plan_shutdown(world, bed->vm, false, NULL),
-                "hard_shutdown: domain.destroy (interrupts)");
+                "hard_shutdown: domain.end (interrupts)");
     assert_plan(vm_plan_reboot(world, bed->vm, true, NULL),
                 "clean_reboot: domain.shutdown=reboot domain.destroy domain.create domain.unpause");
     assert_plan(vm_plan_reboot(world, bed->vm, false, NULL),
                 "hard_reboot: domain.destroy domain.create domain.unpause (interrupts)");
-    assert_plan(vm_plan_suspend(world, bed->vm, NULL), "suspend: domain.save domain.destroy");
+    assert_plan(vm_plan_suspend(world, bed->vm, NULL), "suspend: domain.save domain.end");
     assert_plan(vm_plan_signal(world, bed->vm, "send_sysrq", "sysrq", "h", NULL),
                 "send_sysrq: domain.signal");
     const struct vm_memory memory = {0, 0, 64 << 20, 64 << 20};
@@ -154,7 +154,7 @@ test_paused(struct bed *bed, const void *data)
     set_text_field(bed, "power_state", "Paused");
     assert_plan(vm_plan_unpause(world, bed->vm, NULL), "unpause: domain.unpause");
     assert_plan(vm_plan_shutdown(world, bed->vm, false, NULL),
-                "hard_shutdown: domain.destroy (interrupts)");
+                "hard_shutdown: domain.end (interrupts)");
     assert_refused(vm_plan_shutdown(world, bed->vm, true, &error), "VM_BAD_POWER_STATE");
 }
 
@@ -169,7 +169,7 @@ test_refusals(struct bed *bed, const void *data)
     set_text_field(bed, "PV_kernel", "");
     assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "INVALID_VALUE");
     set_text_field(bed, "PV_kernel", "vmlinux");
-    set_text_field(bed, "domain_type", "hvm");
+    set_text_field(bed, "domain_type", "pv_in_pvh");
     assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "NOT_IMPLEMENTED");
     set_text_field(bed, "domain_type", "pv");
     row_set(bed->model, bed->host, "enabled", g_variant_new_boolean(FALSE));
@@ -214,7 +214,7 @@ domain_of(const char *state, const char *reason)
 }
 
 static const char again[] = "hard_reboot: domain.destroy domain.create domain.unpause";
-static const char off[] = "hard_shutdown: domain.destroy";
+static const char off[] = "hard_shutdown: domain.end";
 
 static const struct {
     const char *recorded, *state, *reason;
@@ -242,7 +242,7 @@ static const struct {
     {"Running", "shutdown", "crash", "actions_after_crash", "restart", again, NULL},
     {"Running", "shutdown", "crash", "actions_after_crash", "preserve", "", NULL},
     {"Running", "shutdown", "crash", "actions_after_crash", "coredump_and_destroy",
-     "hard_shutdown: domain.dump domain.destroy", NULL},
+     "hard_shutdown: domain.dump domain.end", NULL},
     {"Running", "shutdown", "crash", "actions_after_crash", "coredump_and_restart",
      "hard_reboot: domain.dump domain.destroy domain.create domain.unpause", NULL},
     {"Running", "shutdown", "crash", "actions_after_crash", "rename_restart", again, NULL},

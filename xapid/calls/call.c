@@ -283,7 +283,7 @@ call_task(struct call *call, struct txn *txn, GError **error)
 }
 
 static void
-plan_ended(const GError *error, void *data)
+plan_ended(const GError *error, const char *value, void *data)
 {
     struct call *call = data;
 
@@ -295,32 +295,23 @@ plan_ended(const GError *error, void *data)
     if (error)
         call_fail(call, g_error_copy(error));
     else
-        call_return(call, NULL);
+        call_return(call, value ? g_variant_new_string(value) : NULL);
 }
 
 void
-call_run_plan(struct call *call, struct plan *plan, GError *error)
+call_submit(struct call *call, struct txn *txn, struct plan *plan)
 {
-    struct txn *txn;
+    bool own_task = !call->task;
+    GError *error = NULL;
+    guint64 generation = 0;
     struct op *op = NULL;
 
-    if (!plan) {
-        call_fail(call, error);
-        return;
-    }
-    if (!call_may_wait(call, &error) || !(txn = model_begin(call->api->model, &error))) {
-        plan_free(plan);
-        call_fail(call, error);
-        return;
-    }
-    bool own_task = !call->task;
     if (call_task(call, txn, &error)) {
         op = ops_submit(call->api->ops, txn, plan, call->task, &error);
         task_set_cancellable(txn, call->task, true);
     } else {
         plan_free(plan);
     }
-    guint64 generation = 0;
     if (op)
         generation = txn_commit(txn, &error);
     else
@@ -334,4 +325,29 @@ call_run_plan(struct call *call, struct plan *plan, GError *error)
     if (own_task)
         g_clear_pointer(&call->task, g_free);
     call_fail(call, error);
+}
+
+struct txn *
+call_begin_plan(struct call *call)
+{
+    GError *error = NULL;
+
+    if (call_may_wait(call, &error))
+        return call_begin(call);
+    call_fail(call, error);
+    return NULL;
+}
+
+void
+call_run_plan(struct call *call, struct plan *plan, GError *error)
+{
+    struct txn *txn;
+
+    g_assert(!plan == !!error);
+    if (!plan)
+        call_fail(call, error);
+    else if ((txn = call_begin_plan(call)))
+        call_submit(call, txn, plan);
+    else
+        plan_free(plan);
 }

@@ -34,6 +34,7 @@ struct api {
     struct model *model;
     struct ops *ops;
     struct vm_world *vm;
+    struct storage_world *storage;
     struct hostd *hostd;
     struct events *events;
     const struct settings_limits *limits;
@@ -121,8 +122,14 @@ void call_fail_code(struct call *call, const char *code, ...) G_GNUC_NULL_TERMIN
 void call_commit(struct call *call, struct txn *txn, GVariant *value);
 /* model_begin, or fails the call and returns NULL. */
 struct txn *call_begin(struct call *call);
-/* Submits a plan (taken; NULL: fails the call with error, taken) as the call's effect: task,
- * journal and current_operations in one commit, answered when the operation has ended. */
+/* The call's effect is a plan: task, journal, current_operations and what else the caller writes in
+ * one commit, answered (with what the operation's finish calls its value) when the operation has
+ * ended.  call_begin_plan: TOO_BUSY, or what call_begin fails with.  call_submit takes txn and
+ * plan.
+ */
+struct txn *call_begin_plan(struct call *call);
+void call_submit(struct call *call, struct txn *txn, struct plan *plan);
+/* Both at once; plan NULL: fails the call with error (taken). */
 void call_run_plan(struct call *call, struct plan *plan, GError *error);
 
 const char *call_string(const struct call *call, unsigned arg);
@@ -213,11 +220,14 @@ GVariant *generic_constructor(const struct dm_class *cls, GVariant *record);
 /* The maps of a new row: each key asks for its own role and, where it does something, has a value
  * that it can have. */
 bool generic_check_maps(struct call *call, GVariant *fields, GError **error);
+/* The same, and that no field without a default is missing: INVALID_VALUE [field, "missing"]. */
+bool generic_check_new(struct call *call, GVariant *fields, GError **error);
 
 /* --- the class files: one table each, ending with name == NULL --- */
 
 extern const struct call_impl calls_auth[], calls_event[], calls_host[], calls_login[],
-    calls_message[], calls_pool[], calls_role[], calls_session[], calls_subject[], calls_task[],
-    calls_vm[], calls_vm_lifecycle[], calls_vm_resources[], calls_vm_settings[];
+    calls_message[], calls_pbd[], calls_pool[], calls_role[], calls_session[], calls_sr[],
+    calls_subject[], calls_task[], calls_vbd[], calls_vdi[], calls_vm[], calls_vm_lifecycle[],
+    calls_vm_resources[], calls_vm_settings[];
 
 #endif

@@ -324,6 +324,13 @@ generic_check_maps(struct call *call, GVariant *fields, GError **error)
     return true;
 }
 
+bool
+generic_check_new(struct call *call, GVariant *fields, GError **error)
+{
+    return check_required(call->message->cls, fields, error) &&
+           generic_check_maps(call, fields, error);
+}
+
 static void
 create(struct call *call)
 {
@@ -332,7 +339,7 @@ create(struct call *call)
     GError *error = NULL;
     struct txn *txn;
 
-    if (!check_required(cls, fields, &error) || !generic_check_maps(call, fields, &error)) {
+    if (!generic_check_new(call, fields, &error)) {
         call_fail(call, error);
         return;
     }

@@ -279,6 +279,12 @@ connected(GObject *source, GAsyncResult *result, void *data)
     hostd->attached(hostd->attached_data);
 }
 
+GDBusConnection *
+hostd_connection(const struct hostd *hostd)
+{
+    return hostd->proxy ? g_dbus_proxy_get_connection(G_DBUS_PROXY(hostd->proxy)) : NULL;
+}
+
 void
 hostd_attach(struct hostd *hostd, int fd)
 {

@@ -16,6 +16,8 @@ struct hostd *hostd_new(hostd_attached_fn attached, void *data);
 void hostd_free(struct hostd *hostd);
 /* A new connection's descriptor (taken). */
 void hostd_attach(struct hostd *hostd, int fd);
+/* The connection, from hostd_attached_fn on until it is lost; borrowed. */
+GDBusConnection *hostd_connection(const struct hostd *hostd);
 
 struct hostd_auth {
     const char *outcome; /* "ok", "denied", "expired", "busy", "error" */

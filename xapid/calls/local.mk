@@ -9,15 +9,19 @@ libcalls_a_SOURCES = \
 	xapid/calls/hostd.c xapid/calls/hostd.h \
 	xapid/calls/login.c \
 	xapid/calls/message.c \
+	xapid/calls/pbd.c \
 	xapid/calls/pool.c \
 	xapid/calls/rbac.c \
 	xapid/calls/role.c \
 	xapid/calls/rows.c xapid/calls/rows.h \
 	xapid/calls/session.c \
+	xapid/calls/sr.c \
 	xapid/calls/subject.c \
 	xapid/calls/subscription.c xapid/calls/subscription.h \
 	xapid/calls/system.c \
 	xapid/calls/task.c \
+	xapid/calls/vbd.c \
+	xapid/calls/vdi.c \
 	xapid/calls/vm.c \
 	xapid/calls/vm-lifecycle.c \
 	xapid/calls/vm-resources.c \

@@ -56,6 +56,7 @@ struct backend_options {
 };
 
 struct backend_ctx;
+struct guest_store;
 
 #define BACKEND_VERSION 1
 
@@ -105,6 +106,9 @@ struct backend {
      * (true) or the hypervisor's side breaks (false). */
     bool (*watch)(struct backend_ctx *ctx, int stop_fd, void (*changed)(const char *uuid, void *),
                   void *data, GError **error);
+
+    /* What guests write; used by the guests process alone (guest-keys.h). */
+    const struct guest_store *guests;
 };
 
 extern const struct backend backend_sim;

@@ -1,10 +1,12 @@
-/* Limits and names that all processes of xapid-domains share: the parent, its workers and the
- * events process.  They are one program, started again with --worker or --events. */
+/* Limits and names that all processes of xapid-domains share: the parent, its workers, the events
+ * and the guests process.  They are one program, started again with --worker, --events or --guests.
+ */
 #ifndef XAPID_DOMAINS_DOMAINS_H
 #define XAPID_DOMAINS_DOMAINS_H
 
 #define DOMAINS_PATH "/org/xapid/Domains1"
-#define DOMAINS_KERNELS_DIR "/var/lib/xcp/guest"   /* default of --kernels */
+#define DOMAINS_KERNELS_DIR "/var/lib/xcp/guest" /* default of --kernels */
+#define DOMAINS_DISKS_DIR "/run/xapid/disks"
 #define DOMAINS_STATE_DIR "/var/lib/xapid-domains" /* images, cores; with --sim DIR: DIR itself */
 #define DOMAINS_RUN_DIR "/run/xapid-domains"       /* marks and lock; with --sim DIR: DIR itself */
 

@@ -107,23 +107,40 @@ label_cut(const char *label, size_t max)
 static const struct argument_key config_keys[] = {
     {"type", "s", true},          {"memory_static_max", "x", true},
     {"memory_target", "x", true}, {"vcpus_max", "i", true},
-    {"vcpus", "i", true},         {"kernel", "s", true},
+    {"vcpus", "i", true},         {"kernel", "s", false},
     {"ramdisk", "s", false},      {"cmdline", "s", false},
     {"name_label", "s", false},   {"xenstore", "a{ss}", false},
     {"platform", "a{ss}", false}, {"weight", "i", false},
     {"cap", "i", false},          {"cpus", "ai", false},
+    {"boot", "s", false},         {"disks", "aa{sv}", false},
 };
 
 static bool
 type_parse(const char *name, enum guest_type *ret_type, GError **error)
 {
-    if (g_str_equal(name, "hvm")) {
-        api_error_set(error, "NOT_IMPLEMENTED", "hvm", NULL);
-        return false;
-    }
-    if (!g_str_equal(name, "pv") && !g_str_equal(name, "pvh"))
-        return argument_refuse(error, "type", name);
-    *ret_type = g_str_equal(name, "pv") ? GUEST_PV : GUEST_PVH;
+    static const enum guest_type types[] = {GUEST_PV, GUEST_PVH, GUEST_HVM};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++)
+        if (g_str_equal(name, guest_type_name(types[i]))) {
+            *ret_type = types[i];
+            return true;
+        }
+    return argument_refuse(error, "type", name);
+}
+
+/* What a guest starts from: PV and PVH of a kernel, HVM of its BIOS. */
+static bool
+start_check(const struct guest_config *config, const char *kernel, const char *ramdisk,
+            const char *cmdline, const char *boot, GError **error)
+{
+    if (config->type != GUEST_HVM)
+        return (!*boot || argument_refuse(error, "boot", boot)) &&
+               file_name_check("kernel", kernel, /* optional= */ false, error) &&
+               file_name_check("ramdisk", ramdisk, /* optional= */ true, error);
+    if (*kernel || *ramdisk || *cmdline)
+        return argument_refuse(error, "kernel", *kernel ? kernel : *ramdisk ? ramdisk : cmdline);
+    if (!*boot || strlen(boot) > 3 || strspn(boot, "cdn") != strlen(boot))
+        return argument_refuse(error, "boot", boot);
     return true;
 }
 
@@ -189,7 +206,8 @@ bool
 guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **error)
 {
     g_auto(guest_config) config = {0};
-    const char *type, *kernel, *ramdisk = "", *cmdline = "", *label = "";
+    const char *type, *kernel = "", *ramdisk = "", *cmdline = "", *label = "", *boot = "";
+    g_autoptr(GVariant) disks = NULL;
 
     if (!argument_keys_check("config", args, config_keys, G_N_ELEMENTS(config_keys), error))
         return false;
@@ -202,6 +220,8 @@ guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **err
     g_variant_lookup(args, "ramdisk", "&s", &ramdisk);
     g_variant_lookup(args, "cmdline", "&s", &cmdline);
     g_variant_lookup(args, "name_label", "&s", &label);
+    g_variant_lookup(args, "boot", "&s", &boot);
+    disks = g_variant_lookup_value(args, "disks", G_VARIANT_TYPE("aa{sv}"));
     config.xenstore = g_variant_lookup_value(args, "xenstore", G_VARIANT_TYPE("a{ss}"));
     config.platform = g_variant_lookup_value(args, "platform", G_VARIANT_TYPE("a{ss}"));
     if (!config.xenstore)
@@ -211,19 +231,22 @@ guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **err
 
     if (!guest_sched_parse(args, &config.sched, error) || !type_parse(type, &config.type, error) ||
         !numbers_check(&config, error) ||
-        !file_name_check("kernel", kernel, /* optional= */ false, error) ||
-        !file_name_check("ramdisk", ramdisk, /* optional= */ true, error) ||
+        !start_check(&config, kernel, ramdisk, cmdline, boot, error) ||
         !map_check("xenstore", config.xenstore, xenstore_key_ok, error) ||
         !map_check("platform", config.platform, platform_key_ok, error))
         return false;
     if (!text_is_line(cmdline, CONFIG_CMDLINE_MAX))
         return argument_refuse(error, "cmdline", cmdline);
+    config.disks = guest_disks_parse(disks, error);
+    if (!config.disks)
+        return false;
     /* Xen counts KiB. */
     config.memory_static_max &= ~(int64_t)1023;
     config.memory_target &= ~(int64_t)1023;
     config.kernel = g_strdup(kernel);
     config.ramdisk = g_strdup(ramdisk);
     config.cmdline = g_strdup(cmdline);
+    config.boot = g_strdup(boot);
     config.name_label = label_cut(label, CONFIG_NAME_MAX);
     *ret_config = config;
     memset(&config, 0, sizeof config);
@@ -236,6 +259,8 @@ guest_config_clear(struct guest_config *config)
     g_clear_pointer(&config->kernel, g_free);
     g_clear_pointer(&config->ramdisk, g_free);
     g_clear_pointer(&config->cmdline, g_free);
+    g_clear_pointer(&config->boot, g_free);
+    g_clear_pointer(&config->disks, g_ptr_array_unref);
     g_clear_pointer(&config->name_label, g_free);
     g_clear_pointer(&config->xenstore, g_variant_unref);
     g_clear_pointer(&config->platform, g_variant_unref);

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "xapid/domains/guest-disks.h"
+
 #define CONFIG_VCPUS_MAX 64
 #define CONFIG_MEMORY_MIN ((int64_t)4 << 20)  /* bytes */
 #define CONFIG_MEMORY_MAX ((int64_t)16 << 40) /* bytes */
@@ -35,11 +37,13 @@ struct guest_config {
     int64_t memory_static_max, memory_target; /* bytes, whole KiB */
     int vcpus_max, vcpus;
     struct guest_sched sched;
-    char *kernel, *ramdisk; /* plain file names; ramdisk "" = none */
+    char *kernel, *ramdisk; /* plain file names; ramdisk "" = none; both "" of HVM */
     char *cmdline;
     char *name_label;   /* cleaned and cut to CONFIG_NAME_MAX */
     GVariant *xenstore; /* a{ss} */
     GVariant *platform; /* a{ss} */
+    char *boot;         /* HVM: from what, in this order: letters of "cdn" */
+    GPtrArray *disks;   /* of struct guest_disk */
 };
 
 /* `args` is the a{sv} of create. */

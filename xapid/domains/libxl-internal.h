@@ -5,6 +5,7 @@
 #include <xenstore.h>
 
 #include "xapid/domains/backend.h"
+#include "xapid/domains/guest-keys.h"
 #include "xapid/domains/libxl-config.h"
 #include "xapid/domains/libxl-log.h"
 
@@ -25,6 +26,11 @@ int libxl_reserve(struct backend_ctx *ctx, const char *uuid, uint64_t need_kb, G
 bool libxl_create(struct backend_ctx *ctx, const char *uuid, libxl_domain_config *config, int image,
                   int *ret_domid, GError **error);
 
+/* --- libxl-model.c --- */
+
+/* After a domain was destroyed: ends device models of it that are left. */
+void libxl_end_device_models(struct backend_ctx *ctx, int domid);
+
 /* --- libxl-image.c --- */
 
 bool libxl_restore(struct backend_ctx *ctx, const char *uuid, int image, int *ret_domid,
@@ -33,6 +39,8 @@ bool libxl_backend_save(struct backend_ctx *ctx, const struct domain_info *info,
                         GError **error);
 bool libxl_backend_dump(struct backend_ctx *ctx, int domid, int fd, GError **error);
 bool libxl_backend_resume(struct backend_ctx *ctx, int domid, GError **error);
+
+extern const struct guest_store libxl_guest_store;
 
 bool libxl_backend_adjust(struct backend_ctx *ctx, const struct domain_info *info,
                           const struct adjustment *wanted, GError **error);

@@ -150,6 +150,19 @@ libxl_create(struct backend_ctx *ctx, const char *uuid, libxl_domain_config *con
     return true;
 }
 
+/* Opens a file of the kernels' folder; the path stands for the descriptor, which the caller closes.
+ */
+static int
+open_kernel(struct backend_ctx *ctx, const char *argument, const char *name, char **ret_path,
+            GError **error)
+{
+    int fd = kernel_file_open(ctx->kernels_dir, argument, name, error);
+
+    if (fd >= 0)
+        *ret_path = g_strdup_printf("/proc/self/fd/%d", fd);
+    return fd;
+}
+
 static bool
 build_new(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,
           int *ret_domid, GError **error)
@@ -160,16 +173,12 @@ build_new(struct backend_ctx *ctx, const char *uuid, const struct guest_config *
     bool ok = false;
 
     libxl_domain_config_init(&config);
-    kernel = kernel_file_open(ctx->kernels_dir, "kernel", guest->kernel, error);
-    if (kernel < 0)
+    if (*guest->kernel &&
+        (kernel = open_kernel(ctx, "kernel", guest->kernel, &kernel_path, error)) < 0)
         goto out;
-    kernel_path = g_strdup_printf("/proc/self/fd/%d", kernel);
-    if (*guest->ramdisk) {
-        ramdisk = kernel_file_open(ctx->kernels_dir, "ramdisk", guest->ramdisk, error);
-        if (ramdisk < 0)
-            goto out;
-        ramdisk_path = g_strdup_printf("/proc/self/fd/%d", ramdisk);
-    }
+    if (*guest->ramdisk &&
+        (ramdisk = open_kernel(ctx, "ramdisk", guest->ramdisk, &ramdisk_path, error)) < 0)
+        goto out;
     libxl_config_fill(ctx->ctx, uuid, guest, kernel_path, ramdisk_path, &config);
     char *json = libxl_domain_config_to_json(ctx->ctx, &config);
     log_debug("building %s", json ? json : "");
@@ -250,6 +259,7 @@ libxl_backend_destroy(struct backend_ctx *ctx, int domid, GError **error)
 {
     int rc = libxl_domain_destroy(ctx->ctx, (uint32_t)domid, NULL);
 
+    libxl_end_device_models(ctx, domid);
     if (rc == ERROR_DOMAIN_NOTFOUND)
         return true;
     return rc ? libxl_failed(ctx, rc, "libxl_domain_destroy", error) : true;
@@ -282,4 +292,5 @@ const struct backend backend_libxl = {
     .destroy = libxl_backend_destroy,
     .abort = libxl_backend_abort,
     .watch = libxl_backend_watch,
+    .guests = &libxl_guest_store,
 };

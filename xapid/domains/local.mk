@@ -5,6 +5,10 @@ libdomains_a_SOURCES = \
 	xapid/domains/backend.c xapid/domains/backend.h \
 	xapid/domains/domains.h \
 	xapid/domains/guest-config.c xapid/domains/guest-config.h \
+	xapid/domains/guest-disks.c xapid/domains/guest-disks.h \
+	xapid/domains/guest-keys.c xapid/domains/guest-keys.h \
+	xapid/domains/guest-watch.c xapid/domains/guest-watch.h \
+	xapid/domains/guests.c xapid/domains/guests.h \
 	xapid/domains/image.c xapid/domains/image.h \
 	xapid/domains/kernel-file.c xapid/domains/kernel-file.h \
 	xapid/domains/mark.c xapid/domains/mark.h \
@@ -14,6 +18,8 @@ libdomains_a_SOURCES = \
 	xapid/domains/pool.c xapid/domains/pool.h \
 	xapid/domains/reserve.c xapid/domains/reserve.h \
 	xapid/domains/sim.c xapid/domains/sim-command.c \
+	xapid/domains/sim-disks.c xapid/domains/sim-disks.h \
+	xapid/domains/sim-guest.c xapid/domains/sim-guest.h \
 	xapid/domains/sim-world.c xapid/domains/sim-world.h \
 	xapid/domains/service.c xapid/domains/service.h \
 	xapid/domains/verb-args.c xapid/domains/verb-args.h \
@@ -30,8 +36,9 @@ libdomainslibxl_a_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
 libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl.c xapid/domains/libxl-internal.h \
 	xapid/domains/libxl-config.c xapid/domains/libxl-config.h \
-	xapid/domains/libxl-image.c \
+	xapid/domains/libxl-guest.c xapid/domains/libxl-image.c \
 	xapid/domains/libxl-list.c xapid/domains/libxl-live.c \
+	xapid/domains/libxl-model.c \
 	xapid/domains/libxl-log.c xapid/domains/libxl-log.h \
 	xapid/domains/libxl-record.c xapid/domains/libxl-record.h \
 	xapid/domains/libxl-watch.c

@@ -1,6 +1,6 @@
 /* xapid-domains: all that touches the hypervisor's domains.  The parent (started by xapid-launch)
  * serves org.xapid.Domains1 and makes no hypervisor call; it starts this program again as workers
- * and as the events process, which do. */
+ * and as the events and guests processes, which do; and xs-guestd, which can do nothing. */
 #include "config.h"
 
 #include <errno.h>
@@ -18,13 +18,14 @@
 #include "lib/peer/peer.h"
 #include "xapid/domains/backend.h"
 #include "xapid/domains/domains.h"
+#include "xapid/domains/guest-watch.h"
 #include "xapid/domains/service.h"
 #include "xapid/domains/worker.h"
 
 static struct app {
-    char *sim_dir, *kernels, *log_level;
+    char *sim_dir, *kernels, *disks, *log_level;
     int workers, timeout_s;
-    gboolean worker, events, fault_points, version;
+    gboolean worker, events, guests, fault_points, version;
     GMainLoop *loop;
     struct control *control;
     struct service *service;
@@ -36,6 +37,8 @@ static const GOptionEntry entries[] = {
      "DIR"},
     {"kernels", 0, 0, G_OPTION_ARG_FILENAME, &app.kernels,
      "Folder of guest kernels and ramdisks (default " DOMAINS_KERNELS_DIR ")", "DIR"},
+    {"disks", 0, 0, G_OPTION_ARG_FILENAME, &app.disks,
+     "Folder of the handles of attached disks (default " DOMAINS_DISKS_DIR ")", "DIR"},
     {"workers", 0, 0, G_OPTION_ARG_INT, &app.workers, "Operations that run at once (default 4)",
      "N"},
     {"timeout", 0, 0, G_OPTION_ARG_INT, &app.timeout_s,
@@ -47,6 +50,7 @@ static const GOptionEntry entries[] = {
     {"version", 0, 0, G_OPTION_ARG_NONE, &app.version, "Print the version", NULL},
     {"worker", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &app.worker, NULL, NULL},
     {"events", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &app.events, NULL, NULL},
+    {"guests", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &app.guests, NULL, NULL},
     G_OPTION_ENTRY_NULL,
 };
 
@@ -82,10 +86,13 @@ child_main(void)
         .backend_options = {.sim_dir = app.sim_dir, .kernels_dir = -1, .reserves = -1},
         .run_dir = run_dir(),
         .state_dir = state_dir(),
+        .disks = app.disks ? app.disks : DOMAINS_DISKS_DIR,
     };
     const char *kernels = app.kernels ? app.kernels : app.sim_dir ? NULL : DOMAINS_KERNELS_DIR;
 
-    child_prepare(app.events ? "domains-events" : "domains-worker");
+    child_prepare(app.guests ? "domains-guests" : app.events ? "domains-events" : "domains-worker");
+    if (app.guests)
+        return guests_main(&options);
     /* A folder that is missing is told with the first kernel that is looked for. */
     if (kernels)
         options.backend_options.kernels_dir = open(kernels, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -173,8 +180,10 @@ child_flags(void)
     GPtrArray *flags = g_ptr_array_new();
     const struct {
         const char *flag, *value;
-    } pairs[] = {
-        {"--sim", app.sim_dir}, {"--kernels", app.kernels}, {"--log-level", app.log_level}};
+    } pairs[] = {{"--sim", app.sim_dir},
+                 {"--kernels", app.kernels},
+                 {"--disks", app.disks},
+                 {"--log-level", app.log_level}};
 
     for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++)
         if (pairs[i].value) {
@@ -193,6 +202,7 @@ parent_main(void)
     struct pool_options options = {
         .program = "/proc/self/exe",
         .flags = (const char *const *)flags,
+        .run_dir = run_dir(),
         .workers = app.workers,
         .timeout_s = app.timeout_s,
     };
@@ -259,5 +269,5 @@ main(int argc, char **argv)
     }
     log_init("xapid-domains",
              app.log_level ? (enum log_level)log_level_parse(app.log_level) : LOG_LEVEL_INFO);
-    return app.worker || app.events ? child_main() : parent_main();
+    return app.worker || app.events || app.guests ? child_main() : parent_main();
 }

@@ -13,9 +13,11 @@ struct request;
 struct pool_options {
     const char *program;      /* of the children: our own executable */
     const char *const *flags; /* passed on to them, NULL terminated */
-    int workers;              /* that run operations; one more answers questions */
-    int lock_fd;              /* inherited by each child */
-    int timeout_s;            /* of every request, for tests; 0: each verb's own */
+    const char *run_dir; /* working directory of xs-guestd until it has none; NULL: no guests are
+                            watched */
+    int workers;         /* that run operations; one more answers questions */
+    int lock_fd;         /* inherited by each child */
+    int timeout_s;       /* of every request, for tests; 0: each verb's own */
 };
 
 /* Which worker may take it: questions never wait behind operations. */

@@ -13,6 +13,7 @@
 #include "lib/peer/domains1.h"
 #include "lib/peer/peer.h"
 #include "xapid/domains/domains.h"
+#include "xapid/domains/guests.h"
 #include "xapid/domains/operation.h"
 #include "xapid/domains/outcome.h"
 
@@ -28,6 +29,8 @@ struct question {
 struct service {
     struct pool *pool;
     struct operations *operations;
+    struct guests *guests; /* NULL: none are watched */
+    bool guests_told;      /* GuestsChanged went out, and Guests has not been called since */
     PeerDomains1 *object;
     GDBusConnection *connection; /* NULL between peers */
     guint64 peers;               /* handed to us so far */
@@ -101,6 +104,8 @@ pool_changed(const char *uuid, void *data)
 
     if (service->operations)
         operations_changed(service->operations, uuid);
+    if (service->guests)
+        guests_look(service->guests, uuid);
     if (!*uuid || g_hash_table_size(service->changed) >= CHANGED_PENDING_MAX)
         service->changed_all = true;
     if (service->changed_all)
@@ -110,6 +115,41 @@ pool_changed(const char *uuid, void *data)
     /* After the events that are there already, so that several of one domain become one. */
     if (!service->flush_source && !service->flushing)
         service->flush_source = g_idle_add(changed_later, service);
+}
+
+/* --- guests --- */
+
+static void
+guests_changed(void *data)
+{
+    struct service *service = data;
+
+    if (!service->connection || service->guests_told)
+        return;
+    service->guests_told = true;
+    peer_domains1_emit_guests_changed(service->object);
+}
+
+static gboolean
+handle_guests(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
+              guint64 since, gpointer data)
+{
+    struct service *service = data;
+    guint64 now = 0;
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GError) error = NULL;
+    GVariant *guests = service->guests ? guests_since(service->guests, since, &now)
+                                       : g_variant_new("a(sia{sv})", NULL);
+    GVariant *handle = bulk_pack(guests, &fds, &error);
+
+    (void)none;
+    service->guests_told = false;
+    if (handle)
+        peer_domains1_complete_guests(object, invocation, fds, handle, now);
+    else
+        g_dbus_method_invocation_return_error_literal(invocation, G_IO_ERROR, G_IO_ERROR_FAILED,
+                                                      error->message);
+    return TRUE;
 }
 
 /* --- questions --- */
@@ -339,6 +379,8 @@ peer_connected(GObject *source, GAsyncResult *result, gpointer data)
     g_signal_connect(service->connection, "closed", G_CALLBACK(peer_closed), service);
     service->changed_all = true;
     changed_send(service);
+    service->guests_told = false;
+    guests_changed(service);
 }
 
 void
@@ -413,6 +455,7 @@ service_new(const struct pool_options *options, void (*served)(void *data),
         {"handle-operations", G_CALLBACK(handle_operations)},
         {"handle-list", G_CALLBACK(handle_list)},
         {"handle-host-info", G_CALLBACK(handle_host_info)},
+        {"handle-guests", G_CALLBACK(handle_guests)},
     };
     struct service *service = g_new0(struct service, 1);
 
@@ -427,6 +470,9 @@ service_new(const struct pool_options *options, void (*served)(void *data),
         g_signal_connect(service->object, handlers[i].signal, handlers[i].handler, service);
     service->pool = pool_new(options, pool_ready, pool_changed, pool_failed, service);
     service->operations = operations_new(service->pool, operation_done, service);
+    if (options->run_dir)
+        service->guests =
+            guests_new(options->program, options->flags, options->run_dir, guests_changed, service);
     return service;
 }
 
@@ -436,6 +482,7 @@ service_free(struct service *service)
     if (!service)
         return;
     drop_peer(service);
+    g_clear_pointer(&service->guests, guests_free);
     pool_free(service->pool);
     operations_free(service->operations);
     g_clear_handle_id(&service->flush_source, g_source_remove);

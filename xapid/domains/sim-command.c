@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "xapid/domains/argument.h"
+#include "xapid/domains/sim-guest.h"
 #include "xapid/domains/sim-world.h"
 
 #define FOREIGN_MEMORY ((int64_t)64 << 20)
@@ -60,6 +61,11 @@ command_run(struct world *world, const char *verb, const char *uuid, const char 
         return foreign_create(world, uuid, name);
     if (!domain)
         return false;
+    if (g_str_equal(verb, "write")) {
+        g_auto(GStrv) words = g_strsplit(name, " ", 2);
+        return g_strv_length(words) == 2 &&
+               sim_guest_write(world, domain->domid, words[0], words[1]);
+    }
     if (g_str_equal(verb, "refuse-shutdown")) {
         domain->refuses_shutdown = true;
     } else if (g_str_equal(verb, "obey-shutdown")) {

@@ -201,6 +201,12 @@ world_free(struct world *world)
     g_free(world);
 }
 
+int
+world_dir(struct world *world)
+{
+    return world->dir;
+}
+
 static int
 slot_of(struct world *world, const struct world_domain *domain)
 {
@@ -233,10 +239,8 @@ changed(struct world *world, const char *uuid)
                   (struct sockaddr *)&address, length);
 }
 
-static void violation(struct world *world, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static void
-violation(struct world *world, const char *format, ...)
+void
+world_violation(struct world *world, const char *format, ...)
 {
     va_list ap;
     int fd = openat(world->dir, "violations", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -400,8 +404,8 @@ world_introduce(struct world *world, const struct world_domain *template)
         file->high_water = i + 1;
     twin = find_uuid_but(world, template->uuid, &file->domains[i]);
     if (twin)
-        violation(world, "domain %d made while domain %d of uuid %s exists", file->last_domid,
-                  twin->domid, template->uuid);
+        world_violation(world, "domain %d made while domain %d of uuid %s exists", file->last_domid,
+                        twin->domid, template->uuid);
     atomic_store(&file->used[i], 1);
     return &file->domains[i];
 }

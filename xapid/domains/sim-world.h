@@ -5,7 +5,8 @@
  * looks, so guests go on without a process.  Changes are kept in a ring, and DIR/control (a
  * datagram socket of the events process) is sent "wake" for each.
  *
- * Two domains of one uuid that are not dying: "VIOLATION ..." in DIR/violations.
+ * Two domains of one uuid, or that write one disk, and are not dying: "VIOLATION ..." in
+ * DIR/violations.
  * DIR/host.conf (key file, group [host], read again when it changes): memory, dom0_memory (bytes),
  * cpus, and how long things take in milliseconds: create_ms, destroy_ms, pause_ms, unpause_ms,
  * shutdown_ms (until a guest that was asked has shut down), save_ms (an image or a
@@ -53,11 +54,16 @@ struct world_domain {
     int32_t weight, cap;
     uint8_t signal; /* last enum guest_trigger that was sent, plus one */
     char sysrq;     /* last key */
+    char writes[CONFIG_DISKS_MAX][UUID_LENGTH + 1]; /* disks that are its alone; "" = none */
 };
 
 struct world *world_open(const char *dir, GError **error);
 void world_free(struct world *world);
 const struct world_host *world_host(struct world *world);
+/* Descriptor of DIR. */
+int world_dir(struct world *world);
+/* The world of a context of backend_sim. */
+struct world *sim_world(struct backend_ctx *ctx);
 
 /* Between these the world stands still.  Nothing in between may block. */
 void world_lock(struct world *world);
@@ -77,6 +83,8 @@ struct world_domain *world_introduce(struct world *world, const struct world_dom
 void world_remove(struct world *world, struct world_domain *domain);
 /* A guest's balloon reaches its target at once. */
 void world_set_memory(struct world *world, struct world_domain *domain, int64_t memory);
+/* Notes, in DIR/violations, what must never be. */
+void world_violation(struct world *world, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Moves a domain to another state, now. */
 void world_set_state(struct world *world, struct world_domain *domain, enum domain_state state,
                      enum shutdown_reason reason);
@@ -94,7 +102,9 @@ uint64_t world_cursor(struct world *world);
 int world_control_bind(struct world *world, GError **error);
 /* One command of a test: "halt UUID", "reboot UUID", "crash UUID", "refuse-shutdown UUID",
  * "obey-shutdown UUID", "xl-destroy UUID", "xl-create UUID NAME", "xl-pause UUID",
- * "xl-unpause UUID".  False when it is none or there is no such domain. */
+ * "xl-unpause UUID",
+ * "write UUID PATH VALUE" (a key below /local/domain/N).  False when it is none or there is no such
+ * domain. */
 bool world_command(struct world *world, const char *command);
 
 #endif

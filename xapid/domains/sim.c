@@ -10,12 +10,20 @@
 
 #include "lib/error.h"
 #include "xapid/domains/backend.h"
+#include "xapid/domains/sim-disks.h"
+#include "xapid/domains/sim-guest.h"
 #include "xapid/domains/sim-world.h"
 
 struct backend_ctx {
     struct world *world;
     int abort_fd; /* eventfd: ends a delay */
 };
+
+struct world *
+sim_world(struct backend_ctx *ctx)
+{
+    return ctx->world;
+}
 
 static void
 sim_close(struct backend_ctx *ctx)
@@ -201,12 +209,14 @@ sim_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *
     int64_t available;
     int domid = -1;
 
+    sim_disks_fill(config, &template);
     memcpy(template.uuid, uuid, UUID_LENGTH + 1);
     memcpy(template.name, uuid, UUID_LENGTH + 1);
     if (image >= 0 && !image_read(image, uuid, &template, error))
         return false;
     world_lock(ctx->world);
     available = world_memory_free(ctx->world);
+    sim_disks_check(ctx->world, &template);
     if (available >= template.memory)
         domain = world_introduce(ctx->world, &template);
     if (domain)
@@ -482,4 +492,5 @@ const struct backend backend_sim = {
     .destroy = sim_destroy,
     .abort = sim_abort,
     .watch = sim_watch,
+    .guests = &sim_guest_store,
 };

@@ -3,6 +3,8 @@
 
 #include "xapid/domains/verbs-internal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "lib/error.h"
@@ -124,6 +126,25 @@ build_or_restore(struct verbs *v, const char *uuid, const char *op_id,
     return ok;
 }
 
+/* The folder is xapid-host's to make; who has no disks does without. */
+static bool
+find_disks(struct verbs *v, const struct guest_config *config, GError **error)
+{
+    int folder;
+    bool ok;
+
+    if (!config->disks->len)
+        return true;
+    folder = open(v->disks, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0) {
+        api_error_set(error, "INTERNAL_ERROR", v->disks, g_strerror(errno), NULL);
+        return false;
+    }
+    ok = guest_disks_resolve(config->disks, folder, error);
+    close(folder);
+    return ok;
+}
+
 static bool
 verb_create(struct verbs *v, const char *uuid, const char *op_id, GVariant *args, bool restore,
             GVariant **ret_result, GError **error)
@@ -146,6 +167,8 @@ verb_create(struct verbs *v, const char *uuid, const char *op_id, GVariant *args
         domain_info_free(info);
         return ok;
     }
+    if (!find_disks(v, &config, error))
+        return false;
     if (!build_or_restore(v, uuid, op_id, &config, restore, &domid, error)) {
         if (!clean_up(v, uuid, &cleaning))
             log_warning("what is left of %s stays until its next operation: %s", uuid,

@@ -14,6 +14,7 @@ struct verbs {
     struct backend_ctx *ctx;
     int marks;            /* of marks_open () */
     int images, cores;    /* of images_open () */
+    const char *disks;    /* folder of the disks' handles */
     atomic_bool *aborted; /* set by the abort thread; looked at between steps */
 };
 

@@ -9,6 +9,7 @@ struct child_options {
     const struct backend *backend;
     struct backend_options backend_options;
     const char *run_dir, *state_dir;
+    const char *disks; /* folder of the disks' handles */
 };
 
 /* One request after the other until the socket closes.  Returns the exit status. */

@@ -1,5 +1,6 @@
 /* xapid-host: what xapid needs of the host and may not do itself.  Started by xapid-launch as root;
- * serves org.xapid.Host1.  With a mode option it is one of its own short-lived children. */
+ * serves org.xapid.Host1 and org.xapid.Storage1.  With a mode option it is one of its own
+ * short-lived children. */
 #include "config.h"
 
 #include "lib/faults.h"
@@ -9,6 +10,7 @@
 #include "xapid/host/accounts.h"
 #include "xapid/host/password.h"
 #include "xapid/host/service.h"
+#include "xapid/host/storage.h"
 
 #include <getopt.h>
 #include <glib-unix.h>
@@ -22,6 +24,7 @@ struct app {
     GMainLoop *loop;
     struct control *control;
     struct service *service;
+    struct storage *storage;
     guint arrivals; /* of peers */
 };
 
@@ -41,8 +44,10 @@ peer_ready(GObject *source, GAsyncResult *result, gpointer data)
     (void)source;
     if (!connection)
         log_warning("xapid did not connect: %s", error->message);
-    else if (arrival->number == arrival->app->arrivals)
+    else if (arrival->number == arrival->app->arrivals) {
+        storage_set_peer(arrival->app->storage, connection);
         service_set_peer(arrival->app->service, connection);
+    }
 }
 
 static void
@@ -85,7 +90,11 @@ serve(const struct settings *settings)
     int status = EXIT_FAILURE;
 
     app.service = service_new(settings->pam_service);
-    app.control = control_new(received, launcher_gone, &app, &error);
+    app.storage =
+        storage_new(*settings->storage_drivers ? settings->storage_drivers : STORAGE_DRIVERS_DIR,
+                    settings->disk_handles, &error);
+    if (app.storage)
+        app.control = control_new(received, launcher_gone, &app, &error);
     if (!app.control) {
         log_error("%s", error->message);
     } else {
@@ -96,6 +105,7 @@ serve(const struct settings *settings)
     g_source_remove(term);
     g_source_remove(interrupt);
     control_free(app.control);
+    storage_free(app.storage);
     service_free(app.service);
     g_main_loop_unref(app.loop);
     return status;

@@ -324,7 +324,8 @@ set_programs(struct launch *launch, const struct options *options, const struct 
                 g_strv_builder_add_many(argv, "--sim", sim, NULL);
             else
                 g_strv_builder_add_many(argv, "--kernels", settings->guest_kernels, NULL);
-            g_strv_builder_add_many(argv, "--log-level", levels[settings->log_level], NULL);
+            g_strv_builder_add_many(argv, "--disks", settings->disk_handles, "--log-level",
+                                    levels[settings->log_level], NULL);
         } else if (options->config) {
             g_strv_builder_add_many(argv, "--config", options->config, NULL);
         }

@@ -154,7 +154,7 @@ submission_durable(const GError *error, void *data)
         g_autoptr(GError) copy = g_error_copy(error);
         op_remove(op);
         if (done)
-            done(copy, done_data);
+            done(copy, NULL, done_data);
         return;
     }
     op->state = OP_QUEUED;
@@ -289,6 +289,15 @@ undo_step(struct op *op)
     kind->undo(op, op_step(op, op->position)->args);
 }
 
+/* NULL: none. */
+static const char *
+op_value(const struct op *op)
+{
+    GVariant *value = op->error ? NULL : op_result(op, "value");
+
+    return value ? g_variant_get_string(value, NULL) : NULL;
+}
+
 static void
 end_durable(const GError *error, void *data)
 {
@@ -302,10 +311,11 @@ end_durable(const GError *error, void *data)
     }
     op_done_fn done = op->done;
     void *done_data = op->done_data;
-    g_autoptr(GError) result = g_steal_pointer(&op->error);
+    g_autoptr(GError) failed = g_steal_pointer(&op->error);
+    g_autofree char *value = g_strdup(op_value(op));
     op_remove(op);
     if (done)
-        done(result, done_data);
+        done(failed, value, done_data);
 }
 
 static void
@@ -327,7 +337,7 @@ write_end(struct op *op)
         if (op->task && op->error)
             task_fail(txn, op->task, op->error);
         else if (op->task)
-            task_succeed(txn, op->task, "<value></value>");
+            task_succeed_string(txn, op->task, op_value(op));
         generation = txn_commit(txn, &failed);
     }
     if (!generation) {

@@ -48,11 +48,11 @@ struct ops_room {
      * op_set_result (), and ends by op_step_done ().  NULL: there is nothing to find out. */
     void (*survey)(struct op *op);
     /* Writes, in the operation's last transaction, what became of the object.  error NULL: success.
-     * May read op_result ()s. */
+     * May read op_result ()s, and set "value": the string that the operation's caller gets. */
     void (*finish)(struct op *op, struct txn *txn, const GError *error);
     /* Keeps current_operations of the object in step: adds (and removes) the task. */
     void (*mark)(struct txn *txn, const char *object, const char *operation, const char *task,
-                 bool running);
+                 bool running, void *data);
     /* The queue of an object is empty again.  May be NULL. */
     void (*idle)(const char *object, void *data);
     void *data;
@@ -72,7 +72,8 @@ struct op *ops_submit(struct ops *ops, struct txn *txn, struct plan *plan, const
                       GError **error);
 /* After txn_commit () succeeded: lets the operation run once `generation` is durable.  done (may be
  * NULL) is called once, when the last transaction is durable, or when the first one failed. */
-typedef void (*op_done_fn)(const GError *error, void *data);
+/* value: a string, NULL when there is none. */
+typedef void (*op_done_fn)(const GError *error, const char *value, void *data);
 void op_start(struct op *op, guint64 generation, op_done_fn done, void *data);
 /* Instead of op_start, when the transaction was not committed. */
 void op_drop(struct op *op);

@@ -85,6 +85,15 @@ task_succeed(struct txn *txn, const char *task, const char *result_xml)
 }
 
 void
+task_succeed_string(struct txn *txn, const char *task, const char *result)
+{
+    g_autofree char *text = g_markup_escape_text(result ? result : "", -1);
+    g_autofree char *xml = g_strdup_printf("<value>%s</value>", text);
+
+    task_succeed(txn, task, xml);
+}
+
+void
 task_fail(struct txn *txn, const char *task, const GError *error)
 {
     if (!task_is_open(txn, task))

@@ -15,6 +15,8 @@ const char *task_create(struct txn *txn, const char *label, const char *descript
 /* Ends a task that is still pending or cancelling; a no-op otherwise, or when it was destroyed.
  * result_xml: one <value> element. */
 void task_succeed(struct txn *txn, const char *task, const char *result_xml);
+/* The same with a string, or (NULL) with nothing. */
+void task_succeed_string(struct txn *txn, const char *task, const char *result);
 /* TASK_CANCELLED makes it cancelled, anything else failure. */
 void task_fail(struct txn *txn, const char *task, const GError *error);
 /* After a restart: fails an open task of a call of ours that no operation stands behind; a task

@@ -15,12 +15,27 @@ domain_type(const struct model *model, const char *vm, GError **error)
 
     if (g_str_equal(type, "pvh"))
         return "pvh";
-    if (g_str_equal(type, "pv") || (g_str_equal(type, "unspecified") && !*policy))
-        return "pv";
-    api_error_set(error, "NOT_IMPLEMENTED",
-                  g_str_equal(type, "pv_in_pvh") ? "domain_type pv_in_pvh" : "domain_type hvm",
-                  NULL);
+    if (g_str_equal(type, "unspecified"))
+        return *policy ? "hvm" : "pv";
+    if (g_str_equal(type, "pv") || g_str_equal(type, "hvm"))
+        return g_str_equal(type, "pv") ? "pv" : "hvm";
+    api_error_set(error, "NOT_IMPLEMENTED", "domain_type pv_in_pvh", NULL);
     return NULL;
+}
+
+/* From what a whole machine boots: letters, c a disk, d a CD, n the network. */
+static bool
+add_boot_order(const struct model *model, const char *vm, GVariantBuilder *config, GError **error)
+{
+    g_autofree char *order = model_get_map_value(model, vm, "HVM_boot_params", "order");
+    g_autofree char *lower = g_ascii_strdown(order && *order ? order : "cd", -1);
+
+    if (strlen(lower) > 3 || strspn(lower, "cdn") != strlen(lower)) {
+        api_error_set(error, "INVALID_VALUE", "HVM_boot_params:order", order, NULL);
+        return false;
+    }
+    g_variant_builder_add(config, "{sv}", "boot", g_variant_new_string(lower));
+    return true;
 }
 
 /* A file of the guest-kernel folder, given by its name or its whole path; "" stays "". */
@@ -40,6 +55,32 @@ kernel_file(const struct model *model, const char *vm, const char *field, const 
     return g_strdup(name);
 }
 
+/* What PV and PVH guests start from. */
+static bool
+add_kernel(const struct model *model, const char *vm, const char *guest_kernels,
+           GVariantBuilder *config, GError **error)
+{
+    g_autofree char *kernel = kernel_file(model, vm, "PV_kernel", guest_kernels, error);
+    if (!kernel)
+        return false;
+    g_autofree char *ramdisk = kernel_file(model, vm, "PV_ramdisk", guest_kernels, error);
+    if (!ramdisk)
+        return false;
+    if (!*kernel) {
+        g_autofree char *bootloader = model_get_string(model, vm, "PV_bootloader");
+        if (*bootloader)
+            api_error_set(error, "NOT_IMPLEMENTED", "PV_bootloader", NULL);
+        else
+            api_error_set(error, "INVALID_VALUE", "PV_kernel", "", NULL);
+        return false;
+    }
+    g_autofree char *cmdline = model_get_string(model, vm, "PV_args");
+    g_variant_builder_add(config, "{sv}", "kernel", g_variant_new_string(kernel));
+    g_variant_builder_add(config, "{sv}", "ramdisk", g_variant_new_string(ramdisk));
+    g_variant_builder_add(config, "{sv}", "cmdline", g_variant_new_string(cmdline));
+    return true;
+}
+
 GVariant *
 vm_domain_config(const struct model *model, const char *vm, const char *guest_kernels,
                  GError **error)
@@ -48,21 +89,6 @@ vm_domain_config(const struct model *model, const char *vm, const char *guest_ke
 
     if (!type)
         return NULL;
-    g_autofree char *kernel = kernel_file(model, vm, "PV_kernel", guest_kernels, error);
-    if (!kernel)
-        return NULL;
-    g_autofree char *ramdisk = kernel_file(model, vm, "PV_ramdisk", guest_kernels, error);
-    if (!ramdisk)
-        return NULL;
-    if (!*kernel) {
-        g_autofree char *bootloader = model_get_string(model, vm, "PV_bootloader");
-        if (*bootloader)
-            api_error_set(error, "NOT_IMPLEMENTED", "PV_bootloader", NULL);
-        else
-            api_error_set(error, "INVALID_VALUE", "PV_kernel", "", NULL);
-        return NULL;
-    }
-    g_autofree char *cmdline = model_get_string(model, vm, "PV_args");
     g_autofree char *label = model_get_string(model, vm, "name_label");
     gint64 memory_max = model_get_int(model, vm, "memory_static_max");
     gint64 memory_target = model_get_int(model, vm, "memory_dynamic_max");
@@ -72,8 +98,10 @@ vm_domain_config(const struct model *model, const char *vm, const char *guest_ke
         return NULL;
     g_autoptr(GVariant) scheduling = g_variant_ref_sink(g_variant_dict_end(&sched));
 
-    GVariantBuilder config;
-    g_variant_builder_init(&config, G_VARIANT_TYPE("a{sv}"));
+    g_auto(GVariantBuilder) config = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
+    if (g_str_equal(type, "hvm") ? !add_boot_order(model, vm, &config, error)
+                                 : !add_kernel(model, vm, guest_kernels, &config, error))
+        return NULL;
     for (gsize i = 0; i < g_variant_n_children(scheduling); i++) {
         g_autoptr(GVariant) entry = g_variant_get_child_value(scheduling, i);
         g_variant_builder_add_value(&config, entry);
@@ -86,12 +114,14 @@ vm_domain_config(const struct model *model, const char *vm, const char *guest_ke
                           g_variant_new_int32((int)model_get_int(model, vm, "VCPUs_max")));
     g_variant_builder_add(&config, "{sv}", "vcpus",
                           g_variant_new_int32((int)model_get_int(model, vm, "VCPUs_at_startup")));
-    g_variant_builder_add(&config, "{sv}", "kernel", g_variant_new_string(kernel));
-    g_variant_builder_add(&config, "{sv}", "ramdisk", g_variant_new_string(ramdisk));
-    g_variant_builder_add(&config, "{sv}", "cmdline", g_variant_new_string(cmdline));
     g_variant_builder_add(&config, "{sv}", "name_label", g_variant_new_string(label));
     g_variant_builder_add(&config, "{sv}", "xenstore",
                           vm_known_entries(model, vm, "xenstore_data"));
     g_variant_builder_add(&config, "{sv}", "platform", vm_known_entries(model, vm, "platform"));
+    GVariant *disks = vm_disks_config(model, vm);
+    if (g_variant_n_children(disks))
+        g_variant_builder_add(&config, "{sv}", "disks", disks);
+    else
+        g_variant_unref(g_variant_ref_sink(disks));
     return g_variant_ref_sink(g_variant_builder_end(&config));
 }

@@ -2,13 +2,17 @@
 
 #include "xapid/vm/domains.h"
 
+#include "lib/error.h"
 #include "lib/log.h"
+#include "lib/peer/bulk.h"
 #include "lib/peer/peer.h"
 
 struct domains {
     struct peer_client *client;
     domains_changed_fn changed;
     void *changed_data;
+    domains_guests_changed_fn guests_changed; /* may be NULL */
+    void *guests_changed_data;
 };
 
 /* ---- what is asked ---- */
@@ -41,6 +45,71 @@ domains_host_info(struct domains *domains, domains_done_fn done, void *data)
     peer_client_ask(domains->client, "HostInfo", "a{sv}", done, data);
 }
 
+/* ---- guests ---- */
+
+struct guests_call {
+    domains_guests_fn done;
+    void *data;
+};
+
+static void
+guests_answered(GObject *source, GAsyncResult *result, void *data)
+{
+    g_autofree struct guests_call *call = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) guests = NULL;
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GVariant) answer =
+        g_dbus_proxy_call_with_unix_fd_list_finish(G_DBUS_PROXY(source), &fds, result, &error);
+    guint64 now = 0;
+
+    if (answer && g_variant_is_of_type(answer, G_VARIANT_TYPE("(ht)"))) {
+        g_autoptr(GVariant) handle = g_variant_get_child_value(answer, 0);
+        g_variant_get_child(answer, 1, "t", &now);
+        guests = bulk_unpack(handle, fds, "a(sia{sv})", &error);
+    } else if (answer) {
+        api_error_set(&error, "INTERNAL_ERROR", "an answer of an unknown form", "Guests", NULL);
+    }
+    call->done(error, guests, now, call->data);
+}
+
+void
+domains_guests(struct domains *domains, guint64 since, domains_guests_fn done, void *data)
+{
+    GDBusProxy *proxy = peer_client_proxy(domains->client);
+    g_autoptr(GError) error = NULL;
+    struct guests_call *call;
+
+    if (!proxy) {
+        api_error_set(&error, "INTERNAL_ERROR", "xapid-domains", "is not connected", NULL);
+        done(error, NULL, 0, data);
+        return;
+    }
+    call = g_new(struct guests_call, 1);
+    call->done = done;
+    call->data = data;
+    g_dbus_proxy_call_with_unix_fd_list(proxy, "Guests", g_variant_new("(t)", since),
+                                        G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, guests_answered,
+                                        call);
+}
+
+void
+domains_on_guests(struct domains *domains, domains_guests_changed_fn changed, void *data)
+{
+    domains->guests_changed = changed;
+    domains->guests_changed_data = data;
+}
+
+static void
+on_guests_changed(GVariant *parameters, void *data)
+{
+    struct domains *domains = data;
+
+    (void)parameters;
+    if (domains->guests_changed)
+        domains->guests_changed(false, domains->guests_changed_data);
+}
+
 /* ---- connection ---- */
 
 static void
@@ -71,6 +140,8 @@ connected(GObject *source, GAsyncResult *result, void *data)
     log_debug("connected to xapid-domains");
     peer_client_set_connection(domains->client, connection);
     domains->changed("", domains->changed_data);
+    if (domains->guests_changed)
+        domains->guests_changed(true, domains->guests_changed_data);
 }
 
 void
@@ -89,6 +160,7 @@ domains_new(domains_changed_fn changed, void *data)
 
     domains->client = peer_client_new("/org/xapid/Domains1", "org.xapid.Domains1");
     peer_client_on_signal(domains->client, "Changed", on_changed, domains);
+    peer_client_on_signal(domains->client, "GuestsChanged", on_guests_changed, domains);
     domains->changed = changed;
     domains->changed_data = data;
     return domains;

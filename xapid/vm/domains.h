@@ -11,6 +11,12 @@ struct domains;
 typedef void (*domains_changed_fn)(const char *uuid, void *data);
 typedef peer_done_fn domains_done_fn;
 
+/* Guests tell something new; fresh: a new connection, on which nothing is known yet. */
+typedef void (*domains_guests_changed_fn)(bool fresh, void *data);
+/* error as above; guests a(sia{sv}) as org.xapid.Domains1.Guests has it, and what to ask since
+ * next. */
+typedef void (*domains_guests_fn)(const GError *error, GVariant *guests, guint64 now, void *data);
+
 struct domains *domains_new(domains_changed_fn changed, void *data);
 void domains_free(struct domains *domains);
 /* A new connection's descriptor (taken), from xapid-launch; replaces the old one. */
@@ -24,5 +30,8 @@ void domains_abort(struct domains *domains, const char *op_id);
 /* aa{sv} as org.xapid.Domains1.List has it; waits for a connection. */
 void domains_list(struct domains *domains, domains_done_fn done, void *data);
 void domains_host_info(struct domains *domains, domains_done_fn done, void *data);
+void domains_on_guests(struct domains *domains, domains_guests_changed_fn changed, void *data);
+/* Waits for no connection: without one, or when it is lost, an error. */
+void domains_guests(struct domains *domains, guint64 since, domains_guests_fn done, void *data);
 
 #endif

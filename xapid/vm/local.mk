@@ -2,7 +2,9 @@ noinst_LIBRARIES += libvm.a
 libvm_a_SOURCES = \
 	xapid/vm/allowed.c \
 	xapid/vm/config.c \
+	xapid/vm/disks.c \
 	xapid/vm/domains.c xapid/vm/domains.h \
+	xapid/vm/guest-metrics.c \
 	xapid/vm/known-keys.c \
 	xapid/vm/limits.c \
 	xapid/vm/observed.c \
@@ -12,4 +14,3 @@ libvm_a_SOURCES = \
 	xapid/vm/restart.c \
 	xapid/vm/steps.c \
 	xapid/vm/vm.h
-xapid/vm/domains.$(OBJEXT): lib/peer/domains1.h

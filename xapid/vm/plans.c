@@ -61,7 +61,8 @@ vm_can_boot_here(const struct vm_world *world, const char *vm, GError **error)
     g_autoptr(GVariant) config = vm_domain_config(world->model, vm, world->guest_kernels, error);
 
     return config && host_is_enabled(world, error) &&
-           (vm_state_has_domain(state) || host_has_memory(world, vm, error));
+           (vm_state_has_domain(state) ||
+            (host_has_memory(world, vm, error) && vm_plan_attach(NULL, world, vm, error)));
 }
 
 struct plan *
@@ -73,7 +74,8 @@ vm_plan_start(const struct vm_world *world, const char *vm, const char *operatio
     if (!host_is_enabled(world, error))
         return NULL;
     struct plan *plan = plan_new(operation, vm);
-    if (!add_build(plan, "domain.create", world, vm, error)) {
+    if (!vm_plan_attach(plan, world, vm, error) ||
+        !add_build(plan, "domain.create", world, vm, error)) {
         plan_free(plan);
         return NULL;
     }
@@ -114,8 +116,12 @@ vm_plan_shutdown(const struct vm_world *world, const char *vm, bool clean, GErro
     plan->interrupts = !clean;
     if (clean)
         add_shutdown(plan, "poweroff");
-    plan_add(plan, g_str_equal(power_state, "Suspended") ? "image.discard" : "domain.destroy",
-             NULL);
+    if (g_str_equal(power_state, "Suspended")) {
+        plan_add(plan, "image.discard", NULL);
+        return plan;
+    }
+    plan_add(plan, "domain.end", NULL);
+    vm_plan_detach(plan, world, vm);
     return plan;
 }
 
@@ -130,7 +136,8 @@ vm_plan_suspend(const struct vm_world *world, const char *vm, GError **error)
     plan_add(plan, "domain.save", NULL);
     g_variant_dict_init(&args, NULL);
     g_variant_dict_insert(&args, "power_state", "s", "Suspended");
-    plan_add(plan, "domain.destroy", g_variant_dict_end(&args));
+    plan_add(plan, "domain.end", g_variant_dict_end(&args));
+    vm_plan_detach(plan, world, vm);
     return plan;
 }
 
@@ -141,7 +148,8 @@ vm_plan_resume(const struct vm_world *world, const char *vm, const char *operati
     if (!vm_may(world->model, vm, operation, error) || !host_is_enabled(world, error))
         return NULL;
     struct plan *plan = plan_new(operation, vm);
-    if (!add_build(plan, "domain.restore", world, vm, error)) {
+    if (!vm_plan_attach(plan, world, vm, error) ||
+        !add_build(plan, "domain.restore", world, vm, error)) {
         plan_free(plan);
         return NULL;
     }
@@ -229,12 +237,22 @@ vm_plan_reboot(const struct vm_world *world, const char *vm, bool clean, GError 
     if (clean)
         add_shutdown(plan, "reboot");
     plan_add(plan, "domain.destroy", NULL);
-    if (!add_build(plan, "domain.create", world, vm, error)) {
+    if (!vm_plan_attach(plan, world, vm, error) ||
+        !add_build(plan, "domain.create", world, vm, error)) {
         plan_free(plan);
         return NULL;
     }
     plan_add(plan, "domain.unpause", NULL);
     return plan;
+}
+
+/* Its record gives a domain, and its disks can be had. */
+static bool
+vm_can_be_built(const struct vm_world *world, const char *vm, GError **error)
+{
+    g_autoptr(GVariant) config = vm_domain_config(world->model, vm, world->guest_kernels, error);
+
+    return config && vm_plan_attach(NULL, world, vm, error);
 }
 
 /* What the VM's record wants after its domain shut down by itself. */
@@ -250,16 +268,22 @@ plan_after_shutdown(const struct vm_world *world, const char *vm, const char *re
 
     if (g_str_equal(reason, "suspend") || g_str_equal(action, "preserve"))
         return NULL;
+    g_autoptr(GError) error = NULL;
+    if (restart && !vm_can_be_built(world, vm, &error)) {
+        log_warning("%s ends instead of being started again: %s", vm, error->message);
+        restart = false;
+    }
     struct plan *plan = plan_new(restart ? "hard_reboot" : "hard_shutdown", vm);
     if (g_str_has_prefix(action, "coredump"))
         plan_add(plan, "domain.dump", NULL);
-    plan_add(plan, "domain.destroy", NULL);
     if (restart) {
-        g_autoptr(GError) error = NULL;
-        if (add_build(plan, "domain.create", world, vm, &error))
-            plan_add(plan, "domain.unpause", NULL);
-        else
-            log_warning("%s ends instead of being started again: %s", vm, error->message);
+        plan_add(plan, "domain.destroy", NULL);
+        vm_plan_attach(plan, world, vm, NULL);
+        add_build(plan, "domain.create", world, vm, NULL);
+        plan_add(plan, "domain.unpause", NULL);
+    } else {
+        plan_add(plan, "domain.end", NULL);
+        vm_plan_detach(plan, world, vm);
     }
     return plan;
 }
@@ -273,6 +297,13 @@ vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain
     gboolean complete;
 
     *ret_power_state = NULL;
+    if (!domain && vm_plan_detach(NULL, world, vm)) {
+        /* Somebody else ended it, or its disks could not be let go before. */
+        struct plan *plan = plan_new("hard_shutdown", vm);
+        plan_add(plan, "domain.end", NULL);
+        vm_plan_detach(plan, world, vm);
+        return plan;
+    }
     if (!domain) {
         if (!g_str_equal(recorded, "Halted"))
             *ret_power_state = "Halted";
@@ -286,7 +317,8 @@ vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain
         return NULL; /* a change will be told once it is gone */
     if (!complete) {
         struct plan *plan = plan_new("hard_shutdown", vm);
-        plan_add(plan, "domain.destroy", NULL);
+        plan_add(plan, "domain.end", NULL);
+        vm_plan_detach(plan, world, vm);
         return plan;
     }
     if (g_str_equal(state, "shutdown"))

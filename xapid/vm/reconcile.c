@@ -7,6 +7,7 @@
 #include "xapid/vm/vm.h"
 
 #define RETRY_MS 1000
+#define LOOK_AGAIN_MS 5000 /* at a VM whose disks could not be let go */
 #define FOLLOW_LOOKS 8 /* at a guest whose memory is on its way: after 1, 2, 4 … 128 seconds */
 #define MEMORY_TOLERANCE (1 << 20) /* bytes between a guest's memory and its target */
 
@@ -110,6 +111,12 @@ look_in(struct vm_world *world, const char *uuid, guint ms)
 }
 
 void
+vm_look_again(struct vm_world *world, const char *uuid)
+{
+    look_in(world, uuid, LOOK_AGAIN_MS);
+}
+
+void
 vm_follow(struct vm_world *world, const char *uuid)
 {
     if (!world->following)
@@ -158,7 +165,8 @@ tell_crash(const struct vm_world *world, const char *vm, GVariant *domain)
     g_autofree char *action = model_get_string(world->model, vm, "actions_after_crash");
     const char *reason = "";
 
-    g_variant_lookup(domain, "reason", "&s", &reason);
+    if (domain)
+        g_variant_lookup(domain, "reason", "&s", &reason);
     if (g_str_equal(reason, "crash"))
         log_warning("the guest of %s crashed: %s", vm, action);
 }

@@ -117,8 +117,10 @@ vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
     txn_set_string(txn, vm, "power_state", power_state);
     if (had && !has)
         record_without_domain(world, txn, vm);
-    if (!has)
+    if (!has) {
         vm_restart_forget(world, txn, vm);
+        vm_guests_ended(world, txn, vm, power_state);
+    }
     if (has) {
         txn_set_string(txn, vm, "resident_on", world->host);
         if (domid >= 0)
@@ -161,8 +163,10 @@ vm_record_facts(const struct vm_world *world, const char *vm, GVariant *domain, 
 }
 
 void
-vm_mark(struct txn *txn, const char *vm, const char *operation, const char *key, bool running)
+vm_mark(struct txn *txn, const char *vm, const char *operation, const char *key, bool running,
+        void *data)
 {
+    (void)data;
     if (!txn_has(txn, vm_class(), vm))
         return; /* destroyed meanwhile */
     txn_set_map_value(txn, vm, "current_operations", key, running ? operation : NULL);
@@ -197,12 +201,15 @@ vm_finish(struct op *op, struct txn *txn, const GError *error)
     if (state)
         vm_record_state(world, txn, vm, g_variant_get_string(state, NULL),
                         domid ? g_variant_get_int64(domid) : -1, started);
+    vm_record_drives(world, txn, vm, op);
     if (!error && op_result(op, "record"))
         record_fields(txn, vm, op_result(op, "record"));
     /* A failure may have left what no step could note: look at what really is. */
     g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
     if (error)
         vm_look(world, uuid);
+    else if (vm_has_stray_disks(world, txn, vm))
+        vm_look_again(world, uuid);
     else if (op_result(op, "record"))
         vm_follow(world, uuid);
 }

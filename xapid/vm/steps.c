@@ -217,6 +217,9 @@ static const struct step_kind create_kind = {.name = "domain.create",
                                              .cancel = abort_step};
 static const struct step_kind destroy_kind = {
     .name = "domain.destroy", .weight = 2, .once = true, .run = destroy_run};
+/* The same where no new domain follows: run again after a restart, so that what becomes of the
+ * record is known. */
+static const struct step_kind end_kind = {.name = "domain.end", .weight = 2, .run = destroy_run};
 static const struct step_kind unpause_kind = {
     .name = "domain.unpause", .weight = 1, .run = unpause_run};
 static const struct step_kind pause_kind = {.name = "domain.pause", .weight = 1, .run = pause_run};
@@ -248,7 +251,7 @@ static const struct step_kind signal_kind = {
 static const struct step_kind record_kind = {.name = "record", .weight = 0, .run = record_run};
 
 const struct step_kind *const vm_step_kinds[] = {
-    &create_kind,  &destroy_kind, &unpause_kind, &pause_kind,  &shutdown_kind,
-    &restore_kind, &save_kind,    &discard_kind, &adjust_kind, &signal_kind,
-    &record_kind,  &dump_kind,    NULL,
+    &create_kind,   &destroy_kind, &end_kind,  &unpause_kind, &pause_kind,
+    &shutdown_kind, &restore_kind, &save_kind, &discard_kind, &adjust_kind,
+    &signal_kind,   &record_kind,  &dump_kind, NULL,
 };

@@ -7,6 +7,7 @@
 
 #include "xapid/model/model.h"
 #include "xapid/ops/ops.h"
+#include "xapid/storage/storage.h"
 #include "xapid/vm/domains.h"
 
 #define VM_SHUTDOWN_TIMEOUT_SECONDS 1200 /* clean shutdown and reboot; as XAPI has it */
@@ -25,8 +26,9 @@ struct vm_world {
     const char *address;       /* what the console locations name */
     GHashTable *look;          /* uuids of VMs that need a look; "" = all of them */
     guint look_source;
-    struct look *looking;  /* List has been asked for; reconcile.c */
-    GHashTable *following; /* uuid -> looks at a guest on its way to a target; reconcile.c */
+    struct look *looking;     /* List has been asked for; reconcile.c */
+    GHashTable *following;    /* uuid -> looks at a guest on its way to a target; reconcile.c */
+    struct vm_guests *guests; /* guest-metrics.c */
 };
 
 const struct dm_class *vm_class(void);
@@ -71,6 +73,33 @@ GVariant *vm_map_with(GVariant *map, const char *key, const char *value);
  * for what cannot be started, NOT_IMPLEMENTED for what is not there yet. */
 GVariant *vm_domain_config(const struct model *model, const char *vm, const char *guest_kernels,
                            GError **error);
+
+/* --- disks.c --- */
+
+#define VBD_POSITION_MAX 15 /* xvdp */
+#define VBD_CD_POSITION 3
+
+/* Where a drive is, as userdevice names it ("0", "xvda", "hda"): 0..VBD_POSITION_MAX; -1: no such
+ * place. */
+int vbd_position(const char *userdevice);
+bool vbd_position_is_free(const struct model *model, const char *vm, int position);
+/* -1: none is free. */
+int vbd_free_position(const struct model *model, const char *vm, bool cd);
+void vbd_refresh_allowed(struct txn *txn, const char *vbd);
+bool vbd_refresh_all(struct model *model, GError **error);
+/* Adds the steps that attach every disk, before the domain is built; plan NULL: only looks whether
+ * they could.  VBD_MISSING, VDI_NOT_AVAILABLE, VDI_READONLY, VDI_IN_USE, SR_NOT_ATTACHED. */
+bool vm_plan_attach(struct plan *plan, const struct vm_world *world, const char *vm,
+                    GError **error);
+/* Adds those that detach what is attached, after its domain is gone.  Is there anything? */
+bool vm_plan_detach(struct plan *plan, const struct vm_world *world, const char *vm);
+/* disks of xapid-domains' create: aa{sv}, floating. */
+GVariant *vm_disks_config(const struct model *model, const char *vm);
+/* What `op` attached and detached; currently_attached is what xapid-host has, not what the power
+ * state says. */
+void vm_record_drives(const struct vm_world *world, struct txn *txn, const char *vm, struct op *op);
+/* Something is attached for a guest that, as the record is now, is not there. */
+bool vm_has_stray_disks(const struct vm_world *world, struct txn *txn, const char *vm);
 
 /* --- known-keys.c: the only keys of a VM's free-form maps that do anything --- */
 
@@ -138,7 +167,8 @@ extern const struct step_kind *const vm_step_kinds[];
 /* --- record.c --- */
 
 /* ops_room's mark and finish for VMs. */
-void vm_mark(struct txn *txn, const char *vm, const char *operation, const char *key, bool running);
+void vm_mark(struct txn *txn, const char *vm, const char *operation, const char *key, bool running,
+             void *data);
 void vm_finish(struct op *op, struct txn *txn, const GError *error);
 /* Brings power_state, resident_on, domid, metrics and consoles in line within txn.  domid -1 when
  * there is none; start true: a new domain of this VM began. */
@@ -148,6 +178,16 @@ void vm_record_state(const struct vm_world *world, struct txn *txn, const char *
 /* Facts that List tells of a domain: memory, vCPUs, state. */
 bool vm_record_facts(const struct vm_world *world, const char *vm, GVariant *domain,
                      GError **error);
+
+/* --- guest-metrics.c: VM_guest_metrics, from what guests say of themselves --- */
+
+/* Begins to follow it; a VM has a row from when its guest first says something. */
+void vm_guests_follow(struct vm_world *world);
+/* Before the model goes. */
+void vm_guests_leave(struct vm_world *world);
+/* Within txn: the VM has no domain any more.  The row goes when it is halted. */
+void vm_guests_ended(const struct vm_world *world, struct txn *txn, const char *vm,
+                     const char *power_state);
 
 /* --- restart.c: a guest that ends by itself again and again is started ever more slowly --- */
 
@@ -167,6 +207,8 @@ void vm_survey(struct op *op);
 
 /* xapid-domains says that `uuid` ("" = any) needs a look. */
 void vm_look(struct vm_world *world, const char *uuid);
+/* Something is left of it that could not be removed now. */
+void vm_look_again(struct vm_world *world, const char *uuid);
 /* A guest was given another target: look at it until it is there. */
 void vm_follow(struct vm_world *world, const char *uuid);
 /* ops_room's idle: a VM whose look had to wait for its operation is looked at now. */

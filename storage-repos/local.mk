@@ -1,0 +1,15 @@
+# Storage drivers: one program a kind of repository; xapid-host runs them (docs/storage-driver.md).
+storagedir = $(pkglibexecdir)/storage
+storage_PROGRAMS = storage-repos/file/file storage-repos/iso/iso
+
+noinst_LIBRARIES += libdriver.a
+libdriver_a_SOURCES = \
+	storage-repos/common/driver.c storage-repos/common/driver.h \
+	storage-repos/common/folder.c storage-repos/common/folder.h \
+	storage-repos/common/tool.c storage-repos/common/tool.h
+driver_libs = libdriver.a libwire.a libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
+
+storage_repos_file_file_SOURCES = storage-repos/file/file.c
+storage_repos_file_file_LDADD = $(driver_libs)
+storage_repos_iso_iso_SOURCES = storage-repos/iso/iso.c
+storage_repos_iso_iso_LDADD = $(driver_libs)

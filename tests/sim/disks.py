@@ -1,0 +1,53 @@
+"""Storage repositories, disks and drives of a simulated host, as tests make them."""
+import os
+
+MIB = 1 << 20
+NULL = "OpaqueRef:NULL"
+
+
+def new_sr(host, x, kind="file", name="sr", location=None):
+    location = location or host.folder(name)
+    return x.SR.create(x.host.get_all()[0], {"location": location}, "0", name, "", kind,
+                       "iso" if kind == "iso" else "user", False, {})
+
+
+def new_vdi(x, sr, size=64 * MIB, **fields):
+    return x.VDI.create({"name_label": "a disk", "name_description": "", "SR": sr, "virtual_size": str(size),
+                         "type": "user", "sharable": False, "read_only": False, "other_config": {}, **fields})
+
+
+def new_vbd(x, vm, vdi, **fields):
+    return x.VBD.create({"VM": vm, "VDI": vdi, "userdevice": "autodetect", "bootable": False, "mode": "RW",
+                         "type": "Disk", "empty": vdi == NULL, "other_config": {}, "qos_algorithm_type": "",
+                         "qos_algorithm_params": {}, **fields})
+
+
+def files(location):
+    return sorted(name for name in os.listdir(location) if name != "xapid-sr.json")
+
+
+def leftovers(host, x):
+    """Where rows, handles and the files of a folder disagree once nothing is in flight."""
+    found = []
+    vbds = x.VBD.get_all_records()
+    attached = {record["uuid"] for record in vbds.values() if record["currently_attached"]}
+    if attached != host.handles():
+        found.append(f"handles {host.handles()}, and drives are attached: {attached}")
+    for ref, record in vbds.items():
+        state = x.VM.get_power_state(record["VM"])
+        if record["currently_attached"] != (state in ("Running", "Paused")):
+            found.append(f"{ref} is attached: {record['currently_attached']}, its VM is {state}")
+    for sr, record in x.SR.get_all_records().items():
+        if record["current_operations"]:
+            found.append(f"{sr}: {record['current_operations']} goes on")
+        if record["type"] != "file":
+            continue
+        pbd, = record["PBDs"]
+        disks = [x.VDI.get_record(vdi) for vdi in record["VDIs"]]
+        found += [f"{disk['uuid']} is not managed, or busy: {disk['current_operations']}" for disk in disks
+                  if not disk["managed"] or disk["current_operations"]]
+        expected = sorted(f"{disk['uuid']}.{end}" for disk in disks for end in ("json", "qcow2"))
+        there = files(x.PBD.get_device_config(pbd)["location"])
+        if there != expected:
+            found.append(f"the folder has {there}, not {expected}")
+    return found

@@ -1,0 +1,370 @@
+#!/usr/bin/python3
+"""VM_guest_metrics follow what guests write into xenstore, whatever that is, on a simulated host."""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
+import tap
+from guests import XenStore
+from host import BUILDDIR, GUEST, Host, fails
+
+NULL = "OpaqueRef:NULL"
+MIB = 1 << 20
+# A copy a second of a guest, and a transaction a second for all of them: what is written is there within two.
+LATENCY = 2.5
+
+
+def started(host, x, **fields):
+    vm = x.VM.create({**GUEST, **fields})
+    x.VM.start(vm, False, False)
+    return vm, XenStore(host, x.VM.get_uuid(vm))
+
+
+def metrics(x, vm):
+    ref = x.VM.get_guest_metrics(vm)
+    return x.VM_guest_metrics.get_record(ref) if ref != NULL else None
+
+
+def shown(x, vm, seconds=10, **fields):
+    """Waits until the VM's row has these values."""
+    def there():
+        row = metrics(x, vm)
+        return row and all(row[name] == value for name, value in fields.items()) and row
+    try:
+        return tap.wait_until(there, "row", seconds)
+    except AssertionError:
+        raise AssertionError(f"{metrics(x, vm)} instead of {fields}")
+
+
+def processes(host, name):
+    """pids below the host's xapid-domains with that name (as /proc/PID/comm has it)."""
+    parent = host.child("xapid-domains")
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == name]
+
+
+def written(store, name):
+    """Its system's name is written; False when nobody watches yet."""
+    try:
+        store.write(data__os_name=name)
+        return True
+    except OSError:
+        return False
+
+
+def sanitized(pid):
+    """Is it built with sanitizers, which keep freed memory and need what xs-guestd gives up?"""
+    return "libasan" in Path(f"/proc/{pid}/maps").read_text()
+
+
+def memory(pid):
+    """Resident bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_from_keys_to_the_row_and_its_events():
+    with Host() as host:
+        x = host.client()
+        vm, store = started(host, x)
+        assert metrics(x, vm) is None and x.VM_guest_metrics.get_all() == []
+        first = x.raw("event.from", x.session_ref, ["VM_guest_metrics", "VM"], "", 1.0)
+        store.write_all({
+            "data/os_name": "Debian GNU/Linux 12", "data/os_uname": "6.1.0", "data/os_distro": "debian",
+            "data/os_majorver": "12", "data/os_minorver": "8", "attr/PVAddons/MajorVersion": "9",
+            "attr/PVAddons/MinorVersion": "3", "attr/PVAddons/BuildVersion": "5",
+            "attr/vif/0/ipv4/0": "10.0.0.7", "attr/vif/0/ipv6/0": "fe80::7", "control/feature-balloon": "1",
+            "data/host_name_dns": "web", "data/service/sql/port": "5432", "feature/hotplug/vbd": "1",
+            "device/vbd/51712/state": "4", "data/secret": "x", "control/shutdown": ""})
+        row = shown(x, vm, os_version={"name": "Debian GNU/Linux 12", "uname": "6.1.0", "distro": "debian",
+                                       "major": "12", "minor": "8"},
+                    PV_drivers_version={"major": "9", "minor": "3", "micro": "-1", "build": "5"},
+                    networks={"0/ip": "10.0.0.7", "0/ipv4/0": "10.0.0.7", "0/ipv6/0": "fe80::7"},
+                    other={"feature-balloon": "1"}, netbios_name={"host_name": "web"},
+                    services={"sql/port": "5432"}, can_use_hotplug_vbd="yes", can_use_hotplug_vif="unspecified",
+                    PV_drivers_detected=True, PV_drivers_up_to_date=True, live=True, memory={}, disks={})
+        assert abs(time.time() - time.mktime(time.strptime(str(row["last_updated"]), "%Y%m%dT%H:%M:%SZ"))
+                   + time.timezone) < 60, row["last_updated"]
+        ref = x.VM.get_guest_metrics(vm)
+        events = x.raw("event.from", x.session_ref, ["VM_guest_metrics", "VM"], first["token"], 5.0)["events"]
+        assert {("vm_guest_metrics", "add", ref), ("vm", "mod", vm)} <= {
+            (e["class"].lower(), e["operation"], e["ref"]) for e in events}, events
+        changed = x.raw("event.from", x.session_ref, ["VM_guest_metrics"], "", 1.0)["token"]
+        store.write_all({"attr/vif/0/ipv4/0": "10.0.0.8"})
+        store.remove("data/host_name_dns")
+        events = x.raw("event.from", x.session_ref, ["VM_guest_metrics"], changed, 10.0)["events"]
+        assert [(e["operation"], e["ref"]) for e in events] == [("mod", ref)], events
+        shown(x, vm, netbios_name={}, networks={"0/ip": "10.0.0.8", "0/ipv4/0": "10.0.0.8", "0/ipv6/0": "fe80::7"})
+
+
+def test_the_row_goes_with_the_guest():
+    with Host() as host:
+        x = host.client()
+        vm, store = started(host, x)
+        store.write(data__os_name="first")
+        shown(x, vm, os_version={"name": "first"})
+        ref = x.VM.get_guest_metrics(vm)
+        x.VM.hard_reboot(vm)  # another domain, in which nobody has said anything
+        shown(x, vm, os_version={}, live=False)
+        assert x.VM.get_guest_metrics(vm) == ref
+        store = XenStore(host, x.VM.get_uuid(vm))
+        store.write(data__os_name="second")
+        shown(x, vm, os_version={"name": "second"}, live=True)
+        x.VM.suspend(vm)
+        assert metrics(x, vm)["live"] is False
+        x.VM.hard_shutdown(vm)
+        assert x.VM.get_guest_metrics(vm) == NULL and x.VM_guest_metrics.get_all() == []
+        fails("HANDLE_INVALID", x.VM_guest_metrics.get_record, ref)
+        x.VM.start(vm, False, False)
+        XenStore(host, x.VM.get_uuid(vm)).write(data__os_name="third")
+        shown(x, vm, os_version={"name": "third"})
+        x.VM.hard_shutdown(vm)
+        x.VM.destroy(vm)
+        assert x.VM_guest_metrics.get_all() == []
+
+
+def test_guests_of_others_are_left_alone():
+    with Host() as host:
+        x = host.client()
+        vm, store = started(host, x)
+        uuid = "bbbbbbbb-0000-4000-8000-000000000001"
+        host.guest(f"xl-create {uuid} other")
+        XenStore(host, uuid).write(data__os_name="not ours")
+        store.write(data__os_name="ours")
+        shown(x, vm, os_version={"name": "ours"})
+        time.sleep(LATENCY)
+        assert len(x.VM_guest_metrics.get_all()) == 1
+
+
+def test_bytes_that_are_no_text():
+    with Host() as host:
+        x = host.client()
+        vm, store = started(host, x)
+        store.write_all({"data/os_name": b"a\xff\xfe\x1b[2J<&>\xed\xa0\x80", "data/os_uname": b"\0" * 1024,
+                         "attr/vif/0/ipv4/0": b"\xff\xff\xff\xff", "data/os_distro": "Zoë ✓ \U0001f427"})
+        bad = "\ufffd"
+        row = shown(x, vm, networks={})
+        assert row["os_version"] == {"name": f"a{bad * 3}[2J<&>{bad * 3}", "distro": "Zoë ✓ \U0001f427"}, row
+        assert host.client(json_rpc=True).VM_guest_metrics.get_os_version(x.VM.get_guest_metrics(vm)) == \
+            row["os_version"]
+
+
+def test_too_much():
+    """Values of a megabyte and 10,000 keys: what fits is shown, and costs no megabyte in any process."""
+    with Host() as host:
+        x = host.client()
+        vm, store = started(host, x)
+        store.write_all({"data/os_name": "x" * 1000, "data/os_uname": "short"})
+        shown(x, vm, os_version={"name": "x" * 1000, "uname": "short"})
+        pids = {name: pid for name in ("xs-guestd", "domains-guests") for pid in processes(host, name)}
+        assert len(pids) == 2, pids
+        pids.update({name: host.child(name) for name in ("xapid-domains", "xapid")})
+        before = {name: memory(pid) for name, pid in pids.items()}
+        store.put("data/os_name", "y" * MIB)
+        for number in range(10000):
+            store.put(f"data/service/s{number % 100}/{number}", "z" * 100)
+            store.put(f"drivers/{number}", "V N 1")
+        store.put("data/service/" + "/".join("d" * 20), "deep")
+        for _ in range(3):
+            store.write(attr__vif__0__ipv4__0="10.0.0.9")
+            time.sleep(1.2)
+        row = shown(x, vm, networks={"0/ip": "10.0.0.9", "0/ipv4/0": "10.0.0.9"})
+        assert row["os_version"] == {"uname": "short"}, row["os_version"]
+        assert sum(len(row[name]) for name in ("services", "PV_drivers_version")) <= 256
+        grown = {name: (memory(pid) - before[name]) / MIB for name, pid in pids.items()}
+        print("# MiB grown by a guest with 20,000 keys: " +
+              ", ".join(f"{name} {size:.2f}" for name, size in grown.items()))
+        assert sanitized(pids["xapid"]) or all(size <= 1 for size in grown.values()), grown
+        assert host.log.read_text().count("more or longer xenstore keys") == 1
+
+
+def test_a_flood_slows_nobody():
+    with Host() as host:
+        x = host.client()
+        vm, store = started(host, x)
+        flooder, flood = started(host, x, name_label="flooder")
+        number = 0
+
+        def latency():
+            nonlocal number
+            number += 1
+            began = time.monotonic()
+            store.write(data__os_name=f"name {number}")
+            shown(x, vm, os_version={"name": f"name {number}"})
+            return time.monotonic() - began
+
+        idle = max(latency() for _ in range(4))
+        names = ("xs-guestd", "domains-guests")
+        pids = [processes(host, name)[0] for name in names] + [host.child(n) for n in ("xapid-domains", "xapid")]
+        ref = x.raw("event.from", x.session_ref, ["VM_guest_metrics"], "", 1.0)["token"]
+        before, writes, ends = [memory(pid) for pid in pids], 0, threading.Event()
+
+        def hose():
+            nonlocal writes
+            while not ends.is_set():
+                flood.write_all({"data/os_name": f"flood {writes}", f"data/service/x/{writes % 300}": "y" * 900})
+                writes += 1
+        thread = threading.Thread(target=hose)
+        thread.start()
+        began = time.monotonic()
+        try:
+            flooded = max(latency() for _ in range(4))
+        finally:
+            ends.set()
+            thread.join()
+        seconds = time.monotonic() - began
+        grown = [(memory(pid) - old) / MIB for pid, old in zip(pids, before)]
+        print(f"# {writes} writes in {seconds:.1f} s: another guest's word shows after at most {flooded:.2f} s "
+              f"(idle {idle:.2f} s); MiB grown: {', '.join(f'{size:.2f}' for size in grown)}")
+        assert writes / seconds > 100, "that was no flood"
+        assert flooded < LATENCY * 2 and flooded < idle + 2, (idle, flooded)
+        assert sanitized(pids[0]) or all(size <= 1 for size in grown), grown
+        events = x.raw("event.from", x.session_ref, ["VM_guest_metrics"], ref, 1.0)
+        assert len(events["events"]) <= 2
+        shown(x, flooder, seconds=20, os_version={"name": f"flood {writes - 1}"})
+        assert host.log.read_text().count("xenstore keys than are looked at") == 1
+
+
+def test_one_transaction_a_second():
+    with Host() as host:
+        x = host.client()
+        vm, store = started(host, x)
+        store.write(data__os_name="begin")
+        shown(x, vm, os_version={"name": "begin"})
+        token, seen, began = "", 0, time.monotonic()
+        token = x.raw("event.from", x.session_ref, ["VM_guest_metrics"], "", 1.0)["token"]
+        number = 0
+        while time.monotonic() < began + 5:
+            store.write(data__os_name=f"name {number}")
+            number += 1
+            answer = x.raw("event.from", x.session_ref, ["VM_guest_metrics"], token, 0.05)
+            token, seen = answer["token"], seen + len(answer["events"])
+        assert 1 <= seen <= 6, f"{seen} changes of a row within 5 s"
+
+
+def test_kills():
+    with Host() as host:
+        x = host.client()
+        vm, store = started(host, x)
+        store.write(data__os_name="0")
+        row = shown(x, vm, os_version={"name": "0"})
+        for number, name in enumerate(("xs-guestd", "domains-guests", "xapid-domains", "xapid"), 1):
+            if name.startswith("xapid"):
+                host.kill(name)
+            else:
+                pid, = processes(host, name)
+                os.kill(pid, signal.SIGKILL)
+                tap.wait_until(lambda: processes(host, name) not in ([], [pid]), name)
+            if name == "xapid":
+                tap.wait_until(lambda: host.client(), "the daemon")
+                x = host.client()
+            shown(x, vm, os_version={"name": str(number - 1)}, live=True)
+            store = XenStore(host, x.VM.get_uuid(vm))
+            tap.wait_until(lambda: processes(host, "domains-guests"), "the guests process")
+            tap.wait_until(lambda: written(store, str(number)), "a watch")
+            shown(x, vm, os_version={"name": str(number)}, uuid=row["uuid"])
+
+
+def test_a_hung_parser_is_replaced():
+    with Host() as host:
+        x = host.client()
+        vm, store = started(host, x)
+        store.write(data__os_name="0")
+        shown(x, vm, os_version={"name": "0"})
+        pid, = processes(host, "xs-guestd")
+        os.kill(pid, signal.SIGSTOP)
+        end, number = time.monotonic() + 120, 0
+        # Until its socket is full, nobody notices; so it is filled.
+        while processes(host, "xs-guestd") == [pid]:
+            assert time.monotonic() < end, "nobody noticed"
+            number += 1
+            written(store, f"{number} " + "x" * 1000)
+            for part in range(30):
+                store.put(f"data/service/s/{part}", f"{number} " + "y" * 950)
+            time.sleep(0.5)
+        tap.wait_until(lambda: written(store, "last"), "a watch", 20)
+        shown(x, vm, 20, os_version={"name": "last"})
+
+
+def lone_parser(*packets):
+    """xs-guestd with packets for it, and nothing more: its status and its log."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    records, out = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    script = f"exec 3<&{its.fileno()} 4>&{out.fileno()} {BUILDDIR}/xs-guestd"
+    with tempfile.TemporaryDirectory(prefix="xs-guestd-") as place, ours, its, records, out:
+        process = subprocess.Popen(["/bin/bash", "-c", script], cwd=place, stderr=subprocess.PIPE,
+                                   pass_fds=(its.fileno(), out.fileno()))
+        for packet in packets:
+            ours.send(packet)
+        its.close()
+        ours.close()
+        log = process.communicate(timeout=20)[1].decode()
+        return process.returncode, log
+
+
+def test_packets_that_are_none():
+    """It ends with a word about it, not by a call that it must not make."""
+    for packet in (b"garbage" * 100, b"\xff" * 64, b"x"):
+        status, log = lone_parser(packet)
+        if "AddressSanitizer" not in log and "LeakSanitizer" not in log:
+            assert status == 1, (status, log)
+        assert "a message is malformed" in log, log
+
+
+def test_a_liar_in_its_place():
+    """What is no record ends it; xapid-domains goes on, and so does the guest's row with a good one."""
+    with Host() as host:
+        x = host.client()
+        vm, store = started(host, x)
+        program = host.bindir / "xs-guestd"
+        program.rename(host.bindir / "good")
+        program.write_text("#!/usr/bin/python3\nimport socket\n"
+                           "socket.socket(fileno=4).send(b'\\xff' * 1000)\nsocket.socket(fileno=3).recv(1)\n")
+        program.chmod(0o755)
+        pid, domains = processes(host, "xs-guestd")[0], host.child("xapid-domains")
+        os.kill(pid, signal.SIGKILL)
+        tap.wait_until(lambda: host.log.read_text().count("xs-guestd: INTERNAL_ERROR") >= 2
+                       or host.log.read_text().count("a message is malformed") >= 2, "word of the liar", 20)
+        x.VM.pause(vm)
+        x.VM.unpause(vm)
+        (host.bindir / "good").rename(program)
+        tap.wait_until(lambda: processes(host, "xs-guestd") and written(store, "honest"), "a watch", 20)
+        shown(x, vm, 20, os_version={"name": "honest"})
+        assert host.child("xapid-domains") == domains
+
+
+def test_what_xs_guestd_holds():
+    if os.geteuid():
+        raise tap.Skip("what root gives up is seen as root")
+    with Host() as host:
+        pid, = tap.wait_until(lambda: processes(host, "xs-guestd"), "xs-guestd")
+        tap.wait_until(lambda: "NoNewPrivs:\t1" in Path(f"/proc/{pid}/status").read_text(), "what it holds")
+        time.sleep(0.1)
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+                      if ":\t" in line)
+        assert "0" not in status["Uid"].split() and "0" not in status["Gid"].split(), status
+        assert status["Groups"].strip() == "" and int(status["CapEff"], 16) == 0, status
+        assert status["Threads"] == "1", status
+        descriptors = {int(name): os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")}
+        assert sorted(descriptors) == [0, 1, 2, 3, 4], descriptors
+        assert descriptors[3].startswith("socket:") and descriptors[4].startswith("socket:"), descriptors
+        assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
+        assert os.readlink(f"/proc/{pid}/root").endswith("(deleted)") and os.listdir(f"/proc/{pid}/root") == []
+        assert Path(f"/proc/{pid}/net/dev").read_text().count("\n") <= 3  # lo alone, and that is down
+        if sanitized(pid):
+            return
+        assert status["Seccomp"] == "2", status
+        limits = {line[:25].strip(): line[25:].split()[0]
+                  for line in Path(f"/proc/{pid}/limits").read_text().splitlines()[1:]}
+        assert (limits["Max open files"], limits["Max processes"], limits["Max address space"]) == \
+            ("0", "0", str(64 * MIB)), limits
+        assert memory(pid) < 8 * MIB, memory(pid)
+
+
+tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])

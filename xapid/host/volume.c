@@ -1,0 +1,151 @@
+#include "config.h"
+
+#include "xapid/host/volume.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/disk-handle.h"
+#include "lib/error.h"
+#include "lib/faults.h"
+
+static const char *
+text(GVariant *args, const char *name)
+{
+    const char *value = "";
+
+    g_variant_lookup(args, name, "&s", &value);
+    return value;
+}
+
+static bool
+flag(GVariant *args, const char *name)
+{
+    gboolean value = FALSE;
+
+    g_variant_lookup(args, name, "b", &value);
+    return value;
+}
+
+int
+volumes_open(const char *path, GError **error)
+{
+    struct stat status;
+    int folder = -1;
+
+    if (g_mkdir_with_parents(path, 0700) == 0)
+        folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder >= 0 && fstat(folder, &status) == 0 && status.st_uid == geteuid() &&
+        !(status.st_mode & (S_IWGRP | S_IWOTH)))
+        return folder;
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s: %s", path,
+                folder < 0 ? g_strerror(errno) : "it is not ours alone");
+    if (folder >= 0)
+        close(folder);
+    return -1;
+}
+
+/* Calls `each` for every handle until it returns false; false then. */
+static bool
+each_handle(int folder,
+            bool (*each)(const char *name, const struct disk_handle *handle, void *data),
+            void *data)
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    bool go_on = true;
+
+    if (!dir)
+        return false;
+    while (go_on && (entry = readdir(dir))) {
+        g_auto(disk_handle) handle = {0};
+        if (disk_handle_read(folder, entry->d_name, &handle, NULL))
+            go_on = each(entry->d_name, &handle, data);
+    }
+    closedir(dir);
+    return go_on;
+}
+
+/* Not another's use that this one would spoil. */
+static bool
+goes_beside(const char *name, const struct disk_handle *other, void *data)
+{
+    GVariant *args = data;
+
+    return g_str_equal(name, text(args, "handle")) || !g_str_equal(other->vdi, text(args, "vdi")) ||
+           (other->sharable && flag(args, "sharable")) ||
+           (other->read_only && flag(args, "read_only"));
+}
+
+bool
+volume_may_attach(int folder, GVariant *args, GError **error)
+{
+    if (each_handle(folder, goes_beside, args))
+        return true;
+    api_error_set(error, "VDI_IN_USE", text(args, "vdi"), "attach", NULL);
+    return false;
+}
+
+bool
+volume_attached(int folder, const char *driver, GVariant *args, GVariant *answer, GError **error)
+{
+    const struct disk_handle handle = {.driver = (char *)driver,
+                                       .sr = (char *)text(args, "sr"),
+                                       .vdi = (char *)text(args, "vdi"),
+                                       .block = g_str_equal(text(answer, "kind"), "block"),
+                                       .path = (char *)text(answer, "path"),
+                                       .format = (char *)text(answer, "format"),
+                                       .read_only = flag(args, "read_only"),
+                                       .sharable = flag(args, "sharable")};
+
+    if (!g_path_is_absolute(handle.path) ||
+        (!handle.block && !g_str_equal(text(answer, "kind"), "file")) ||
+        (!g_str_equal(handle.format, "raw") && !g_str_equal(handle.format, "qcow2"))) {
+        api_error_set(error, "SR_BACKEND_FAILURE", "",
+                      "the driver does not say where the disk is, or what it is", "", NULL);
+        return false;
+    }
+    return FAULT_POINT("host.handle.write.before", error) &&
+           disk_handle_write(folder, text(args, "handle"), &handle, error) &&
+           FAULT_POINT("host.handle.write.after", error);
+}
+
+static bool
+is_not_of_disk(const char *name, const struct disk_handle *other, void *data)
+{
+    GVariant *args = data;
+
+    return g_str_equal(name, text(args, "handle")) || !g_str_equal(other->vdi, text(args, "vdi"));
+}
+
+bool
+volume_is_last(int folder, GVariant *args)
+{
+    return each_handle(folder, is_not_of_disk, args);
+}
+
+bool
+volume_detached(int folder, GVariant *args, GError **error)
+{
+    return FAULT_POINT("host.handle.remove.before", error) &&
+           disk_handle_remove(folder, text(args, "handle"), error) &&
+           FAULT_POINT("host.handle.remove.after", error);
+}
+
+static bool
+is_not_of_sr(const char *name, const struct disk_handle *other, void *data)
+{
+    (void)name;
+    return !g_str_equal(other->sr, data);
+}
+
+bool
+volume_of_sr(int folder, const char *sr)
+{
+    return !each_handle(folder, is_not_of_sr, (void *)sr);
+}

@@ -1,0 +1,22 @@
+/* The disks that are attached: their handles, in a folder of ours.  Main loop only. */
+#ifndef XAPID_HOST_VOLUME_H
+#define XAPID_HOST_VOLUME_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+/* Makes the folder where it is missing; its descriptor, -1 with an error. */
+int volumes_open(const char *path, GError **error);
+
+/* May it be attached beside what is?  args: those of vdi.attach.  VDI_IN_USE. */
+bool volume_may_attach(int folder, GVariant *args, GError **error);
+/* What the driver made ready, told by its answer: the handle is there from now on. */
+bool volume_attached(int folder, const char *driver, GVariant *args, GVariant *answer,
+                     GError **error);
+/* Is the handle of vdi.detach's args the last one of the disk (or was there none)? */
+bool volume_is_last(int folder, GVariant *args);
+bool volume_detached(int folder, GVariant *args, GError **error);
+/* Some disk of the SR is attached. */
+bool volume_of_sr(int folder, const char *sr);
+
+#endif

@@ -1,0 +1,10 @@
+noinst_LIBRARIES += libstorage.a
+libstorage_a_SOURCES = \
+	xapid/storage/allowed.c \
+	xapid/storage/plans.c \
+	xapid/storage/record.c \
+	xapid/storage/scan.c \
+	xapid/storage/sm.c \
+	xapid/storage/sr.c \
+	xapid/storage/steps.c \
+	xapid/storage/storage.h

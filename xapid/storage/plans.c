@@ -1,0 +1,158 @@
+/* The plans of storage: pure functions of the model; see storage.h. */
+#include "config.h"
+
+#include "lib/error.h"
+#include "xapid/storage/storage.h"
+
+/* A step about the row `ref`, which is the argument `name`. */
+static void
+add(struct plan *plan, const char *kind, const char *name, const char *ref)
+{
+    GVariantDict args;
+
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, name, "s", ref);
+    plan_add(plan, kind, g_variant_dict_end(&args));
+}
+
+static void
+add_with_size(struct plan *plan, const char *kind, const char *name, const char *ref, gint64 size)
+{
+    GVariantDict args;
+
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, name, "s", ref);
+    g_variant_dict_insert(&args, "size", "x", size);
+    plan_add(plan, kind, g_variant_dict_end(&args));
+}
+
+struct plan *
+sr_plan_create(const char *sr, gint64 physical_size)
+{
+    struct plan *plan = plan_new("create", sr);
+
+    add_with_size(plan, "sr.create", "sr", sr, physical_size);
+    add(plan, "sr.attach", "sr", sr);
+    add(plan, "sr.scan", "sr", sr);
+    return plan;
+}
+
+struct plan *
+sr_plan_plug(const struct storage_world *world, const char *sr, GError **error)
+{
+    if (!sr_may(world, sr, "plug", error))
+        return NULL;
+    struct plan *plan = plan_new("plug", sr);
+    add(plan, "sr.attach", "sr", sr);
+    add(plan, "sr.scan", "sr", sr);
+    return plan;
+}
+
+/* A disk of it that a running VM has; NULL: none. */
+static char *
+disk_in_use(const struct model *model, const char *sr)
+{
+    const struct dm_field *vbd_vdi = dm_field_find(dm_class_find("VBD", false), "VDI");
+    g_autoptr(GPtrArray) vdis = model_referrers(model, sr, dm_field_find(vdi_class(), "SR"));
+
+    for (guint i = 0; i < vdis->len; i++) {
+        g_autoptr(GPtrArray) vbds = model_referrers(model, vdis->pdata[i], vbd_vdi);
+        for (guint j = 0; j < vbds->len; j++)
+            if (model_get_bool(model, vbds->pdata[j], "currently_attached"))
+                return g_strdup(vdis->pdata[i]);
+    }
+    return NULL;
+}
+
+struct plan *
+sr_plan_unplug(const struct storage_world *world, const char *sr, GError **error)
+{
+    if (!sr_may(world, sr, "unplug", error))
+        return NULL;
+    g_autofree char *vdi = disk_in_use(world->model, sr);
+    if (vdi) {
+        api_error_set(error, "VDI_IN_USE", vdi, "unplug", NULL);
+        return NULL;
+    }
+    struct plan *plan = plan_new("unplug", sr);
+    add(plan, "sr.detach", "sr", sr);
+    return plan;
+}
+
+struct plan *
+sr_plan_scan(const struct storage_world *world, const char *sr, const char *operation,
+             GError **error)
+{
+    if (!sr_may(world, sr, operation, error))
+        return NULL;
+    struct plan *plan = plan_new(operation, sr);
+    add(plan, "sr.scan", "sr", sr);
+    return plan;
+}
+
+struct plan *
+sr_plan_destroy(const struct storage_world *world, const char *sr, GError **error)
+{
+    if (!sr_may(world, sr, "destroy", error))
+        return NULL;
+    if (!sr_pbd(world->model, sr, world->host)) {
+        api_error_set(error, "SR_HAS_NO_PBDS", sr, NULL);
+        return NULL;
+    }
+    struct plan *plan = plan_new("destroy", sr);
+    add(plan, "sr.destroy", "sr", sr);
+    return plan;
+}
+
+/* What the disk changed of its SR's figures. */
+static void
+add_stat(struct plan *plan, const char *sr)
+{
+    add(plan, "sr.stat", "sr", sr);
+}
+
+struct plan *
+vdi_plan_create(const char *vdi, const char *sr)
+{
+    struct plan *plan = plan_new("create", vdi);
+
+    add(plan, "vdi.create", "vdi", vdi);
+    add_stat(plan, sr);
+    return plan;
+}
+
+struct plan *
+vdi_plan_destroy(const struct storage_world *world, const char *vdi, GError **error)
+{
+    g_autofree char *sr = model_get_string(world->model, vdi, "SR");
+
+    if (!vdi_may(world, vdi, "destroy", error))
+        return NULL;
+    struct plan *plan = plan_new("destroy", vdi);
+    add(plan, "vdi.destroy", "vdi", vdi);
+    add_stat(plan, sr);
+    return plan;
+}
+
+struct plan *
+vdi_plan_resize(const struct storage_world *world, const char *vdi, gint64 size, GError **error)
+{
+    g_autofree char *sr = model_get_string(world->model, vdi, "SR");
+    gint64 now = model_get_int(world->model, vdi, "virtual_size");
+
+    if (!vdi_may(world, vdi, "resize", error))
+        return NULL;
+    if (model_get_bool(world->model, vdi, "read_only")) {
+        api_error_set(error, "VDI_READONLY", vdi, NULL);
+        return NULL;
+    }
+    if (size < now) {
+        g_autofree char *minimum = g_strdup_printf("%" G_GINT64_FORMAT, now);
+        api_error_set(error, "VDI_TOO_SMALL", vdi, minimum, NULL);
+        return NULL;
+    }
+    struct plan *plan = plan_new("resize", vdi);
+    add_with_size(plan, "vdi.resize", "vdi", vdi, size);
+    add_stat(plan, sr);
+    return plan;
+}

@@ -1,0 +1,113 @@
+/* What the API does with storage repositories and their disks: SM, SR, PBD and VDI rows, the plans
+ * that change them, and the steps, each a call of a storage driver that xapid-host runs.
+ *
+ * An operation of an SR or a PBD waits in the queue of the SR, one of a VDI in the queue of the
+ * VDI; those of a VDI are shown in its SR's current_operations too, and what would take the SR away
+ * is refused while there are any.  A VDI that is being made has its row from the beginning, not
+ * managed, so that nobody uses it before it is there.
+ *
+ * Main loop only. */
+#ifndef XAPID_STORAGE_H
+#define XAPID_STORAGE_H
+
+#include <stdbool.h>
+
+#include "lib/peer/client.h"
+#include "xapid/model/model.h"
+#include "xapid/ops/ops.h"
+
+struct storage_world {
+    struct model *model;
+    struct ops *ops;
+    struct peer_client *drivers; /* org.xapid.Storage1 of xapid-host */
+    const char *host;            /* reference of this host's row */
+};
+
+const struct dm_class *sr_class(void);
+const struct dm_class *vdi_class(void);
+
+/* --- sm.c --- */
+
+/* Rows of class SM, as xapid-host tells its drivers (aa{sv}). */
+bool sm_record(struct model *model, GVariant *drivers, GError **error);
+/* Asks for them, after each connection. */
+void sm_refresh(struct storage_world *world);
+/* The row of a type; NULL with SR_UNKNOWN_DRIVER [type]. */
+const char *sm_find(const struct model *model, const char *type, GError **error);
+bool sm_can(const struct model *model, const char *type, const char *capability);
+
+/* --- sr.c: what is true of an SR --- */
+
+/* Borrowed references; the caller frees the array. */
+GPtrArray *sr_pbds(const struct model *model, const char *sr);
+/* This host's PBD of it; NULL: none.  Borrowed until the row goes. */
+const char *sr_pbd(const struct model *model, const char *sr, const char *host);
+bool sr_is_attached(const struct model *model, const char *sr, const char *host);
+/* SR_HAS_NO_PBDS, SR_NOT_ATTACHED. */
+bool sr_must_be_attached(const struct model *model, const char *sr, const char *host,
+                         GError **error);
+
+/* --- allowed.c --- */
+
+/* Recomputes allowed_operations within txn. */
+void sr_refresh_allowed(struct txn *txn, const struct model *model, const char *sr);
+void vdi_refresh_allowed(struct txn *txn, const struct model *model, const char *vdi);
+/* Is it one that current_operations of an SR can show? */
+bool sr_shows(const char *operation);
+/* What an operation of a VDI is to its SR; NULL: nothing. */
+const char *vdi_operation_of_sr(const char *operation);
+/* All of them, at start-up: what is volatile is not in the database. */
+bool storage_refresh_all(struct model *model, GError **error);
+/* May it begin?  OTHER_OPERATION_IN_PROGRESS, SR_OPERATION_NOT_SUPPORTED, and what the state of the
+ * SR or VDI forbids. */
+bool sr_may(const struct storage_world *world, const char *sr, const char *operation,
+            GError **error);
+/* Of nobody else's use and under no operation: VDI_NOT_MANAGED, OTHER_OPERATION_IN_PROGRESS,
+ * VDI_IN_USE. */
+bool vdi_is_free(const struct storage_world *world, const char *vdi, const char *operation,
+                 GError **error);
+bool vdi_may(const struct storage_world *world, const char *vdi, const char *operation,
+             GError **error);
+
+/* --- plans.c; each pure; NULL with an error --- */
+
+/* sr: of a row that the caller makes in the same transaction, with its PBD. */
+struct plan *sr_plan_create(const char *sr, gint64 physical_size);
+struct plan *sr_plan_plug(const struct storage_world *world, const char *sr, GError **error);
+struct plan *sr_plan_unplug(const struct storage_world *world, const char *sr, GError **error);
+/* operation: "scan" or "update". */
+struct plan *sr_plan_scan(const struct storage_world *world, const char *sr, const char *operation,
+                          GError **error);
+struct plan *sr_plan_destroy(const struct storage_world *world, const char *sr, GError **error);
+/* vdi: of a row that the caller makes in the same transaction. */
+struct plan *vdi_plan_create(const char *vdi, const char *sr);
+struct plan *vdi_plan_destroy(const struct storage_world *world, const char *vdi, GError **error);
+struct plan *vdi_plan_resize(const struct storage_world *world, const char *vdi, gint64 size,
+                             GError **error);
+
+/* --- steps.c --- */
+
+extern const struct step_kind *const storage_step_kinds[];
+
+/* --- record.c --- */
+
+/* ops_room's mark and finish for SRs and VDIs. */
+void sr_mark(struct txn *txn, const char *sr, const char *operation, const char *key, bool running,
+             void *data);
+void sr_finish(struct op *op, struct txn *txn, const GError *error);
+void vdi_mark(struct txn *txn, const char *vdi, const char *operation, const char *key,
+              bool running, void *data);
+void vdi_finish(struct op *op, struct txn *txn, const GError *error);
+/* An SR's row goes, with those of its PBDs and disks. */
+bool sr_forget(const struct model *model, struct txn *txn, const char *sr, GError **error);
+/* A VDI's row goes, with the disks of VMs that are it; drives that hold it become empty. */
+bool vdi_forget(const struct model *model, struct txn *txn, const char *vdi, GError **error);
+
+/* --- scan.c --- */
+
+/* Brings the VDI rows of an SR in line with its volumes (aa{sv} as sr.scan has them): new ones
+ * appear, sizes follow, those that are gone are marked missing. */
+void sr_record_volumes(const struct storage_world *world, struct txn *txn, const char *sr,
+                       GVariant *volumes);
+
+#endif

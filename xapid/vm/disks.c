@@ -1,0 +1,326 @@
+/* The disks of a VM: which drives its domain gets, and what becomes of their rows.  A disk's name
+ * towards xapid-host and xapid-domains (its handle) is the uuid of the drive's row. */
+#include "config.h"
+
+#include "lib/error.h"
+#include "xapid/vm/vm.h"
+
+#include <string.h>
+
+static const struct dm_class *
+vbd_class(void)
+{
+    static const struct dm_class *cls;
+
+    if (!cls)
+        cls = dm_class_find("VBD", false);
+    return cls;
+}
+
+static GPtrArray *
+drives_of(const struct model *model, const char *vm)
+{
+    return model_referrers(model, vm, dm_field_find(vbd_class(), "VM"));
+}
+
+static bool
+has_value(const struct model *model, const char *vbd, const char *field, const char *value)
+{
+    g_autofree char *its = model_get_string(model, vbd, field);
+
+    return g_str_equal(its, value);
+}
+
+static bool
+is_read_only(const struct model *model, const char *vbd)
+{
+    return has_value(model, vbd, "mode", "RO");
+}
+
+/* ---- names ---- */
+
+int
+vbd_position(const char *userdevice)
+{
+    const char *letter = g_str_has_prefix(userdevice, "xvd") ||
+                                 g_str_has_prefix(userdevice, "hd") ||
+                                 g_str_has_prefix(userdevice, "sd")
+                             ? userdevice + strlen(userdevice) - 1
+                             : NULL;
+    guint64 position;
+
+    if (g_ascii_string_to_unsigned(userdevice, 10, 0, VBD_POSITION_MAX, &position, NULL))
+        return (int)position;
+    if (letter && letter - userdevice == (*userdevice == 'x' ? 3 : 2) && *letter >= 'a' &&
+        *letter <= 'p')
+        return *letter - 'a';
+    return -1;
+}
+
+/* xvda … xvdp, and what the guest of a whole machine sees of its CD drives: hda … hdd. */
+static char *
+device_name(const struct model *model, const char *vbd, int position)
+{
+    g_autofree char *vm = model_get_string(model, vbd, "VM");
+    bool hvm = has_value(model, vm, "domain_type", "hvm");
+
+    return g_strdup_printf(
+        "%s%c", hvm && position < 4 && has_value(model, vbd, "type", "CD") ? "hd" : "xvd",
+        'a' + position);
+}
+
+int
+vbd_free_position(const struct model *model, const char *vm, bool cd)
+{
+    g_autoptr(GPtrArray) drives = drives_of(model, vm);
+    guint32 taken = 0;
+
+    for (guint i = 0; i < drives->len; i++) {
+        g_autofree char *its = model_get_string(model, drives->pdata[i], "userdevice");
+        int position = vbd_position(its);
+        if (position >= 0)
+            taken |= 1u << position;
+    }
+    /* Where clients look for the CD drive. */
+    if (cd && !(taken & (1u << VBD_CD_POSITION)))
+        return VBD_CD_POSITION;
+    for (int position = 0; position <= VBD_POSITION_MAX; position++)
+        if (!(taken & (1u << position)) && (position != VBD_CD_POSITION || cd))
+            return position;
+    return taken & (1u << VBD_CD_POSITION) ? -1 : VBD_CD_POSITION;
+}
+
+bool
+vbd_position_is_free(const struct model *model, const char *vm, int position)
+{
+    g_autoptr(GPtrArray) drives = drives_of(model, vm);
+
+    for (guint i = 0; i < drives->len; i++) {
+        g_autofree char *its = model_get_string(model, drives->pdata[i], "userdevice");
+        if (vbd_position(its) == position)
+            return false;
+    }
+    return true;
+}
+
+/* ---- what a domain gets ---- */
+
+/* Does a guest have it, now or when it is resumed? */
+static bool
+is_in_use(const struct model *model, const char *vbd)
+{
+    g_autofree char *vm = model_get_string(model, vbd, "VM");
+
+    return model_get_bool(model, vbd, "currently_attached") ||
+           (model_has(model, vm_class(), vm) && has_value(model, vm, "power_state", "Suspended"));
+}
+
+/* Another drive through which a guest writes, or which this one would write beneath. */
+static bool
+check_writers(const struct model *model, const char *vbd, const char *vdi, GError **error)
+{
+    g_autoptr(GPtrArray) others = model_referrers(model, vdi, dm_field_find(vbd_class(), "VDI"));
+
+    if (model_get_bool(model, vdi, "sharable"))
+        return true;
+    for (guint i = 0; i < others->len; i++) {
+        const char *other = others->pdata[i];
+        if (g_str_equal(other, vbd) || !is_in_use(model, other) ||
+            (is_read_only(model, vbd) && is_read_only(model, other)))
+            continue;
+        api_error_set(error, "VDI_IN_USE", vdi, "attach", NULL);
+        return false;
+    }
+    return true;
+}
+
+static bool
+check_disk(const struct vm_world *world, const char *vbd, const char *vdi, GError **error)
+{
+    const struct model *model = world->model;
+
+    if (!model_has(model, vdi_class(), vdi)) {
+        api_error_set(error, "VBD_MISSING", NULL);
+        return false;
+    }
+    g_autofree char *sr = model_get_string(model, vdi, "SR");
+    if (!model_get_bool(model, vdi, "managed") || model_get_bool(model, vdi, "missing") ||
+        !model_has(model, sr_class(), sr)) {
+        api_error_set(error, "VDI_NOT_AVAILABLE", vdi, NULL);
+        return false;
+    }
+    if (model_get_bool(model, vdi, "read_only") && !is_read_only(model, vbd)) {
+        api_error_set(error, "VDI_READONLY", vdi, NULL);
+        return false;
+    }
+    return sr_must_be_attached(model, sr, world->host, error) &&
+           check_writers(model, vbd, vdi, error);
+}
+
+static void
+add_step(struct plan *plan, const char *kind, const struct model *model, const char *vbd)
+{
+    g_autofree char *vdi = model_get_string(model, vbd, "VDI");
+    g_autofree char *uuid = model_get_string(model, vbd, "uuid");
+    GVariantDict args;
+
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, "vdi", "s", vdi);
+    g_variant_dict_insert(&args, "handle", "s", uuid);
+    g_variant_dict_insert(&args, "read_only", "b", is_read_only(model, vbd));
+    /* A guest that is gone is gone, whatever becomes of its disks. */
+    g_variant_dict_insert(&args, "optional", "b", g_str_equal(kind, "vdi.detach"));
+    plan_add(plan, kind, g_variant_dict_end(&args));
+}
+
+bool
+vm_plan_attach(struct plan *plan, const struct vm_world *world, const char *vm, GError **error)
+{
+    g_autoptr(GPtrArray) drives = drives_of(world->model, vm);
+
+    for (guint i = 0; i < drives->len; i++) {
+        const char *vbd = drives->pdata[i];
+        g_autofree char *vdi = model_get_string(world->model, vbd, "VDI");
+        if (model_get_bool(world->model, vbd, "empty"))
+            continue;
+        if (!check_disk(world, vbd, vdi, error))
+            return false;
+        if (plan)
+            add_step(plan, "vdi.attach", world->model, vbd);
+    }
+    return true;
+}
+
+bool
+vm_plan_detach(struct plan *plan, const struct vm_world *world, const char *vm)
+{
+    g_autoptr(GPtrArray) drives = drives_of(world->model, vm);
+    bool any = false;
+
+    for (guint i = 0; i < drives->len; i++)
+        if (model_get_bool(world->model, drives->pdata[i], "currently_attached") &&
+            !model_get_bool(world->model, drives->pdata[i], "empty")) {
+            if (plan)
+                add_step(plan, "vdi.detach", world->model, drives->pdata[i]);
+            any = true;
+        }
+    return any;
+}
+
+static int
+by_position(const void *a, const void *b, void *data)
+{
+    g_autofree char *first = model_get_string(data, *(char *const *)a, "userdevice");
+    g_autofree char *second = model_get_string(data, *(char *const *)b, "userdevice");
+
+    return vbd_position(first) - vbd_position(second);
+}
+
+GVariant *
+vm_disks_config(const struct model *model, const char *vm)
+{
+    g_autoptr(GPtrArray) drives = drives_of(model, vm);
+    GVariantBuilder disks;
+
+    g_ptr_array_sort_with_data(drives, by_position, (void *)model);
+    g_variant_builder_init(&disks, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; i < drives->len; i++) {
+        const char *vbd = drives->pdata[i];
+        bool empty = model_get_bool(model, vbd, "empty");
+        g_autofree char *userdevice = model_get_string(model, vbd, "userdevice");
+        g_autofree char *device = device_name(model, vbd, vbd_position(userdevice));
+        g_autofree char *uuid = model_get_string(model, vbd, "uuid");
+        GVariantDict disk;
+
+        g_variant_dict_init(&disk, NULL);
+        g_variant_dict_insert(&disk, "vdev", "s", device);
+        g_variant_dict_insert(&disk, "handle", "s", empty ? "" : uuid);
+        g_variant_dict_insert(&disk, "read_only", "b", is_read_only(model, vbd));
+        g_variant_dict_insert(&disk, "cdrom", "b", has_value(model, vbd, "type", "CD"));
+        g_variant_builder_add_value(&disks, g_variant_dict_end(&disk));
+    }
+    return g_variant_builder_end(&disks);
+}
+
+/* ---- rows ---- */
+
+void
+vbd_refresh_allowed(struct txn *txn, const char *vbd)
+{
+    g_autoptr(GVariant) vm = txn_get(txn, vbd, dm_field_find(vbd_class(), "VM"));
+    g_autoptr(GVariant) type = txn_get(txn, vbd, dm_field_find(vbd_class(), "type"));
+    const char *vm_ref = g_variant_get_string(vm, NULL);
+    GVariantBuilder allowed;
+
+    g_variant_builder_init(&allowed, G_VARIANT_TYPE("as"));
+    if (txn_has(txn, vm_class(), vm_ref)) {
+        g_autoptr(GVariant) state = txn_get(txn, vm_ref, dm_field_find(vm_class(), "power_state"));
+        bool halted = g_str_equal(g_variant_get_string(state, NULL), "Halted");
+        if (halted)
+            g_variant_builder_add(&allowed, "s", "attach");
+        if (halted && g_str_equal(g_variant_get_string(type, NULL), "CD")) {
+            g_variant_builder_add(&allowed, "s", "eject");
+            g_variant_builder_add(&allowed, "s", "insert");
+        }
+    }
+    txn_set_value(txn, vbd, "allowed_operations", g_variant_builder_end(&allowed));
+}
+
+bool
+vbd_refresh_all(struct model *model, GError **error)
+{
+    g_autoptr(GPtrArray) all = model_all(model, vbd_class());
+    struct txn *txn = model_begin(model, error);
+
+    if (!txn)
+        return false;
+    for (guint i = 0; i < all->len; i++)
+        vbd_refresh_allowed(txn, all->pdata[i]);
+    return txn_commit(txn, error) != 0;
+}
+
+static void
+set_attached(const struct vm_world *world, struct txn *txn, const char *vbd, bool attached)
+{
+    g_autofree char *vdi = model_get_string(world->model, vbd, "VDI");
+    g_autofree char *userdevice = model_get_string(world->model, vbd, "userdevice");
+    g_autofree char *device = device_name(world->model, vbd, vbd_position(userdevice));
+
+    txn_set_value(txn, vbd, "currently_attached", g_variant_new_boolean(attached));
+    txn_set_string(txn, vbd, "device", attached ? device : "");
+    if (txn_has(txn, vdi_class(), vdi))
+        vdi_refresh_allowed(txn, world->model, vdi);
+}
+
+void
+vm_record_drives(const struct vm_world *world, struct txn *txn, const char *vm, struct op *op)
+{
+    g_autoptr(GPtrArray) drives = drives_of(world->model, vm);
+
+    for (guint i = 0; i < drives->len; i++) {
+        const char *vbd = drives->pdata[i];
+        g_autofree char *uuid = model_get_string(world->model, vbd, "uuid");
+        g_autofree char *key = g_strconcat("disk/", uuid, NULL);
+        GVariant *attached = op_result(op, key);
+
+        if (attached)
+            set_attached(world, txn, vbd, g_variant_get_boolean(attached));
+        vbd_refresh_allowed(txn, vbd);
+    }
+}
+
+bool
+vm_has_stray_disks(const struct vm_world *world, struct txn *txn, const char *vm)
+{
+    g_autoptr(GPtrArray) drives = drives_of(world->model, vm);
+    g_autoptr(GVariant) state = txn_get(txn, vm, dm_field_find(vm_class(), "power_state"));
+
+    for (guint i = 0; i < drives->len && !vm_state_has_domain(g_variant_get_string(state, NULL));
+         i++) {
+        g_autoptr(GVariant) attached =
+            txn_get(txn, drives->pdata[i], dm_field_find(vbd_class(), "currently_attached"));
+        if (g_variant_get_boolean(attached))
+            return true;
+    }
+    return false;
+}
