@@ -277,7 +277,7 @@ test_unbuildable(struct bed *bed, const void *data)
     set_text_field(bed, "actions_after_reboot", "restart");
     set_text_field(bed, "PV_kernel", "");
     assert_plan(vm_plan_reconcile(&bed->world, bed->vm, domain, &becomes),
-                "hard_reboot: domain.destroy");
+                "hard_shutdown: domain.end");
 }
 
 /* Whatever is stored, only what is known and valid goes to the one who builds domains. */

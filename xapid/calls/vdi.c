@@ -48,8 +48,7 @@ create(struct call *call)
         call_fail_code(call, "HANDLE_INVALID", "SR", sr, NULL);
         return;
     }
-    if (!check_size(size, &error) ||
-        !sr_may(call->api->storage, sr, "vdi_create", &error)) {
+    if (!check_size(size, &error) || !sr_may(call->api->storage, sr, "vdi_create", &error)) {
         call_fail(call, error);
         return;
     }
