@@ -1,4 +1,5 @@
 # Fuzz targets, all of them run by tests/fuzz/run; they need --enable-fuzzing and CC=clang.
+include tests/fuzz/driver-answer.mk
 include tests/fuzz/filter.mk
 include tests/fuzz/guest-keys.mk
 include tests/fuzz/xtool.mk

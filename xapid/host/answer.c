@@ -3,8 +3,10 @@
 #include "xapid/host/answer.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "lib/error.h"
+#include "lib/wire/jsonrpc.h"
 
 /* members: what objects of a list may have. */
 static const struct {
@@ -128,8 +130,44 @@ check_members(GVariant *object, bool inner, GError **error)
     return g_variant_ref_sink(g_variant_dict_end(&out));
 }
 
-GVariant *
-answer_check(GVariant *untyped, GError **error)
+/* The error that a driver tells: a code and parameters, all text. */
+static GError *
+told_error(GVariant *failure)
 {
-    return check_members(untyped, false, error);
+    g_autoptr(GVariant) params = g_variant_lookup_value(failure, "params", G_VARIANT_TYPE("av"));
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    const char *code = "";
+
+    g_variant_lookup(failure, "code", "&s", &code);
+    for (gsize i = 0; params && i < g_variant_n_children(params); i++) {
+        g_autoptr(GVariant) boxed = g_variant_get_child_value(params, i);
+        g_autoptr(GVariant) value = g_variant_get_variant(boxed);
+        if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING))
+            g_ptr_array_add(texts, g_variant_dup_string(value, NULL));
+    }
+    g_ptr_array_add(texts, NULL);
+    if (!*code || strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != strlen(code))
+        return api_error_new("SR_BACKEND_FAILURE", "", "the driver tells no error's name", "",
+                             NULL);
+    return api_error_newv(code, (const char *const *)texts->pdata);
+}
+
+GVariant *
+answer_parse(const char *text, gsize length, GError **error)
+{
+    g_autoptr(GVariant) answer = json_parse(text ? text : "", length, NULL);
+    g_autoptr(GVariant) result = NULL;
+    g_autoptr(GVariant) failure = NULL;
+
+    if (answer && g_variant_is_of_type(answer, G_VARIANT_TYPE_VARDICT)) {
+        result = g_variant_lookup_value(answer, "result", G_VARIANT_TYPE_VARDICT);
+        failure = g_variant_lookup_value(answer, "error", G_VARIANT_TYPE_VARDICT);
+    }
+    if (failure)
+        g_propagate_error(error, told_error(failure));
+    else if (result)
+        return check_members(result, false, error);
+    else
+        api_error_set(error, "SR_BACKEND_FAILURE", "", "the driver talks nonsense", "", NULL);
+    return NULL;
 }

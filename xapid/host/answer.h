@@ -5,9 +5,10 @@
 
 #include <glib.h>
 
-/* untyped: an object as lib/wire/value.h has it.  The a{sv} of those members that
- * docs/storage-driver.md names, each of the type that it says; others are left out.  NULL with
- * SR_BACKEND_FAILURE when one is of another type. */
-GVariant *answer_check(GVariant *untyped, GError **error);
+/* text: what the driver wrote.  The a{sv} of those members of its result that
+ * docs/storage-driver.md names, each of the type that it says; others are left out.  NULL with the
+ * error that the driver tells, or SR_BACKEND_FAILURE when it tells nothing that can be understood.
+ */
+GVariant *answer_parse(const char *text, gsize length, GError **error);
 
 #endif

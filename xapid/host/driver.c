@@ -94,45 +94,8 @@ driver_list(const char *folder)
 /* ---- the end ---- */
 
 static GVariant *
-read_answer(const struct driver_run *run, GError **error)
-{
-    g_autoptr(GVariant) answer =
-        json_parse((const char *)run->answer->data, run->answer->len, error);
-
-    if (answer && g_variant_is_of_type(answer, G_VARIANT_TYPE_VARDICT))
-        return g_steal_pointer(&answer);
-    g_clear_error(error);
-    return NULL;
-}
-
-/* The error that a driver tells: a code and parameters, all text. */
-static GError *
-told_error(GVariant *failure)
-{
-    g_autoptr(GVariant) params = g_variant_lookup_value(failure, "params", G_VARIANT_TYPE("av"));
-    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
-    const char *code = "";
-
-    g_variant_lookup(failure, "code", "&s", &code);
-    for (gsize i = 0; params && i < g_variant_n_children(params); i++) {
-        g_autoptr(GVariant) boxed = g_variant_get_child_value(params, i);
-        g_autoptr(GVariant) value = g_variant_get_variant(boxed);
-        if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING))
-            g_ptr_array_add(texts, g_variant_dup_string(value, NULL));
-    }
-    g_ptr_array_add(texts, NULL);
-    if (!*code || strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != strlen(code))
-        return api_error_new("SR_BACKEND_FAILURE", "", "the driver tells no error's name", "",
-                             NULL);
-    return api_error_newv(code, (const char *const *)texts->pdata);
-}
-
-static GVariant *
 judge(const struct driver_run *run, GError **error)
 {
-    g_autoptr(GVariant) answer = NULL;
-    g_autoptr(GVariant) result = NULL;
-    g_autoptr(GVariant) failure = NULL;
     g_autofree char *text = NULL;
 
     if (run->cancelled) {
@@ -140,19 +103,9 @@ judge(const struct driver_run *run, GError **error)
         return NULL;
     }
     if (!run->why && g_subprocess_get_successful(run->process))
-        answer = read_answer(run, error);
-    if (answer) {
-        result = g_variant_lookup_value(answer, "result", G_VARIANT_TYPE_VARDICT);
-        failure = g_variant_lookup_value(answer, "error", G_VARIANT_TYPE_VARDICT);
-    }
-    if (result && !failure)
-        return answer_check(result, error);
-    if (failure) {
-        g_propagate_error(error, told_error(failure));
-        return NULL;
-    }
+        return answer_parse((const char *)run->answer->data, run->answer->len, error);
     text = g_strdup_printf("the driver %s did not answer %s: %s", run->name, run->call,
-                           run->why ? run->why : "it ended abnormally, or talked nonsense");
+                           run->why ? run->why : "it ended abnormally");
     api_error_set(error, "SR_BACKEND_FAILURE", "", text, "", NULL);
     return NULL;
 }
