@@ -47,8 +47,7 @@ command_usage(const struct xt_command *command)
         g_string_append_printf(out, " %s=NAME|UUID", command->select);
     usage_append(out, command->need, "", "VALUE");
     usage_append(out, command->may, "[", "VALUE]");
-    if (command->calls[0].method && command->calls[0].args[0] &&
-        g_str_equal(command->calls[0].args[0], "{}"))
+    if (command->calls[0].method && command->calls[0].args[0] && *command->calls[0].args[0] == '{')
         g_string_append(out, " [FIELD=VALUE] [MAP:KEY=VALUE]");
     return g_string_free(out, FALSE);
 }
@@ -116,9 +115,36 @@ map_value(struct xtool *x, const struct dm_type *type, const char *name, GError 
     return g_variant_ref_sink(g_variant_builder_end(&map));
 }
 
+/* What a new row must have and nobody gave: the type's empty value, of types whose empty value says
+ * "none" or "no". */
+static void
+add_missing(const struct dm_class *cls, GHashTable *given)
+{
+    static const bool fills[] = {
+        [DM_STRING] = true, [DM_BOOL] = true, [DM_REF] = true, [DM_SET] = true, [DM_MAP] = true};
+
+    for (unsigned i = 0; i < cls->n_fields; i++) {
+        const struct dm_field *field = &cls->fields[i];
+        if (field->required && field->qualifier != DM_DYNAMIC_RO &&
+            field->type->kind < G_N_ELEMENTS(fills) && fills[field->type->kind] &&
+            !g_hash_table_contains(given, field->name))
+            g_hash_table_insert(given, (void *)field->name, dm_type_empty(field->type));
+    }
+}
+
+/* The name of a field for an argument: "{device>userdevice}" gives one another name. */
+static char *
+field_name(const char *source, const char *key)
+{
+    g_autofree char *inner = g_strndup(source + 1, strlen(source) - 2);
+    g_auto(GStrv) names = g_strsplit(inner, ">", 2);
+
+    return g_strdup(names[0] && names[1] && g_str_equal(names[0], key) ? names[1] : key);
+}
+
 /* A record of the class from every argument that is left. */
 static GVariant *
-record_value(struct xtool *x, const struct dm_class *cls, GError **error)
+record_value(struct xtool *x, const struct dm_class *cls, const char *source, GError **error)
 {
     g_autoptr(GPtrArray) fields = fields_of(class_of_api(cls));
     g_autoptr(GHashTable) given =
@@ -132,8 +158,9 @@ record_value(struct xtool *x, const struct dm_class *cls, GError **error)
         const char *colon = strchr(arg->key, ':');
         if (arg->used || args_is_standard(arg->key))
             continue;
-        g_autofree char *key =
+        g_autofree char *own_key =
             colon ? g_strndup(arg->key, (gsize)(colon - arg->key)) : g_strdup(arg->key);
+        g_autofree char *key = field_name(source, own_key);
         const struct field *field = field_find(fields, key);
         const struct dm_field *own = field ? field_own(field) : NULL;
         if (!own || (colon != NULL) != field_is_map(field)) {
@@ -153,6 +180,7 @@ record_value(struct xtool *x, const struct dm_class *cls, GError **error)
             return NULL;
         g_hash_table_insert(given, (void *)own->name, member);
     }
+    add_missing(cls, given);
     g_variant_builder_init(&record, G_VARIANT_TYPE_VARDICT);
     g_hash_table_iter_init(&iter, given);
     while (g_hash_table_iter_next(&iter, &name, &value))
@@ -160,19 +188,33 @@ record_value(struct xtool *x, const struct dm_class *cls, GError **error)
     return g_variant_ref_sink(g_variant_builder_end(&record));
 }
 
-static GVariant *
-the_pool(struct xtool *x, GError **error)
+static const struct object *
+only_pool(struct xtool *x, GError **error)
 {
     g_autoptr(GPtrArray) pools = objects_all(x->objects, dm_class_find("pool", false), error);
 
-    if (!pools)
-        return NULL;
-    if (pools->len != 1) {
+    if (pools && pools->len == 1)
+        return pools->pdata[0];
+    if (pools)
         g_set_error(error, FAILED_ERROR, 0, "The server has no pool.");
-        return NULL;
-    }
-    const struct object *pool = pools->pdata[0];
-    return g_variant_ref_sink(g_variant_new_string(pool->ref));
+    return NULL;
+}
+
+static GVariant *
+the_pool(struct xtool *x, GError **error)
+{
+    const struct object *pool = only_pool(x, error);
+
+    return pool ? g_variant_ref_sink(g_variant_new_string(pool->ref)) : NULL;
+}
+
+/* A host that nobody named is the pool's master, as in xe. */
+static GVariant *
+the_master(struct xtool *x, GError **error)
+{
+    const struct object *pool = only_pool(x, error);
+
+    return pool ? g_variant_ref_sink(g_variant_new_string(object_string(pool, "master"))) : NULL;
 }
 
 /* What the schema says about one parameter, as a value. */
@@ -188,8 +230,8 @@ parameter(struct xtool *x, const struct dm_param *param, const char *source,
     }
     if (g_str_equal(source, "@pool"))
         return the_pool(x, error);
-    if (g_str_equal(source, "{}"))
-        return record_value(x, param->type->cls, error);
+    if (*source == '{')
+        return record_value(x, param->type->cls, source, error);
     if (source[length - 1] == ':') {
         g_autofree char *name = g_strndup(source, length - 1);
         return map_value(x, param->type, name, error);
@@ -199,6 +241,9 @@ parameter(struct xtool *x, const struct dm_param *param, const char *source,
         return argument_value(x->objects, param->type, text, source, error);
     if (param->type->kind == DM_REF && g_str_equal(param->type->cls->name, "pool"))
         return the_pool(x, error);
+    if (param->type->kind == DM_REF && g_str_equal(param->type->cls->name, "host") &&
+        !param->optional)
+        return the_master(x, error);
     return param->optional ? dm_param_default(param) : dm_type_empty(param->type);
 }
 

@@ -2,6 +2,7 @@
 """Storage repositories and their disks on a simulated host, whose drivers are the real ones: a folder
 of disks and a folder of CD images."""
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import tap
 from covers import covers
 from disks import files, new_sr, new_vbd, new_vdi
-from host import GUEST, Host, fails
+from host import BUILDDIR, GUEST, Host, fails
 
 MIB = 1 << 20
 NULL = "OpaqueRef:NULL"
@@ -50,6 +51,7 @@ def test_repositories():
     with Host() as host:
         x = connected(host)
         me = x.host.get_all()[0]
+        fails("HANDLE_INVALID", x.SR.create, NULL, {}, "0", "a", "", "file", "user", False, {})
         fails("SR_UNKNOWN_DRIVER", x.SR.create, me, {}, "0", "a", "", "floppies", "user", False, {})
         failure = fails("SR_BACKEND_FAILURE_94", x.SR.create, me, {}, "0", "a", "", "file", "user", False, {})
         assert "location" in failure.params[1], failure
@@ -319,6 +321,37 @@ def test_a_start_that_fails_lets_its_disks_go():
         assert not x.VBD.get_currently_attached(vbd) and not host.handles()
         x.PBD.unplug(x.SR.get_PBDs(sr)[0])
         fails("SR_NOT_ATTACHED", x.VM.start, vm, False, False)
+
+
+def test_by_xtool():
+    with Host() as host:
+        x = connected(host)
+        uuid = x.VM.get_uuid(x.VM.create(GUEST))
+
+        def xtool(*words, status=0):
+            done = subprocess.run([BUILDDIR / "xtool/xtool", "-s", host.socket, *words], capture_output=True, text=True)
+            assert done.returncode == status, (words, done)
+            return (done.stdout if status == 0 else done.stderr).strip()
+
+        assert "location" in xtool("sm-list", "params=configuration", "type=file")
+        sr = xtool("sr-create", "type=file", "name-label=disks", f"device-config:location={host.folder()}")
+        vdi = xtool("vdi-create", f"sr-uuid={sr}", "name-label=d", "virtual-size=10MiB")
+        vbd = xtool("vbd-create", f"vm-uuid={uuid}", f"vdi-uuid={vdi}", "device=0")
+        drive = xtool("vbd-create", f"vm-uuid={uuid}", "device=3", "type=CD", "mode=RO")
+        assert xtool("vbd-list", f"uuid={drive}", "params=empty", "--minimal") == "true"
+        xtool("vm-start", f"uuid={uuid}")
+        assert xtool("vbd-list", f"uuid={vbd}", "params=device", "--minimal") == "xvda"
+        assert "in use" in xtool("vdi-resize", f"uuid={vdi}", "disk-size=20MiB", status=1)
+        xtool("vm-shutdown", f"uuid={uuid}", "force=true")
+        xtool("vdi-resize", f"uuid={vdi}", "disk-size=20MiB")
+        assert xtool("vdi-list", f"uuid={vdi}", "params=virtual-size", "--minimal") == str(20 * MIB)
+        xtool("vbd-destroy", f"uuid={drive}")
+        xtool("vdi-destroy", f"uuid={vdi}")
+        assert "PBDs" in xtool("sr-forget", f"uuid={sr}", status=1)
+        pbd = xtool("pbd-list", f"sr-uuid={sr}", "--minimal")
+        xtool("pbd-unplug", f"uuid={pbd}")
+        xtool("sr-destroy", f"uuid={sr}")
+        assert xtool("sr-list", "--minimal") == ""
 
 
 def test_kills():

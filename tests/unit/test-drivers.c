@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -143,6 +144,14 @@ outcome_of(struct bed *bed, const char *name, GVariant *args)
 }
 
 static void
+assert_outcome(struct bed *bed, const char *name, const char *expected)
+{
+    const char *outcome = outcome_of(bed, name, NULL);
+
+    g_assert_cmpstr(outcome, ==, expected);
+}
+
+static void
 test_programs(struct bed *bed, const void *data)
 {
     static const struct {
@@ -167,7 +176,7 @@ test_programs(struct bed *bed, const void *data)
     for (size_t i = 0; i < G_N_ELEMENTS(scripts); i++) {
         install(bed, "drv", scripts[i].script, 0700);
         g_test_message("%s", scripts[i].script);
-        g_assert_cmpstr(outcome_of(bed, "drv", NULL), ==, scripts[i].expected);
+        assert_outcome(bed, "drv", scripts[i].expected);
     }
 }
 
@@ -200,17 +209,17 @@ test_not_run(struct bed *bed, const void *data)
     install(bed, "drv", "echo '{\"result\":{}}'", 0777); /* anybody may write it */
     install(bed, "good", "echo '{\"result\":{}}'", 0755);
     install(bed, "data", "", 0644);
-    g_assert_cmpstr(outcome_of(bed, "drv", NULL), ==, "SR_UNKNOWN_DRIVER [drv]");
-    g_assert_cmpstr(outcome_of(bed, "data", NULL), ==, "SR_UNKNOWN_DRIVER [data]");
+    assert_outcome(bed, "drv", "SR_UNKNOWN_DRIVER [drv]");
+    assert_outcome(bed, "data", "SR_UNKNOWN_DRIVER [data]");
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *expected = g_strdup_printf("SR_UNKNOWN_DRIVER [%s]", names[i]);
-        g_assert_cmpstr(outcome_of(bed, names[i], NULL), ==, expected);
+        assert_outcome(bed, names[i], expected);
     }
     listed = driver_list(bed->folder);
     g_assert_cmpuint(g_strv_length(listed), ==, 1);
     g_assert_cmpstr(listed[0], ==, "good");
     g_assert_cmpint(g_chmod(bed->folder, 0777), ==, 0);
-    g_assert_cmpstr(outcome_of(bed, "good", NULL), ==, "SR_UNKNOWN_DRIVER [good]");
+    assert_outcome(bed, "good", "SR_UNKNOWN_DRIVER [good]");
 }
 
 static gboolean
@@ -399,6 +408,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    signal(SIGPIPE, SIG_IGN);
     g_test_add_func("/drivers/answers", test_answers);
 #define TEST(name, function)                                                                       \
     g_test_add("/drivers/" name, struct bed, NULL, bed_setup, function, bed_teardown)

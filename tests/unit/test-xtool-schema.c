@@ -61,7 +61,7 @@ check_call(const struct xt_command *command, const struct xt_call *call)
             g_assert_nonnull(command->select);
             if (type->kind != DM_REF || type->cls != class_api(class_find(command->select)))
                 g_error("%s: %s takes no %s", command->name, call->method, command->select);
-        } else if (g_str_equal(source, "{}")) {
+        } else if (*source == '{') {
             g_assert_cmpint(type->kind, ==, DM_RECORD);
         } else if (g_str_has_suffix(source, ":")) {
             g_assert_cmpint(type->kind, ==, DM_MAP);

@@ -58,6 +58,10 @@ create(struct call *call)
     GError *error = NULL;
     struct txn *txn;
 
+    if (!model_has(call->api->model, dm_class_find("host", false), call_ref(call, 0))) {
+        call_fail_code(call, "HANDLE_INVALID", "host", call_ref(call, 0), NULL);
+        return;
+    }
     if (!check_new(call, call_string(call, 5), call->args[8], &error)) {
         call_fail(call, error);
         return;

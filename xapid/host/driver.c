@@ -226,6 +226,7 @@ in_child(gpointer data)
 {
     (void)data;
     setsid();
+    signal(SIGPIPE, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_NOFILE, DRIVER_FILES_MAX);

@@ -1,5 +1,6 @@
 /* Runs storage drivers: one process a call, with its call on standard input, the answer on standard
- * output, nothing else inherited, and an end to its time, memory and words.  Main loop only. */
+ * output, nothing else inherited, and an end to its time, memory and words.  Main loop only;
+ * SIGPIPE must be ignored. */
 #ifndef XAPID_HOST_DRIVER_H
 #define XAPID_HOST_DRIVER_H
 

@@ -14,6 +14,7 @@
 
 #include <getopt.h>
 #include <glib-unix.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -160,6 +161,8 @@ main(int argc, char **argv)
         usage(stderr);
         return EXIT_USAGE;
     }
+    /* A driver may end before it has read its call. */
+    signal(SIGPIPE, SIG_IGN);
     settings = settings_load(config, &error);
     log_init("xapid-host", settings ? settings->log_level : LOG_LEVEL_INFO);
     if (settings && faults_init(&error))
