@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Logins and their end, root's password, and switching logins of local users off and on."""
+import os
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import tap
 from accounts import Accounts
 from covers import covers
-from host import BUILDDIR, Client, Host, fails
+from host import BUILDDIR, Client, Host, UnixConnection, fails
 
 ACCOUNTS = Accounts({"root": (0, "secret"), "alice": (5001, "wonder")})
 
@@ -30,6 +31,32 @@ def test_login_and_logout():
             x.call(end)
             fails("SESSION_INVALID", x.VM.get_all)
             fails("SESSION_INVALID", x.call, end)
+
+
+def connected_as(host, uid):
+    """A connection to the unix socket of this user's, who is whom the kernel tells of."""
+    connection = UnixConnection(host.socket, 60)
+    os.seteuid(uid)
+    try:
+        connection.connect()
+    finally:
+        os.seteuid(0)
+    connection.auto_open = 0  # never anew, as somebody else
+    return connection
+
+
+def test_only_root_needs_no_password():
+    with Host(accounts=ACCOUNTS) as host:
+        try:
+            connected_as(host, 65534)
+            raise AssertionError("anybody may connect")
+        except PermissionError:
+            os.chmod(host.socket, 0o666)  # as an administrator may
+        root, nobody = (Client(host, connect=lambda uid=uid: connected_as(host, uid)) for uid in (0, 65534))
+        assert root.login("root", "").VM.get_all()
+        fails("SESSION_AUTHENTICATION_FAILED", nobody.raw, "session.login_with_password", "root", "")
+        fails("SESSION_AUTHENTICATION_FAILED", nobody.raw, "session.slave_local_login_with_password", "root", "wrong")
+        assert nobody.login("root", "secret").VM.get_all()
 
 
 @covers("session.change_password")
