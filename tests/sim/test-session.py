@@ -2,6 +2,8 @@
 """Logins and their end, root's password, and switching logins of local users off and on."""
 import os
 import sys
+import threading
+import time
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
@@ -57,6 +59,36 @@ def test_only_root_needs_no_password():
         fails("SESSION_AUTHENTICATION_FAILED", nobody.raw, "session.login_with_password", "root", "")
         fails("SESSION_AUTHENTICATION_FAILED", nobody.raw, "session.slave_local_login_with_password", "root", "wrong")
         assert nobody.login("root", "secret").VM.get_all()
+
+
+class Wrong(threading.Thread):
+    """A login with a wrong password, and how long its answer took."""
+
+    def __init__(self, host):
+        super().__init__(daemon=True)
+        self.host, self.seconds = host, None
+        self.start()
+
+    def run(self):
+        began = time.monotonic()
+        fails("SESSION_AUTHENTICATION_FAILED", over_tls, self.host, "root", "wrong")
+        self.seconds = time.monotonic() - began
+
+
+def test_wrong_passwords_hold_nothing_up():
+    with Host(https=True, accounts=ACCOUNTS) as host:
+        wrong, honest = [Wrong(host) for _ in range(50)], []
+        while any(thread.is_alive() for thread in wrong):
+            began = time.monotonic()
+            x = over_tls(host, "root", "secret")
+            assert x.VM.get_all()
+            honest.append(time.monotonic() - began)
+            x.session.logout()
+        taken = [thread.seconds for thread in wrong]
+        assert None not in taken, "a wrong password had another answer"
+        print(f"# wrong: {min(taken):.1f} to {max(taken):.1f} s; {len(honest)} right ones: {max(honest):.1f} s at most")
+        assert min(taken) > 3 and max(taken) < 30, taken
+        assert max(honest) < 2.5, honest
 
 
 @covers("session.change_password")
