@@ -24,6 +24,8 @@ class Class:
     required: list  # fields that create asks for
     fields: dict = field(default_factory=dict)  # name -> (type, verbs)
     custom: list = field(default_factory=list)
+    roles: dict = field(default_factory=dict)  # full names of messages -> the least that may call them
+    key_roles: dict = field(default_factory=dict)  # name of a map -> {key: role}
 
     @property
     def in_database(self):
@@ -47,6 +49,12 @@ def split(types):
     return parts if types else []
 
 
+def with_role(word):
+    """"set@vm-admin" -> ("set", "vm-admin")."""
+    name, _, role = word.partition("@")
+    return name, role or "read-only"
+
+
 def load():
     classes = []
     for line in (HERE / "facts.txt").read_text().splitlines():
@@ -54,19 +62,29 @@ def load():
         if words[0] == "#":
             continue
         if words[0] == "=":
-            cls = Class(words[1], {word.lstrip("-") for word in words[2:] if word[0] != "+"},
-                        {f"{words[1]}.{word[1:]}" for word in words[2:] if word[0] == "-"},
+            kinds = dict(with_role(word) for word in words[2:] if word[0] != "+")
+            cls = Class(words[1], {kind.lstrip("-") for kind in kinds},
+                        {f"{words[1]}.{kind[1:]}" for kind in kinds if kind[0] == "-"},
                         [word[1:] for word in words[2:] if word[0] == "+"])
+            cls.roles = {f"{cls.name}.{kind.lstrip('-')}": role for kind, role in kinds.items()}
             classes.append(cls)
         elif "(" in line:
+            line, role = with_role(line)
             name, _, params = line.rstrip(")").partition("(")
             message = Message(f"{cls.name}.{name.lstrip('-!')}", split(params), "-" in name, "!" not in name)
             cls.custom.append(message)
+            cls.roles[message.name] = role
             if message.removed:
                 cls.removed.add(message.name)
         else:
-            cls.fields[words[0]] = (words[1], {verb.lstrip("-") for verb in words[2:]})
-            cls.removed |= {cls.verb(verb[1:], words[0]) for verb in words[2:] if verb[0] == "-"}
+            name = words[0]
+            verbs = dict(with_role(word) for word in words[2:] if word[0] != "/")
+            cls.fields[name] = (words[1], {verb.lstrip("-") for verb in verbs})
+            cls.removed |= {cls.verb(verb[1:], name) for verb in verbs if verb[0] == "-"}
+            cls.roles.update({cls.verb(verb.lstrip("-"), name): role for verb, role in verbs.items()})
+            keys = dict(with_role(word[1:]) for word in words[2:] if word[0] == "/")
+            if keys:
+                cls.key_roles[name] = keys
     return classes
 
 

@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 """Logins and their end, root's password, and switching logins of local users off and on."""
+import os
 import sys
+import threading
+import time
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from accounts import Accounts
 from covers import covers
-from host import BUILDDIR, Client, Host, fails
+from host import BUILDDIR, Client, Host, UnixConnection, fails
 
 ACCOUNTS = Accounts({"root": (0, "secret"), "alice": (5001, "wonder")})
 
@@ -30,6 +33,62 @@ def test_login_and_logout():
             x.call(end)
             fails("SESSION_INVALID", x.VM.get_all)
             fails("SESSION_INVALID", x.call, end)
+
+
+def connected_as(host, uid):
+    """A connection to the unix socket of this user's, who is whom the kernel tells of."""
+    connection = UnixConnection(host.socket, 60)
+    os.seteuid(uid)
+    try:
+        connection.connect()
+    finally:
+        os.seteuid(0)
+    connection.auto_open = 0  # never anew, as somebody else
+    return connection
+
+
+def test_only_root_needs_no_password():
+    with Host(accounts=ACCOUNTS) as host:
+        try:
+            connected_as(host, 65534)
+            raise AssertionError("anybody may connect")
+        except PermissionError:
+            os.chmod(host.socket, 0o666)  # as an administrator may
+        root, nobody = (Client(host, connect=lambda uid=uid: connected_as(host, uid)) for uid in (0, 65534))
+        assert root.login("root", "").VM.get_all()
+        fails("SESSION_AUTHENTICATION_FAILED", nobody.raw, "session.login_with_password", "root", "")
+        fails("SESSION_AUTHENTICATION_FAILED", nobody.raw, "session.slave_local_login_with_password", "root", "wrong")
+        assert nobody.login("root", "secret").VM.get_all()
+
+
+class Wrong(threading.Thread):
+    """A login with a wrong password, and how long its answer took."""
+
+    def __init__(self, host):
+        super().__init__(daemon=True)
+        self.host, self.seconds = host, None
+        self.start()
+
+    def run(self):
+        began = time.monotonic()
+        fails("SESSION_AUTHENTICATION_FAILED", over_tls, self.host, "root", "wrong")
+        self.seconds = time.monotonic() - began
+
+
+def test_wrong_passwords_hold_nothing_up():
+    with Host(https=True, accounts=ACCOUNTS) as host:
+        wrong, honest = [Wrong(host) for _ in range(50)], []
+        while any(thread.is_alive() for thread in wrong):
+            began = time.monotonic()
+            x = over_tls(host, "root", "secret")
+            assert x.VM.get_all()
+            honest.append(time.monotonic() - began)
+            x.session.logout()
+        taken = [thread.seconds for thread in wrong]
+        assert None not in taken, "a wrong password had another answer"
+        print(f"# wrong: {min(taken):.1f} to {max(taken):.1f} s; {len(honest)} right ones: {max(honest):.1f} s at most")
+        assert min(taken) > 3 and max(taken) < 30, taken
+        assert max(honest) < 2.5, honest
 
 
 @covers("session.change_password")

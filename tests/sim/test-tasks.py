@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """Tasks that clients make for themselves, and cancelling."""
 import sys
+import threading
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from covers import covers
 from host import GUEST, Host, fails
+from waiting import events
 
 NONE = "OpaqueRef:none"
 
@@ -66,6 +68,42 @@ def test_the_task_of_an_operation_is_told_by_it():
         assert x.wait_task(task)["status"] == "success"
 
 
+class Loop(threading.Thread):
+    """Follows the tasks as a client does, and keeps all that it was told of each."""
+
+    def __init__(self, host):
+        super().__init__(daemon=True)
+        self.x, self.told = host.client(), {}  # task -> [(operation, status, progress)]
+        self.start()
+
+    def run(self):
+        token = ""
+        while True:
+            try:
+                batch = events(self.x, ["task"], token, 30.0)
+            except OSError:  # the host has ended
+                return
+            token = batch["token"]
+            for event in batch["events"]:
+                record = event.get("snapshot", {})
+                self.told.setdefault(event["ref"], []).append(
+                    (event["operation"], record.get("status"), record.get("progress")))
+
+
+def test_progress_is_seen():
+    with Host(sim_conf="[host]\ncreate_ms=1000\ndestroy_ms=1000\n") as host:
+        x, loop = host.client(), Loop(host)
+        vm = x.VM.create(GUEST)
+        x.VM.start(vm, False, False)
+        for operation in ("hard_reboot", "suspend"):  # a step that must not be done twice, and one of 1 s after it
+            task = x.call(f"Async.VM.{operation}", vm)
+            assert x.wait_task(task)["status"] == "success"
+            tap.wait_until(lambda: loop.told[task][-1][1] == "success", f"the end of {operation}")
+            progress = [seen for _, status, seen in loop.told[task] if status == "pending"]
+            assert progress == sorted(progress) and any(0 < seen < 0.9 for seen in progress), (operation, progress)
+            assert loop.told[task][-1] == ("mod", "success", 1.0), loop.told[task]
+
+
 @covers("task.cancel")
 def test_cancelling():
     with Host() as host:
@@ -91,7 +129,9 @@ def test_cancelling():
 def test_results_and_failures_of_asynchronous_calls():
     with Host() as host:
         x = host.client()
-        task = x.Async.VM.get_possible_hosts(x.VM.create(GUEST))
+        vm = x.VM.create(GUEST)
+        tap.wait_until(lambda: x.VM.get_possible_hosts(vm), "the host's free memory is known")
+        task = x.Async.VM.get_possible_hosts(vm)
         record = x.wait_task(task)
         here = x.host.get_all()[0]
         assert record["result"] == f"<value><array><data><value>{here}</value></data></array></value>", record

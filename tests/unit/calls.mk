@@ -10,6 +10,7 @@ sim_tests = \
 	tests/sim/test-limits.py \
 	tests/sim/test-live.py \
 	tests/sim/test-parked.py \
+	tests/sim/test-role-matrix.py \
 	tests/sim/test-roles.py \
 	tests/sim/test-session.py \
 	tests/sim/test-storage.py \

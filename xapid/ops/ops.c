@@ -393,10 +393,12 @@ resume_durable(const GError *error, void *data)
     struct op *op = data;
 
     op->noting = false;
-    if (error)
+    if (error) {
         begin_undo(op, g_error_copy(error));
-    else
-        advance_later(op, 0);
+        return;
+    }
+    op_step_progress(op, 0);
+    advance_later(op, 0);
 }
 
 static void
