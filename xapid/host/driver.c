@@ -230,7 +230,9 @@ in_child(gpointer data)
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_NOFILE, DRIVER_FILES_MAX);
+#ifndef __SANITIZE_ADDRESS__ /* it maps terabytes */
     limit(RLIMIT_AS, DRIVER_MEMORY_MAX);
+#endif
 }
 
 static GSubprocess *
