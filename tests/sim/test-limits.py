@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from host import GUEST, Client, Failure, Host, fails
-from waiting import Waiting, events
+from waiting import Loop, Waiting, events
 
 
 def exists(x, session):
@@ -82,18 +82,33 @@ def test_a_restart_makes_nobody_idle():
         assert str(host.client().session.get_last_active(x.session_ref)) >= str(before)
 
 
+def when_there_is_room(x):
+    """A new task, as soon as there may be one."""
+    end = time.monotonic() + 20
+    while True:
+        try:
+            return x.task.create("one more", "")
+        except Failure as failure:
+            assert failure.code == "TOO_MANY_PENDING_TASKS" and time.monotonic() < end, failure
+            time.sleep(0.1)
+
+
 def test_tasks():
     with Host(limits="max_tasks=100") as host:
-        x = host.client()
+        x, loop = host.client(), Loop(host, pause=1.5)
         tasks = [x.task.create(f"task {n}", "") for n in range(100)]
         fails("TOO_MANY_PENDING_TASKS", x.task.create, "one more", "")
         fails("TOO_MANY_PENDING_TASKS", x.Async.VM.start, x.VM.get_all()[0], False, False)
         x.task.set_status(tasks[7], "success")
         x.task.set_status(tasks[3], "failure")
+        fails("TOO_MANY_PENDING_TASKS", x.task.create, "too soon", "")
         for _ in range(2):
-            tasks.append(x.task.create("one more", ""))
+            tasks.append(when_there_is_room(x))
         left = set(x.task.get_all())
         assert left == set(tasks) - {tasks[3], tasks[7]}, len(left)
+        for task, status in ((tasks[7], "success"), (tasks[3], "failure")):
+            tap.wait_until(lambda: loop.told[task][-1][0] == "del", "the end of a task")
+            assert loop.told[task][-2][1] == status, loop.told[task]
 
 
 def test_waiting_calls():

@@ -17,15 +17,35 @@ strings(const char *const *values, gssize n)
     return g_variant_new_strv(values, n);
 }
 
+static bool
+is_open(const struct model *model, const char *task)
+{
+    g_autofree char *status = model_get_string(model, task, "status");
+
+    return g_str_equal(status, "pending") || g_str_equal(status, "cancelling");
+}
+
+static gint64
+time_of(const struct model *model, const char *task, const char *name)
+{
+    g_autoptr(GVariant) time = model_get(model, task, dm_field_find(task_class(), name));
+
+    return g_variant_get_int64(time);
+}
+
 bool
 task_make_room(struct txn *txn, const struct model *model, guint max, GError **error)
 {
+    const gint64 now = g_get_real_time();
+
     if (model_count(model, task_class()) < max)
         return true;
     g_autoptr(GPtrArray) all = model_all(model, task_class());
     for (guint i = 0; i < all->len; i++) {
-        g_autofree char *status = model_get_string(model, all->pdata[i], "status");
-        if (!g_str_equal(status, "pending") && !g_str_equal(status, "cancelling"))
+        if (is_open(model, all->pdata[i]))
+            continue;
+        gint64 age = now - time_of(model, all->pdata[i], "finished");
+        if (age < 0 || age >= TASK_SEEN_SECONDS * G_USEC_PER_SEC) /* < 0: the clock was set back */
             return txn_destroy(txn, all->pdata[i], error);
     }
     api_error_set(error, "TOO_MANY_PENDING_TASKS", NULL);
@@ -158,13 +178,8 @@ task_collect(struct model *model, gint64 now_usec)
 
     for (guint i = 0; i < all->len; i++) {
         const char *task = all->pdata[i];
-        g_autofree char *status = model_get_string(model, task, "status");
-        if (g_str_equal(status, "pending") || g_str_equal(status, "cancelling"))
-            continue;
-        const struct dm_field *field = dm_field_find(task_class(), "finished");
-        g_autoptr(GVariant) finished = model_get(model, task, field);
-        if (now_usec - g_variant_get_int64(finished) <
-            TASK_FINISHED_SECONDS * (gint64)G_USEC_PER_SEC)
+        if (is_open(model, task) || now_usec - time_of(model, task, "finished") <
+                                        TASK_FINISHED_SECONDS * (gint64)G_USEC_PER_SEC)
             continue;
         if (!txn && !(txn = model_begin(model, &error)))
             return;

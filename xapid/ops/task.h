@@ -5,9 +5,10 @@
 #include "xapid/model/model.h"
 
 #define TASK_FINISHED_SECONDS 3900 /* a finished task is kept this long */
+#define TASK_SEEN_SECONDS 5        /* and this long even when there is no room for others */
 
 /* Room for one more among `max`: the oldest of the finished tasks goes within txn;
- * TOO_MANY_PENDING_TASKS when none is finished. */
+ * TOO_MANY_PENDING_TASKS when none has been finished for TASK_SEEN_SECONDS. */
 bool task_make_room(struct txn *txn, const struct model *model, guint max, GError **error);
 /* A pending task within txn.  session may be NULL.  Borrowed until the transaction ends. */
 const char *task_create(struct txn *txn, const char *label, const char *description,
