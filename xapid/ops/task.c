@@ -4,6 +4,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "xapid/ops/ops.h"
 
 static const struct dm_class *
 task_class(void)
@@ -169,17 +170,50 @@ task_set_cancellable(struct txn *txn, const char *task, bool cancellable)
     txn_set_value(txn, task, "allowed_operations", strings(cancel, cancellable ? 1 : 0));
 }
 
-void
-task_collect(struct model *model, gint64 now_usec)
+/* Since when an open task is as it is, as far as this process saw. */
+struct standing {
+    guint64 modified; /* generation */
+    gint64 since_usec;
+};
+
+/* Notes it in `standing` (task -> struct standing), from what the last time noted in `before`. */
+static gint64
+stands_since(GHashTable *standing, GHashTable *before, const struct model *model, const char *task,
+             gint64 now_usec)
 {
+    const struct standing *old = before ? g_hash_table_lookup(before, task) : NULL;
+    struct standing *new = g_new(struct standing, 1);
+
+    new->modified = model_modified(model, task);
+    new->since_usec = old && old->modified == new->modified ? old->since_usec : now_usec;
+    g_hash_table_insert(standing, g_strdup(task), new);
+    return new->since_usec;
+}
+
+static bool
+is_over(const struct model *model, const struct ops *ops, const char *task, GHashTable *standing,
+        GHashTable *before, gint64 now_usec)
+{
+    if (!is_open(model, task))
+        return now_usec - time_of(model, task, "finished") >=
+               TASK_FINISHED_SECONDS * (gint64)G_USEC_PER_SEC;
+    return !ops_has_task(ops, task) &&
+           now_usec - stands_since(standing, before, model, task, now_usec) >=
+               TASK_STANDING_SECONDS * (gint64)G_USEC_PER_SEC;
+}
+
+void
+task_collect(struct model *model, const struct ops *ops, gint64 now_usec)
+{
+    static GHashTable *before;
+    g_autoptr(GHashTable) standing = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_autoptr(GPtrArray) all = model_all(model, task_class());
     g_autoptr(GError) error = NULL;
     struct txn *txn = NULL;
 
     for (guint i = 0; i < all->len; i++) {
         const char *task = all->pdata[i];
-        if (is_open(model, task) || now_usec - time_of(model, task, "finished") <
-                                        TASK_FINISHED_SECONDS * (gint64)G_USEC_PER_SEC)
+        if (!is_over(model, ops, task, standing, before, now_usec))
             continue;
         if (!txn && !(txn = model_begin(model, &error)))
             return;
@@ -188,6 +222,9 @@ task_collect(struct model *model, gint64 now_usec)
             g_clear_error(&error);
         }
     }
+    if (before)
+        g_hash_table_unref(before);
+    before = g_steal_pointer(&standing);
     if (txn && !txn_commit(txn, &error))
         log_warning("collecting tasks: %s", error->message);
 }
