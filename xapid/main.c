@@ -141,7 +141,7 @@ collect(void *data)
     struct app *app = data;
     gint64 now = g_get_real_time();
 
-    task_collect(app->model, now);
+    task_collect(app->model, app->ops, now);
     session_collect(&app->api, now);
     return G_SOURCE_CONTINUE;
 }

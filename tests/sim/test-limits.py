@@ -1,15 +1,18 @@
 #!/usr/bin/python3
 """The limits of xapid.conf, each made small: what happens at it, and that the rest goes on.
 
-covers: session.login_with_password task.create event.from"""
+covers: session.login_with_password task.create event.from event.next"""
+import concurrent.futures
+import http.client
+import ssl
 import sys
 import time
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
-from host import GUEST, Client, Failure, Host, fails
-from waiting import Waiting, events
+from host import GUEST, Client, Failure, Host, UnixConnection, fails, free_port
+from waiting import Loop, Waiting, events
 
 
 def exists(x, session):
@@ -82,18 +85,33 @@ def test_a_restart_makes_nobody_idle():
         assert str(host.client().session.get_last_active(x.session_ref)) >= str(before)
 
 
+def when_there_is_room(x):
+    """A new task, as soon as there may be one."""
+    end = time.monotonic() + 20
+    while True:
+        try:
+            return x.task.create("one more", "")
+        except Failure as failure:
+            assert failure.code == "TOO_MANY_PENDING_TASKS" and time.monotonic() < end, failure
+            time.sleep(0.1)
+
+
 def test_tasks():
     with Host(limits="max_tasks=100") as host:
-        x = host.client()
+        x, loop = host.client(), Loop(host, pause=1.5)
         tasks = [x.task.create(f"task {n}", "") for n in range(100)]
         fails("TOO_MANY_PENDING_TASKS", x.task.create, "one more", "")
         fails("TOO_MANY_PENDING_TASKS", x.Async.VM.start, x.VM.get_all()[0], False, False)
         x.task.set_status(tasks[7], "success")
         x.task.set_status(tasks[3], "failure")
+        fails("TOO_MANY_PENDING_TASKS", x.task.create, "too soon", "")
         for _ in range(2):
-            tasks.append(x.task.create("one more", ""))
+            tasks.append(when_there_is_room(x))
         left = set(x.task.get_all())
         assert left == set(tasks) - {tasks[3], tasks[7]}, len(left)
+        for task, status in ((tasks[7], "success"), (tasks[3], "failure")):
+            tap.wait_until(lambda: loop.told[task][-1][0] == "del", "the end of a task")
+            assert loop.told[task][-2][1] == status, loop.told[task]
 
 
 def test_waiting_calls():
@@ -108,6 +126,80 @@ def test_waiting_calls():
         codes = [w.end() for w in waiting]
         assert codes.count("answered") == 16, codes
         x.VM.start(x.VM.create(GUEST), False, False)
+
+
+def refused(connection):
+    """Whether the server says 503 as it is there, and ends it."""
+    connection.connect()
+    reply = b""
+    while data := connection.sock.recv(4096):
+        reply += data
+    connection.close()
+    return reply.startswith(b"HTTP/1.1 503 ") and b"Connection: close" in reply
+
+
+def test_connections_in_all():
+    port = free_port()
+    with Host(f"http_port={port}", "max_connections=16", https=True) as host:
+        x = host.client()
+        others = [UnixConnection(host.socket, 20) if n % 2 else http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+                  for n in range(15)]
+        for connection in others:
+            connection.connect()
+        assert x.VM.get_all(), "who is there is served"
+        for beyond in (UnixConnection(host.socket, 20), http.client.HTTPConnection("127.0.0.1", port, timeout=20)):
+            assert refused(beyond)
+        try:
+            host.tls(20).connect()  # before TLS there is no way to say 503
+            raise AssertionError("one connection too many")
+        except (ssl.SSLError, ConnectionError):
+            pass
+        others.pop().close()
+        tap.wait_until(lambda: log_in_over(host.tls(20)), "room for one more")
+        assert x.VM.get_all()
+
+
+def log_in_over(connection):
+    """Whether the server listens to this connection."""
+    try:
+        return Client(None, connect=lambda: connection).raw("system.isAlive", "yes") == "yes"
+    except (ssl.SSLError, ConnectionError):
+        return False
+
+
+def test_connections_that_ask_nothing_more():
+    with Host(limits="keep_alive_seconds=1") as host:
+        idle, busy = host.client(), host.client()
+        waiting = Waiting(host, busy.session_ref)
+        opened, end = busy._connection.sock, time.monotonic() + 4
+        idle._connection.sock.settimeout(20)
+        while time.monotonic() < end:
+            assert busy.VM.get_all()
+            time.sleep(0.3)
+        assert idle._connection.sock.recv(1) == b"", "it stays"
+        assert busy._connection.sock is opened, "a connection in use was closed"
+        assert waiting.is_alive(), waiting.code
+        busy.task.create("wakes it", "")
+        assert waiting.end() == "answered", waiting.code
+
+
+def test_deletions_that_are_remembered():
+    with Host() as host:
+        x, deleting = host.client(), [host.client() for _ in range(16)]
+
+        def forget(y):
+            for _ in range(270):
+                y.task.destroy(y.task.create("", ""))
+
+        x.event.register(["task"])
+        first = x.task.create("told", "")
+        assert [e["ref"] for e in x.event.next()] == [first]
+        with concurrent.futures.ThreadPoolExecutor(len(deleting)) as pool:
+            for done in [pool.submit(forget, y) for y in deleting]:  # 4,320 of them; 4,096 are known
+                done.result()
+        fails("EVENTS_LOST", x.event.next)
+        second = x.task.create("told again", "")
+        assert [e["ref"] for e in x.event.next()] == [second]
 
 
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])

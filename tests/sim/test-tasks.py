@@ -1,14 +1,13 @@
 #!/usr/bin/python3
 """Tasks that clients make for themselves, and cancelling."""
 import sys
-import threading
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from covers import covers
 from host import GUEST, Host, fails
-from waiting import events
+from waiting import Loop
 
 NONE = "OpaqueRef:none"
 
@@ -66,28 +65,6 @@ def test_the_task_of_an_operation_is_told_by_it():
         for name, value in (("status", "success"), ("progress", 1.0), ("result", "x"), ("error_info", [])):
             fails("OPERATION_NOT_ALLOWED", x.call, f"task.set_{name}", task, value)
         assert x.wait_task(task)["status"] == "success"
-
-
-class Loop(threading.Thread):
-    """Follows the tasks as a client does, and keeps all that it was told of each."""
-
-    def __init__(self, host):
-        super().__init__(daemon=True)
-        self.x, self.told = host.client(), {}  # task -> [(operation, status, progress)]
-        self.start()
-
-    def run(self):
-        token = ""
-        while True:
-            try:
-                batch = events(self.x, ["task"], token, 30.0)
-            except OSError:  # the host has ended
-                return
-            token = batch["token"]
-            for event in batch["events"]:
-                record = event.get("snapshot", {})
-                self.told.setdefault(event["ref"], []).append(
-                    (event["operation"], record.get("status"), record.get("progress")))
 
 
 def test_progress_is_seen():

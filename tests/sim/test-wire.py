@@ -49,6 +49,35 @@ def test_the_same_connection_speaks_all_dialects():
         assert one == two == three == x.pool.get_all()
 
 
+def test_every_other_path_is_xml_rpc():
+    with Host(https=True) as host:
+        x = host.client()
+        call = xmlrpc.client.dumps((x.session_ref,), "pool.get_all")
+        for connection in (UnixConnection(host.socket), host.tls()):
+            for path in ("/", "/RPC2", "/xmlrpc", "/json", "/any/other?session=none"):
+                connection.request("POST", path, call, {"Content-Type": "text/xml"})
+                reply = connection.getresponse()
+                answer = xmlrpc.client.loads(reply.read())[0][0]
+                assert reply.status == 200 and reply.getheader("Access-Control-Allow-Origin") == "*", path
+                assert answer == {"Status": "Success", "Value": x.pool.get_all()}, (path, answer)
+
+
+def test_browsers_ask_first():
+    """A page of elsewhere may post here: a browser asks by OPTIONS before it sends what is not a form."""
+    with Host(https=True) as host:
+        for connection in (UnixConnection(host.socket), host.tls()):
+            for path in ("/", "/json", "/jsonrpc", "/xmlrpc"):
+                for asked, allowed in (({}, "X-Requested-With"),
+                                       ({"Access-Control-Request-Headers": "content-type"},
+                                        "content-type, X-Requested-With")):
+                    connection.request("OPTIONS", path, headers={
+                        "Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST", **asked})
+                    reply = connection.getresponse()
+                    told = [reply.getheader(f"Access-Control-Allow-{name}") for name in ("Origin", "Headers", "Methods")]
+                    assert reply.read() == b"" and reply.status == 200, (path, reply.status)
+                    assert told == ["*", allowed, "PUT"], (path, told)
+
+
 def test_is_alive():
     with Host() as host:
         for x, given in ((Client(host), ("word", "\u2603", True)),

@@ -12,6 +12,12 @@ tests_unit_test_ops_SOURCES = \
 	tests/unit/test-ops.c tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_ops_LDADD = $(ops_test_libs)
 
+check_PROGRAMS += tests/unit/test-task
+TESTS += tests/unit/test-task
+tests_unit_test_task_SOURCES = \
+	tests/unit/test-task.c tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_task_LDADD = $(ops_test_libs)
+
 check_PROGRAMS += tests/unit/test-plan
 TESTS += tests/unit/test-plan
 tests_unit_test_plan_SOURCES = \

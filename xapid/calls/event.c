@@ -163,7 +163,7 @@ serve(struct waiter *waiter, bool expired)
     if (!expired && !anything_new(api, subscription, waiter->since))
         return false;
     struct rows *events = scan(api, subscription, waiter->since, &lost);
-    if (!rows_count(events) && !expired) {
+    if (!rows_count(events) && !expired && !(registration && lost)) {
         rows_free(events);
         waiter->since = now; /* only objects that it did not ask for */
         return false;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <malloc.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -19,6 +20,7 @@
 #define ACCEPTS_PER_TURN 64
 #define HANDSHAKE_WORKERS 2
 #define SWEEP_MILLISECONDS 250
+#define MANY_CONNECTIONS 256 /* from so many on, their end is worth giving memory back */
 
 struct listener {
     enum door_kind kind;
@@ -152,6 +154,11 @@ on_sweep(gpointer data)
         link = link->next;
         connection_sweep(connection, now);
     }
+    if (server->most_connections >= MANY_CONNECTIONS &&
+        server->connections.length < server->most_connections / 2) {
+        malloc_trim(0); /* what the many took goes back to the system */
+        server->most_connections = server->connections.length;
+    }
     if (server->connections.length > 0)
         return G_SOURCE_CONTINUE;
     g_source_unref(g_steal_pointer(&server->sweep_source));
@@ -244,6 +251,7 @@ admit(struct listener *listener, int fd, const struct sockaddr_storage *address)
     if (connection->transport == HTTP_TLS)
         connection->tls = tls_session_new(server->tls, fd);
     g_queue_push_tail_link(&server->connections, &connection->link);
+    server->most_connections = MAX(server->most_connections, server->connections.length);
     server->stats.connections++;
     if (!server->sweep_source) {
         server->sweep_source = g_timeout_source_new(SWEEP_MILLISECONDS);

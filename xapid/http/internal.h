@@ -111,8 +111,9 @@ struct http_server {
     int epoll_fd;
     int spare_fd; /* given up to refuse a connection when no descriptor is left */
     GSource *epoll_source;
-    GSource *kick_source;  /* something is in `ready` or `closed` */
-    GSource *sweep_source; /* while there are connections */
+    GSource *kick_source;   /* something is in `ready` or `closed` */
+    GSource *sweep_source;  /* while there are connections */
+    guint most_connections; /* since memory was given back */
     GPtrArray *listeners;
     GQueue connections;
     GQueue ready;

@@ -260,6 +260,8 @@ rpc_serve(struct http_server *server, struct api *api)
     http_server_route(server, "POST", "/json", serve_xml, service);
     http_server_route(server, "POST", "/jsonrpc", serve_json, service);
     http_server_route(server, "OPTIONS", "/", serve_options, NULL);
+    http_server_route(server, "OPTIONS", "/json", serve_options, NULL);
+    http_server_route(server, "OPTIONS", "/jsonrpc", serve_options, NULL);
     return service;
 }
 

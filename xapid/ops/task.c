@@ -4,6 +4,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "xapid/ops/ops.h"
 
 static const struct dm_class *
 task_class(void)
@@ -17,15 +18,35 @@ strings(const char *const *values, gssize n)
     return g_variant_new_strv(values, n);
 }
 
+static bool
+is_open(const struct model *model, const char *task)
+{
+    g_autofree char *status = model_get_string(model, task, "status");
+
+    return g_str_equal(status, "pending") || g_str_equal(status, "cancelling");
+}
+
+static gint64
+time_of(const struct model *model, const char *task, const char *name)
+{
+    g_autoptr(GVariant) time = model_get(model, task, dm_field_find(task_class(), name));
+
+    return g_variant_get_int64(time);
+}
+
 bool
 task_make_room(struct txn *txn, const struct model *model, guint max, GError **error)
 {
+    const gint64 now = g_get_real_time();
+
     if (model_count(model, task_class()) < max)
         return true;
     g_autoptr(GPtrArray) all = model_all(model, task_class());
     for (guint i = 0; i < all->len; i++) {
-        g_autofree char *status = model_get_string(model, all->pdata[i], "status");
-        if (!g_str_equal(status, "pending") && !g_str_equal(status, "cancelling"))
+        if (is_open(model, all->pdata[i]))
+            continue;
+        gint64 age = now - time_of(model, all->pdata[i], "finished");
+        if (age < 0 || age >= TASK_SEEN_SECONDS * G_USEC_PER_SEC) /* < 0: the clock was set back */
             return txn_destroy(txn, all->pdata[i], error);
     }
     api_error_set(error, "TOO_MANY_PENDING_TASKS", NULL);
@@ -149,22 +170,50 @@ task_set_cancellable(struct txn *txn, const char *task, bool cancellable)
     txn_set_value(txn, task, "allowed_operations", strings(cancel, cancellable ? 1 : 0));
 }
 
-void
-task_collect(struct model *model, gint64 now_usec)
+/* Since when an open task is as it is, as far as this process saw. */
+struct standing {
+    guint64 modified; /* generation */
+    gint64 since_usec;
+};
+
+/* Notes it in `standing` (task -> struct standing), from what the last time noted in `before`. */
+static gint64
+stands_since(GHashTable *standing, GHashTable *before, const struct model *model, const char *task,
+             gint64 now_usec)
 {
+    const struct standing *old = before ? g_hash_table_lookup(before, task) : NULL;
+    struct standing *new = g_new(struct standing, 1);
+
+    new->modified = model_modified(model, task);
+    new->since_usec = old && old->modified == new->modified ? old->since_usec : now_usec;
+    g_hash_table_insert(standing, g_strdup(task), new);
+    return new->since_usec;
+}
+
+static bool
+is_over(const struct model *model, const struct ops *ops, const char *task, GHashTable *standing,
+        GHashTable *before, gint64 now_usec)
+{
+    if (!is_open(model, task))
+        return now_usec - time_of(model, task, "finished") >=
+               TASK_FINISHED_SECONDS * (gint64)G_USEC_PER_SEC;
+    return !ops_has_task(ops, task) &&
+           now_usec - stands_since(standing, before, model, task, now_usec) >=
+               TASK_STANDING_SECONDS * (gint64)G_USEC_PER_SEC;
+}
+
+void
+task_collect(struct model *model, const struct ops *ops, gint64 now_usec)
+{
+    static GHashTable *before;
+    g_autoptr(GHashTable) standing = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_autoptr(GPtrArray) all = model_all(model, task_class());
     g_autoptr(GError) error = NULL;
     struct txn *txn = NULL;
 
     for (guint i = 0; i < all->len; i++) {
         const char *task = all->pdata[i];
-        g_autofree char *status = model_get_string(model, task, "status");
-        if (g_str_equal(status, "pending") || g_str_equal(status, "cancelling"))
-            continue;
-        const struct dm_field *field = dm_field_find(task_class(), "finished");
-        g_autoptr(GVariant) finished = model_get(model, task, field);
-        if (now_usec - g_variant_get_int64(finished) <
-            TASK_FINISHED_SECONDS * (gint64)G_USEC_PER_SEC)
+        if (!is_over(model, ops, task, standing, before, now_usec))
             continue;
         if (!txn && !(txn = model_begin(model, &error)))
             return;
@@ -173,6 +222,9 @@ task_collect(struct model *model, gint64 now_usec)
             g_clear_error(&error);
         }
     }
+    if (before)
+        g_hash_table_unref(before);
+    before = g_steal_pointer(&standing);
     if (txn && !txn_commit(txn, &error))
         log_warning("collecting tasks: %s", error->message);
 }

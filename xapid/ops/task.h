@@ -4,10 +4,14 @@
 
 #include "xapid/model/model.h"
 
-#define TASK_FINISHED_SECONDS 3900 /* a finished task is kept this long */
+struct ops;
+
+#define TASK_FINISHED_SECONDS 3900  /* a finished task is kept this long */
+#define TASK_STANDING_SECONDS 86400 /* a client's open task that nothing happens to goes then */
+#define TASK_SEEN_SECONDS 5         /* and this long even when there is no room for others */
 
 /* Room for one more among `max`: the oldest of the finished tasks goes within txn;
- * TOO_MANY_PENDING_TASKS when none is finished. */
+ * TOO_MANY_PENDING_TASKS when none has been finished for TASK_SEEN_SECONDS. */
 bool task_make_room(struct txn *txn, const struct model *model, guint max, GError **error);
 /* A pending task within txn.  session may be NULL.  Borrowed until the transaction ends. */
 const char *task_create(struct txn *txn, const char *label, const char *description,
@@ -26,7 +30,8 @@ void task_abandon(struct txn *txn, struct model *model, const char *task);
 void task_progress(struct model *model, const char *task, double progress);
 /* Shows `cancel` in allowed_operations, or not. */
 void task_set_cancellable(struct txn *txn, const char *task, bool cancellable);
-/* Removes finished tasks whose time is over. */
-void task_collect(struct model *model, gint64 now_usec);
+/* Removes the finished tasks whose time is over, and open ones without an operation that stand
+ * still.  To be called often: that one changed is seen against the last call only. */
+void task_collect(struct model *model, const struct ops *ops, gint64 now_usec);
 
 #endif
