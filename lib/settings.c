@@ -352,6 +352,8 @@ settings_free(struct settings *settings)
     g_free(settings->unix_socket);
     g_free(settings->state_dir);
     g_free(settings->guest_kernels);
+    g_free(settings->storage_drivers);
+    g_free(settings->disk_handles);
     g_free(settings->user);
     g_free(settings->pam_service);
     g_free(settings->sim_dir);
