@@ -4,6 +4,7 @@
 coverage.py table OUTPUT.c     the table that `xtool api-coverage` prints
 coverage.py check XAPID        one TAP line a rule: every handler is proven by a test that runs"""
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -55,6 +56,12 @@ def table(output):
     Path(output).write_text(text)
 
 
+def described():
+    """Messages of the schema that say what they are."""
+    return {f"{path.stem}.{message['name']}" for path in ROOT.glob("lib/datamodel/schema/classes/*.json")
+            for message in json.loads(path.read_text())["messages"] if message.get("description")}
+
+
 def check(xapid):
     marks, names, failed = tagged(), registered(), False
     said = subprocess.run([xapid, "--implemented"], capture_output=True, text=True, check=True)
@@ -64,6 +71,9 @@ def check(xapid):
                                            in marks.items() if name not in names],
         "tests that cover are run": sorted({path for paths in marks.values() for path in paths
                                             if not runs(path) and "/lab/" not in path}),
+        "every handler's message says what it is": sorted(
+            name for name in set(names) - described()
+            if name.partition(".")[2] not in ("create", "destroy")),  # those of any class are not in the schema
         "the tables are what xapid has": sorted(set(said.stdout.split()) ^ set(names)),
     }
     for rule, found in faults.items():

@@ -24,7 +24,7 @@ serves() { timeout 10 curl -sk -o /dev/null "https://$(lab_addr)/"; }
 # Its comments go to the output, with the daemon's log when it fails.
 exec 3>&1
 scenario() {
-	if ! timeout 400 /usr/bin/python3 "$LAB/$1.py" "$2" "$HOST" "$(lab_addr)" "$password" >"$LAB_HOSTS/out" 2>&1; then
+	if ! timeout "${SCENARIO_SECONDS:-400}" /usr/bin/python3 "$LAB/$1.py" "$2" "$HOST" "$(lab_addr)" "$password" >"$LAB_HOSTS/out" 2>&1; then
 		dom0 'grep -v ": building " /var/log/xapid.log | tail -20'; cat "$LAB_HOSTS/out"
 		return 1
 	fi

@@ -139,6 +139,8 @@ build_tree() {
 
 # run_make_check DIR RESULT [MAKE-ARGUMENT]: automake's TESTS; RESULT gets a TAP line a test.  The
 # logs that the TAP driver writes hold "PASS: program number name".
+# What of a test's words is shown although it passed: how much of a big count it did, and delays.
+FIGURES='^# .*\(sample/full\|median\)'
 run_make_check() {
 	local dir=$1 result=$2 status=0; shift 2
 	find "$dir/tests" -name '*.trs' -delete
@@ -150,6 +152,7 @@ run_make_check() {
 	[ "$status" = 0 ] || grep -q '^not ok' "$result.tap" ||
 		echo "not ok - make check ended with status $status; log: $dir/check.log" >>"$result.tap"
 	grep '^not ok' "$result.tap" || true
+	find "$dir/tests" -name '*.log' -newer "$dir/config.status" -print0 | xargs -0r grep -h "$FIGURES" | sort -u || true
 	[ -s "$result.tap" ] || { tail -30 "$dir/check.log" >&2; die "no test ran"; }
 	tally "$result.tap"
 }
@@ -166,6 +169,7 @@ run_taps() {
 		read_tap "$program" "$status" <"$result.out" >"$result.one"
 		cat "$result.one" >>"$result.tap"
 		if grep '^not ok' "$result.one"; then tail -40 "$result.out"; fi
+		grep -h "$FIGURES" "$result.out" || true
 		echo "$program: $(grep -c '^ok' "$result.one" || true) ok in $(($(date +%s) - began))s"
 	done
 	rm -f "$result.one" "$result.out"

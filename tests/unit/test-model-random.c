@@ -10,6 +10,7 @@
 #include "tests/unit/picture.h"
 
 #define STEPS 1500
+#define SOAK 20 /* times as many in make soak */
 #define ROWS_MAX 24
 
 static const char *const class_names[] = {"VM",      "VBD",        "VDI",        "VIF",
@@ -372,6 +373,7 @@ test_random(void)
             g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_variant_unref),
     };
 
+    g_test_message("random transactions of the model, sample/full: %d/%d", steps, STEPS * SOAK);
     fake_store_init(&bed.store, bed.model);
     g_ptr_array_add(bed.pictures, picture_new());
     for (int step = 0; step < steps; step++) {

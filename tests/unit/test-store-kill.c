@@ -21,6 +21,7 @@
 #include "xapid/store/store.h"
 
 #define KILLS 30
+#define SOAK 20      /* times as many in make soak */
 #define UNDER_WAY 16 /* commits that the child does not wait for */
 
 /* --- the child --- */
@@ -265,6 +266,7 @@ test_kill(struct bed *bed, const void *data)
     gint64 total = 0;
 
     (void)data;
+    g_test_message("kills of the store, sample/full: %d/%d", kills, KILLS * SOAK);
     for (int i = 0; i < kills; i++) {
         int out;
         gint64 before = bed->acknowledged;

@@ -5,6 +5,7 @@
 
 lab_host core
 serve_xapid
+export SCENARIO_SECONDS=1000
 check "a guest that crashes leaves a core and is started again" scenario live core
 [ "$FAILED" = 0 ] && echo "# 1 cores"
 lab_done
