@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """Settings of a VM that have rules of their own, and the questions about what it may do."""
+import json
 import sys
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
+import facts
 import tap
 from covers import covers
 from host import GUEST, Host, fails
@@ -208,6 +210,45 @@ def test_a_template_becomes_a_vm():
         disks = {"disks": '<provision><disk device="0" size="1" sr="" bootable="true"/></provision>'}
         fails("NOT_IMPLEMENTED", x.VM.provision,
               x.VM.create({**GUEST, "is_a_template": True, "other_config": disks}))
+
+
+def test_create_with_every_field():
+    """Every field of a client's record is kept, each with a value that is not its default; those that are
+    left out, and those that only the server writes, have their defaults."""
+    schema = json.loads((Path(facts.HERE).parents[1] / "lib/datamodel/schema/classes/VM.json").read_text())
+    fields = {field["name"]: field for field in schema["fields"]}
+    given = {name: field for name, field in fields.items() if field["qualifier"] != "DynamicRO"}
+    with Host() as host:
+        x = host.client(json_rpc=True)
+        here = x.host.get_all()[0]
+        # What has rules of its own; power_state can only be Halted here.
+        particular = {
+            **dict(zip(MEMORY, (str(size * MIB) for size in (16, 32, 64, 128)))),
+            "VCPUs_max": "4", "VCPUs_at_startup": "2", "VCPUs_params": {"weight": "512"}, "power_state": "Halted",
+            "domain_type": "pvh", "affinity": here, "platform": {"acpi": "1", "unknown": "kept"},
+            "other_config": {"mac_seed": "4ae1a9f2-9d2d-4b8f-9f7e-7a3f3c0a5b01", "x": "y"},
+            "xenstore_data": {"vm-data/a": "b"}, "HVM_boot_params": {"order": "n"}, "generation_id": "1:2",
+            "blocked_operations": {"destroy": "not now"}, "HVM_shadow_multiplier": 2.5}
+        record = {}
+        for name, field in given.items():
+            plain = [value for value in facts.values(field["type"])
+                     if value != field.get("default") and value not in (facts.NULL, "", {}, [])]
+            record[name] = particular.get(name, plain[0] if plain else facts.NULL)
+        vm = x.VM.create({**record, "uuid": "of no account", "domid": 77, "is_control_domain": True})
+        made = x.VM.get_record(vm)
+        for name in given:
+            assert str(made[name]) == str(record[name]), (name, record[name], made[name])
+        assert (made["domid"], made["is_control_domain"]) == (-1, False) and made["uuid"] != "of no account"
+        few = x.VM.get_record(x.VM.create(GUEST))
+        own = {*GUEST, "uuid", "metrics", "allowed_operations", "other_config", "domid", "domain_type", "power_state",
+               "VCPUs_max", "VCPUs_at_startup", *MEMORY}
+        for name in sorted(set(few) - own):
+            if "default" in fields[name]:
+                default = fields[name]["default"]
+                assert few[name] == default or str(few[name]) == str(default), (name, few[name])
+            else:
+                assert few[name] in ("", 0, 0.0, False, [], {}, facts.NULL, "19700101T00:00:00Z"), (name, few[name])
+        assert list(few["other_config"]) == ["mac_seed"] and few["domid"] == -1
 
 
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])
