@@ -30,6 +30,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def sanitized(pid):
+    """Is it built with sanitizers, which keep freed memory for a while?"""
+    return "libasan" in Path(f"/proc/{pid}/maps").read_text()
+
+
 class Failure(Exception):
     """A failure of the API: its code and parameters."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from guests import XenStore
-from host import BUILDDIR, GUEST, Host, fails
+from host import BUILDDIR, GUEST, Host, fails, sanitized
 
 NULL = "OpaqueRef:NULL"
 MIB = 1 << 20
@@ -57,11 +57,6 @@ def written(store, name):
         return True
     except OSError:
         return False
-
-
-def sanitized(pid):
-    """Is it built with sanitizers, which keep freed memory and need what xs-guestd gives up?"""
-    return "libasan" in Path(f"/proc/{pid}/maps").read_text()
 
 
 def memory(pid):

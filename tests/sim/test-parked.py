@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
-from host import Host, free_port
+from host import Host, free_port, sanitized
 from waiting import events
 
 CALLS = 5000
@@ -37,13 +37,10 @@ class Abuse:
 
     def memory(self, enough):
         """What it has once it gave back what it can, which it does a moment later."""
-        end = time.monotonic() + (0 if self.sanitized() else 5)
+        end = time.monotonic() + (0 if sanitized(self.pid) else 5)
         while (now := self.figure("VmRSS")) > enough and time.monotonic() < end:
             time.sleep(0.05)
         return now
-
-    def sanitized(self):
-        return "libasan" in Path(f"/proc/{self.pid}/maps").read_text()
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
@@ -133,7 +130,7 @@ def test_parked_calls_whose_clients_vanish():
             memory.append(abuse.memory(memory[0] + SLACK_KIB))
         print(f"# {CALLS} calls, {quiet} descriptors and {threads} threads without them; "
               f"memory before and after each round: {memory} KiB", flush=True)
-        if not abuse.sanitized():  # that keeps freed memory for a while
+        if not sanitized(abuse.pid):
             assert max(memory) <= memory[0] + SLACK_KIB, memory
         # And when they do not vanish, all are answered.
         abuse.park(CALLS)

@@ -1,5 +1,6 @@
 # Black-box tests of the whole daemon on a simulated host.
 sim_tests = \
+	tests/sim/test-abuse.py \
 	tests/sim/test-events.py \
 	tests/sim/test-generic.py \
 	tests/sim/test-guest-metrics.py \
