@@ -26,6 +26,12 @@ EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/guests.py tests/sim/accou
 calls_test_libs = libcalls.a libpool.a libvm.a libstorage.a libops.a libmodel.a libpeer.a libwire.a \
 	libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
 
+check_PROGRAMS += tests/unit/test-generic
+TESTS += tests/unit/test-generic
+tests_unit_test_generic_SOURCES = tests/unit/test-generic.c $(random_value) \
+	tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_generic_LDADD = $(calls_test_libs)
+
 check_PROGRAMS += tests/unit/test-rows
 TESTS += tests/unit/test-rows
 tests_unit_test_rows_SOURCES = tests/unit/test-rows.c $(random_value) \
