@@ -31,6 +31,54 @@ def refused(code, function, *args):
     raise AssertionError(f"succeeded instead of {code}")
 
 
+def cached(x):
+    """Everything, as a client that keeps a copy of the pool asks for it, and the token to go on from."""
+    batch = x.event_from(["*"], "", 0.0)
+    cache = {}
+    for event in batch["events"]:
+        assert event["operation"] == "add" and (event["class"], event["ref"]) not in cache, event
+        cache[event["class"], event["ref"]] = event["snapshot"]
+    for name, count in batch["valid_ref_counts"].items():
+        assert sum(cls == name for cls, _ in cache) in (0, int(count)), name  # sessions and their like tell nothing
+    return cache, batch["token"]
+
+
+def follow(x, cache, token):
+    batch = x.event_from(["*"], token, 0.0)
+    for event in batch["events"]:
+        if event["operation"] == "del":
+            cache.pop((event["class"], event["ref"]), None)
+        else:
+            cache[event["class"], event["ref"]] = event["snapshot"]
+    return batch["token"]
+
+
+def life_in_a_cache(session):
+    """start paused, reboots and the hard forms; the cache says what the calls say."""
+    x = session.xenapi
+    cache, token = cached(x)
+    assert {"host", "pool", "vm", "host_metrics"} <= {cls for cls, _ in cache}
+    vm = x.VM.create(GUEST)
+    x.VM.start(vm, True, False)
+    token = follow(x, cache, token)
+    assert cache["vm", vm]["power_state"] == x.VM.get_power_state(vm) == "Paused"
+    x.VM.unpause(vm)
+    domid = x.VM.get_domid(vm)
+    for verb in (x.VM.clean_reboot, x.VM.hard_reboot):
+        verb(vm)
+        token = follow(x, cache, token)
+        assert cache["vm", vm]["power_state"] == "Running" and cache["vm", vm]["domid"] not in (domid, "-1")
+        domid = cache["vm", vm]["domid"]
+    x.VM.hard_shutdown(vm)
+    token = follow(x, cache, token)
+    assert cache["vm", vm]["power_state"] == "Halted"
+    x.VM.start_on(vm, x.host.get_all()[0], False, False)
+    x.VM.hard_shutdown(vm)
+    x.VM.destroy(vm)
+    follow(x, cache, token)
+    assert ("vm", vm) not in cache
+
+
 def life(session):
     x = session.xenapi
     assert [int(session.API_version.split(".")[0])] == [2], session.API_version
@@ -65,6 +113,7 @@ def test_over_tls():
         session = XenAPI.Session(f"https://127.0.0.1:{host.https_port}")
         refused("SESSION_AUTHENTICATION_FAILED", session.login_with_password, "root", "wrong")
         session.login_with_password("root", "secret", "2.21", "test")
+        life_in_a_cache(session)
         life(session)
 
 

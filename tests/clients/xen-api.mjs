@@ -68,6 +68,18 @@ test('meets errors with their codes', async () => {
   await assert.rejects(xapi.call('VM.no_such_thing', ref), e => e.code === 'MESSAGE_METHOD_UNKNOWN')
 })
 
+test('ends it hard, and starts it paused and on a host', async () => {
+  await xapi.callAsync('VM.hard_reboot', ref)
+  await until(() => xapi.getObject(ref).power_state === 'Running', 'Running again')
+  await xapi.callAsync('VM.hard_shutdown', ref)
+  await until(() => xapi.getObject(ref).power_state === 'Halted', 'Halted')
+  await xapi.callAsync('VM.start', ref, true, false)
+  await until(() => xapi.getObject(ref).power_state === 'Paused', 'Paused from the start')
+  await xapi.callAsync('VM.hard_shutdown', ref)
+  await xapi.callAsync('VM.start_on', ref, xapi.pool.$master.$ref, false, false)
+  await until(() => xapi.getObject(ref).power_state === 'Running', 'Running on a host')
+})
+
 test('pauses, unpauses, reboots, shuts down, destroys', async () => {
   await xapi.call('VM.pause', ref)
   await until(() => xapi.getObject(ref).power_state === 'Paused', 'Paused')
