@@ -69,9 +69,13 @@ def test_repositories():
         x.SR.set_name_description(sr, "words")
         assert (x.SR.get_name_label(sr), x.SR.get_name_description(sr)) == ("another name", "words")
         vdi = new_vdi(x, sr)
+        record = host.dir / "sr" / f"{x.VDI.get_uuid(vdi)}.json"
+        record.rename(host.dir / record.name)
         x.SR.scan(sr)
+        assert x.VDI.get_missing(vdi)
+        (host.dir / record.name).rename(record)
         x.SR.update(sr)
-        assert x.SR.get_VDIs(sr) == [vdi]
+        assert not x.VDI.get_missing(vdi) and x.SR.get_VDIs(sr) == [vdi]
         fails("SR_HAS_PBD", x.SR.destroy, sr)
         x.PBD.unplug(pbd)
         for call in (x.SR.scan, x.SR.update):
