@@ -63,6 +63,13 @@ read_own(int folder, const char *name)
     return length < 0 || length > DISK_HANDLE_MAX ? NULL : g_strndup(buffer, (gsize)length);
 }
 
+/* libxl writes a path unescaped into an option of QEMU, where a comma begins the next one. */
+static bool
+path_is_valid(const char *path)
+{
+    return g_path_is_absolute(path) && !strchr(path, ',');
+}
+
 static char *
 take(GKeyFile *file, const char *key)
 {
@@ -88,7 +95,7 @@ disk_handle_read(int folder, const char *name, struct disk_handle *ret_handle, G
                   .format = take(file, "format"),
                   .read_only = g_key_file_get_boolean(file, GROUP, "read_only", NULL),
                   .sharable = g_key_file_get_boolean(file, GROUP, "sharable", NULL)};
-    if (!g_path_is_absolute(handle.path) ||
+    if (!path_is_valid(handle.path) ||
         (!g_str_equal(handle.format, "raw") && !g_str_equal(handle.format, "qcow2")))
         return fail(error, name);
     *ret_handle = handle;
@@ -114,6 +121,10 @@ disk_handle_write(int folder, const char *name, const struct disk_handle *handle
     g_autofree char *text = g_key_file_to_data(file, &length, NULL);
     if (!disk_handle_name_is_valid(name) || length > DISK_HANDLE_MAX)
         return fail(error, name);
+    if (!path_is_valid(handle->path)) {
+        api_error_set(error, "INVALID_VALUE", "path", handle->path, NULL);
+        return false;
+    }
     int fd = openat(folder, part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail_errno(error, "writing", name);

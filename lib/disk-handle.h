@@ -12,7 +12,7 @@
 struct disk_handle {
     char *driver, *sr, *vdi; /* the disk: uuids, and who runs it */
     bool block;              /* a block device; else a file */
-    char *path;              /* absolute */
+    char *path;              /* absolute, without commas */
     char *format;            /* "raw" or "qcow2": never to be found out by looking */
     bool read_only;
     bool sharable;

@@ -329,7 +329,8 @@ static void
 test_handles_of_others(struct bed *bed, const void *data)
 {
     static const char *const texts[] = {"", "nonsense", "[disk]\npath=relative\nformat=raw\n",
-                                        "[disk]\npath=/a\nformat=vmdk\n"};
+                                        "[disk]\npath=/a\nformat=vmdk\n",
+                                        "[disk]\npath=/a,readonly=off\nformat=raw\n"};
     static const char *const names[] = {"", "..", "../" A, "/etc/passwd", "a"};
     g_autofree char *path = g_build_filename(bed->folder, A, NULL);
     int folder = open_folder(bed);
