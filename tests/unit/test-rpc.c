@@ -1,5 +1,5 @@
 /* The RPC paths: large bodies are decoded aside and are answered as small ones are; long replies
- * leave in slices. */
+ * leave in slices; idle sessions end. */
 #include "config.h"
 
 #include <arpa/inet.h>
@@ -402,6 +402,21 @@ test_slices(struct world *w, const void *data)
     g_assert_cmpuint(w->api.rows_held, ==, 0);
 }
 
+/* A day of microseconds is more than 32 bits hold. */
+static void
+test_idle_session(struct world *w, const void *data)
+{
+    gint64 now = g_get_real_time(), day = G_TIME_SPAN_DAY;
+    g_autofree char *session = session_public_ref(SECRET);
+
+    (void)data;
+    g_assert_cmpuint(w->api.limits->session_idle_seconds, ==, 86400);
+    session_collect(&w->api, now + day - G_TIME_SPAN_MINUTE);
+    g_assert_true(model_has(w->api.model, cls("session"), session));
+    session_collect(&w->api, now + day + G_TIME_SPAN_MINUTE);
+    g_assert_false(model_has(w->api.model, cls("session"), session));
+}
+
 #define ADD(name, data, test)                                                                      \
     g_test_add("/rpc/" name, struct world, GINT_TO_POINTER(data), setup, test, teardown)
 
@@ -415,5 +430,6 @@ main(int argc, char **argv)
     ADD("large/server-gone", 1, test_closing);
     ADD("large/service-gone", 0, test_closing);
     ADD("slices", 0, test_slices);
+    ADD("idle-session", 0, test_idle_session);
     return g_test_run();
 }

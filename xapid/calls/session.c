@@ -245,7 +245,7 @@ session_collect(struct api *api, gint64 now_usec)
 {
     g_autoptr(GPtrArray) sessions = model_all(api->model, session_class());
     g_autoptr(GPtrArray) ended = g_ptr_array_new();
-    gint64 idle = api->limits->session_idle_seconds * G_USEC_PER_SEC;
+    gint64 idle = (gint64)api->limits->session_idle_seconds * G_USEC_PER_SEC;
     g_autoptr(GError) error = NULL;
 
     for (guint i = 0; i < sessions->len; i++)
