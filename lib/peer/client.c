@@ -40,6 +40,7 @@ struct peer_client {
     GHashTable *pending;  /* op_id -> struct pending */
     GPtrArray *questions; /* waiting for a connection */
     GArray *listeners;    /* of struct listener */
+    GCancellable *freed;  /* calls that are under way then no longer know the client */
     guint ask_again;
 };
 
@@ -131,8 +132,8 @@ send_start(struct peer_client *client, const char *op_id, struct pending *pendin
     pending->asked = g_get_monotonic_time();
     call->client = client;
     call->op_id = g_strdup(op_id);
-    g_dbus_proxy_call(client->proxy, "Start", pending->params, G_DBUS_CALL_FLAGS_NONE, -1, NULL,
-                      start_answered, call);
+    g_dbus_proxy_call(client->proxy, "Start", pending->params, G_DBUS_CALL_FLAGS_NONE, -1,
+                      client->freed, start_answered, call);
 }
 
 void
@@ -234,6 +235,10 @@ question_answered(GObject *source, GAsyncResult *result, void *data)
     g_autoptr(GVariant) answer =
         g_dbus_proxy_call_with_unix_fd_list_finish(G_DBUS_PROXY(source), &fds, result, &error);
 
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+        g_free(question);
+        return;
+    }
     if (error && !g_dbus_error_is_remote_error(error) &&
         !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)) {
         question_again(question, G_DBUS_PROXY(source));
@@ -253,8 +258,8 @@ static void
 question_send(struct question *question)
 {
     g_dbus_proxy_call_with_unix_fd_list(question->client->proxy, question->method, NULL,
-                                        G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, question_answered,
-                                        question);
+                                        G_DBUS_CALL_FLAGS_NONE, -1, NULL, question->client->freed,
+                                        question_answered, question);
 }
 
 void
@@ -367,6 +372,7 @@ peer_client_new(const char *object_path, const char *interface)
     client->pending = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, pending_free);
     client->questions = g_ptr_array_new_with_free_func(g_free);
     client->listeners = g_array_new(FALSE, FALSE, sizeof(struct listener));
+    client->freed = g_cancellable_new();
     client->ask_again = g_timeout_add_seconds(ASK_AGAIN_SECONDS, ask_again, client);
     return client;
 }
@@ -376,6 +382,8 @@ peer_client_free(struct peer_client *client)
 {
     if (!client)
         return;
+    g_cancellable_cancel(client->freed);
+    g_object_unref(client->freed);
     disconnect(client);
     g_source_remove(client->ask_again);
     g_hash_table_unref(client->pending);

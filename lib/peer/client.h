@@ -17,6 +17,7 @@ typedef void (*peer_done_fn)(const GError *error, GVariant *result, void *data);
 
 /* Without a connection. */
 struct peer_client *peer_client_new(const char *object_path, const char *interface);
+/* What has no end yet never hears of one. */
 void peer_client_free(struct peer_client *client);
 /* NULL: the connection was lost.  Everything that has no end yet is sent. */
 void peer_client_set_connection(struct peer_client *client, GDBusConnection *connection);

@@ -306,6 +306,25 @@ test_question_is_lost(struct bed *bed, const void *data)
     wait_for(bed->told, "changed, changed, listed");
 }
 
+/* With a question and an operation under way, whose answers come after it is gone. */
+static void
+test_freed(struct bed *bed, const void *data)
+{
+    (void)data;
+    bed_of_callbacks = bed;
+    connect_both(bed);
+    wait_for(bed->server.seen, "forget left.0");
+    start(bed, "a.0");
+    domains_list(bed->domains, on_listed, NULL);
+    g_clear_pointer(&bed->domains, domains_free);
+    wait_for(bed->server.seen, "forget left.0, start a.0, list");
+    for (int i = 0; i < 20; i++) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(1000);
+    }
+    g_assert_cmpstr(bed->told->str, ==, "changed");
+}
+
 static void
 test_garbled_list(struct bed *bed, const void *data)
 {
@@ -333,6 +352,7 @@ main(int argc, char **argv)
         {"operation", test_operation, NULL},
         {"other-side-dies", test_other_side_dies, NULL},
         {"end-is-lost", test_end_is_lost, NULL},
+        {"freed", test_freed, NULL},
         {"question/garbled", test_garbled_list, NULL},
         {"question/loss-first", test_question_is_lost, GINT_TO_POINTER(false)},
         {"question/connection-first", test_question_is_lost, GINT_TO_POINTER(true)},
