@@ -224,6 +224,13 @@ call_commit(struct call *call, struct txn *txn, GVariant *value)
         call_return(call, sunk);
 }
 
+void
+call_abort(struct call *call, struct txn *txn, GError *error)
+{
+    txn_abort(txn);
+    call_fail(call, error);
+}
+
 const char *
 call_string(const struct call *call, unsigned arg)
 {

@@ -122,6 +122,8 @@ void call_fail_code(struct call *call, const char *code, ...) G_GNUC_NULL_TERMIN
 void call_commit(struct call *call, struct txn *txn, GVariant *value);
 /* model_begin, or fails the call and returns NULL. */
 struct txn *call_begin(struct call *call);
+/* Gives up txn and fails the call with error (taken). */
+void call_abort(struct call *call, struct txn *txn, GError *error);
 /* The call's effect is a plan: task, journal, current_operations and what else the caller writes in
  * one commit, answered (with what the operation's finish calls its value) when the operation has
  * ended.  call_begin_plan: TOO_BUSY, or what call_begin fails with.  call_submit takes txn and

@@ -369,8 +369,7 @@ inject(struct call *call)
     if (!(txn = call_begin(call)))
         return;
     if (!txn_touch(txn, ref, &error)) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_commit(call, txn, g_variant_new_string(token));

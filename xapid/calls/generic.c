@@ -132,8 +132,7 @@ write_value(struct call *call, const struct dm_field *field, GVariant *value)
         return;
     g_autoptr(GVariant) old = txn_get(txn, ref, field);
     if (!vm_check_map(field, old, sunk, &error) || !txn_set(txn, ref, field, sunk, &error)) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     after_write(call, txn, ref);
@@ -347,8 +346,7 @@ create(struct call *call)
         return;
     const char *ref = txn_create(txn, cls, NULL, fields, &error);
     if (!ref) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     after_write(call, txn, ref);
@@ -364,8 +362,7 @@ destroy(struct call *call)
     if (!txn)
         return;
     if (!txn_destroy(txn, call_ref(call, 0), &error)) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_commit(call, txn, NULL);

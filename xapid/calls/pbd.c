@@ -59,8 +59,7 @@ create(struct call *call)
         return;
     pbd = txn_create(txn, call->message->cls, NULL, fields, &error);
     if (!pbd) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_commit(call, txn, g_variant_new_string(pbd));
@@ -82,8 +81,7 @@ destroy(struct call *call)
     if (!(txn = call_begin(call)))
         return;
     if (!txn_destroy(txn, pbd, &error)) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_commit(call, txn, NULL);

@@ -326,8 +326,7 @@ session_open(struct call *call, const struct session_identity *identity, const c
         (*originator && !make_room(api, txn, "originator", originator,
                                    api->limits->max_sessions_per_originator, ended, &error)) ||
         !txn_create(txn, session_class(), ref, row, &error)) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     if (!identity->superuser) {

@@ -74,8 +74,7 @@ create(struct call *call)
         return;
     sr = add_row(txn, NULL, call->args + 3, size, &error);
     if (!sr || !add_pbd(txn, sr, call_ref(call, 0), call->args[1], &error)) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_submit(call, txn, sr_plan_create(sr, size));
@@ -105,8 +104,7 @@ introduce(struct call *call)
         return;
     const char *sr = add_row(txn, uuid, call->args + 1, 0, &error);
     if (!sr) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     sr_refresh_allowed(txn, call->api->model, sr);
@@ -127,8 +125,7 @@ forget(struct call *call)
     if (!(txn = call_begin(call)))
         return;
     if (!sr_forget(call->api->model, txn, sr, &error)) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_commit(call, txn, NULL);

@@ -180,8 +180,7 @@ create(struct call *call)
         return;
     const char *ref = txn_create(txn, subject_class(), NULL, fields, &error);
     if (!ref) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_commit(call, txn, g_variant_new_string(ref));

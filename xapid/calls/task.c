@@ -61,8 +61,7 @@ create(struct call *call)
         return;
     const char *task = call_new_task(call, txn, call_string(call, 0), call_string(call, 1), &error);
     if (!task) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_commit(call, txn, g_variant_new_string(task));
@@ -77,8 +76,7 @@ destroy(struct call *call)
     if (!txn)
         return;
     if (!txn_destroy(txn, call_ref(call, 0), &error)) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_commit(call, txn, NULL);

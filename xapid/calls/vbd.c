@@ -136,8 +136,7 @@ create(struct call *call)
     if (!(txn = call_begin(call)))
         return;
     if (!add_rows(call, txn, given, &drive, &vbd, &error)) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_commit(call, txn, g_variant_new_string(vbd));
@@ -172,8 +171,7 @@ destroy(struct call *call)
         return;
     if ((model_class(model, metrics) && !txn_destroy(txn, metrics, &error)) ||
         !txn_destroy(txn, vbd, &error)) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     if (model_has(model, vdi_class(), vdi))

@@ -56,8 +56,7 @@ create(struct call *call)
         return;
     const char *vdi = txn_create(txn, vdi_class(), NULL, new_row(given), &error);
     if (!vdi) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_submit(call, txn, vdi_plan_create(vdi, sr));
@@ -98,8 +97,7 @@ forget(struct call *call)
     if (!(txn = call_begin(call)))
         return;
     if (!vdi_forget(call->api->model, txn, vdi, &error)) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_commit(call, txn, NULL);

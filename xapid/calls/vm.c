@@ -111,8 +111,7 @@ create(struct call *call)
         vm = txn_create(txn, vm_class(), NULL, fields, &error);
     }
     if (!vm) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     vm_refresh_allowed(txn, vm);
@@ -160,8 +159,7 @@ destroy(struct call *call)
     if (!(txn = call_begin(call)))
         return;
     if (!destroy_rows(call, txn, vm, &error)) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_commit(call, txn, NULL);
@@ -204,8 +202,7 @@ update_allowed_operations(struct call *call)
     vm_refresh_allowed(txn, call_ref(call, 0));
     /* They are kept up to date: whoever asks waits for the event. */
     if (!txn_touch(txn, call_ref(call, 0), &error)) {
-        txn_abort(txn);
-        call_fail(call, error);
+        call_abort(call, txn, error);
         return;
     }
     call_commit(call, txn, NULL);
