@@ -69,8 +69,9 @@ device_name(const struct model *model, const char *vbd, int position)
         'a' + position);
 }
 
-int
-vbd_free_position(const struct model *model, const char *vm, bool cd)
+/* A bit for each. */
+static guint32
+taken_positions(const struct model *model, const char *vm)
 {
     g_autoptr(GPtrArray) drives = drives_of(model, vm);
     guint32 taken = 0;
@@ -81,6 +82,14 @@ vbd_free_position(const struct model *model, const char *vm, bool cd)
         if (position >= 0)
             taken |= 1u << position;
     }
+    return taken;
+}
+
+int
+vbd_free_position(const struct model *model, const char *vm, bool cd)
+{
+    guint32 taken = taken_positions(model, vm);
+
     /* Where clients look for the CD drive. */
     if (cd && !(taken & (1u << VBD_CD_POSITION)))
         return VBD_CD_POSITION;
@@ -93,14 +102,7 @@ vbd_free_position(const struct model *model, const char *vm, bool cd)
 bool
 vbd_position_is_free(const struct model *model, const char *vm, int position)
 {
-    g_autoptr(GPtrArray) drives = drives_of(model, vm);
-
-    for (guint i = 0; i < drives->len; i++) {
-        g_autofree char *its = model_get_string(model, drives->pdata[i], "userdevice");
-        if (vbd_position(its) == position)
-            return false;
-    }
-    return true;
+    return !(taken_positions(model, vm) & (1u << position));
 }
 
 /* ---- what a domain gets ---- */

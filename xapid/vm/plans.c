@@ -5,17 +5,36 @@
 #include "lib/log.h"
 #include "xapid/vm/vm.h"
 
-/* The configuration is fixed in the plan, so that a restart in mid-way builds the same domain. */
+/* A domain for the VM, by domain.create or domain.restore, with its disks.  The configuration is
+ * fixed in the plan, so that a restart in mid-way builds the same domain. */
 static bool
 add_build(struct plan *plan, const char *step, const struct vm_world *world, const char *vm,
           GError **error)
 {
     g_autoptr(GVariant) config = vm_domain_config(world->model, vm, world->guest_kernels, error);
 
-    if (!config)
+    if (!config || !vm_plan_attach(plan, world, vm, error))
         return false;
     plan_add(plan, step, config);
     return true;
+}
+
+/* No domain any more, and its disks let go. */
+static void
+add_end(struct plan *plan, const struct vm_world *world, const char *vm)
+{
+    plan_add(plan, "domain.end", NULL);
+    vm_plan_detach(plan, world, vm);
+}
+
+/* The domain and what is left of it. */
+static struct plan *
+plan_end(const struct vm_world *world, const char *vm)
+{
+    struct plan *plan = plan_new("hard_shutdown", vm);
+
+    add_end(plan, world, vm);
+    return plan;
 }
 
 static bool
@@ -74,8 +93,7 @@ vm_plan_start(const struct vm_world *world, const char *vm, const char *operatio
     if (!host_is_enabled(world, error))
         return NULL;
     struct plan *plan = plan_new(operation, vm);
-    if (!vm_plan_attach(plan, world, vm, error) ||
-        !add_build(plan, "domain.create", world, vm, error)) {
+    if (!add_build(plan, "domain.create", world, vm, error)) {
         plan_free(plan);
         return NULL;
     }
@@ -120,8 +138,7 @@ vm_plan_shutdown(const struct vm_world *world, const char *vm, bool clean, GErro
         plan_add(plan, "image.discard", NULL);
         return plan;
     }
-    plan_add(plan, "domain.end", NULL);
-    vm_plan_detach(plan, world, vm);
+    add_end(plan, world, vm);
     return plan;
 }
 
@@ -148,8 +165,7 @@ vm_plan_resume(const struct vm_world *world, const char *vm, const char *operati
     if (!vm_may(world->model, vm, operation, error) || !host_is_enabled(world, error))
         return NULL;
     struct plan *plan = plan_new(operation, vm);
-    if (!vm_plan_attach(plan, world, vm, error) ||
-        !add_build(plan, "domain.restore", world, vm, error)) {
+    if (!add_build(plan, "domain.restore", world, vm, error)) {
         plan_free(plan);
         return NULL;
     }
@@ -237,8 +253,7 @@ vm_plan_reboot(const struct vm_world *world, const char *vm, bool clean, GError 
     if (clean)
         add_shutdown(plan, "reboot");
     plan_add(plan, "domain.destroy", NULL);
-    if (!vm_plan_attach(plan, world, vm, error) ||
-        !add_build(plan, "domain.create", world, vm, error)) {
+    if (!add_build(plan, "domain.create", world, vm, error)) {
         plan_free(plan);
         return NULL;
     }
@@ -278,12 +293,10 @@ plan_after_shutdown(const struct vm_world *world, const char *vm, const char *re
         plan_add(plan, "domain.dump", NULL);
     if (restart) {
         plan_add(plan, "domain.destroy", NULL);
-        vm_plan_attach(plan, world, vm, NULL);
         add_build(plan, "domain.create", world, vm, NULL);
         plan_add(plan, "domain.unpause", NULL);
     } else {
-        plan_add(plan, "domain.end", NULL);
-        vm_plan_detach(plan, world, vm);
+        add_end(plan, world, vm);
     }
     return plan;
 }
@@ -297,13 +310,9 @@ vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain
     gboolean complete;
 
     *ret_power_state = NULL;
-    if (!domain && vm_plan_detach(NULL, world, vm)) {
-        /* Somebody else ended it, or its disks could not be let go before. */
-        struct plan *plan = plan_new("hard_shutdown", vm);
-        plan_add(plan, "domain.end", NULL);
-        vm_plan_detach(plan, world, vm);
-        return plan;
-    }
+    /* Somebody else ended it, or its disks could not be let go before. */
+    if (!domain && vm_plan_detach(NULL, world, vm))
+        return plan_end(world, vm);
     if (!domain) {
         if (!g_str_equal(recorded, "Halted"))
             *ret_power_state = "Halted";
@@ -315,12 +324,8 @@ vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain
         return NULL;
     if (g_str_equal(state, "dying"))
         return NULL; /* a change will be told once it is gone */
-    if (!complete) {
-        struct plan *plan = plan_new("hard_shutdown", vm);
-        plan_add(plan, "domain.end", NULL);
-        vm_plan_detach(plan, world, vm);
-        return plan;
-    }
+    if (!complete)
+        return plan_end(world, vm);
     if (g_str_equal(state, "shutdown"))
         return plan_after_shutdown(world, vm, reason);
     *ret_power_state = vm_observed_state(domain);
