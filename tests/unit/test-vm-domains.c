@@ -306,7 +306,7 @@ test_question_is_lost(struct bed *bed, const void *data)
     wait_for(bed->told, "changed, changed, listed");
 }
 
-/* With a question and an operation under way, whose answers come after it is gone. */
+/* With a question and an operation under way, which end when the connection does. */
 static void
 test_freed(struct bed *bed, const void *data)
 {
@@ -314,10 +314,12 @@ test_freed(struct bed *bed, const void *data)
     bed_of_callbacks = bed;
     connect_both(bed);
     wait_for(bed->server.seen, "forget left.0");
+    bed->server.answers = false;
     start(bed, "a.0");
     domains_list(bed->domains, on_listed, NULL);
-    g_clear_pointer(&bed->domains, domains_free);
     wait_for(bed->server.seen, "forget left.0, start a.0, list");
+    g_clear_pointer(&bed->domains, domains_free);
+    server_die(&bed->server);
     for (int i = 0; i < 20; i++) {
         g_main_context_iteration(NULL, FALSE);
         g_usleep(1000);
