@@ -437,9 +437,9 @@ test_killed_in_create(struct fixture *f, gconstpointer data)
     assert_state(f, UUID_A, "paused");
 }
 
-/* A worker dies at each point of an operation; what is answered is what is true. */
+/* Each worker dies at a point of an operation; what is answered is what is true. */
 static void
-test_worker_dies(struct fixture *f, gconstpointer data)
+test_workers_die(struct fixture *f, gconstpointer data)
 {
     static const struct {
         const char *fault, *verb;
@@ -490,6 +490,46 @@ test_worker_dies(struct fixture *f, gconstpointer data)
         assert_state(f, UUID_A, cases[i].state);
         restart_with(f, NULL, NULL);
     }
+}
+
+/* One worker dies: what may be done again is. */
+static void
+test_worker_dies(struct fixture *f, gconstpointer data)
+{
+    static const struct {
+        const char *fault, *verb, *state;
+    } cases[] = {
+        {"create.after-mark=kill", "create", "paused"},
+        {"create.after-build=kill", "create", "paused"},
+        {"unpause.before=kill", "unpause", "running"},
+        {"pause.before=kill", "pause", "paused"},
+        {"destroy.before=kill", "destroy", "absent"},
+        {"shutdown.before=kill", "shutdown", NULL},
+    };
+
+    (void)data;
+    g_assert_true(g_setenv("XAPID_TEST_FAULT_DIR", f->dir, TRUE));
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const char *verb = cases[i].verb;
+        g_autofree char *op = next_op(f);
+        g_autoptr(GError) error = NULL;
+        GVariant *args = g_str_equal(verb, "create") ? guest_args() : NULL;
+        bool ok;
+
+        if (g_str_equal(verb, "create"))
+            act(f, "destroy", UUID_A);
+        if (g_str_equal(verb, "shutdown")) {
+            create(f, UUID_A);
+            act(f, "unpause", UUID_A);
+            args = client_shutdown_args("poweroff", 5);
+        }
+        restart_with(f, cases[i].fault, NULL);
+        ok = client_run(f->client, op, verb, UUID_A, args, NULL, &error);
+        g_test_message("%s: %s", cases[i].fault, ok ? "ok" : error->message);
+        g_assert_cmpint(ok, ==, cases[i].state != NULL);
+        assert_state(f, UUID_A, ok ? cases[i].state : "running");
+    }
+    g_unsetenv("XAPID_TEST_FAULT_DIR");
 }
 
 static void
@@ -655,6 +695,7 @@ main(int argc, char **argv)
         {"guests-act", test_guests_act},
         {"guests-outlive", test_guests_outlive},
         {"killed-in-create", test_killed_in_create},
+        {"workers-die", test_workers_die},
         {"worker-dies", test_worker_dies},
         {"worker-hangs", test_worker_hangs},
         {"abort", test_abort},

@@ -13,6 +13,7 @@
 /* Moved by operation_move () alone:
  *   QUEUED → RUNNING → DONE
  *   RUNNING → RECOVERING → DONE      the worker was lost
+ *   RUNNING → RECOVERING → RUNNING   so it was, and the operation is run once more
  *   RUNNING → WAITING → DONE         shutdown: the guest has been asked
  *   QUEUED → DONE                    refused, or aborted in time */
 enum operation_state {
@@ -27,7 +28,7 @@ static const unsigned operation_moves[] = {
     [OPERATION_QUEUED] = 1u << OPERATION_RUNNING | 1u << OPERATION_DONE,
     [OPERATION_RUNNING] =
         1u << OPERATION_RECOVERING | 1u << OPERATION_WAITING | 1u << OPERATION_DONE,
-    [OPERATION_RECOVERING] = 1u << OPERATION_DONE,
+    [OPERATION_RECOVERING] = 1u << OPERATION_RUNNING | 1u << OPERATION_DONE,
     [OPERATION_WAITING] = 1u << OPERATION_DONE,
     [OPERATION_DONE] = 0,
 };
@@ -41,7 +42,7 @@ struct operation {
     enum operation_state state;
     struct request *request; /* while a worker has it */
     int recoveries;
-    bool aborted, forgotten;
+    bool aborted, forgotten, again;
     /* WAITING: */
     guint timer;
     int timeout_s, domid;
@@ -205,6 +206,14 @@ answered(bool lost, GVariant *error, GPtrArray *parts, void *data)
 }
 
 static void
+run(struct operation *op)
+{
+    operation_move(op, OPERATION_RUNNING);
+    op->request = pool_submit(op->table->pool, REQUEST_OPERATION, op->verb, op->uuid, op->op_id,
+                              op->args, answered, op);
+}
+
+static void
 recovered(bool lost, GVariant *error, GPtrArray *parts, void *data)
 {
     struct operation *op = data;
@@ -219,10 +228,16 @@ recovered(bool lost, GVariant *error, GPtrArray *parts, void *data)
         finish(op, NULL, result);
     else if (op->aborted)
         finish_error(op, api_error_new("TASK_CANCELLED", op->op_id, NULL));
-    else
+    else if (verb_again(op->verb) && !op->again) {
+        /* A guest that reboots is not to stay down because a process of ours died. */
+        op->again = true;
+        op->recoveries = 0;
+        run(op);
+    } else {
         finish_error(op, api_error_new("INTERNAL_ERROR", "xapid-domains",
                                        "the worker did not answer in time or ended", op->verb,
                                        op->uuid, NULL));
+    }
 }
 
 /* A fresh worker looks at the domain, removes what was half built and says what is true now. */
@@ -287,9 +302,7 @@ lane_next(struct lane *lane, struct operations *table)
         return;
     }
     lane->running = op;
-    operation_move(op, OPERATION_RUNNING);
-    op->request = pool_submit(table->pool, REQUEST_OPERATION, op->verb, op->uuid, op->op_id,
-                              op->args, answered, op);
+    run(op);
 }
 
 struct operations *

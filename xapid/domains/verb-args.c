@@ -137,36 +137,60 @@ no_args_check(GVariant *args, GError **error)
     return argument_keys_check("args", args, NULL, 0, error);
 }
 
-static const struct {
+static const struct verb {
     const char *name;
     int timeout_s;
+    bool again;
     bool (*check)(GVariant *args, GError **error); /* NULL: no verb of Start */
 } verbs[] = {
-    {"create", TIMEOUT_CREATE_S, create_check},   {"destroy", TIMEOUT_DESTROY_S, destroy_check},
-    {"pause", TIMEOUT_QUICK_S, no_args_check},    {"unpause", TIMEOUT_QUICK_S, no_args_check},
-    {"adjust", TIMEOUT_QUICK_S, adjust_check},    {"signal", TIMEOUT_QUICK_S, signal_check},
-    {"restore", TIMEOUT_SAVE_S, create_check},    {"save", TIMEOUT_SAVE_S, no_args_check},
-    {"continue", TIMEOUT_QUICK_S, no_args_check}, {"discard", TIMEOUT_QUICK_S, no_args_check},
-    {"dump", TIMEOUT_SAVE_S, no_args_check},      {"shutdown", TIMEOUT_QUICK_S, shutdown_check},
-    {"recover", TIMEOUT_DESTROY_S, NULL},
+    {"create", TIMEOUT_CREATE_S, true, create_check},
+    {"destroy", TIMEOUT_DESTROY_S, true, destroy_check},
+    {"pause", TIMEOUT_QUICK_S, true, no_args_check},
+    {"unpause", TIMEOUT_QUICK_S, true, no_args_check},
+    {"adjust", TIMEOUT_QUICK_S, true, adjust_check},
+    {"signal", TIMEOUT_QUICK_S, false, signal_check},
+    {"restore", TIMEOUT_SAVE_S, true, create_check},
+    {"save", TIMEOUT_SAVE_S, false, no_args_check},
+    {"continue", TIMEOUT_QUICK_S, true, no_args_check},
+    {"discard", TIMEOUT_QUICK_S, true, no_args_check},
+    {"dump", TIMEOUT_SAVE_S, false, no_args_check},
+    {"shutdown", TIMEOUT_QUICK_S, false, shutdown_check},
+    {"recover", TIMEOUT_DESTROY_S, false, NULL},
 };
+
+static const struct verb *
+verb_find(const char *name)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
+        if (g_str_equal(name, verbs[i].name))
+            return &verbs[i];
+    return NULL;
+}
 
 bool
 verb_check(const char *verb, const char *uuid, GVariant *args, GError **error)
 {
+    const struct verb *found = verb_find(verb);
+
     if (!uuid_check(uuid, error))
         return false;
-    for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
-        if (verbs[i].check && g_str_equal(verb, verbs[i].name))
-            return verbs[i].check(args, error);
-    return argument_refuse(error, "verb", verb);
+    if (!found || !found->check)
+        return argument_refuse(error, "verb", verb);
+    return found->check(args, error);
 }
 
 int
 verb_timeout_s(const char *verb)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
-        if (g_str_equal(verb, verbs[i].name))
-            return verbs[i].timeout_s;
-    return TIMEOUT_QUICK_S;
+    const struct verb *found = verb_find(verb);
+
+    return found ? found->timeout_s : TIMEOUT_QUICK_S;
+}
+
+bool
+verb_again(const char *verb)
+{
+    const struct verb *found = verb_find(verb);
+
+    return found && found->again;
 }
