@@ -22,8 +22,10 @@ FULL = 1000
 KILLS = int(os.environ.get("XAPID_KILLS", "40"))
 SEED = int(os.environ.get("XAPID_SEED", str(random.randrange(1 << 30))))
 PROGRAMS = ("xapid", "xapid-domains", "xapid-host")
-WEIGHTS = {("xapid",): 60, ("xapid-domains",): 20, ("xapid-host",): 5, ("xapid", "xapid-domains"): 5,
-           PROGRAMS: 10}
+LAUNCH = ("xapid-launch",)  # and with it all of them
+WORKER = ("a worker",)  # or another child of xapid-domains
+WEIGHTS = {("xapid",): 50, ("xapid-domains",): 15, ("xapid-host",): 5, ("xapid", "xapid-domains"): 5,
+           PROGRAMS: 10, LAUNCH: 5, WORKER: 10}
 CLIENTS = 5
 SLOWNESS = ("[host]\ncreate_ms=6\ndestroy_ms=4\npause_ms=2\nunpause_ms=2\nshutdown_ms=8\n")
 
@@ -42,10 +44,30 @@ def kill_together(host, names):
         time.sleep(0.005)
 
 
+def kill_worker(host, chance):
+    parent = host.child("xapid-domains")
+    if parent:
+        workers = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        if workers:
+            os.kill(int(chance.choice(workers)), signal.SIGKILL)
+
+
+def kill(host, chance):
+    names = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+    if names == LAUNCH:
+        host.process.kill()
+        host.process.wait()
+        host.start()
+    elif names == WORKER:
+        kill_worker(host, chance)
+    else:
+        kill_together(host, names)
+    return names
+
+
 def round_of_kill(host, chance, gate, owners):
     time.sleep(chance.choice([chance.uniform(0, 0.03), chance.uniform(0.03, 0.3)]))
-    names = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-    kill_together(host, names)
+    names = kill(host, chance)
     if chance.random() < 0.2:
         return  # again at once, while the last one is being got over
     gate.close()
