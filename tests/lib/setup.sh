@@ -157,22 +157,36 @@ run_make_check() {
 	tally "$result.tap"
 }
 
-# run_taps RESULT BUILDDIR PROGRAM...: programs that print TAP, one after the other, each within 20
-# minutes.  One that cannot run has failed.
+# run_taps [-j JOBS] RESULT BUILDDIR PROGRAM...: programs that print TAP, JOBS (1) at a time, each
+# within 20 minutes.  One that cannot run has failed.  An interruption ends those that run.
 run_taps() {
-	local result=$1 dir=$2 program status began; shift 2
+	local jobs=1 result dir program
+	local -A running=() began=() # by pid: the program, and when
+	if [ "$1" = -j ]; then jobs=$2; shift 2; fi
+	result=$1 dir=$2; shift 2
 	: >"$result.tap"
+	trap 'kill "${!running[@]}" 2>/dev/null; wait; exit 130' INT TERM HUP
 	for program in "$@"; do
-		began=$(date +%s); status=0
-		BUILDDIR=$dir timeout -k 10 1200 "$program" >"$result.out" 2>&1 </dev/null || status=$?
-		cat "$result.out" >>"$result.log"
-		read_tap "$program" "$status" <"$result.out" >"$result.one"
-		cat "$result.one" >>"$result.tap"
-		if grep '^not ok' "$result.one"; then tail -40 "$result.out"; fi
-		grep -h "$FIGURES" "$result.out" || true
-		echo "$program: $(grep -c '^ok' "$result.one" || true) ok in $(($(date +%s) - began))s"
+		[ ${#running[@]} -lt "$jobs" ] || end_tap
+		BUILDDIR=$dir timeout -k 30 1200 "$program" >"$result.${program##*/}.out" 2>&1 </dev/null &
+		running[$!]=$program began[$!]=$(date +%s)
 	done
-	rm -f "$result.one" "$result.out"
+	while [ ${#running[@]} != 0 ]; do end_tap; done
+	trap - INT TERM HUP
+}
+# The next program of run_taps that ends.
+end_tap() {
+	local pid='' status=0 program out
+	wait -n -p pid "${!running[@]}" || status=$?
+	program=${running[$pid]} out=$result.${program##*/}.out
+	cat "$out" >>"$result.log"
+	read_tap "$program" "$status" <"$out" >"$result.one"
+	cat "$result.one" >>"$result.tap"
+	if grep '^not ok' "$result.one"; then tail -40 "$out"; fi
+	grep -h "$FIGURES" "$out" || true
+	echo "$program: $(grep -c '^ok' "$result.one" || true) ok in $(($(date +%s) - began[$pid]))s"
+	rm -f "$result.one" "$out"
+	unset "running[$pid]"
 }
 
 # read_tap PROGRAM STATUS: what a program printed, as a line a test.  What it skipped, what its plan
