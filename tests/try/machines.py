@@ -107,10 +107,12 @@ class SimMachine(Machine):
     known = None  # the launcher's identity
 
     def write(self):
-        for folder in (".", "bin", "sim", "kernels", "etc", "etc/pam.d"):
+        for folder in (".", "bin", "bin/storage", "sim", "kernels", "etc", "etc/pam.d"):
             (self.dir / folder).mkdir(mode=0o755)
         for program in ("xapid/xapid", "xapid-launch", "xapid-domains", "xapid-host", "xs-guestd"):
             shutil.copy(self.builddir / program, self.dir / "bin")
+        for driver in ("file", "iso"):
+            shutil.copy(self.builddir / "storage-repos" / driver / driver, self.dir / "bin/storage")
         (self.dir / "kernels/vmlinux").write_bytes(b"\x7fELF")  # never run
         etc = self.dir / "etc"
         (etc / "passwd").write_text("root:x:0:0::/root:/bin/sh\n"
@@ -137,7 +139,8 @@ class SimMachine(Machine):
         self.address = address
         (self.dir / "xapid.conf").write_text(
             f"[xapid]\nuser=nobody\naddress={address}\nlisten={address}\n"
-            f"unix_socket={HOME}/xapi\nstate_dir={HOME}/state\nguest_kernels={HOME}/kernels\n")
+            f"unix_socket={HOME}/xapi\nstate_dir={HOME}/state\nguest_kernels={HOME}/kernels\n"
+            f"storage_drivers={HOME}/bin/storage\ndisk_handles={HOME}/disks\n")
         command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", PRIVATE_PLACE, self.dir,
                    HOME / "bin/xapid-launch", "--config", HOME / "xapid.conf", "--sim", HOME / "sim",
                    "--bindir", HOME / "bin"]

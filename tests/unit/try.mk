@@ -2,6 +2,6 @@
 TESTS += tests/unit/test-setup.py
 # Its logins go to the system's own PAM modules, which cannot be loaded into a program with sanitizers.
 if !SANITIZERS
-TESTS += tests/sim/test-try.py
+TESTS += tests/sim/test-try.py tests/sim/test-readme.py
 endif
-EXTRA_DIST += tests/unit/test-setup.py tests/unit/bare.py tests/sim/test-try.py
+EXTRA_DIST += tests/unit/test-setup.py tests/unit/bare.py tests/sim/test-try.py tests/sim/test-readme.py
