@@ -26,7 +26,7 @@ def client(address, password):
     return Client(None, connect=lambda: connect(address)).login("root", password)
 
 
-def dom0(name, command, timeout=60):
+def dom0(name, command, timeout=WAIT):
     """What a shell command prints in the dom0 of the lab host `name`."""
     done = subprocess.run([LAB / "run-in-dom0", name, command], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=timeout)
