@@ -89,17 +89,6 @@ control_gone(void *data)
 /* ---- what the root programs tell ---- */
 
 static void
-hypervisor_known(const GError *error, GVariant *info, void *data)
-{
-    struct app *app = data;
-
-    if (error)
-        log_error("asking for the hypervisor: %s", error->message);
-    else
-        self_set_hypervisor(app->model, app->host, info);
-}
-
-static void
 facts_known(const GError *error, GVariant *result, void *data)
 {
     struct app *app = data;
@@ -110,6 +99,17 @@ facts_known(const GError *error, GVariant *result, void *data)
     }
     g_autoptr(GVariant) facts = g_variant_get_child_value(result, 0);
     self_set_facts(app->model, app->host, facts);
+}
+
+static void
+hypervisor_known(const GError *error, GVariant *info, void *data)
+{
+    struct app *app = data;
+
+    if (error)
+        log_error("asking for the hypervisor: %s", error->message);
+    else if (self_set_hypervisor(app->model, app->host, info))
+        hostd_facts(app->hostd, facts_known, app);
 }
 
 /* Whenever xapid-host was started, it is asked: an earlier answer may be missing. */

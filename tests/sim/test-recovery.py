@@ -198,6 +198,38 @@ def test_metrics_follow():
                        "memory_free back")
 
 
+def test_the_control_domain():
+    """It has what the hypervisor gave it; its kernel sees less."""
+    with Host(sim_conf=f"[host]\nmemory={4 << 30}\ndom0_memory={512 << 20}\ncpus=3\n",
+              launch_options=FAST) as host:
+        x = host.client()
+        dom0 = x.host.get_control_domain(x.host.get_all()[0])
+
+        def facts():
+            record = x.VM.get_record(dom0)
+            metrics = x.VM_metrics.get_record(record["metrics"])
+            return ({record[field] for field in ("memory_static_max", "memory_dynamic_min",
+                                                 "memory_dynamic_max", "memory_target")},
+                    record["VCPUs_max"], record["VCPUs_at_startup"], metrics["memory_actual"],
+                    metrics["VCPUs_number"], metrics["state"], metrics["current_domain_type"])
+        memory = str(512 << 20)
+        expected = ({memory}, "3", "3", memory, "3", ["running"], "pv")
+        tap.wait_until(lambda: facts() == expected, "facts of dom0")
+
+        def cpus():
+            return sorted((cpu["number"], bool(cpu["modelname"])) for cpu in x.host_cpu.get_all_records().values())
+        every = [(str(number), True) for number in range(3)]
+        tap.wait_until(lambda: cpus() == every, "CPUs")
+        boot_time = x.host.get_other_config(x.host.get_all()[0])["boot_time"]
+        started = str(x.VM_metrics.get_start_time(x.VM.get_metrics(dom0)))
+        assert time.mktime(time.strptime(started, "%Y%m%dT%H:%M:%SZ")) - time.timezone == float(boot_time)
+        (host.sim / "host.conf").write_text(f"[host]\nmemory={4 << 30}\ndom0_memory={512 << 20}\ncpus=2\n")
+        host.kill("xapid")
+        host.wait_up()
+        x = host.client()
+        tap.wait_until(lambda: cpus() == every[:2], "CPUs")
+
+
 def slow_to_start(host, first):
     """Puts a program before xapid-host that does `first` and then becomes it."""
     program = host.bindir / "xapid-host"

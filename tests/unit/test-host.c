@@ -381,8 +381,7 @@ test_facts(void)
     g_autoptr(GError) error = NULL;
     char name[256];
     const char *hostname;
-    gint64 memory = 0;
-    gint32 cpus = 0;
+    gint64 boot_time = 0;
 
     host_start(&host, NULL);
     peer_host1_call_facts_sync(host.proxy, &facts, NULL, &error);
@@ -390,10 +389,8 @@ test_facts(void)
     g_assert_cmpint(gethostname(name, sizeof name), ==, 0);
     g_assert_true(g_variant_lookup(facts, "hostname", "&s", &hostname));
     g_assert_cmpstr(hostname, ==, name);
-    g_assert_true(g_variant_lookup(facts, "memory_total", "x", &memory));
-    g_assert_cmpint(memory, ==, sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
-    g_assert_true(g_variant_lookup(facts, "cpu_count", "i", &cpus));
-    g_assert_cmpint(cpus, >, 0);
+    g_assert_true(g_variant_lookup(facts, "boot_time", "x", &boot_time));
+    g_assert_cmpint(boot_time, >, 0);
     host_stop(&host);
 }
 

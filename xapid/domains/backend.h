@@ -46,7 +46,8 @@ struct domain_info {
 struct host_info {
     char *xen_version, *xen_caps, *virt_caps;
     int cpu_count, cpu_khz, cores_per_socket, threads_per_core, sockets, nodes;
-    int64_t memory_total, memory_free; /* bytes */
+    int64_t memory_total, memory_free, dom0_memory; /* bytes */
+    int dom0_vcpus;
 };
 
 struct backend_options {

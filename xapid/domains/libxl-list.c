@@ -146,6 +146,7 @@ libxl_backend_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GEr
 {
     const libxl_version_info *version = libxl_get_version_info(ctx->ctx);
     libxl_physinfo physinfo;
+    libxl_dominfo dom0;
     uint64_t free_kb = 0;
     struct host_info info = {0};
     int rc;
@@ -153,10 +154,14 @@ libxl_backend_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GEr
     if (!version)
         return libxl_failed(ctx, ERROR_FAIL, "libxl_get_version_info", error);
     libxl_physinfo_init(&physinfo);
+    libxl_dominfo_init(&dom0);
     rc = libxl_get_physinfo(ctx->ctx, &physinfo);
     if (rc == 0)
         rc = libxl_get_free_memory(ctx->ctx, &free_kb);
+    if (rc == 0)
+        rc = libxl_domain_info(ctx->ctx, &dom0, 0);
     if (rc) {
+        libxl_dominfo_dispose(&dom0);
         libxl_physinfo_dispose(&physinfo);
         return libxl_failed(ctx, rc, "libxl_get_physinfo", error);
     }
@@ -172,6 +177,9 @@ libxl_backend_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GEr
     info.nodes = (int)physinfo.nr_nodes;
     info.memory_total = (int64_t)physinfo.total_pages * version->pagesize;
     info.memory_free = (int64_t)free_kb * 1024;
+    info.dom0_memory = (int64_t)dom0.current_memkb * 1024;
+    info.dom0_vcpus = (int)dom0.vcpu_online;
+    libxl_dominfo_dispose(&dom0);
     libxl_physinfo_dispose(&physinfo);
     *ret_info = info;
     return true;

@@ -110,6 +110,8 @@ sim_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GError **erro
         .sockets = 1,
         .nodes = 1,
         .memory_total = host->memory,
+        .dom0_memory = host->dom0_memory,
+        .dom0_vcpus = host->cpus,
     };
     world_lock(ctx->world);
     info.memory_free = world_memory_free(ctx->world);

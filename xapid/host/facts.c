@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define FACT_FILE_MAX (4 * 1024 * 1024) /* /proc/cpuinfo of a host with thousands of processors */
-#define KIB 1024
 
 /* A file of the kernel's; "" when it cannot be read.  The caller frees. */
 static char *
@@ -56,17 +55,6 @@ field_of(const char *text, const char *key)
     return g_strdup("");
 }
 
-static guint
-count_lines(const char *text, const char *start)
-{
-    guint count = 0;
-
-    for (const char *line = text; line && *line;
-         line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-        count += g_str_has_prefix(line, start);
-    return count;
-}
-
 static gint64
 number_of(const char *text, const char *key)
 {
@@ -90,17 +78,7 @@ add_cpu(GVariantDict *facts, const char *root)
     g_variant_dict_insert(facts, "cpu_family", "i", (gint32)number_of(text, "cpu family"));
     g_variant_dict_insert(facts, "cpu_model", "i", (gint32)number_of(text, "model"));
     g_variant_dict_insert(facts, "cpu_stepping", "i", (gint32)number_of(text, "stepping"));
-    g_variant_dict_insert(facts, "cpu_count", "i", (gint32)count_lines(text, "processor\t"));
     g_variant_dict_insert(facts, "cpu_mhz", "d", g_ascii_strtod(mhz, NULL));
-}
-
-static void
-add_memory(GVariantDict *facts, const char *root)
-{
-    g_autofree char *text = read_file(root, "/proc/meminfo");
-
-    g_variant_dict_insert(facts, "memory_total", "x", number_of(text, "MemTotal") * KIB);
-    g_variant_dict_insert(facts, "memory_free", "x", number_of(text, "MemAvailable") * KIB);
 }
 
 static void
@@ -165,7 +143,6 @@ facts_read(const char *root)
     g_variant_dict_init(&facts, NULL);
     add_system(&facts, root);
     add_cpu(&facts, root);
-    add_memory(&facts, root);
     add_bios(&facts, root);
     return g_variant_dict_end(&facts);
 }

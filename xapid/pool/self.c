@@ -16,6 +16,7 @@
 #define PRODUCT_VERSION_TEXT "8.2"
 #define XAPI_VERSION "1.249.32"
 #define BUILD_NUMBER PACKAGE_VERSION
+#define CPUS_MAX 8192 /* rows, whatever is told */
 
 static const struct dm_class *
 class_of(const char *name)
@@ -103,7 +104,7 @@ first(struct model *model, const char *cls)
 
 /* The row of this host's dom0, or NULL; the caller frees. */
 static char *
-dom0_of(struct model *model, const char *host)
+dom0_of(const struct model *model, const char *host)
 {
     char *dom0 = model_get_string(model, host, "control_domain");
 
@@ -242,7 +243,54 @@ self_ensure(struct model *model, const char *address, char **ret_host, char **re
 
 /* ---- what the root programs tell ---- */
 
-void
+/* What Xen gave it, of which its kernel counts less. */
+static void
+record_dom0(const struct model *model, struct txn *txn, const char *host, GVariant *info)
+{
+    static const struct {
+        const char *field, *fact;
+    } facts[] = {{"memory_static_max", "dom0_memory"},  {"memory_dynamic_max", "dom0_memory"},
+                 {"memory_dynamic_min", "dom0_memory"}, {"memory_target", "dom0_memory"},
+                 {"VCPUs_max", "dom0_vcpus"},           {"VCPUs_at_startup", "dom0_vcpus"}};
+    static const char *const running[] = {"running", NULL};
+    g_autofree char *dom0 = dom0_of(model, host);
+
+    if (!dom0)
+        return;
+    for (unsigned i = 0; i < G_N_ELEMENTS(facts); i++)
+        txn_set_value(txn, dom0, facts[i].field,
+                      g_variant_new_int64(lookup_int(info, facts[i].fact)));
+    g_autofree char *metrics = model_get_string(model, dom0, "metrics");
+    txn_set_value(txn, metrics, "memory_actual",
+                  g_variant_new_int64(lookup_int(info, "dom0_memory")));
+    txn_set_value(txn, metrics, "VCPUs_number",
+                  g_variant_new_int64(lookup_int(info, "dom0_vcpus")));
+    txn_set_value(txn, metrics, "state", strings(running));
+    txn_set_string(txn, metrics, "current_domain_type", "pv");
+}
+
+/* As many host_cpu rows as Xen has CPUs, of which dom0 may see a part. */
+static bool
+count_cpus(const struct model *model, struct txn *txn, const char *host, gint64 count,
+           bool *ret_any_new, GError **error)
+{
+    g_autoptr(GPtrArray) rows = model_all(model, class_of("host_cpu"));
+
+    *ret_any_new = rows->len < count;
+    for (guint i = (guint)count; i < rows->len; i++)
+        if (!txn_destroy(txn, rows->pdata[i], error))
+            return false;
+    for (gint64 i = rows->len; i < count; i++) {
+        const char *cpu = create_empty(txn, "host_cpu", error);
+        if (!cpu)
+            return false;
+        txn_set_string(txn, cpu, "host", host);
+        txn_set_value(txn, cpu, "number", g_variant_new_int64(i));
+    }
+    return true;
+}
+
+bool
 self_set_hypervisor(struct model *model, const char *host, GVariant *info)
 {
     struct txn *txn = begin(model, "facts of the hypervisor");
@@ -255,8 +303,11 @@ self_set_hypervisor(struct model *model, const char *host, GVariant *info)
     g_autofree char *threads =
         g_strdup_printf("%" G_GINT64_FORMAT, MAX(lookup_int(info, "threads_per_core"), 1));
 
+    g_autoptr(GError) error = NULL;
+    bool any_new;
+
     if (!txn)
-        return;
+        return false;
     g_auto(GStrv) words = g_strsplit(caps, " ", -1);
     g_autoptr(GPtrArray) capabilities = g_ptr_array_new();
     for (char **word = words; *word; word++)
@@ -273,16 +324,22 @@ self_set_hypervisor(struct model *model, const char *host, GVariant *info)
     txn_set_value(txn, metrics, "memory_free",
                   g_variant_new_int64(lookup_int(info, "memory_free")));
     txn_set_value(txn, metrics, "last_updated", g_variant_new_int64(g_get_real_time()));
+    record_dom0(model, txn, host, info);
+    if (!count_cpus(model, txn, host, CLAMP(lookup_int(info, "cpu_count"), 1, CPUS_MAX), &any_new,
+                    &error)) {
+        txn_abort(txn);
+        log_error("facts of the hypervisor: %s", error->message);
+        return false;
+    }
     commit(txn, "facts of the hypervisor");
+    return any_new;
 }
 
-/* As many host_cpu rows as there are CPUs, each with the same facts. */
-static bool
-refresh_cpus(struct model *model, struct txn *txn, const char *host, GVariant *facts,
-             GError **error)
+/* Told of dom0's, and the same for each. */
+static void
+fill_cpus(const struct model *model, struct txn *txn, GVariant *facts)
 {
     g_autoptr(GPtrArray) rows = model_all(model, class_of("host_cpu"));
-    gint64 count = CLAMP(lookup_int(facts, "cpu_count"), 1, 8192);
     g_autofree char *vendor = lookup_text(facts, "cpu_vendor");
     g_autofree char *name = lookup_text(facts, "cpu_model_name");
     g_autofree char *flags = lookup_text(facts, "cpu_flags");
@@ -291,15 +348,8 @@ refresh_cpus(struct model *model, struct txn *txn, const char *host, GVariant *f
     double mhz = 0;
 
     g_variant_lookup(facts, "cpu_mhz", "d", &mhz);
-    for (guint i = (guint)count; i < rows->len; i++)
-        if (!txn_destroy(txn, rows->pdata[i], error))
-            return false;
-    for (gint64 i = 0; i < count; i++) {
-        const char *cpu = i < rows->len ? rows->pdata[i] : create_empty(txn, "host_cpu", error);
-        if (!cpu)
-            return false;
-        txn_set_string(txn, cpu, "host", host);
-        txn_set_value(txn, cpu, "number", g_variant_new_int64(i));
+    for (guint i = 0; i < rows->len; i++) {
+        const char *cpu = rows->pdata[i];
         txn_set_string(txn, cpu, "vendor", vendor);
         txn_set_value(txn, cpu, "speed", g_variant_new_int64((gint64)mhz));
         txn_set_string(txn, cpu, "modelname", name);
@@ -308,7 +358,6 @@ refresh_cpus(struct model *model, struct txn *txn, const char *host, GVariant *f
         txn_set_string(txn, cpu, "stepping", stepping);
         txn_set_string(txn, cpu, "flags", flags);
     }
-    return true;
 }
 
 void
@@ -320,7 +369,6 @@ self_set_facts(struct model *model, const char *host, GVariant *facts)
     g_autofree char *boot_time =
         g_strdup_printf("%" G_GINT64_FORMAT ".0", lookup_int(facts, "boot_time"));
     g_autoptr(GVariant) bios = g_variant_lookup_value(facts, "bios", G_VARIANT_TYPE("a{ss}"));
-    g_autoptr(GError) error = NULL;
     double mhz = 0;
 
     if (!txn)
@@ -337,19 +385,10 @@ self_set_facts(struct model *model, const char *host, GVariant *facts)
         txn_set_value(txn, host, "bios_strings", bios);
     g_autofree char *dom0 = dom0_of(model, host);
     if (dom0) {
-        gint64 memory = lookup_int(facts, "memory_total");
-        txn_set_value(txn, dom0, "memory_static_max", g_variant_new_int64(memory));
-        txn_set_value(txn, dom0, "memory_dynamic_max", g_variant_new_int64(memory));
-        txn_set_value(txn, dom0, "memory_dynamic_min", g_variant_new_int64(memory));
-        txn_set_value(txn, dom0, "memory_target", g_variant_new_int64(memory));
-        txn_set_value(txn, dom0, "VCPUs_max", g_variant_new_int64(lookup_int(facts, "cpu_count")));
-        txn_set_value(txn, dom0, "VCPUs_at_startup",
-                      g_variant_new_int64(lookup_int(facts, "cpu_count")));
+        g_autofree char *metrics = model_get_string(model, dom0, "metrics");
+        txn_set_value(txn, metrics, "start_time",
+                      g_variant_new_int64(lookup_int(facts, "boot_time") * G_USEC_PER_SEC));
     }
-    if (!refresh_cpus(model, txn, host, facts, &error)) {
-        txn_abort(txn);
-        log_error("facts of the machine: %s", error->message);
-        return;
-    }
+    fill_cpus(model, txn, facts);
     commit(txn, "facts of the machine");
 }

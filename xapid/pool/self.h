@@ -10,8 +10,9 @@
 /* The rows exist after this.  The references are the caller's. */
 bool self_ensure(struct model *model, const char *address, char **ret_host, char **ret_pool,
                  GError **error);
-/* What org.xapid.Domains1's HostInfo answered: a{sv}. */
-void self_set_hypervisor(struct model *model, const char *host, GVariant *info);
+/* What org.xapid.Domains1's HostInfo answered: a{sv}.  True when there are CPUs more than before:
+ * then the facts are wanted (again). */
+bool self_set_hypervisor(struct model *model, const char *host, GVariant *info);
 /* org.xapid.Host1's Facts: a{sv}. */
 void self_set_facts(struct model *model, const char *host, GVariant *facts);
 /* Recomputes the host's allowed_operations within txn. */
