@@ -7,7 +7,11 @@ export TRY_BUILDDIR=${BUILDDIR:-$TOP} XAPID_LAB_DIR=$LAB_DIR
 OUT=$LAB_DIR/run/out.$$
 
 # The hosts are where this test's hosts are, so that they end with it.
-start_try() { env --default-signal=INT setsid "$TOP/try" --dir "$LAB_HOSTS" "$@" </dev/null >"$OUT" 2>&1 & TRY=$!; }
+start_try() {
+	: >"$OUT" # what the last one said is not taken for its words
+	env --default-signal=INT setsid "$TOP/try" --dir "$LAB_HOSTS" "$@" </dev/null >"$OUT" 2>&1 &
+	TRY=$!
+}
 finish() { rm -f "$OUT" "$OUT".*; lab_end; }
 trap finish EXIT
 mkdir -p "$LAB_DIR/run"

@@ -131,7 +131,7 @@ part_b() {
 	echo "QEMU $q: parent $(awk '{ print $4 }' "/proc/$q/stat"), session $(awk '{ print $6 }' "/proc/$q/stat")"
 	tty=$(xenstore-read "/local/domain/$h/serial/0/tty" 2>/dev/null)
 	sleep 10 # its BIOS
-	timeout 4 cat "$tty" > dots; echo "serial in 4 s: $(tr -cd . < dots | wc -c) dots"
+	timeout 4 cat "$tty" > lines; echo "serial in 4 s: $(grep -c HVM-BOOT lines) lines"
 	xl list
 	xl qemu-monitor-command h "info status"
 
