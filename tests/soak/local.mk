@@ -1,5 +1,5 @@
 # The big counts in full; resumable.
-EXTRA_DIST += tests/soak/run tests/soak/RESULTS.md
+EXTRA_DIST += tests/soak/run tests/soak/builds tests/soak/RESULTS.md
 
 .PHONY: soak
 soak: xapid/xapid xapid-launch xapid-domains xapid-host xs-guestd tests/unit/test-store-kill \
