@@ -13,6 +13,10 @@ from api import LAB, WAIT, client, connect, console, dom0, domids, guest, run_sc
 from host import Client, Failure
 
 
+LAUNCH = ("setsid /usr/local/sbin/xapid-launch --config /etc/xapid.conf >>/var/log/xapid.log 2>&1 "
+          "</dev/null &")
+
+
 def life(kind, name, address, password):
     """From its record to its end, each state read back from xl too."""
     x = client(address, password)
@@ -174,9 +178,12 @@ def kills(name, address, password):
     for _, uuid, _ in guests:
         until(lambda: ticks(name, uuid), "ticks")
     session = x.session_ref
-    for program in ("xapid-domains", "xapid-host", "xapid"):
-        old = dom0(name, f"pidof {program}").split()
+    for program in ("xapid-domains", "xapid-host", "xapid", "domains-events", "xapid-launch"):
+        old = dom0(name, f"pgrep -x {program}").split()
         dom0(name, f"kill -9 {' '.join(old)}")
+        if program == "xapid-launch":  # which only systemd would start again
+            until(lambda: not dom0(name, "pgrep -x xapid || true"), "end of what it started")
+            dom0(name, LAUNCH)
         before = [len(ticks(name, uuid)) for _, uuid, _ in guests]
 
         def answers():
@@ -187,7 +194,7 @@ def kills(name, address, password):
             except OSError:
                 return None
         x = until(answers, f"answer after {program} was killed")
-        until(lambda: dom0(name, f"pidof {program} || true").split() not in ([], old), program)
+        until(lambda: dom0(name, f"pgrep -x {program} || true").split() not in ([], old), program)
         now = domids(name)
         for (vm, uuid, domid), count in zip(guests, before):
             assert x.VM.get_domid(vm) == domid == str(now[uuid])
@@ -206,8 +213,9 @@ def builds(name, address, password):
     """Workers are killed somewhere in a build: VM.start tells the truth, and nothing stays behind."""
     x = client(address, password)
     outcomes = []
-    for delay in ("0.0", "0.1", "0.2", "0.3", "0.5", "0.7", "0.9"):
-        vm = x.VM.create(guest("lab-build", "pvh"))
+    for kind, delay in (("pvh", "0.0"), ("pv", "0.1"), ("pvh", "0.2"), ("pv", "0.3"), ("pvh", "0.5"),
+                        ("pv", "0.7"), ("pvh", "0.9")):
+        vm = x.VM.create(guest("lab-build", kind))
         uuid = x.VM.get_uuid(vm)
         task = x.Async.VM.start(vm, False, False)
         killed = dom0(name, f"sleep {delay}; kill -9 $(pgrep -x domains-worker) && echo killed")

@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+"""Scenarios of test-facts.sh: facts.py SCENARIO NAME ADDRESS PASSWORD.  What Xen says, xl tells."""
+from api import client, console, dom0, domids, guest, run_scenario, until
+from host import fails
+
+MIB = 1 << 20
+
+
+def xl_info(name):
+    lines = (line.partition(":") for line in dom0(name, "xl info").splitlines())
+    return {key.strip(): value.strip() for key, _, value in lines}
+
+
+def xl_row(name, domid):
+    """Memory in MiB and VCPUs of a domain."""
+    rows = [line.split() for line in dom0(name, "xl list").splitlines()[1:]]
+    return next((int(row[2]), int(row[3])) for row in rows if row[1] == str(domid))
+
+
+def metrics(x, vm):
+    return x.VM_metrics.get_record(x.VM.get_metrics(vm))
+
+
+def host(name, address, password):
+    x = client(address, password)
+    xl = xl_info(name)
+    ref, = x.host.get_all()
+    record = until(lambda: (lambda r: r["cpu_info"].get("modelname") and r)(x.host.get_record(ref)), "facts")
+    figures = x.host_metrics.get_record(record["metrics"])
+    assert int(figures["memory_total"]) // MIB == int(xl["total_memory"]), (figures, xl)
+    assert abs(int(figures["memory_free"]) // MIB - int(xl["free_memory"])) <= 1, (figures, xl)
+    assert figures["live"] is True
+    assert record["cpu_info"]["cpu_count"] == xl["nr_cpus"] == str(len(record["host_CPUs"]))
+    assert record["cpu_info"]["threads_per_core"] == xl["threads_per_core"]
+    assert record["software_version"]["xen"] == f"{xl['xen_major']}.{xl['xen_minor']}{xl['xen_extra']}"
+    assert record["capabilities"] == xl["xen_caps"].split()
+    assert record["hostname"] == xl["host"]
+    cpuinfo = dom0(name, "cat /proc/cpuinfo")
+    for cpu in map(x.host_cpu.get_record, record["host_CPUs"]):
+        for field in ("modelname", "vendor", "stepping", "model", "family"):
+            assert f": {cpu[field]}\n" in cpuinfo, (field, cpu)
+    control = x.VM.get_record(record["control_domain"])
+    memory, vcpus = xl_row(name, 0)
+    for field in ("memory_static_max", "memory_dynamic_min", "memory_dynamic_max", "memory_target"):
+        assert int(control[field]) // MIB == memory, (field, control[field], memory)
+    assert (control["domid"], control["power_state"]) == ("0", "Running")
+    assert int(control["VCPUs_max"]) == vcpus
+    figures = metrics(x, record["control_domain"])
+    assert (int(figures["memory_actual"]) // MIB, int(figures["VCPUs_number"])) == (memory, vcpus)
+
+
+def guests(kind, name, address, password):
+    x = client(address, password)
+    ref, = x.host.get_all()
+    memory_free = lambda: int(x.host_metrics.get_record(x.host.get_metrics(ref))["memory_free"])
+    free = memory_free()
+    vm = x.VM.create({**guest(f"lab-{kind}", kind), "is_a_template": True})
+    fails("VM_IS_TEMPLATE", x.VM.start, vm, False, False)
+    x.VM.provision(vm)
+    uuid = x.VM.get_uuid(vm)
+    x.VM.set_PV_kernel(vm, "/etc/passwd")
+    fails("INVALID_VALUE", x.VM.start, vm, False, False)
+    assert uuid not in domids(name)
+    x.VM.set_PV_kernel(vm, guest("", kind)["PV_kernel"])
+    task = x.Async.VM.start_on(vm, ref, True, False)
+    record = until(lambda: (lambda r: r["current_operations"] and r)(x.VM.get_record(vm)), "operation")
+    assert record["current_operations"] == {task: "start_on"}, record
+    assert "start" not in record["allowed_operations"]
+    assert x.wait_task(task, 120)["status"] == "success"
+    record = x.VM.get_record(vm)
+    assert record["current_operations"] == {} and record["resident_on"] == ref
+    assert {"unpause", "hard_shutdown"} <= set(record["allowed_operations"]), record["allowed_operations"]
+    assert not {"start", "pause", "destroy"} & set(record["allowed_operations"]), record["allowed_operations"]
+    x.VM.unpause(vm)
+    until(lambda: "LAB-GUEST-UP" in console(name, uuid), "line from the guest")
+    assert {"pause", "clean_shutdown", "suspend"} <= set(x.VM.get_allowed_operations(vm))
+    domid = x.VM.get_domid(vm)
+    memory, vcpus = xl_row(name, domid)
+    figures = metrics(x, vm)
+    assert (int(figures["memory_actual"]) // MIB, int(figures["VCPUs_number"])) == (memory, vcpus), figures
+    assert (figures["state"], figures["current_domain_type"]) == (["running"], kind), figures
+    assert str(figures["start_time"]) > "2020", figures
+    until(lambda: memory_free() < free, "less memory")
+    x.VM.hard_reboot(vm)
+    assert x.VM.get_domid(vm) != domid and domids(name)[uuid] == int(x.VM.get_domid(vm))
+    until(lambda: console(name, uuid).count("LAB-GUEST-UP") == 2, "second boot")
+    x.VM.hard_shutdown(vm)
+    assert uuid not in domids(name) and metrics(x, vm)["state"] == []
+    x.VM.destroy(vm)
+
+
+def guests_pv(*args):
+    guests("pv", *args)
+
+
+def guests_pvh(*args):
+    guests("pvh", *args)
+
+
+run_scenario(globals())

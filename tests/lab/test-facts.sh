@@ -1,0 +1,12 @@
+#!/bin/bash
+# Records against what Xen itself says: the host, dom0, and guests on their way.
+. "$(dirname "$0")/functions.sh"
+. "$LAB/daemon.sh"
+
+lab_host facts
+serve_xapid
+check "the records of the host and of dom0 are as xl has them" scenario facts host
+for kind in pv pvh; do
+	check "a $kind guest's record follows it" scenario facts "guests_$kind"
+done
+lab_done
