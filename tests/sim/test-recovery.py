@@ -230,9 +230,9 @@ def test_the_control_domain():
         tap.wait_until(lambda: cpus() == every[:2], "CPUs")
 
 
-def slow_to_start(host, first):
-    """Puts a program before xapid-host that does `first` and then becomes it."""
-    program = host.bindir / "xapid-host"
+def slow_to_start(host, first, name="xapid-host"):
+    """Puts a program before it that does `first` and then becomes it."""
+    program = host.bindir / name
     program.rename(host.bindir / "real")
     program.write_text(f"#!/bin/sh\n{first}\nexec '{host.bindir}/real' \"$@\"\n")
     program.chmod(0o755)
@@ -252,6 +252,22 @@ def test_facts_of_the_machine_come_late():
             x = host.client()
             assert x.auth.get_subject_identifier("root") == "u0"  # a question waits
             tap.wait_until(lambda: facts_are_there(x), "facts")
+
+
+def test_memory_that_is_not_known_yet_refuses_nothing():
+    host = Host(launch_options=FAST)
+    slow_to_start(host, "sleep 1", "xapid-domains")
+    with host:
+        x = host.client()
+        here = x.host.get_all()[0]
+        assert x.host_metrics.get_record(x.host.get_metrics(here))["memory_total"] == "0"
+        vm = x.VM.create(GUEST)
+        x.VM.assert_can_boot_here(vm, here)
+        assert x.VM.get_possible_hosts(vm) == [here]
+        x.VM.start(vm, False, False)
+        x.VM.hard_shutdown(vm)
+        x.VM.set_memory_limits(vm, "0", str(1 << 40), str(1 << 40), str(1 << 40))
+        fails("HOST_NOT_ENOUGH_FREE_MEMORY", x.VM.assert_can_boot_here, vm, here)
 
 
 def test_facts_are_asked_for_again():

@@ -57,7 +57,8 @@ add_shutdown(struct plan *plan, const char *how)
     plan_add(plan, "domain.shutdown", g_variant_dict_end(&args));
 }
 
-/* What the build needs beyond the guest's own memory is for the hypervisor to say. */
+/* What the build needs beyond the guest's own memory is for the hypervisor to say, and all of it as
+ * long as it has not told what there is. */
 static bool
 host_has_memory(const struct vm_world *world, const char *vm, GError **error)
 {
@@ -65,7 +66,7 @@ host_has_memory(const struct vm_world *world, const char *vm, GError **error)
     gint64 needed = model_get_int(world->model, vm, "memory_dynamic_max");
     gint64 available = model_get_int(world->model, metrics, "memory_free");
 
-    if (needed <= available)
+    if (needed <= available || !model_get_int(world->model, metrics, "memory_total"))
         return true;
     g_autofree char *needed_text = g_strdup_printf("%" G_GINT64_FORMAT, needed);
     g_autofree char *available_text = g_strdup_printf("%" G_GINT64_FORMAT, available);
