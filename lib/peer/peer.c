@@ -234,9 +234,10 @@ connected(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 void
-peer_connect(int fd, bool server, GAsyncReadyCallback ready, gpointer data)
+peer_connect(int fd, bool server, GCancellable **latest, GAsyncReadyCallback ready, gpointer data)
 {
-    g_autoptr(GTask) task = g_task_new(NULL, NULL, ready, data);
+    g_autoptr(GCancellable) this = g_cancellable_new();
+    g_autoptr(GTask) task = g_task_new(NULL, this, ready, data);
     g_autoptr(GError) error = NULL;
     g_autoptr(GSocket) socket = NULL;
     g_autoptr(GSocketConnection) stream = NULL;
@@ -247,6 +248,10 @@ peer_connect(int fd, bool server, GAsyncReadyCallback ready, gpointer data)
     GDBusConnectionFlags flags = G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING;
 
     g_task_set_source_tag(task, peer_connect);
+    if (latest) {
+        peer_connect_cancel(latest);
+        *latest = g_object_ref(this);
+    }
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &maker, &length) < 0 ||
         !uid_is_trusted(maker.uid)) {
         close(fd);
@@ -266,8 +271,15 @@ peer_connect(int fd, bool server, GAsyncReadyCallback ready, gpointer data)
     flags |= server ? G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER |
                           G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_ALLOW_ANONYMOUS
                     : G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT;
-    g_dbus_connection_new(G_IO_STREAM(stream), guid, flags, observer, /* cancellable= */ NULL,
-                          connected, g_steal_pointer(&task));
+    g_dbus_connection_new(G_IO_STREAM(stream), guid, flags, observer, this, connected,
+                          g_steal_pointer(&task));
+}
+
+void
+peer_connect_cancel(GCancellable **latest)
+{
+    g_cancellable_cancel(*latest);
+    g_clear_object(latest);
 }
 
 GDBusConnection *

@@ -51,8 +51,15 @@ void control_ready(struct control *control);
  * No message is handled before `ready` has returned: objects that it exports and signals that it
  * connects miss nothing.  A connection that went says so by GDBusConnection::closed.  A message
  * beyond PEER_MESSAGE_MAX is refused by its receiver: a call is answered LIMITS_EXCEEDED, a reply
- * becomes that error, a signal is dropped. */
-void peer_connect(int fd, bool server, GAsyncReadyCallback ready, gpointer data);
+ * becomes that error, a signal is dropped.
+ *
+ * latest: NULL, or where the caller keeps what is under way, NULL at first.  Connecting takes a
+ * moment, and of two peers the one that came last is the true one: an earlier one fails with
+ * G_IO_ERROR_CANCELLED, even if it is there. */
+void peer_connect(int fd, bool server, GCancellable **latest, GAsyncReadyCallback ready,
+                  gpointer data);
+/* What is under way fails with G_IO_ERROR_CANCELLED. */
+void peer_connect_cancel(GCancellable **latest);
 GDBusConnection *peer_connect_finish(GAsyncResult *result, GError **error);
 
 #endif

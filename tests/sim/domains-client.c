@@ -119,7 +119,7 @@ client_reconnect(struct domains_client *client, GError **error)
         return false;
     }
     close(ends[1]);
-    peer_connect(ends[0], /* server= */ false, connected, &connecting);
+    peer_connect(ends[0], /* server= */ false, NULL, connected, &connecting);
     if (!wait_flag(&connecting.done, CLIENT_WAIT_MS)) {
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no connection");
         return false;

@@ -226,7 +226,7 @@ host_connect(struct host *host)
     g_assert_cmpint(sendmsg(host->control, &msg, MSG_NOSIGNAL), >, 0);
     close(pair[1]);
     host->connected = false;
-    peer_connect(pair[0], /* server= */ false, connected, host);
+    peer_connect(pair[0], /* server= */ false, NULL, connected, host);
     for (int i = 0; !host->connected && i < WAIT_SECONDS * 1000; i++)
         turn(1);
     g_assert_true(host->connected);

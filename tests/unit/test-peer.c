@@ -113,12 +113,48 @@ connect_pair(struct side *server, struct side *client)
     int pair[2];
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
-    peer_connect(pair[0], true, side_ready, server);
-    peer_connect(pair[1], false, side_ready, client);
+    peer_connect(pair[0], true, NULL, side_ready, server);
+    peer_connect(pair[1], false, NULL, side_ready, client);
     wait_for(&server->ready);
     wait_for(&client->ready);
     g_assert_no_error(server->error);
     g_assert_no_error(client->error);
+}
+
+/* Whether the first one's end comes before or after the second is there, and whatever it is. */
+static void
+test_overtaken(void)
+{
+    for (int other_side = 0; other_side < 3; other_side++) {
+        struct side old = {0}, old_server = {0}, new = {0}, server = {0};
+        g_autoptr(GCancellable) latest = NULL;
+        int first[2], second[2];
+
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, first), ==, 0);
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, second), ==, 0);
+        peer_connect(first[1], false, &latest, side_ready, &old);
+        if (other_side == 0)
+            close(first[0]);
+        if (other_side == 1)
+            peer_connect(first[0], true, NULL, side_ready, &old_server);
+        peer_connect(second[0], true, NULL, side_ready, &server);
+        peer_connect(second[1], false, &latest, side_ready, &new);
+        wait_for(&old.ready);
+        g_assert_error(old.error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+        wait_for(&new.ready);
+        g_assert_no_error(new.error);
+        wait_for(&server.ready);
+        if (other_side == 1)
+            wait_for(&old_server.ready);
+        if (other_side == 2) /* one that never spoke */
+            close(first[0]);
+        peer_connect_cancel(&latest);
+        g_assert_null(latest);
+        side_clear(&old);
+        side_clear(&old_server);
+        side_clear(&new);
+        side_clear(&server);
+    }
 }
 
 struct reply {
@@ -247,7 +283,7 @@ test_peer_never_there(void)
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
     close(pair[1]);
-    peer_connect(pair[0], true, side_ready, &server);
+    peer_connect(pair[0], true, NULL, side_ready, &server);
     wait_for(&server.ready);
     g_assert_nonnull(server.error);
     side_clear(&server);
@@ -321,7 +357,7 @@ test_false_claim_refused(void)
         be_stranger(pair[1]);
     }
     close(pair[1]);
-    peer_connect(pair[0], true, side_ready, &server);
+    peer_connect(pair[0], true, NULL, side_ready, &server);
     g_assert_cmpint(waitpid(child, &status, 0), ==, child);
     g_assert_true(WIFEXITED(status));
     g_assert_cmpint(WEXITSTATUS(status), ==, 1);
@@ -404,11 +440,11 @@ test_strangers_socket_refused(void)
     g_assert_cmpint(status, ==, 0);
     control = control_new_for_fd(pair[1], control_received, control_gone, &received, NULL);
     wait_for(&received.got);
-    peer_connect(received.fd, true, side_ready, &server);
+    peer_connect(received.fd, true, NULL, side_ready, &server);
     g_clear_pointer(&received.name, g_free);
     received.got = false;
     wait_for(&received.got);
-    peer_connect(received.fd, false, side_ready, &client);
+    peer_connect(received.fd, false, NULL, side_ready, &client);
     wait_for(&server.ready);
     wait_for(&client.ready);
     g_assert_error(server.error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED);
@@ -477,6 +513,7 @@ main(int argc, char **argv)
     g_test_add_func("/peer/both-ways", test_both_ways);
     g_test_add_func("/peer/side-dropped", test_side_dropped);
     g_test_add_func("/peer/never-there", test_peer_never_there);
+    g_test_add_func("/peer/overtaken", test_overtaken);
     g_test_add_func("/peer/large-refused", test_large_refused);
     return g_test_run();
 }

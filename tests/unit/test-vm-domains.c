@@ -147,7 +147,7 @@ connect_both(struct bed *bed)
     int ends[2];
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
-    peer_connect(ends[0], true, server_connected, &bed->server);
+    peer_connect(ends[0], true, NULL, server_connected, &bed->server);
     domains_attach(bed->domains, ends[1]);
 }
 

@@ -66,7 +66,7 @@ server_connect(struct bed *bed)
     int ends[2];
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
-    peer_connect(ends[0], true, server_connected, bed);
+    peer_connect(ends[0], true, NULL, server_connected, bed);
     domains_attach(bed->world.domains, ends[1]);
 }
 

@@ -25,6 +25,7 @@ struct question {
 
 struct hostd {
     PeerHost1 *proxy;
+    GCancellable *connecting;
     hostd_attached_fn attached;
     void *attached_data;
     GHashTable *questions; /* id -> struct question */
@@ -251,6 +252,7 @@ hostd_free(struct hostd *hostd)
 {
     if (!hostd)
         return;
+    peer_connect_cancel(&hostd->connecting);
     disconnect(hostd);
     g_hash_table_unref(hostd->questions);
     g_free(hostd);
@@ -264,6 +266,8 @@ connected(GObject *source, GAsyncResult *result, void *data)
     g_autoptr(GDBusConnection) connection = peer_connect_finish(result, &error);
 
     (void)source;
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        return;
     disconnect(hostd);
     if (connection)
         hostd->proxy = peer_host1_proxy_new_sync(
@@ -289,5 +293,5 @@ void
 hostd_attach(struct hostd *hostd, int fd)
 {
     disconnect(hostd);
-    peer_connect(fd, false, connected, hostd);
+    peer_connect(fd, false, &hostd->connecting, connected, hostd);
 }

@@ -33,7 +33,7 @@ struct service {
     bool guests_told;      /* GuestsChanged went out, and Guests has not been called since */
     PeerDomains1 *object;
     GDBusConnection *connection; /* NULL between peers */
-    guint64 peers;               /* handed to us so far */
+    GCancellable *connecting;
     bool open;
     struct question list, host_info;
     /* Changed: sent while the peer takes them, gathered while it does not. */
@@ -349,22 +349,16 @@ peer_closed(GDBusConnection *connection, gboolean remote_vanished, GError *error
     drop_peer(service);
 }
 
-struct connecting {
-    struct service *service;
-    guint64 peer;
-};
-
 static void
 peer_connected(GObject *source, GAsyncResult *result, gpointer data)
 {
-    g_autofree struct connecting *connecting = data;
-    struct service *service = connecting->service;
+    struct service *service = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(GDBusConnection) connection = peer_connect_finish(result, &error);
 
     (void)source;
-    if (connecting->peer != service->peers)
-        return; /* a newer one came meanwhile */
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        return;
     if (!connection) {
         log_warning("the peer did not connect: %s", error->message);
         return;
@@ -386,11 +380,7 @@ peer_connected(GObject *source, GAsyncResult *result, gpointer data)
 void
 service_connect(struct service *service, int fd)
 {
-    struct connecting *connecting = g_new(struct connecting, 1);
-
-    connecting->service = service;
-    connecting->peer = ++service->peers;
-    peer_connect(fd, /* server= */ true, peer_connected, connecting);
+    peer_connect(fd, /* server= */ true, &service->connecting, peer_connected, service);
 }
 
 /* --- start --- */
@@ -481,6 +471,7 @@ service_free(struct service *service)
 {
     if (!service)
         return;
+    peer_connect_cancel(&service->connecting);
     drop_peer(service);
     g_clear_pointer(&service->guests, guests_free);
     pool_free(service->pool);

@@ -26,45 +26,38 @@ struct app {
     struct control *control;
     struct service *service;
     struct storage *storage;
-    guint arrivals; /* of peers */
-};
-
-/* Connecting takes a moment: of two peers the one that arrived last is the true one. */
-struct arrival {
-    struct app *app;
-    guint number;
+    GCancellable *connecting;
 };
 
 static void
 peer_ready(GObject *source, GAsyncResult *result, gpointer data)
 {
-    g_autofree struct arrival *arrival = data;
+    struct app *app = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(GDBusConnection) connection = peer_connect_finish(result, &error);
 
     (void)source;
-    if (!connection)
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        return;
+    if (!connection) {
         log_warning("xapid did not connect: %s", error->message);
-    else if (arrival->number == arrival->app->arrivals) {
-        storage_set_peer(arrival->app->storage, connection);
-        service_set_peer(arrival->app->service, connection);
+        return;
     }
+    storage_set_peer(app->storage, connection);
+    service_set_peer(app->service, connection);
 }
 
 static void
 received(const char *name, int fd, void *data)
 {
     struct app *app = data;
-    struct arrival *arrival;
 
     if (!g_str_equal(name, "peer xapid")) {
         log_warning("unexpected descriptor \"%s\"", name);
         close(fd);
         return;
     }
-    arrival = g_new0(struct arrival, 1);
-    *arrival = (struct arrival){app, ++app->arrivals};
-    peer_connect(fd, /* server= */ true, peer_ready, arrival);
+    peer_connect(fd, /* server= */ true, &app->connecting, peer_ready, app);
 }
 
 static void
@@ -106,6 +99,7 @@ serve(const struct settings *settings)
     g_source_remove(term);
     g_source_remove(interrupt);
     control_free(app.control);
+    peer_connect_cancel(&app.connecting);
     storage_free(app.storage);
     service_free(app.service);
     g_main_loop_unref(app.loop);

@@ -9,6 +9,7 @@
 
 struct domains {
     struct peer_client *client;
+    GCancellable *connecting;
     domains_changed_fn changed;
     void *changed_data;
     domains_guests_changed_fn guests_changed; /* may be NULL */
@@ -132,6 +133,8 @@ connected(GObject *source, GAsyncResult *result, void *data)
     struct domains *domains = data;
 
     (void)source;
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        return;
     if (!connection) {
         /* xapid-launch restarts it and sends the next descriptor. */
         log_warning("connecting to xapid-domains: %s", error->message);
@@ -148,7 +151,7 @@ void
 domains_attach(struct domains *domains, int fd)
 {
     peer_client_set_connection(domains->client, NULL);
-    peer_connect(fd, false, connected, domains);
+    peer_connect(fd, false, &domains->connecting, connected, domains);
 }
 
 /* ---- life ---- */
@@ -171,6 +174,7 @@ domains_free(struct domains *domains)
 {
     if (!domains)
         return;
+    peer_connect_cancel(&domains->connecting);
     peer_client_free(domains->client);
     g_free(domains);
 }
