@@ -211,6 +211,16 @@ def test_a_failure_names_the_logs_and_leaves_nothing():
         nothing_is_left(place)
 
 
+def test_a_guest_that_fails_is_no_row_and_no_success():
+    with folder() as base:
+        place = Path(base) / "hosts"
+        status, output = run("--sim", "--dir", str(place), XAPID_FAULT="ops.step.before=error@1")
+        assert status == 1 and "a row is missing" in output, output
+        assert "host1-pv: failed: INTERNAL_ERROR fault ops.step.before" in output, output
+        assert [row[0] for row in rows(output)] == ["host1-pvh"], output
+        nothing_is_left(place)
+
+
 def test_on_a_bare_machine_it_tells_and_installs():
     with folder() as base, bare.Machine() as machine:
         place = Path(base) / "hosts"

@@ -192,7 +192,7 @@ def run(options):
     if guests:
         print_table(guests)
     if why:
-        sys.exit(f"try: {why}; nothing is left of it but the logs in {logs}")
+        sys.exit(f"\ntry: {why}; nothing is left of it but the logs in {logs}")
     next_lines(place, options.build, options.keep, " --sim" if options.sim else "")
 
 
