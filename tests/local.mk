@@ -1,15 +1,16 @@
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 AM_LOG_FLAGS =
 
+# Those with the longest tests first, so that all end together.
+include tests/unit/calls.mk
+include tests/unit/ops.mk
+include tests/unit/host.mk
+include tests/unit/launch.mk
 include tests/unit/lib.mk
 include tests/unit/model.mk
 include tests/unit/http.mk
 include tests/unit/domains.mk
 include tests/unit/guests.mk
-include tests/unit/launch.mk
-include tests/unit/host.mk
-include tests/unit/ops.mk
-include tests/unit/calls.mk
 include tests/unit/try.mk
 include tests/unit/xtool.mk
 include tests/unit/coverage.mk

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Every fuzz target for XAPID_FUZZ_SECONDS (20), in parallel, as TAP; BUILDDIR is where they are built.
+# Every fuzz target for XAPID_FUZZ_SECONDS (20), in parallel, as TAP; built in fuzz of BUILDDIR.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-build=${BUILDDIR:-build-fuzz}
+build=${BUILDDIR:-.}/fuzz
 mkdir -p "$build"
 out=$(tests/fuzz/run "${XAPID_FUZZ_SECONDS:-20}" "$build" 2>&1)
 n=0 runs=0

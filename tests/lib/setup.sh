@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 started=$(date +%s)
+JOBS=$((3 * $(nproc))) # tests wait more than they work
 phase() { printf '\n== %s (%ss)\n' "$*" $(($(date +%s) - started)); }
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 # No command fails without a word, but one that was interrupted: of that, the trap of INT tells.
@@ -137,22 +138,30 @@ build_tree() {
 	echo "built in $dir"
 }
 
-# run_make_check DIR RESULT [MAKE-ARGUMENT]: automake's TESTS; RESULT gets a TAP line a test.  The
+# make_tests DIR: the programs that tests need beside our own.
+make_tests() {
+	watched "$1/tests.log" - . make -C "$1" -j"$(nproc)" check TESTS= ||
+		{ grep -E 'error|\*\*\*' "$1/tests.log" | head -30 >&2 || true; die "the tests' programs failed to build; log: $1/tests.log"; }
+}
+
+# run_make_check DIR RESULT: automake's TESTS; RESULT gets a TAP line a test.  The
 # logs that the TAP driver writes hold "PASS: program number name".
 # What of a test's words is shown although it passed: how much of a big count it did, and delays.
 FIGURES='^# .*\(sample/full\|median\)'
 run_make_check() {
-	local dir=$1 result=$2 status=0; shift 2
+	local dir=$1 result=$2 status=0
+	make_tests "$dir"
 	find "$dir/tests" -name '*.trs' -delete
-	make -C "$dir" -j"$(nproc)" -k check BUILDDIR="$dir" "$@" >"$dir/check.log" 2>&1 || status=$?
-	find "$dir/tests" -name '*.trs' | sort | sed 's/trs$/log/' | xargs -r awk '
+	make -C "$dir" -j"$JOBS" -k check BUILDDIR="$dir" >"$dir/check.log" 2>&1 || status=$?
+	find "$dir/tests" -name '*.trs' | sort | sed 's/trs$/log/' >"$result.logs"
+	xargs -r awk '
 		/^PASS: |^XPASS: / { $1 = ""; print "ok -" $0 }
 		/^SKIP: / { $1 = ""; print "ok -" $0 " # SKIP" }
-		/^(FAIL|ERROR|XFAIL): / { $1 = ""; print "not ok -" $0 }' >"$result.tap"
+		/^(FAIL|ERROR|XFAIL): / { $1 = ""; print "not ok -" $0 }' <"$result.logs" >"$result.tap"
 	[ "$status" = 0 ] || grep -q '^not ok' "$result.tap" ||
 		echo "not ok - make check ended with status $status; log: $dir/check.log" >>"$result.tap"
 	grep '^not ok' "$result.tap" || true
-	find "$dir/tests" -name '*.log' -newer "$dir/config.status" -print0 | xargs -0r grep -h "$FIGURES" | sort -u || true
+	xargs -r grep -h "$FIGURES" <"$result.logs" | sort -u || true
 	[ -s "$result.tap" ] || { tail -30 "$dir/check.log" >&2; die "no test ran"; }
 	tally "$result.tap"
 }

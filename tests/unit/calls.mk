@@ -1,20 +1,20 @@
 # Black-box tests of the whole daemon on a simulated host.
 sim_tests = \
+	tests/sim/test-guest-metrics.py \
+	tests/sim/test-session.py \
+	tests/sim/test-limits.py \
+	tests/sim/test-storage.py \
+	tests/sim/test-roles.py \
+	tests/sim/test-parked.py \
 	tests/sim/test-abuse.py \
 	tests/sim/test-events.py \
 	tests/sim/test-generic.py \
-	tests/sim/test-guest-metrics.py \
 	tests/sim/test-host-pool.py \
 	tests/sim/test-known-keys.py \
 	tests/sim/test-large.py \
 	tests/sim/test-lifecycle.py \
-	tests/sim/test-limits.py \
 	tests/sim/test-live.py \
-	tests/sim/test-parked.py \
 	tests/sim/test-role-matrix.py \
-	tests/sim/test-roles.py \
-	tests/sim/test-session.py \
-	tests/sim/test-storage.py \
 	tests/sim/test-tasks.py \
 	tests/sim/test-vm-fields.py \
 	tests/sim/test-wire.py
