@@ -8,7 +8,7 @@ import tempfile
 here = os.path.dirname(os.path.abspath(__file__))
 with tempfile.TemporaryDirectory() as folder:
     server = subprocess.Popen(
-        ["tests/sim/http-echo", "--seconds", "1", "--certificate", folder + "/host.pem"],
+        [os.path.join(os.environ.get("BUILDDIR", "."), "tests/sim/http-echo"), "--seconds", "1", "--certificate", folder + "/host.pem"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     port, tls_port = server.stdout.readline().split()
     done = subprocess.run(

@@ -142,6 +142,21 @@ on_kick(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/* Once most of many have gone, and no more are going, what they took goes back to the system. */
+static void
+give_back(struct http_server *server)
+{
+    guint now = server->connections.length;
+    bool falling = now > 0 && now < server->swept_connections;
+
+    server->swept_connections = now;
+    if (server->most_connections < MANY_CONNECTIONS || now >= server->most_connections / 2 ||
+        falling)
+        return;
+    malloc_trim(0);
+    server->most_connections = now;
+}
+
 static gboolean
 on_sweep(gpointer data)
 {
@@ -154,11 +169,7 @@ on_sweep(gpointer data)
         link = link->next;
         connection_sweep(connection, now);
     }
-    if (server->most_connections >= MANY_CONNECTIONS &&
-        server->connections.length < server->most_connections / 2) {
-        malloc_trim(0); /* what the many took goes back to the system */
-        server->most_connections = server->connections.length;
-    }
+    give_back(server);
     if (server->connections.length > 0)
         return G_SOURCE_CONTINUE;
     g_source_unref(g_steal_pointer(&server->sweep_source));

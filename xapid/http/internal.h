@@ -111,9 +111,10 @@ struct http_server {
     int epoll_fd;
     int spare_fd; /* given up to refuse a connection when no descriptor is left */
     GSource *epoll_source;
-    GSource *kick_source;   /* something is in `ready` or `closed` */
-    GSource *sweep_source;  /* while there are connections */
-    guint most_connections; /* since memory was given back */
+    GSource *kick_source;    /* something is in `ready` or `closed` */
+    GSource *sweep_source;   /* while there are connections */
+    guint most_connections;  /* since memory was given back */
+    guint swept_connections; /* at the last sweep */
     GPtrArray *listeners;
     GQueue connections;
     GQueue ready;
