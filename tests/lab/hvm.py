@@ -24,9 +24,9 @@ def linux_disk(name, x, sr, words):
     return vdi
 
 
-def end(name, x, vm, vdis, before):
-    """The machine ends itself when asked, and leaves nothing."""
-    x.VM.clean_shutdown(vm)
+def end(name, x, vm, vdis, before, shutdown):
+    """The machine ends, and leaves nothing."""
+    shutdown(vm)
     assert x.VM.get_power_state(vm) == "Halted"
     at = time.monotonic() + 20
     while (left := dom0(name, TRACES)) != before:
@@ -34,6 +34,28 @@ def end(name, x, vm, vdis, before):
     x.VM.destroy(vm)
     for vdi in vdis:
         x.VDI.destroy(vdi)
+
+
+def serial(name, domid):
+    """Has what comes from the guest's first serial port written down, from now on."""
+    tty = dom0(name, f"xenstore-read /local/domain/{domid}/serial/0/tty").strip()
+    dom0(name, f"setsid sh -c 'stty raw -echo <{tty}; exec cat {tty} >/root/serial-{domid}' </dev/null >/dev/null 2>&1 &")
+
+
+def until_said(name, domid, word):
+    def said():
+        return dom0(name, f"cat /root/serial-{domid}")
+    try:
+        until(lambda: word in said(), word, 60)
+    except AssertionError:
+        print(said())
+        raise
+
+
+def writes(name, uuid, command):
+    domid = domids(name)[uuid]
+    type_in(name, domid, f"{command} && echo WRIT\"\"TEN", "serial/0/tty")
+    until_said(name, domid, "WRITTEN")
 
 
 def timed(what, began):
@@ -67,7 +89,37 @@ def raw(name, address, password):
     type_in(name, domids(name)[uuid], f"{READ} /dev/xvdb && {WRITE} of=/dev/xvdb && echo ON\"\"WARD")
     until(lambda: "ONWARD" in console(name, uuid), "the end of writing", 60)
     timed("it has read and written", began)
-    end(name, x, vm, vdis, before)
+    end(name, x, vm, vdis, before, x.VM.clean_shutdown)
+    timed("it is gone", began)
+
+
+def image(name, address, password):
+    """A guest without Xen's drivers writes to an emulated qcow2 disk, and again when it was resumed."""
+    x = client(address, password)
+    sr = repository(name, x)
+    before = dom0(name, TRACES)
+    began = time.monotonic()
+    words = "xen_nopv console=ttyS0 quiet lab.count=0 nokaslr"
+    vdis = [linux_disk(name, x, sr, words), disk(x, sr, "qcow2")]
+    vm = whole_machine(x, "another Linux", memory_static_max=str(192 * MIB), HVM_boot_params={"order": "c"})
+    for vdi in vdis:
+        drive(x, vm, vdi)
+    uuid = x.VM.get_uuid(vm)
+    x.VM.start(vm, True, False)
+    serial(name, domids(name)[uuid])
+    x.VM.unpause(vm)
+    until_said(name, domids(name)[uuid], "/ # ")
+    timed("it is up", began)
+    writes(name, uuid, f"{WRITE} of=/dev/sdb")
+    timed("it has written", began)
+    x.VM.suspend(vm)
+    timed("it is suspended", began)
+    x.VM.resume(vm, True, False)
+    serial(name, domids(name)[uuid])
+    x.VM.unpause(vm)
+    writes(name, uuid, f"{READ} /dev/sdb && {WRITE} seek=1 of=/dev/sdb")
+    timed("it has read and written", began)
+    end(name, x, vm, vdis, before, x.VM.hard_shutdown)
     timed("it is gone", began)
 
 

@@ -58,9 +58,9 @@ def drive(x, vm, vdi, **fields):
                          "qos_algorithm_params": {}, **fields})
 
 
-def type_in(name, domid, command):
-    """Types a line on the guest's console, where its shell reads it."""
-    tty = dom0(name, f"xenstore-read /local/domain/{domid}/console/tty").strip()
+def type_in(name, domid, command, terminal="console/tty"):
+    """Types a line on a guest's terminal, where its shell reads it."""
+    tty = dom0(name, f"xenstore-read /local/domain/{domid}/{terminal}").strip()
     dom0(name, f"printf '%s\\n' '{command}' > {tty}")
 
 

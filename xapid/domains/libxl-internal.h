@@ -29,6 +29,10 @@ bool libxl_create(struct backend_ctx *ctx, const char *uuid, const struct guest_
 
 /* --- libxl-model.c --- */
 
+/* Lifts the limit on how far into a file the confined QEMU of a domain may write.  It has no file
+ * but the guest's disks and its log. */
+bool libxl_let_model_write(struct backend_ctx *ctx, int domid, GError **error);
+
 /* After a domain was destroyed: ends device models of it that are left, and removes what it had. */
 void libxl_end_device_models(struct backend_ctx *ctx, int domid);
 

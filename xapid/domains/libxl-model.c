@@ -2,7 +2,8 @@
  *
  * Some their toolstack lost: a QEMU that was just starting, still as root, when the worker that
  * started it died.  libxl knows neither its pid yet nor can end it by its user, and its mappings
- * keep the domain dying for ever.  And libxl leaves the folders that confined ones ran in. */
+ * keep the domain dying for ever.  And libxl leaves the folders that confined ones ran in, and lets
+ * them write no further than 256 KiB into any file. */
 #include "config.h"
 
 #include <dirent.h>
@@ -11,8 +12,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "lib/error.h"
 #include "lib/log.h"
 #include "xapid/domains/libxl-internal.h"
 
@@ -51,6 +54,32 @@ serves(const char *pid, const char *domid)
             return true;
         next = g_str_equal(at, "-xen-domid");
     }
+    return false;
+}
+
+/* The pid as libxl wrote it down; NULL when that is no device model of the domain. */
+static char *
+pid_of(struct backend_ctx *ctx, int domid)
+{
+    g_autofree char *path = g_strdup_printf("/local/domain/%d/image/device-model-pid", domid);
+    g_autofree char *id = g_strdup_printf("%d", domid);
+    unsigned length;
+    char *text = xs_read(ctx->xs, XBT_NULL, path, &length);
+    char *pid = text && is_device_model(text) && serves(text, id) ? g_strdup(text) : NULL;
+
+    free(text);
+    return pid;
+}
+
+bool
+libxl_let_model_write(struct backend_ctx *ctx, int domid, GError **error)
+{
+    const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+    g_autofree char *pid = pid_of(ctx, domid);
+
+    if (pid && prlimit((pid_t)atoi(pid), RLIMIT_FSIZE, &none, NULL) == 0)
+        return true;
+    api_error_set(error, "INTERNAL_ERROR", "device model", pid ? g_strerror(errno) : "none", NULL);
     return false;
 }
 
