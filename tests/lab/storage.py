@@ -58,9 +58,9 @@ def drive(x, vm, vdi, **fields):
                          "qos_algorithm_params": {}, **fields})
 
 
-def type_in(name, domid, command):
-    """Types a line on the guest's console, where its shell reads it."""
-    tty = dom0(name, f"xenstore-read /local/domain/{domid}/console/tty").strip()
+def type_in(name, domid, command, terminal="console/tty"):
+    """Types a line on a guest's terminal, where its shell reads it."""
+    tty = dom0(name, f"xenstore-read /local/domain/{domid}/{terminal}").strip()
     dom0(name, f"printf '%s\\n' '{command}' > {tty}")
 
 
@@ -92,7 +92,7 @@ def guest_reads_and_writes(kind, name, address, password):
     until(lambda: type_in(name, domid, "cat /proc/partitions; head -c 14 /dev/xvda; echo") or
           "RAW-SAYS-HELLO" in console(name, uuid), "what is on the raw disk", 60)
     assert "xvdb" in console(name, uuid), console(name, uuid)
-    type_in(name, domid, "echo QCOW-KEEPS-IT | dd of=/dev/xvdb bs=512 conv=sync,notrunc && sync && echo WRIT''TEN")
+    type_in(name, domid, "echo QCOW-KEEPS-IT | dd of=/dev/xvdb bs=512 conv=sync,notrunc && sync && echo WRIT\"\"TEN")
     until(lambda: "WRITTEN" in console(name, uuid), "the end of writing", 60)
     x.VM.suspend(vm)
     assert not handles(name) and x.VM.get_power_state(vm) == "Suspended"
@@ -171,7 +171,7 @@ def hvm(name, address, password):
         boots(name, uuid)
         x.VM.hard_shutdown(vm)
         assert not device_models(name), device_models(name)
-        assert not handles(name)
+        assert not handles(name) and "qemu-root" not in dom0(name, "ls /run/xen")
         x.VM.destroy(vm)
     x.VDI.destroy(vdi)
 
@@ -200,4 +200,5 @@ def killed_builds(name, address, password):
     x.VDI.destroy(vdi)
 
 
-run_scenario(globals())
+if __name__ == "__main__":
+    run_scenario(globals())

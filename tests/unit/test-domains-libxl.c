@@ -2,13 +2,17 @@
  * JSON with golden text, and the record on a domain. */
 #include "config.h"
 
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xenctrl.h>
 #include <xenstore.h>
 
 #include "xapid/domains/guest-config.h"
 #include "xapid/domains/libxl-config.h"
+#include "xapid/domains/libxl-disks.h"
 #include "xapid/domains/libxl-log.h"
 #include "xapid/domains/libxl-record.h"
 
@@ -64,8 +68,54 @@ xs_close(struct xs_handle *xs)
     free(xs);
 }
 
+#define GOLDEN_DISK                                                                                \
+    "{\"pdev_path\": \"/dev/fdset/%d\",\"vdev\": \"%s\",\"backend\": \"qdisk\",\"format\": "       \
+    "\"%s\","
+#define HANDLE "cccccccc-0000-4000-8000-00000000000%d"
+
+/* Attaches a file in that folder as the disk of handle number n. */
+static void
+attach(const char *path, int n, const char *format)
+{
+    g_autofree char *handle = g_strdup_printf(HANDLE, n);
+    g_autofree char *file = g_build_filename(path, handle, NULL);
+    g_autofree char *image = g_strconcat(file, ".image", NULL);
+    const struct disk_handle disk = {
+        .driver = "file", .sr = UUID, .vdi = UUID, .path = image, .format = (char *)format};
+    int folder = open(path, O_RDONLY | O_DIRECTORY);
+
+    g_assert_true(g_file_set_contents(image, "", 0, NULL));
+    g_assert_true(disk_handle_write(folder, handle, &disk, NULL));
+    close(folder);
+}
+
+static void
+resolve(GPtrArray *disks, const char *path)
+{
+    int folder = open(path, O_RDONLY | O_DIRECTORY);
+    g_autoptr(GError) error = NULL;
+
+    guest_disks_resolve(disks, folder, &error);
+    g_assert_no_error(error);
+    close(folder);
+}
+
+static void
+remove_folder(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+        g_remove(file);
+    }
+    g_rmdir(path);
+}
+
+/* With the disks that are attached in that folder. */
 static char *
-json_of(const char *args_text)
+json_with_disks(const char *args_text, const char *folder)
 {
     g_autoptr(GVariant) args =
         g_variant_parse(G_VARIANT_TYPE("a{sv}"), args_text, NULL, NULL, NULL);
@@ -74,16 +124,25 @@ json_of(const char *args_text)
     struct libxl_log log;
     libxl_domain_config config;
     libxl_ctx *ctx;
+    g_autoptr(GArray) fds = NULL;
     char *json, *copy;
 
     g_assert_nonnull(args);
     guest_config_parse(args, &guest, &error);
     g_assert_no_error(error);
+    if (folder)
+        resolve(guest.disks, folder);
     libxl_log_init(&log);
     g_assert_cmpint(libxl_ctx_alloc(&ctx, LIBXL_VERSION, 0, &log.logger), ==, 0);
     libxl_domain_config_init(&config);
     libxl_config_fill(ctx, UUID, &guest, "/proc/self/fd/7",
                       *guest.ramdisk ? "/proc/self/fd/8" : NULL, &config);
+    /* Twice, as when an image of the guest is restored that has a config of its own. */
+    for (int i = 0; i < 2; i++) {
+        g_clear_pointer(&fds, g_array_unref);
+        libxl_disks_open(&guest, &config, &fds, &error);
+        g_assert_no_error(error);
+    }
     json = libxl_domain_config_to_json(ctx, &config);
     g_assert_nonnull(json);
     /* Layout is not the matter. */
@@ -95,6 +154,12 @@ json_of(const char *args_text)
     libxl_domain_config_dispose(&config);
     libxl_ctx_free(ctx);
     return copy;
+}
+
+static char *
+json_of(const char *args_text)
+{
+    return json_with_disks(args_text, NULL);
 }
 
 static void
@@ -129,6 +194,45 @@ test_pvh_on_demand(void)
 
     g_assert_nonnull(strstr(json, "\"claim_mode\": \"False\""));
     g_assert_nonnull(strstr(json, "\"target_memkb\": 65536"));
+}
+
+/* The confined QEMU of a whole machine has its disks by descriptors, which it may open again as it
+ * likes; beside an image that it serves, Xen's drivers stay away from the disks. */
+static void
+test_hvm_disks(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("disks-XXXXXX", NULL);
+    g_autofree char *image = g_strdup_printf(GOLDEN_DISK, 51712, "xvda", "qcow2");
+    g_autofree char *cd = g_strdup_printf(GOLDEN_DISK, 5632, "hdc", "raw");
+
+    attach(folder, 1, "qcow2");
+    attach(folder, 2, "raw");
+    g_autofree char *json = json_with_disks(
+        "{'type': <'hvm'>, 'memory_static_max': <int64 134217728>, 'memory_target': "
+        "<int64 134217728>, 'vcpus_max': <1>, 'vcpus': <1>, 'boot': <'c'>, 'disks': "
+        "<[{'vdev': <'xvda'>, 'handle': <'cccccccc-0000-4000-8000-000000000001'>, "
+        "'read_only': <false>, 'cdrom': <false>}, {'vdev': <'hdc'>, 'handle': "
+        "<'cccccccc-0000-4000-8000-000000000002'>, 'read_only': <true>, 'cdrom': <true>}]>}",
+        folder);
+    remove_folder(folder);
+    g_assert_nonnull(strstr(json, image));
+    g_assert_nonnull(strstr(json, cd));
+    g_assert_nonnull(strstr(json, "\"xen_platform_pci\": \"False\""));
+    g_assert_true(g_regex_match_simple(
+        "\"extra_hvm\": \\[\"-add-fd\",\"fd=[0-9]+,set=51712\",\"-add-fd\",\"fd=[0-9]+,"
+        "set=51712\",\"-add-fd\",\"fd=[0-9]+,set=5632\"\\]",
+        json, 0, 0));
+}
+
+/* What no image keeps emulated is theirs. */
+static void
+test_hvm_platform(void)
+{
+    g_autofree char *json =
+        json_of("{'type': <'hvm'>, 'memory_static_max': <int64 134217728>, 'memory_target': "
+                "<int64 134217728>, 'vcpus_max': <1>, 'vcpus': <1>, 'boot': <'c'>}");
+
+    g_assert_nonnull(strstr(json, "\"xen_platform_pci\": \"True\""));
 }
 
 static void
@@ -170,6 +274,8 @@ main(int argc, char **argv)
     g_test_add_func("/domains/libxl/pv", test_pv);
     g_test_add_func("/domains/libxl/pvh", test_pvh);
     g_test_add_func("/domains/libxl/pvh-on-demand", test_pvh_on_demand);
+    g_test_add_func("/domains/libxl/hvm-disks", test_hvm_disks);
+    g_test_add_func("/domains/libxl/hvm-platform", test_hvm_platform);
     g_test_add_func("/domains/libxl/record", test_record);
     g_test_add_func("/domains/libxl/bad-records", test_bad_records);
     return g_test_run();

@@ -70,36 +70,16 @@ fill_affinity(libxl_ctx *ctx, const struct guest_config *guest, libxl_domain_bui
         libxl_cpus_fill(ctx, guest->sched.cpus, CONFIG_CPU_MAX + 1, &b->vcpu_hard_affinity[i]);
 }
 
-/* How libxl reaches a disk: a raw block device by the kernel's backend, the rest by QEMU's.  The
- * format is said, never found out by looking. */
-static void
-fill_disk(const struct guest_disk *guest, libxl_device_disk *disk)
+/* Is there a disk that only QEMU's emulation can serve? */
+static bool
+has_image(const struct guest_config *guest)
 {
-    bool raw = g_strcmp0(guest->disk.format, "raw") == 0;
-
-    libxl_device_disk_init(disk);
-    disk->vdev = copy(guest->vdev);
-    disk->is_cdrom = guest->cdrom;
-    disk->removable = guest->cdrom;
-    disk->readwrite = !guest->read_only;
-    if (!*guest->handle) {
-        disk->format = LIBXL_DISK_FORMAT_EMPTY;
-        return;
+    for (guint i = 0; i < guest->disks->len; i++) {
+        const struct guest_disk *disk = guest->disks->pdata[i];
+        if (!disk->cdrom && g_strcmp0(disk->disk.format, "raw") != 0)
+            return true;
     }
-    disk->pdev_path = copy(guest->disk.path);
-    disk->format = raw ? LIBXL_DISK_FORMAT_RAW : LIBXL_DISK_FORMAT_QCOW2;
-    disk->backend = raw && guest->disk.block ? LIBXL_DISK_BACKEND_PHY : LIBXL_DISK_BACKEND_QDISK;
-}
-
-static void
-fill_disks(const struct guest_config *guest, libxl_domain_config *config)
-{
-    if (!guest->disks->len)
-        return;
-    config->disks = checked(calloc(guest->disks->len, sizeof *config->disks));
-    config->num_disks = (int)guest->disks->len;
-    for (guint i = 0; i < guest->disks->len; i++)
-        fill_disk(guest->disks->pdata[i], &config->disks[i]);
+    return false;
 }
 
 /* A whole machine, that its BIOS boots.  Its QEMU drops to a user and a folder of its own. */
@@ -108,6 +88,8 @@ fill_machine(const struct guest_config *guest, libxl_domain_build_info *b)
 {
     b->device_model_version = LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN;
     libxl_defbool_set(&b->dm_restrict, true);
+    /* Without this device the guest's drivers leave the emulated disks alone. */
+    libxl_defbool_set(&b->u.hvm.xen_platform_pci, !has_image(guest));
     b->u.hvm.boot = copy(guest->boot);
     b->u.hvm.serial = copy("pty");
     b->u.hvm.vga.kind = LIBXL_VGA_INTERFACE_TYPE_NONE;
@@ -155,7 +137,6 @@ libxl_config_fill(libxl_ctx *ctx, const char *uuid, const struct guest_config *g
         b->ramdisk = ramdisk ? copy(ramdisk) : NULL;
         b->cmdline = copy(guest->cmdline);
     }
-    fill_disks(guest, config);
     /* Claimed at once, so that a build cannot lose its memory half way.  Populate on demand (a
      * target below the maximum, with a translated guest) cannot be claimed. */
     libxl_defbool_set(&b->claim_mode,

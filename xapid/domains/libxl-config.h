@@ -9,8 +9,8 @@
 #include "xapid/domains/guest-config.h"
 
 /* Fills `config`, which libxl_domain_config_init () has prepared and libxl_domain_config_dispose ()
- * frees.  The uuid is the name: labels may repeat, names may not.  `ramdisk` NULL = none.  Makes
- * no hypervisor call. */
+ * frees.  The uuid is the name: labels may repeat, names may not.  `ramdisk` NULL = none.  Leaves
+ * the disks to libxl_disks_open ().  Makes no hypervisor call. */
 void libxl_config_fill(libxl_ctx *ctx, const char *uuid, const struct guest_config *guest,
                        const char *kernel, const char *ramdisk, libxl_domain_config *config);
 

@@ -128,7 +128,8 @@ read_config(int image)
 }
 
 bool
-libxl_restore(struct backend_ctx *ctx, const char *uuid, int image, int *ret_domid, GError **error)
+libxl_restore(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,
+              int image, int *ret_domid, GError **error)
 {
     g_autofree char *json = read_config(image);
     libxl_domain_config config;
@@ -141,7 +142,7 @@ libxl_restore(struct backend_ctx *ctx, const char *uuid, int image, int *ret_dom
         libxl_uuid_compare(&config.c_info.uuid, &wanted) != 0)
         api_error_set(error, "SUSPEND_IMAGE_NOT_ACCESSIBLE", uuid, NULL);
     else
-        ok = libxl_create(ctx, uuid, &config, image, ret_domid, error);
+        ok = libxl_create(ctx, uuid, guest, &config, image, ret_domid, error);
     libxl_domain_config_dispose(&config);
     return ok;
 }

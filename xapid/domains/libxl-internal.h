@@ -22,19 +22,24 @@ bool libxl_failed(struct backend_ctx *ctx, int rc, const char *call, GError **er
 /* Reserves memory for a domain that is built or grows: see reserve_take (). */
 int libxl_reserve(struct backend_ctx *ctx, const char *uuid, uint64_t need_kb, GError **error);
 
-/* Builds a domain, from the stream behind the header of an image when that is not -1. */
-bool libxl_create(struct backend_ctx *ctx, const char *uuid, libxl_domain_config *config, int image,
-                  int *ret_domid, GError **error);
+/* Builds a domain with the guest's disks, from the stream behind the header of an image when that
+ * is not -1. */
+bool libxl_create(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,
+                  libxl_domain_config *config, int image, int *ret_domid, GError **error);
 
 /* --- libxl-model.c --- */
 
-/* After a domain was destroyed: ends device models of it that are left. */
+/* Lifts the limit on how far into a file the confined QEMU of a domain may write.  It has no file
+ * but the guest's disks and its log. */
+bool libxl_let_model_write(struct backend_ctx *ctx, int domid, GError **error);
+
+/* After a domain was destroyed: ends device models of it that are left, and removes what it had. */
 void libxl_end_device_models(struct backend_ctx *ctx, int domid);
 
 /* --- libxl-image.c --- */
 
-bool libxl_restore(struct backend_ctx *ctx, const char *uuid, int image, int *ret_domid,
-                   GError **error);
+bool libxl_restore(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,
+                   int image, int *ret_domid, GError **error);
 bool libxl_backend_save(struct backend_ctx *ctx, const struct domain_info *info, int fd,
                         GError **error);
 bool libxl_backend_dump(struct backend_ctx *ctx, int domid, int fd, GError **error);

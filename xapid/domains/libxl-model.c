@@ -1,17 +1,26 @@
-/* Device models that their toolstack lost: a QEMU that was just starting, still as root, when the
- * worker that started it died.  libxl knows neither its pid yet nor can end it by its user, and its
- * mappings keep the domain dying for ever. */
+/* Device models, as far as libxl leaves them to us.
+ *
+ * Some their toolstack lost: a QEMU that was just starting, still as root, when the worker that
+ * started it died.  libxl knows neither its pid yet nor can end it by its user, and its mappings
+ * keep the domain dying for ever.  And libxl leaves the folders that confined ones ran in, and lets
+ * them write no further than 256 KiB into any file. */
 #include "config.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "lib/error.h"
 #include "lib/log.h"
 #include "xapid/domains/libxl-internal.h"
 
-#define MODEL_PROGRAM "qemu-system-" /* in the names of device models */
+#define MODEL_PROGRAM "qemu-system-"           /* in the names of device models */
+#define MODEL_ROOT "/var/run/xen/qemu-root-%d" /* as libxl has it */
 
 /* Its arguments, one after the other, each with its NUL; NULL when the process has gone. */
 static char *
@@ -48,19 +57,70 @@ serves(const char *pid, const char *domid)
     return false;
 }
 
-void
-libxl_end_device_models(struct backend_ctx *ctx, int domid)
+/* The pid as libxl wrote it down; NULL when that is no device model of the domain. */
+static char *
+pid_of(struct backend_ctx *ctx, int domid)
+{
+    g_autofree char *path = g_strdup_printf("/local/domain/%d/image/device-model-pid", domid);
+    g_autofree char *id = g_strdup_printf("%d", domid);
+    unsigned length;
+    char *text = xs_read(ctx->xs, XBT_NULL, path, &length);
+    char *pid = text && is_device_model(text) && serves(text, id) ? g_strdup(text) : NULL;
+
+    free(text);
+    return pid;
+}
+
+bool
+libxl_let_model_write(struct backend_ctx *ctx, int domid, GError **error)
+{
+    const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+    g_autofree char *pid = pid_of(ctx, domid);
+
+    if (pid && prlimit((pid_t)atoi(pid), RLIMIT_FSIZE, &none, NULL) == 0)
+        return true;
+    api_error_set(error, "INTERNAL_ERROR", "device model", pid ? g_strerror(errno) : "none", NULL);
+    return false;
+}
+
+/* The root folder of a domain's QEMU, which has nothing but sockets in it. */
+static void
+remove_root(int domid)
+{
+    g_autofree char *path = g_strdup_printf(MODEL_ROOT, domid);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+
+    if (!dir)
+        return;
+    while ((entry = readdir(dir)))
+        if (entry->d_type != DT_DIR)
+            unlinkat(fd, entry->d_name, 0);
+    closedir(dir);
+    if (rmdir(path) < 0)
+        log_warning("%s: %s", path, g_strerror(errno));
+}
+
+static void
+end_lost(int domid)
 {
     g_autofree char *text = g_strdup_printf("%d", domid);
-    g_autoptr(GDir) proc = NULL;
+    g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
     const char *pid;
 
-    if (libxl_domain_info(ctx->ctx, NULL, (uint32_t)domid))
-        return; /* it has gone, so nobody holds it */
-    proc = g_dir_open("/proc", 0, NULL);
     while (proc && (pid = g_dir_read_name(proc)))
         if (g_ascii_isdigit(*pid) && is_device_model(pid) && serves(pid, text)) {
             log_warning("ending the device model %s of domain %d, which was destroyed", pid, domid);
             kill((pid_t)atoi(pid), SIGKILL);
         }
+}
+
+void
+libxl_end_device_models(struct backend_ctx *ctx, int domid)
+{
+    /* One that has gone is held by nobody. */
+    if (libxl_domain_info(ctx->ctx, NULL, (uint32_t)domid) == 0)
+        end_lost(domid);
+    remove_root(domid);
 }

@@ -11,6 +11,7 @@
 #include "lib/faults.h"
 #include "lib/log.h"
 #include "xapid/domains/kernel-file.h"
+#include "xapid/domains/libxl-disks.h"
 #include "xapid/domains/libxl-internal.h"
 #include "xapid/domains/libxl-record.h"
 #include "xapid/domains/reserve.h"
@@ -128,24 +129,33 @@ create(struct backend_ctx *ctx, libxl_domain_config *config, int image, uint32_t
 }
 
 bool
-libxl_create(struct backend_ctx *ctx, const char *uuid, libxl_domain_config *config, int image,
-             int *ret_domid, GError **error)
+libxl_create(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,
+             libxl_domain_config *config, int image, int *ret_domid, GError **error)
 {
+    g_autoptr(GArray) fds = NULL;
     uint32_t domid = INVALID_DOMID;
     uint64_t need_kb = 0;
     int rc, reserved;
 
+    if (!libxl_disks_open(guest, config, &fds, error))
+        return false;
     rc = libxl_domain_need_memory(ctx->ctx, config, INVALID_DOMID, &need_kb);
     if (rc)
         return libxl_failed(ctx, rc, "libxl_domain_need_memory", error);
     reserved = libxl_reserve(ctx, uuid, need_kb, error);
     if (reserved < 0)
         return false;
+    char *json = libxl_domain_config_to_json(ctx->ctx, config);
+    log_debug("building %s", json ? json : "");
+    free(json);
     rc = create(ctx, config, image, &domid);
     reserve_end(ctx->reserves, uuid, reserved);
     if (rc)
         return libxl_failed(
             ctx, rc, image < 0 ? "libxl_domain_create_new" : "libxl_domain_create_restore", error);
+    if (guest->type == GUEST_HVM && libxl_disks_grow(config) &&
+        !libxl_let_model_write(ctx, (int)domid, error))
+        return false;
     *ret_domid = (int)domid;
     return true;
 }
@@ -180,10 +190,7 @@ build_new(struct backend_ctx *ctx, const char *uuid, const struct guest_config *
         (ramdisk = open_kernel(ctx, "ramdisk", guest->ramdisk, &ramdisk_path, error)) < 0)
         goto out;
     libxl_config_fill(ctx->ctx, uuid, guest, kernel_path, ramdisk_path, &config);
-    char *json = libxl_domain_config_to_json(ctx->ctx, &config);
-    log_debug("building %s", json ? json : "");
-    free(json);
-    ok = libxl_create(ctx, uuid, &config, -1, ret_domid, error);
+    ok = libxl_create(ctx, uuid, guest, &config, -1, ret_domid, error);
 out:
     libxl_domain_config_dispose(&config);
     if (kernel >= 0)
@@ -198,7 +205,7 @@ libxl_backend_build(struct backend_ctx *ctx, const char *uuid, const struct gues
                     int image, int *ret_domid, GError **error)
 {
     return image < 0 ? build_new(ctx, uuid, guest, ret_domid, error)
-                     : libxl_restore(ctx, uuid, image, ret_domid, error);
+                     : libxl_restore(ctx, uuid, guest, image, ret_domid, error);
 }
 
 static bool

@@ -36,11 +36,13 @@ libdomainslibxl_a_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
 libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl.c xapid/domains/libxl-internal.h \
 	xapid/domains/libxl-config.c xapid/domains/libxl-config.h \
+	xapid/domains/libxl-disks.c xapid/domains/libxl-disks.h \
 	xapid/domains/libxl-guest.c xapid/domains/libxl-image.c \
 	xapid/domains/libxl-list.c xapid/domains/libxl-live.c \
 	xapid/domains/libxl-model.c \
 	xapid/domains/libxl-log.c xapid/domains/libxl-log.h \
 	xapid/domains/libxl-record.c xapid/domains/libxl-record.h \
 	xapid/domains/libxl-watch.c
+dist_pkglibexec_SCRIPTS += xapid/domains/disk-hotplug
 xapid_domains_LDADD += libdomainslibxl.a libdomains.a libbase.a $(XEN_LIBS) $(GLIB_LIBS)
 endif

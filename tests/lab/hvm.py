@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+"""Scenarios of test-hvm.sh: hvm.py SCENARIO NAME ADDRESS PASSWORD."""
+import time
+from difflib import unified_diff
+
+from api import client, console, dom0, domids, run_scenario, until
+from storage import MIB, SR_FOLDER, disk, drive, repository, type_in, whole_machine
+
+# Where a guest could leave something in dom0; libxl's own two files stay.
+TRACES = ("ps -eo args | grep '[x]en-domid'; losetup -a; ls -I dm-reaper-lock -I domid-history /run/xen; "
+          "ls /run/xapid/disks /var/lib/xen; xenstore-ls /local/domain/0/backend 2>/dev/null; true")
+
+# A guest writes 1 MiB, and sees whether it is there, not in its own memory alone.
+WRITE = "dd if=/bin/busybox bs=1M count=1 conv=fsync"
+READ = "echo 3 > /proc/sys/vm/drop_caches; cmp -n 1048576 /bin/busybox"
+
+
+def linux_disk(name, x, sr, words):
+    """A disk from which a Linux boots, with these words for its kernel."""
+    vdi = disk(x, sr, "raw", 24 * MIB)
+    path = f"{SR_FOLDER}/{x.VDI.get_uuid(vdi)}.raw"
+    dom0(name, f"dd if=/srv/guest/linux.img of={path} bs=1M conv=notrunc 2>/dev/null; "
+               f"printf '%s\\0' '{words}' | dd of={path} bs=512 seek=17 conv=notrunc 2>/dev/null")
+    return vdi
+
+
+def end(name, x, vm, vdis, before, shutdown):
+    """The machine ends, and leaves nothing."""
+    shutdown(vm)
+    assert x.VM.get_power_state(vm) == "Halted"
+    at = time.monotonic() + 20
+    while (left := dom0(name, TRACES)) != before:
+        assert time.monotonic() < at, "\n".join(unified_diff(before.splitlines(), left.splitlines(), n=0))
+    x.VM.destroy(vm)
+    for vdi in vdis:
+        x.VDI.destroy(vdi)
+
+
+def serial(name, domid):
+    """Has what comes from the guest's first serial port written down, from now on."""
+    tty = dom0(name, f"xenstore-read /local/domain/{domid}/serial/0/tty").strip()
+    dom0(name, f"setsid sh -c 'stty raw -echo <{tty}; exec cat {tty} >/root/serial-{domid}' </dev/null >/dev/null 2>&1 &")
+
+
+def until_said(name, domid, word):
+    def said():
+        return dom0(name, f"cat /root/serial-{domid}")
+    try:
+        until(lambda: word in said(), word, 60)
+    except AssertionError:
+        print(said())
+        raise
+
+
+def writes(name, uuid, command):
+    domid = domids(name)[uuid]
+    type_in(name, domid, f"{command} && echo WRIT\"\"TEN", "serial/0/tty")
+    until_said(name, domid, "WRITTEN")
+
+
+def timed(what, began):
+    print(f"# {what} after {time.monotonic() - began:.1f} s")
+
+
+def raw(name, address, password):
+    """A guest with Xen's drivers has its raw disks by them; they outlive a suspend."""
+    x = client(address, password)
+    sr = repository(name, x)
+    before = dom0(name, TRACES)
+    began = time.monotonic()
+    vdis = [linux_disk(name, x, sr, "console=hvc0 quiet lab.count=0 nokaslr"), disk(x, sr, "raw")]
+    vm = whole_machine(x, "a Linux", memory_static_max=str(192 * MIB), HVM_boot_params={"order": "c"})
+    for vdi in vdis:
+        drive(x, vm, vdi)
+    uuid = x.VM.get_uuid(vm)
+    x.VM.start(vm, False, False)
+    timed("the Linux is started", began)
+    until(lambda: "LAB-GUEST-UP" in console(name, uuid), "guest")
+    timed("it is up", began)
+    type_in(name, domids(name)[uuid], f"ls /sys/block; {WRITE} of=/dev/xvdb; "
+                                      "echo WRIT\"\"TEN")
+    until(lambda: "WRITTEN" in console(name, uuid), "the end of writing", 60)
+    assert "xvda" in console(name, uuid) and "sda" not in console(name, uuid), console(name, uuid)
+    timed("it has written", began)
+    x.VM.suspend(vm)
+    timed("it is suspended", began)
+    x.VM.resume(vm, False, False)
+    timed("it is resumed", began)
+    type_in(name, domids(name)[uuid], f"{READ} /dev/xvdb && {WRITE} of=/dev/xvdb && echo ON\"\"WARD")
+    until(lambda: "ONWARD" in console(name, uuid), "the end of writing", 60)
+    timed("it has read and written", began)
+    end(name, x, vm, vdis, before, x.VM.clean_shutdown)
+    timed("it is gone", began)
+
+
+def image(name, address, password):
+    """A guest without Xen's drivers writes to an emulated qcow2 disk, and again when it was resumed."""
+    x = client(address, password)
+    sr = repository(name, x)
+    before = dom0(name, TRACES)
+    began = time.monotonic()
+    words = "xen_nopv console=ttyS0 quiet lab.count=0 nokaslr"
+    vdis = [linux_disk(name, x, sr, words), disk(x, sr, "qcow2")]
+    vm = whole_machine(x, "another Linux", memory_static_max=str(192 * MIB), HVM_boot_params={"order": "c"})
+    for vdi in vdis:
+        drive(x, vm, vdi)
+    uuid = x.VM.get_uuid(vm)
+    x.VM.start(vm, True, False)
+    serial(name, domids(name)[uuid])
+    x.VM.unpause(vm)
+    until_said(name, domids(name)[uuid], "/ # ")
+    timed("it is up", began)
+    writes(name, uuid, f"{WRITE} of=/dev/sdb")
+    timed("it has written", began)
+    x.VM.suspend(vm)
+    timed("it is suspended", began)
+    x.VM.resume(vm, True, False)
+    serial(name, domids(name)[uuid])
+    x.VM.unpause(vm)
+    writes(name, uuid, f"{READ} /dev/sdb && {WRITE} seek=1 of=/dev/sdb")
+    timed("it has read and written", began)
+    end(name, x, vm, vdis, before, x.VM.hard_shutdown)
+    timed("it is gone", began)
+
+
+if __name__ == "__main__":
+    run_scenario(globals())

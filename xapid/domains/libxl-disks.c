@@ -1,0 +1,207 @@
+/* The disks of a domain as libxl and QEMU take them; see libxl-disks.h.
+ *
+ * PV and PVH guests: a raw block device by the kernel's back end, the rest by a QEMU that is not
+ * confined.  Whole machines: the confined QEMU emulates their disks and cannot serve Xen's own disk
+ * driver too.  So all that is raw goes by the kernel's back end, files through a loop device, and
+ * the guest's drivers take it over from the emulated disk; an image (qcow2) stays emulated, see
+ * libxl_config_fill ().  The format is always said, never found out by looking. */
+#include "config.h"
+
+#include "xapid/domains/libxl-disks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+
+#define LOOP_TRIES 64 /* others take free devices, too */
+#define DISK_SCRIPT XAPID_LIBEXECDIR "/disk-hotplug"
+
+static bool
+failed(GError **error, const char *path)
+{
+    api_error_set(error, "INTERNAL_ERROR", path, g_strerror(errno), NULL);
+    return false;
+}
+
+static void
+close_fd(void *fd)
+{
+    close(*(int *)fd);
+}
+
+static char *
+copy(char *text)
+{
+    char *out = strdup(text);
+
+    if (!out)
+        g_error("out of memory");
+    g_free(text);
+    return out;
+}
+
+static bool
+is_raw(const struct guest_disk *guest)
+{
+    return g_strcmp0(guest->disk.format, "raw") == 0;
+}
+
+/* A loop device of the file, open; it goes with its last user.  -1: errno. */
+static int
+loop_open(int file, bool read_only, char **ret_path)
+{
+    struct loop_config config = {.fd = (__u32)file};
+    int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+    int fd = -1;
+
+    config.info.lo_flags = LO_FLAGS_AUTOCLEAR | (read_only ? LO_FLAGS_READ_ONLY : 0);
+    for (int i = 0; control >= 0 && fd < 0 && i < LOOP_TRIES; i++) {
+        int number = ioctl(control, LOOP_CTL_GET_FREE);
+        g_autofree char *path = g_strdup_printf("/dev/loop%d", number);
+
+        if (number < 0 || (fd = open(path, read_only ? O_RDONLY : O_RDWR)) < 0)
+            break;
+        if (ioctl(fd, LOOP_CONFIGURE, &config) == 0) {
+            *ret_path = g_steal_pointer(&path);
+            break;
+        }
+        int why = errno;
+        close(fd);
+        fd = -1;
+        errno = why;
+        if (why != EBUSY)
+            break;
+    }
+    if (control >= 0)
+        close(control);
+    return fd;
+}
+
+/* The set of descriptors by which QEMU has the disk is numbered as the device is. */
+static int
+set_number(const char *vdev)
+{
+    static const int ide[] = {3 << 8, (3 << 8) + 64, 22 << 8, (22 << 8) + 64};
+    int place = vdev[strlen(vdev) - 1] - 'a';
+
+    return g_str_has_prefix(vdev, "hd") ? ide[place] : (202 << 8) + 16 * place;
+}
+
+static void
+add_to_set(int fd, const char *vdev, GPtrArray *args, GArray *fds)
+{
+    g_array_append_val(fds, fd);
+    g_ptr_array_add(args, g_strdup("-add-fd"));
+    g_ptr_array_add(args, g_strdup_printf("fd=%d,set=%d", fd, set_number(vdev)));
+}
+
+/* One set a disk: QEMU takes a descriptor of it that is open as it wants the disk to be. */
+static bool
+open_for_model(const struct guest_disk *guest, libxl_device_disk *disk, GPtrArray *args,
+               GArray *fds, GError **error)
+{
+    g_autofree char *path = g_strdup(guest->disk.path);
+    bool phy = is_raw(guest) && !guest->cdrom;
+    int fd = open(path, guest->read_only ? O_RDONLY : O_RDWR);
+
+    if (fd >= 0 && phy && !guest->disk.block) {
+        int file = fd;
+        fd = loop_open(file, guest->read_only, &path);
+        close(file);
+    }
+    if (fd < 0)
+        return failed(error, guest->disk.path);
+    add_to_set(fd, guest->vdev, args, fds);
+    if (!guest->read_only) {
+        fd = open(path, O_RDONLY);
+        if (fd < 0)
+            return failed(error, path);
+        add_to_set(fd, guest->vdev, args, fds);
+    }
+    free(disk->pdev_path);
+    if (phy) {
+        disk->backend = LIBXL_DISK_BACKEND_PHY;
+        disk->pdev_path = copy(g_steal_pointer(&path));
+        disk->script = copy(g_strdup(DISK_SCRIPT)); /* tells QEMU's path, too */
+    } else {
+        disk->backend = LIBXL_DISK_BACKEND_QDISK;
+        disk->pdev_path = copy(g_strdup_printf(
+            "%s/dev/fdset/%d", guest->disk.block ? "host_device:" : "", set_number(guest->vdev)));
+    }
+    return true;
+}
+
+static void
+fill_disk(const struct guest_disk *guest, libxl_device_disk *disk)
+{
+    libxl_device_disk_init(disk);
+    disk->vdev = copy(g_strdup(guest->vdev));
+    disk->is_cdrom = guest->cdrom;
+    disk->removable = guest->cdrom;
+    disk->readwrite = !guest->read_only;
+    if (!*guest->handle) {
+        disk->format = LIBXL_DISK_FORMAT_EMPTY;
+        return;
+    }
+    disk->pdev_path = copy(g_strdup(guest->disk.path));
+    disk->format = is_raw(guest) ? LIBXL_DISK_FORMAT_RAW : LIBXL_DISK_FORMAT_QCOW2;
+    disk->backend =
+        is_raw(guest) && guest->disk.block ? LIBXL_DISK_BACKEND_PHY : LIBXL_DISK_BACKEND_QDISK;
+}
+
+/* Arguments of the QEMU; those of the life before go, as its descriptors have. */
+static void
+set_model_args(libxl_domain_build_info *b, GPtrArray *args)
+{
+    libxl_string_list_dispose(&b->extra_hvm);
+    b->extra_hvm = calloc(args->len + 1, sizeof *b->extra_hvm);
+    if (!b->extra_hvm)
+        g_error("out of memory");
+    for (guint i = 0; i < args->len; i++)
+        b->extra_hvm[i] = copy(g_steal_pointer(&args->pdata[i]));
+}
+
+bool
+libxl_disks_open(const struct guest_config *guest, libxl_domain_config *config, GArray **ret_fds,
+                 GError **error)
+{
+    g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+    g_autoptr(GPtrArray) args = g_ptr_array_new_with_free_func(g_free);
+
+    g_array_set_clear_func(fds, close_fd);
+    for (int i = 0; i < config->num_disks; i++)
+        libxl_device_disk_dispose(&config->disks[i]);
+    free(config->disks);
+    config->num_disks = 0;
+    config->disks = calloc(guest->disks->len + 1, sizeof *config->disks);
+    if (!config->disks)
+        g_error("out of memory");
+    for (guint i = 0; i < guest->disks->len; i++) {
+        const struct guest_disk *one = guest->disks->pdata[i];
+        libxl_device_disk *disk = &config->disks[config->num_disks++];
+
+        fill_disk(one, disk);
+        if (guest->type == GUEST_HVM && *one->handle &&
+            !open_for_model(one, disk, args, fds, error))
+            return false;
+    }
+    if (guest->type == GUEST_HVM)
+        set_model_args(&config->b_info, args);
+    *ret_fds = g_steal_pointer(&fds);
+    return true;
+}
+
+bool
+libxl_disks_grow(const libxl_domain_config *config)
+{
+    for (int i = 0; i < config->num_disks; i++)
+        if (config->disks[i].backend == LIBXL_DISK_BACKEND_QDISK && config->disks[i].readwrite)
+            return true;
+    return false;
+}

@@ -1,0 +1,17 @@
+/* How a domain reaches its disks: the part of libxl's config that opens them. */
+#ifndef XAPID_DOMAINS_LIBXL_DISKS_H
+#define XAPID_DOMAINS_LIBXL_DISKS_H
+
+#include "xapid/domains/libxl-config.h"
+
+/* Puts the guest's disks, which guest_disks_resolve () found, into a filled config in the place of
+ * those that are there.  The QEMU of a whole machine gets descriptors, as it sees no file once it
+ * is confined, and may open its disks anew later: *ret_fds keeps them until the domain is there,
+ * and every process that libxl starts meanwhile inherits them.  INTERNAL_ERROR [path, text]. */
+bool libxl_disks_open(const struct guest_config *guest, libxl_domain_config *config,
+                      GArray **ret_fds, GError **error);
+
+/* Whether the QEMU of such a machine writes to files. */
+bool libxl_disks_grow(const libxl_domain_config *config);
+
+#endif
