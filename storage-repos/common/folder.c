@@ -163,3 +163,45 @@ folder_figures(int folder, GVariantDict *result, GError **error)
                           (gint64)((figures.f_blocks - figures.f_bfree) * figures.f_frsize));
     return true;
 }
+
+struct scan {
+    struct folder_scan its;
+    void (*each)(const char *name, struct folder_scan *scan);
+};
+
+static void
+scan_one(const char *name, void *data)
+{
+    struct scan *scan = data;
+
+    scan->each(name, &scan->its);
+}
+
+bool
+folder_answer_scan(int folder, GVariant *args,
+                   void (*each)(const char *name, struct folder_scan *scan), GVariantDict *result,
+                   GError **error)
+{
+    struct scan scan = {{.args = args, .folder = folder}, each};
+
+    if (folder < 0)
+        return false;
+    g_variant_builder_init(&scan.its.volumes, G_VARIANT_TYPE("aa{sv}"));
+    bool listed = folder_list(folder, scan_one, &scan);
+    g_variant_dict_insert_value(result, "volumes", g_variant_builder_end(&scan.its.volumes));
+    if (!listed)
+        driver_fail(error, FAILURE_SR_UNAVAILABLE, "%s", g_strerror(errno));
+    bool ok = listed && folder_figures(folder, result, error);
+    close(folder);
+    return ok;
+}
+
+bool
+folder_answer_stat(int folder, GVariantDict *result, GError **error)
+{
+    bool ok = folder >= 0 && folder_figures(folder, result, error);
+
+    if (folder >= 0)
+        close(folder);
+    return ok;
+}

@@ -28,4 +28,15 @@ bool folder_list(int folder, void (*each)(const char *name, void *data), void *d
 /* Inserts physical_size and physical_utilisation of the file system. */
 bool folder_figures(int folder, GVariantDict *result, GError **error);
 
+/* What sr.scan and sr.stat of such a repository answer; both take the folder (-1: error is set). */
+struct folder_scan {
+    GVariant *args;
+    int folder;
+    GVariantBuilder volumes; /* aa{sv}: `each` adds what the name stands for */
+};
+bool folder_answer_scan(int folder, GVariant *args,
+                        void (*each)(const char *name, struct folder_scan *scan),
+                        GVariantDict *result, GError **error);
+bool folder_answer_stat(int folder, GVariantDict *result, GError **error);
+
 #endif

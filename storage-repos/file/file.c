@@ -267,16 +267,9 @@ sr_destroy(GVariant *args, GVariantDict *result, GError **error)
     return ok;
 }
 
-struct scan {
-    GVariant *args;
-    int folder;
-    GVariantBuilder volumes;
-};
-
 static void
-scan_one(const char *name, void *data)
+scan_one(const char *name, struct folder_scan *scan)
 {
-    struct scan *scan = data;
     g_autofree char *uuid = g_strndup(name, 36);
     struct disk disk = {.folder = scan->folder, .uuid = uuid};
     static const char *const texts[] = {"name_label", "name_description", "type"};
@@ -307,29 +300,13 @@ scan_one(const char *name, void *data)
 static bool
 sr_scan(GVariant *args, GVariantDict *result, GError **error)
 {
-    struct scan scan = {.args = args, .folder = open_repository(args, error)};
-
-    if (scan.folder < 0)
-        return false;
-    g_variant_builder_init(&scan.volumes, G_VARIANT_TYPE("aa{sv}"));
-    bool listed = folder_list(scan.folder, scan_one, &scan);
-    g_variant_dict_insert_value(result, "volumes", g_variant_builder_end(&scan.volumes));
-    if (!listed)
-        driver_fail(error, FAILURE_SR_UNAVAILABLE, "%s", g_strerror(errno));
-    bool ok = listed && folder_figures(scan.folder, result, error);
-    close(scan.folder);
-    return ok;
+    return folder_answer_scan(open_repository(args, error), args, scan_one, result, error);
 }
 
 static bool
 sr_stat(GVariant *args, GVariantDict *result, GError **error)
 {
-    int folder = open_repository(args, error);
-    bool ok = folder >= 0 && folder_figures(folder, result, error);
-
-    if (folder >= 0)
-        close(folder);
-    return ok;
+    return folder_answer_stat(open_repository(args, error), result, error);
 }
 
 static void

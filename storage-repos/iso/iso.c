@@ -68,16 +68,9 @@ nothing(GVariant *args, GVariantDict *result, GError **error)
     return true;
 }
 
-struct scan {
-    GVariant *args;
-    int folder;
-    GVariantBuilder volumes;
-};
-
 static void
-scan_one(const char *name, void *data)
+scan_one(const char *name, struct folder_scan *scan)
 {
-    struct scan *scan = data;
     g_autofree char *uuid = uuid_of(driver_text(scan->args, "sr"), name);
     struct stat status;
     GVariantDict volume;
@@ -99,29 +92,13 @@ scan_one(const char *name, void *data)
 static bool
 sr_scan(GVariant *args, GVariantDict *result, GError **error)
 {
-    struct scan scan = {.args = args, .folder = open_location(args, error)};
-
-    if (scan.folder < 0)
-        return false;
-    g_variant_builder_init(&scan.volumes, G_VARIANT_TYPE("aa{sv}"));
-    bool listed = folder_list(scan.folder, scan_one, &scan);
-    g_variant_dict_insert_value(result, "volumes", g_variant_builder_end(&scan.volumes));
-    if (!listed)
-        driver_fail(error, FAILURE_SR_UNAVAILABLE, "%s", g_strerror(errno));
-    bool ok = listed && folder_figures(scan.folder, result, error);
-    close(scan.folder);
-    return ok;
+    return folder_answer_scan(open_location(args, error), args, scan_one, result, error);
 }
 
 static bool
 sr_stat(GVariant *args, GVariantDict *result, GError **error)
 {
-    int folder = open_location(args, error);
-    bool ok = folder >= 0 && folder_figures(folder, result, error);
-
-    if (folder >= 0)
-        close(folder);
-    return ok;
+    return folder_answer_stat(open_location(args, error), result, error);
 }
 
 /* ---- images ---- */
