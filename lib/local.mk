@@ -5,5 +5,6 @@ libbase_a_SOURCES = \
 	lib/faults.c lib/faults.h \
 	lib/guest-record.c lib/guest-record.h \
 	lib/log.c lib/log.h \
+	lib/member.c lib/member.h \
 	lib/settings.c lib/settings.h \
 	lib/text.c lib/text.h

@@ -11,6 +11,7 @@
 #include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/log.h"
+#include "lib/member.h"
 #include "lib/wire/jsonrpc.h"
 
 #define REQUIRED_API_VERSION "1"
@@ -18,21 +19,12 @@
 /* ---- arguments ---- */
 
 const char *
-driver_text(GVariant *args, const char *name)
-{
-    const char *value = "";
-
-    g_variant_lookup(args, name, "&s", &value);
-    return value;
-}
-
-const char *
 driver_key(GVariant *args, const char *name)
 {
     g_autoptr(GVariant) config =
         g_variant_lookup_value(args, "device_config", G_VARIANT_TYPE_VARDICT);
 
-    return config ? driver_text(config, name) : "";
+    return config ? member_text(config, name) : "";
 }
 
 bool
@@ -65,7 +57,7 @@ driver_fail(GError **error, enum driver_failure number, const char *format, ...)
 static bool
 check_uuid(GVariant *args, const char *name, GError **error)
 {
-    const char *uuid = driver_text(args, name);
+    const char *uuid = member_text(args, name);
 
     if (g_uuid_string_is_valid(uuid))
         return true;
@@ -147,7 +139,7 @@ answer(const struct driver *driver, const char *text, gsize length, GVariantDict
     if (!request)
         return false;
     if (g_variant_is_of_type(request, G_VARIANT_TYPE_VARDICT)) {
-        name = driver_text(request, "call");
+        name = member_text(request, "call");
         args = g_variant_lookup_value(request, "args", G_VARIANT_TYPE_VARDICT);
     }
     if (g_str_equal(name, "query")) {
@@ -157,7 +149,7 @@ answer(const struct driver *driver, const char *text, gsize length, GVariantDict
     for (const struct driver_call *call = driver->calls; args && call->name; call++)
         if (g_str_equal(call->name, name))
             return check_args(driver, name, args, error) && call->run(args, result, error);
-    api_error_set(error, "SR_OPERATION_NOT_SUPPORTED", args ? driver_text(args, "sr") : "", NULL);
+    api_error_set(error, "SR_OPERATION_NOT_SUPPORTED", args ? member_text(args, "sr") : "", NULL);
     return false;
 }
 

@@ -37,9 +37,7 @@ struct driver {
 /* The whole program. */
 int driver_main(const struct driver *driver, int argc, char **argv);
 
-/* Of args; a text that is not there is "". */
-const char *driver_text(GVariant *args, const char *name);
-/* Of args' device_config. */
+/* A text of args' device_config; "" when it is not there. */
 const char *driver_key(GVariant *args, const char *name);
 /* INVALID_VALUE [name, ...] when it is missing or negative. */
 bool driver_size(GVariant *args, const char *name, gint64 *ret_size, GError **error);

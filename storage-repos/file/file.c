@@ -12,6 +12,7 @@
 #include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/log.h"
+#include "lib/member.h"
 #include "lib/text.h"
 #include "lib/wire/jsonrpc.h"
 #include "storage-repos/common/driver.h"
@@ -57,7 +58,7 @@ owner_of(int folder)
 {
     g_autoptr(GVariant) record = read_record(folder, REPOSITORY);
 
-    return g_strdup(record ? driver_text(record, "sr") : "");
+    return g_strdup(record ? member_text(record, "sr") : "");
 }
 
 /* The folder of the SR that args name; -1 with an error. */
@@ -69,7 +70,7 @@ open_repository(GVariant *args, GError **error)
     if (folder < 0)
         return -1;
     g_autofree char *owner = owner_of(folder);
-    if (g_str_equal(owner, driver_text(args, "sr")))
+    if (g_str_equal(owner, member_text(args, "sr")))
         return folder;
     driver_fail(error, FAILURE_SR_UNAVAILABLE, "%s holds %s%s", driver_key(args, "location"),
                 *owner ? "the repository " : "no repository", owner);
@@ -112,13 +113,13 @@ set_format(struct disk *disk, const char *format)
 static bool
 disk_open(GVariant *args, disk_t *ret_disk, GError **error)
 {
-    *ret_disk = (disk_t){.folder = open_repository(args, error), .uuid = driver_text(args, "vdi")};
+    *ret_disk = (disk_t){.folder = open_repository(args, error), .uuid = member_text(args, "vdi")};
     if (ret_disk->folder < 0)
         return false;
     ret_disk->record_name = g_strdup_printf("%s.json", ret_disk->uuid);
     ret_disk->record = read_record(ret_disk->folder, ret_disk->record_name);
     if (ret_disk->record)
-        set_format(ret_disk, driver_text(ret_disk->record, "format"));
+        set_format(ret_disk, member_text(ret_disk->record, "format"));
     else if (errno != ENOENT)
         driver_fail(error, FAILURE_VDI_LOAD, "%s: %s", ret_disk->record_name, g_strerror(errno));
     return ret_disk->record || errno == ENOENT;
@@ -129,7 +130,7 @@ disk_must_exist(const struct disk *disk, GVariant *args, GError **error)
 {
     if (disk->record)
         return true;
-    api_error_set(error, "VDI_MISSING", driver_text(args, "sr"), disk->uuid, NULL);
+    api_error_set(error, "VDI_MISSING", member_text(args, "sr"), disk->uuid, NULL);
     return false;
 }
 
@@ -156,7 +157,7 @@ describe(const struct disk *disk, GVariantDict *result)
 static bool
 sr_create(GVariant *args, GVariantDict *result, GError **error)
 {
-    const char *sr = driver_text(args, "sr");
+    const char *sr = member_text(args, "sr");
     int folder = folder_open(driver_key(args, "location"), error);
     GVariantDict record;
     bool ok = false;
@@ -250,7 +251,7 @@ sr_destroy(GVariant *args, GVariantDict *result, GError **error)
     g_autofree char *owner = owner_of(folder);
     if (!*owner) {
         ok = true; /* removed before */
-    } else if (!g_str_equal(owner, driver_text(args, "sr"))) {
+    } else if (!g_str_equal(owner, member_text(args, "sr"))) {
         driver_fail(error, FAILURE_SR_DELETE, "it holds the repository %s", owner);
     } else if (!folder_list(folder, count_disk, &disks)) {
         driver_fail(error, FAILURE_SR_DELETE, "%s", g_strerror(errno));
@@ -283,11 +284,11 @@ scan_one(const char *name, struct folder_scan *scan)
         log_warning("%s cannot be read: %s", name, g_strerror(errno));
         return;
     }
-    set_format(&disk, driver_text(disk.record, "format"));
+    set_format(&disk, member_text(disk.record, "format"));
     g_variant_dict_init(&volume, NULL);
     if (describe(&disk, &volume)) {
         for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++)
-            g_variant_dict_insert(&volume, texts[i], "s", driver_text(disk.record, texts[i]));
+            g_variant_dict_insert(&volume, texts[i], "s", member_text(disk.record, texts[i]));
         g_variant_builder_add_value(&scan->volumes, g_variant_dict_end(&volume));
     } else {
         log_warning("%s has no file: %s", uuid, g_strerror(errno));
@@ -397,7 +398,7 @@ new_record(const struct disk *disk, GVariant *args, gint64 size)
 
     g_variant_dict_init(&record, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++)
-        g_variant_dict_insert(&record, texts[i], "s", driver_text(args, texts[i]));
+        g_variant_dict_insert(&record, texts[i], "s", member_text(args, texts[i]));
     g_variant_dict_insert(&record, "format", "s", disk->qcow2 ? "qcow2" : "raw");
     g_variant_dict_insert(&record, "virtual_size", "x", size);
     return g_variant_dict_end(&record);
@@ -408,7 +409,7 @@ static bool
 read_format(GVariant *args, struct disk *disk, GError **error)
 {
     g_autoptr(GVariant) config = g_variant_lookup_value(args, "sm_config", G_VARIANT_TYPE_VARDICT);
-    const char *format = config ? driver_text(config, "image-format") : "";
+    const char *format = config ? member_text(config, "image-format") : "";
 
     if (!*format)
         format = "qcow2";

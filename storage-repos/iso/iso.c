@@ -8,6 +8,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/member.h"
 #include "lib/text.h"
 #include "storage-repos/common/driver.h"
 #include "storage-repos/common/folder.h"
@@ -71,7 +72,7 @@ nothing(GVariant *args, GVariantDict *result, GError **error)
 static void
 scan_one(const char *name, struct folder_scan *scan)
 {
-    g_autofree char *uuid = uuid_of(driver_text(scan->args, "sr"), name);
+    g_autofree char *uuid = uuid_of(member_text(scan->args, "sr"), name);
     struct stat status;
     GVariantDict volume;
 
@@ -113,10 +114,10 @@ static void
 search_one(const char *name, void *data)
 {
     struct search *search = data;
-    g_autofree char *uuid = uuid_of(driver_text(search->args, "sr"), name);
+    g_autofree char *uuid = uuid_of(member_text(search->args, "sr"), name);
     struct stat status;
 
-    if (!search->found && g_str_equal(uuid, driver_text(search->args, "vdi")) &&
+    if (!search->found && g_str_equal(uuid, member_text(search->args, "vdi")) &&
         is_image(search->folder, name, &status))
         search->found = g_strdup(name);
 }
@@ -133,7 +134,7 @@ vdi_attach(GVariant *args, GVariantDict *result, GError **error)
     g_autofree char *name = search.found;
     if (!name) {
         if (listed)
-            api_error_set(error, "VDI_MISSING", driver_text(args, "sr"), driver_text(args, "vdi"),
+            api_error_set(error, "VDI_MISSING", member_text(args, "sr"), member_text(args, "vdi"),
                           NULL);
         else
             driver_fail(error, FAILURE_SR_UNAVAILABLE, "%s", g_strerror(errno));

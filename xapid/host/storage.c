@@ -9,6 +9,7 @@
 #include "lib/disk-handle.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/member.h"
 #include "lib/peer/bulk.h"
 #include "lib/peer/storage1.h"
 #include "xapid/host/driver.h"
@@ -67,15 +68,6 @@ is_call(const struct operation *operation, const char *call)
     return g_str_equal(operation->call, call);
 }
 
-static const char *
-text(const struct operation *operation, const char *name)
-{
-    const char *value = "";
-
-    g_variant_lookup(operation->args, name, "&s", &value);
-    return value;
-}
-
 /* ---- arguments ---- */
 
 static bool
@@ -96,7 +88,7 @@ check_type(const struct operation *operation, const char *name, const char *type
 static bool
 check_uuid(const struct operation *operation, const char *name, GError **error)
 {
-    const char *value = text(operation, name);
+    const char *value = member_text(operation->args, name);
 
     return g_uuid_string_is_valid(value) || refuse(error, name, value);
 }
@@ -177,7 +169,7 @@ driver_done(GVariant *result, const GError *failed, void *data)
     GError *error = failed ? g_error_copy(failed) : NULL;
 
     storage->running--;
-    g_hash_table_remove(storage->busy, text(operation, "vdi"));
+    g_hash_table_remove(storage->busy, member_text(operation->args, "vdi"));
     if (!error && is_call(operation, "vdi.attach"))
         volume_attached(storage->handles, operation->driver, operation->args, result, &error);
     operation_end(operation, result, error);
@@ -195,7 +187,8 @@ ends_at_once(struct operation *operation)
         operation_end(operation, NULL, error);
         return true;
     }
-    if (is_call(operation, "sr.detach") && volume_of_sr(handles, text(operation, "sr"))) {
+    if (is_call(operation, "sr.detach") &&
+        volume_of_sr(handles, member_text(operation->args, "sr"))) {
         operation_end(operation, NULL, api_error_new("SR_DEVICE_IN_USE", NULL));
         return true;
     }
@@ -224,8 +217,8 @@ operation_run(struct operation *operation)
         return;
     }
     storage->running++;
-    if (*text(operation, "vdi"))
-        g_hash_table_add(storage->busy, g_strdup(text(operation, "vdi")));
+    if (*member_text(operation->args, "vdi"))
+        g_hash_table_add(storage->busy, g_strdup(member_text(operation->args, "vdi")));
 }
 
 static void
@@ -238,7 +231,7 @@ start_waiting(struct storage *storage)
         next = item->next;
         if (storage->running >= STORAGE_RUNNING_MAX)
             return;
-        if (g_hash_table_contains(storage->busy, text(operation, "vdi")))
+        if (g_hash_table_contains(storage->busy, member_text(operation->args, "vdi")))
             continue;
         g_queue_delete_link(&storage->waiting, item);
         operation_run(operation);

@@ -12,24 +12,7 @@
 #include "lib/disk-handle.h"
 #include "lib/error.h"
 #include "lib/faults.h"
-
-static const char *
-text(GVariant *args, const char *name)
-{
-    const char *value = "";
-
-    g_variant_lookup(args, name, "&s", &value);
-    return value;
-}
-
-static bool
-flag(GVariant *args, const char *name)
-{
-    gboolean value = FALSE;
-
-    g_variant_lookup(args, name, "b", &value);
-    return value;
-}
+#include "lib/member.h"
 
 int
 volumes_open(const char *path, GError **error)
@@ -77,9 +60,10 @@ goes_beside(const char *name, const struct disk_handle *other, void *data)
 {
     GVariant *args = data;
 
-    return g_str_equal(name, text(args, "handle")) || !g_str_equal(other->vdi, text(args, "vdi")) ||
-           (other->sharable && flag(args, "sharable")) ||
-           (other->read_only && flag(args, "read_only"));
+    return g_str_equal(name, member_text(args, "handle")) ||
+           !g_str_equal(other->vdi, member_text(args, "vdi")) ||
+           (other->sharable && member_flag(args, "sharable")) ||
+           (other->read_only && member_flag(args, "read_only"));
 }
 
 bool
@@ -87,7 +71,7 @@ volume_may_attach(int folder, GVariant *args, GError **error)
 {
     if (each_handle(folder, goes_beside, args))
         return true;
-    api_error_set(error, "VDI_IN_USE", text(args, "vdi"), "attach", NULL);
+    api_error_set(error, "VDI_IN_USE", member_text(args, "vdi"), "attach", NULL);
     return false;
 }
 
@@ -95,23 +79,23 @@ bool
 volume_attached(int folder, const char *driver, GVariant *args, GVariant *answer, GError **error)
 {
     const struct disk_handle handle = {.driver = (char *)driver,
-                                       .sr = (char *)text(args, "sr"),
-                                       .vdi = (char *)text(args, "vdi"),
-                                       .block = g_str_equal(text(answer, "kind"), "block"),
-                                       .path = (char *)text(answer, "path"),
-                                       .format = (char *)text(answer, "format"),
-                                       .read_only = flag(args, "read_only"),
-                                       .sharable = flag(args, "sharable")};
+                                       .sr = (char *)member_text(args, "sr"),
+                                       .vdi = (char *)member_text(args, "vdi"),
+                                       .block = g_str_equal(member_text(answer, "kind"), "block"),
+                                       .path = (char *)member_text(answer, "path"),
+                                       .format = (char *)member_text(answer, "format"),
+                                       .read_only = member_flag(args, "read_only"),
+                                       .sharable = member_flag(args, "sharable")};
 
     if (!g_path_is_absolute(handle.path) ||
-        (!handle.block && !g_str_equal(text(answer, "kind"), "file")) ||
+        (!handle.block && !g_str_equal(member_text(answer, "kind"), "file")) ||
         (!g_str_equal(handle.format, "raw") && !g_str_equal(handle.format, "qcow2"))) {
         api_error_set(error, "SR_BACKEND_FAILURE", "",
                       "the driver does not say where the disk is, or what it is", "", NULL);
         return false;
     }
     return FAULT_POINT("host.handle.write.before", error) &&
-           disk_handle_write(folder, text(args, "handle"), &handle, error) &&
+           disk_handle_write(folder, member_text(args, "handle"), &handle, error) &&
            FAULT_POINT("host.handle.write.after", error);
 }
 
@@ -120,7 +104,8 @@ is_not_of_disk(const char *name, const struct disk_handle *other, void *data)
 {
     GVariant *args = data;
 
-    return g_str_equal(name, text(args, "handle")) || !g_str_equal(other->vdi, text(args, "vdi"));
+    return g_str_equal(name, member_text(args, "handle")) ||
+           !g_str_equal(other->vdi, member_text(args, "vdi"));
 }
 
 bool
@@ -133,7 +118,7 @@ bool
 volume_detached(int folder, GVariant *args, GError **error)
 {
     return FAULT_POINT("host.handle.remove.before", error) &&
-           disk_handle_remove(folder, text(args, "handle"), error) &&
+           disk_handle_remove(folder, member_text(args, "handle"), error) &&
            FAULT_POINT("host.handle.remove.after", error);
 }
 

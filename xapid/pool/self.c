@@ -7,6 +7,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/member.h"
 #include "lib/text.h"
 #include "xapid/pool/licence.h"
 
@@ -56,10 +57,7 @@ seconds_now(void)
 static char *
 lookup_text(GVariant *dict, const char *key)
 {
-    const char *value = "";
-
-    g_variant_lookup(dict, key, "&s", &value);
-    return text_clean(value, -1);
+    return text_clean(member_text(dict, key), -1);
 }
 
 static gint64

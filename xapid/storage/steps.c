@@ -5,20 +5,12 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/member.h"
 #include "xapid/storage/storage.h"
 
 #include <string.h>
 
 /* ---- arguments ---- */
-
-static const char *
-text(GVariant *args, const char *name)
-{
-    const char *value = "";
-
-    g_variant_lookup(args, name, "&s", &value);
-    return value;
-}
 
 static void
 insert_field(const struct model *model, GVariantDict *out, const char *name, const char *ref,
@@ -91,7 +83,7 @@ call_sr(const char *name, GVariant *args, const struct driver_call *how)
     GError *error = NULL;
     gint64 size;
 
-    if (!insert_sr(world, &out, text(args, "sr"), &driver, &error)) {
+    if (!insert_sr(world, &out, member_text(args, "sr"), &driver, &error)) {
         op_step_done(how->op, error);
         return;
     }
@@ -104,7 +96,7 @@ static void
 call_vdi(const char *name, GVariant *args, GVariantDict *more, const struct driver_call *how)
 {
     struct storage_world *world = op_room_data(how->op);
-    const char *vdi = text(args, "vdi");
+    const char *vdi = member_text(args, "vdi");
     g_auto(GVariantDict) out = G_VARIANT_DICT_INIT(more ? g_variant_dict_end(more) : NULL);
     g_autofree char *driver = NULL;
     GError *error = NULL;
@@ -212,7 +204,7 @@ vdi_create_run(struct op *op, GVariant *args)
     struct storage_world *world = op_room_data(op);
     static const char *const fields[] = {"name_label", "name_description", "virtual_size", "type",
                                          "sm_config"};
-    const char *vdi = text(args, "vdi");
+    const char *vdi = member_text(args, "vdi");
     GVariantDict more;
 
     g_variant_dict_init(&more, NULL);
@@ -255,14 +247,14 @@ static void
 note_disk_attached(struct op *op, GVariant *args, GVariant *result)
 {
     (void)result;
-    note_disk(op, text(args, "handle"), true);
+    note_disk(op, member_text(args, "handle"), true);
 }
 
 static void
 note_disk_detached(struct op *op, GVariant *args, GVariant *result)
 {
     (void)result;
-    note_disk(op, text(args, "handle"), false);
+    note_disk(op, member_text(args, "handle"), false);
 }
 
 static void
@@ -274,11 +266,11 @@ vdi_attach_run(struct op *op, GVariant *args)
 
     g_variant_lookup(args, "read_only", "b", &read_only);
     g_variant_dict_init(&more, NULL);
-    g_variant_dict_insert(&more, "handle", "s", text(args, "handle"));
+    g_variant_dict_insert(&more, "handle", "s", member_text(args, "handle"));
     g_variant_dict_insert(&more, "read_only", "b", read_only);
     g_variant_dict_insert(&more, "sharable", "b",
-                          model_has(world->model, vdi_class(), text(args, "vdi")) &&
-                              model_get_bool(world->model, text(args, "vdi"), "sharable"));
+                          model_has(world->model, vdi_class(), member_text(args, "vdi")) &&
+                              model_get_bool(world->model, member_text(args, "vdi"), "sharable"));
     call_vdi("vdi.attach", args, &more,
              &(struct driver_call){.op = op, .args = args, .noted = note_disk_attached});
 }
@@ -291,7 +283,7 @@ vdi_detach_run(struct op *op, GVariant *args)
 
     g_variant_lookup(args, "optional", "b", &optional);
     g_variant_dict_init(&more, NULL);
-    g_variant_dict_insert(&more, "handle", "s", text(args, "handle"));
+    g_variant_dict_insert(&more, "handle", "s", member_text(args, "handle"));
     call_vdi("vdi.detach", args, &more,
              &(struct driver_call){
                  .op = op, .args = args, .noted = note_disk_detached, .optional = optional});
