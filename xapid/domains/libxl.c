@@ -264,9 +264,10 @@ libxl_backend_shutdown(struct backend_ctx *ctx, int domid, const char *uuid, boo
 static bool
 libxl_backend_destroy(struct backend_ctx *ctx, int domid, GError **error)
 {
+    g_autofree char *screen = libxl_model_screen(ctx, domid);
     int rc = libxl_domain_destroy(ctx->ctx, (uint32_t)domid, NULL);
 
-    libxl_end_device_models(ctx, domid);
+    libxl_end_device_models(ctx, domid, screen);
     if (rc == ERROR_DOMAIN_NOTFOUND)
         return true;
     return rc ? libxl_failed(ctx, rc, "libxl_domain_destroy", error) : true;
