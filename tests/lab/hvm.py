@@ -126,7 +126,7 @@ def image(name, address, password):
     x.VM.unpause(vm)
     writes(name, uuid, f"{READ} /dev/sdb && {WRITE} seek=1 of=/dev/sdb")
     timed("it has read and written", began)
-    end(name, x, vm, vdis, before, x.VM.hard_shutdown)
+    end(name, x, vm, vdis, before, x.VM.clean_shutdown)
     timed("it is gone", began)
 
 
