@@ -46,7 +46,8 @@ def until_said(name, domid, word):
     def said():
         return dom0(name, f"cat /root/serial-{domid}")
     try:
-        until(lambda: word in said(), word, 60)
+        until(lambda: word in said(), word)
+        return said()
     except AssertionError:
         print(said())
         raise
@@ -101,7 +102,8 @@ def image(name, address, password):
     began = time.monotonic()
     words = "xen_nopv console=ttyS0 quiet lab.count=0 nokaslr"
     vdis = [linux_disk(name, x, sr, words), disk(x, sr, "qcow2")]
-    vm = whole_machine(x, "another Linux", memory_static_max=str(192 * MIB), HVM_boot_params={"order": "c"})
+    vm = whole_machine(x, "another Linux", memory_static_max=str(192 * MIB), HVM_boot_params={"order": "c"},
+                       platform={"vga": "cirrus", "timeoffset": "3600"})
     for vdi in vdis:
         drive(x, vm, vdi)
     uuid = x.VM.get_uuid(vm)
@@ -110,8 +112,13 @@ def image(name, address, password):
     x.VM.unpause(vm)
     until_said(name, domids(name)[uuid], "/ # ")
     timed("it is up", began)
-    writes(name, uuid, f"{WRITE} of=/dev/sdb")
+    writes(name, uuid, f"cat /sys/class/rtc/rtc0/since_epoch /sys/bus/pci/devices/*/class; {WRITE} of=/dev/sdb")
     timed("it has written", began)
+    clock, *devices = until_said(name, domids(name)[uuid], "WRITTEN").split("echo WRIT")[1].split()[1:]
+    assert "0x030000" in devices, devices
+    assert 3500 < int(clock) - int(dom0(name, "date +%s")) < 3600, clock
+    screen = dom0(name, f"timeout 3 socat -u unix:/run/xen/screen-{uuid} stdio </dev/null || true")
+    assert screen.startswith("RFB 003"), screen
     x.VM.suspend(vm)
     timed("it is suspended", began)
     x.VM.resume(vm, True, False)
@@ -119,7 +126,7 @@ def image(name, address, password):
     x.VM.unpause(vm)
     writes(name, uuid, f"{READ} /dev/sdb && {WRITE} seek=1 of=/dev/sdb")
     timed("it has read and written", began)
-    end(name, x, vm, vdis, before, x.VM.hard_shutdown)
+    end(name, x, vm, vdis, before, x.VM.clean_shutdown)
     timed("it is gone", began)
 
 

@@ -151,7 +151,7 @@ def hvm(name, address, password):
     iso, = x.SR.get_VDIs(isos)
     for label, medium, order, fields in (("from a disk", vdi, "c", {}),
                                          ("from a CD", iso, "d", {"type": "CD", "mode": "RO"})):
-        vm = whole_machine(x, label, HVM_boot_params={"order": order})
+        vm = whole_machine(x, label, HVM_boot_params={"order": order}, platform={"acpi": "false"})
         drive(x, vm, medium, **fields)
         uuid = x.VM.get_uuid(vm)
         began = time.monotonic()

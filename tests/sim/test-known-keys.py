@@ -17,7 +17,9 @@ KNOWN = {
     "platform": {
         **{key: ("true", ["", "yes", "2", "TRUE"]) for key in (
             "acpi", "acpi_s3", "acpi_s4", "apic", "nx", "pae", "viridian")},
-        "cores-per-socket": ("2", ["", "0", "-1", "65", "two"]), "device_id": ("0001", ["", "1", "000g"])},
+        "cores-per-socket": ("2", ["", "0", "-1", "65", "two"]), "device_id": ("0001", ["", "1", "000g"]),
+        "timeoffset": ("-3600", ["", "1h", "2147483648"]), "vga": ("std", ["", "qxl"]),
+        "videoram": ("8", ["", "0", "257"]), "device-model": ("qemu-upstream-compat", ["", "qemu-trad"])},
     "xenstore_data": {"vm-data/a": ("", ["x" * 1025]), "vm-data/a/b-_@": ("x" * 1024, ["x" * 1025])},
     "other_config": {"mac_seed": ("2b27a5b8-9b73-4a4b-a38c-e0a2a8e5f6c3", ["", "x" * 1025]),
                      "disks": (DISKS, ["", "<provision>", "<disk/>", "none", "<a><disk/></a>"])},

@@ -316,6 +316,26 @@ def test_a_guest_with_disks():
         assert not host.violations()
 
 
+def test_what_no_machine_has():
+    """A whole machine with a drive that is not emulated is refused before anything starts."""
+    with Host() as host:
+        x = connected(host)
+        sr = new_sr(host, x)
+        vm = x.VM.create({**GUEST, "domain_type": "hvm", "HVM_boot_policy": "BIOS order"})
+        for position, code, fields in ((0, "DISK_VBD_MUST_BE_READWRITE_FOR_HVM", {"mode": "RO"}),
+                                       (4, "INVALID_DEVICE", {"mode": "RO", "type": "CD"})):
+            vdi = NULL if "type" in fields else new_vdi(x, sr)
+            vbd = new_vbd(x, vm, vdi, userdevice=str(position), **fields)
+            failure = fails(code, x.VM.start, vm, False, False)
+            assert failure.params == [vbd if code.startswith("DISK") else str(position)], failure
+            assert x.VM.get_power_state(vm) == "Halted" and not host.handles()
+            x.VBD.destroy(vbd)
+        new_vbd(x, vm, new_vdi(x, sr), userdevice="4", mode="RO")
+        new_vbd(x, vm, NULL, userdevice="3", mode="RO", type="CD")
+        x.VM.start(vm, False, False)
+        x.VM.hard_shutdown(vm)
+
+
 def test_a_start_that_fails_lets_its_disks_go():
     with Host() as host:
         x = connected(host)

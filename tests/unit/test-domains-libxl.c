@@ -235,6 +235,34 @@ test_hvm_platform(void)
     g_assert_nonnull(strstr(json, "\"xen_platform_pci\": \"True\""));
 }
 
+/* What the VM's platform map says of the machine. */
+static void
+test_hvm_machine(void)
+{
+    static const char *const wanted[] = {
+        "\"acpi\": \"False\"",
+        "\"apic\": \"True\"",
+        "\"pae\": \"True\"",
+        "\"nx\": \"False\"",
+        "\"viridian\": \"True\"",
+        "\"acpi_s3\": \"False\"",
+        "\"acpi_s4\": \"False\"",
+        "\"kind\": \"std\"",
+        "\"video_memkb\": 16384",
+        "\"rtc_timeoffset\": 4294967236",
+        "\"vnc\": {\"enable\": \"True\",\"listen\": \"unix:/var/run/xen/screen-" UUID
+        "\",\"findunused\": \"False\"}"};
+    g_autofree char *json = json_of(
+        "{'type': <'hvm'>, 'memory_static_max': <int64 134217728>, 'memory_target': "
+        "<int64 134217728>, 'vcpus_max': <1>, 'vcpus': <1>, 'boot': <'c'>, 'platform': "
+        "<{'acpi': '0', 'apic': '1', 'pae': 'true', 'nx': 'false', 'viridian': 'true', 'acpi_s3': "
+        "'0', 'acpi_s4': '0', 'vga': 'std', 'videoram': '8', 'timeoffset': '-60'}>}");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++)
+        if (!strstr(json, wanted[i]))
+            g_error("no %s in %s", wanted[i], json);
+}
+
 static void
 test_record(void)
 {
@@ -276,6 +304,7 @@ main(int argc, char **argv)
     g_test_add_func("/domains/libxl/pvh-on-demand", test_pvh_on_demand);
     g_test_add_func("/domains/libxl/hvm-disks", test_hvm_disks);
     g_test_add_func("/domains/libxl/hvm-platform", test_hvm_platform);
+    g_test_add_func("/domains/libxl/hvm-machine", test_hvm_machine);
     g_test_add_func("/domains/libxl/record", test_record);
     g_test_add_func("/domains/libxl/bad-records", test_bad_records);
     return g_test_run();

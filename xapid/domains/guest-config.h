@@ -20,6 +20,8 @@
 #define CONFIG_KEY_MAX 128                    /* bytes */
 #define CONFIG_VALUE_MAX 1024                 /* bytes */
 
+#define CONFIG_VIDEORAM_MAX_MIB 256
+
 #define CONFIG_WEIGHT_MAX 65535
 #define CONFIG_CPU_MAX 4095 /* the highest number of a physical CPU */
 

@@ -8,6 +8,9 @@
 
 #include "xapid/domains/guest-config.h"
 
+/* Where the QEMU of a machine with a screen shows it, by VNC; %s is the machine's uuid. */
+#define LIBXL_SCREEN_SOCKET "/var/run/xen/screen-%s"
+
 /* Fills `config`, which libxl_domain_config_init () has prepared and libxl_domain_config_dispose ()
  * frees.  The uuid is the name: labels may repeat, names may not.  `ramdisk` NULL = none.  Leaves
  * the disks to libxl_disks_open ().  Makes no hypervisor call. */

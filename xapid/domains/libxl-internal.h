@@ -33,8 +33,12 @@ bool libxl_create(struct backend_ctx *ctx, const char *uuid, const struct guest_
  * but the guest's disks and its log. */
 bool libxl_let_model_write(struct backend_ctx *ctx, int domid, GError **error);
 
-/* After a domain was destroyed: ends device models of it that are left, and removes what it had. */
-void libxl_end_device_models(struct backend_ctx *ctx, int domid);
+/* The socket of a domain's screen, if it has one; NULL when there is no such domain. */
+char *libxl_model_screen(struct backend_ctx *ctx, int domid);
+
+/* After a domain was destroyed: ends device models of it that are left, and removes what they had.
+ */
+void libxl_end_device_models(struct backend_ctx *ctx, int domid, const char *screen);
 
 /* --- libxl-image.c --- */
 

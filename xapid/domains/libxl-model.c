@@ -2,8 +2,8 @@
  *
  * Some their toolstack lost: a QEMU that was just starting, still as root, when the worker that
  * started it died.  libxl knows neither its pid yet nor can end it by its user, and its mappings
- * keep the domain dying for ever.  And libxl leaves the folders that confined ones ran in, and lets
- * them write no further than 256 KiB into any file. */
+ * keep the domain dying for ever.  And libxl leaves the folders that confined ones ran in and the
+ * sockets of their screens, and lets them write no further than 256 KiB into any file. */
 #include "config.h"
 
 #include <dirent.h>
@@ -116,11 +116,27 @@ end_lost(int domid)
         }
 }
 
+char *
+libxl_model_screen(struct backend_ctx *ctx, int domid)
+{
+    char uuid[UUID_LENGTH + 1];
+    libxl_dominfo info;
+    bool found;
+
+    libxl_dominfo_init(&info);
+    found = libxl_domain_info(ctx->ctx, &info, (uint32_t)domid) == 0;
+    g_snprintf(uuid, sizeof uuid, LIBXL_UUID_FMT, LIBXL_UUID_BYTES(info.uuid));
+    libxl_dominfo_dispose(&info);
+    return found ? g_strdup_printf(LIBXL_SCREEN_SOCKET, uuid) : NULL;
+}
+
 void
-libxl_end_device_models(struct backend_ctx *ctx, int domid)
+libxl_end_device_models(struct backend_ctx *ctx, int domid, const char *screen)
 {
     /* One that has gone is held by nobody. */
     if (libxl_domain_info(ctx->ctx, NULL, (uint32_t)domid) == 0)
         end_lost(domid);
     remove_root(domid);
+    if (screen && unlink(screen) < 0 && errno != ENOENT)
+        log_warning("%s: %s", screen, g_strerror(errno));
 }

@@ -244,6 +244,23 @@ acknowledged(libxl_ctx *ctx, int rc, void *for_callback)
     log_debug("a guest that was asked to shut down: %d", rc);
 }
 
+/* What a whole machine without Xen's drivers has, if it has ACPI.  It asks to power off; whether to
+ * start again is not the guest's to know. */
+static bool
+press_power_button(struct backend_ctx *ctx, int domid, const char *uuid, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/local/domain/%d/platform/acpi", domid);
+    unsigned length;
+    char *acpi = xs_read(ctx->xs, XBT_NULL, path, &length);
+    bool has_none = acpi && (g_str_equal(acpi, "0") || g_str_equal(acpi, "false"));
+
+    free(acpi);
+    if (!has_none)
+        return libxl_backend_signal(ctx, domid, TRIGGER_POWER, 0, error);
+    api_error_set(error, "VM_LACKS_FEATURE", uuid, NULL);
+    return false;
+}
+
 /* libxl would wait up to a minute until the guest has taken the request.  That says nothing about
  * its shutting down, so the wait is left to run whenever this context is next used. */
 static bool
@@ -254,19 +271,18 @@ libxl_backend_shutdown(struct backend_ctx *ctx, int domid, const char *uuid, boo
     int rc = reboot ? libxl_domain_reboot(ctx->ctx, (uint32_t)domid, &how)
                     : libxl_domain_shutdown(ctx->ctx, (uint32_t)domid, &how);
 
-    if (rc == ERROR_NOPARAVIRT) {
-        api_error_set(error, "VM_LACKS_FEATURE", uuid, NULL);
-        return false;
-    }
+    if (rc == ERROR_NOPARAVIRT)
+        return press_power_button(ctx, domid, uuid, error);
     return rc ? libxl_failed(ctx, rc, "libxl_domain_shutdown", error) : true;
 }
 
 static bool
 libxl_backend_destroy(struct backend_ctx *ctx, int domid, GError **error)
 {
+    g_autofree char *screen = libxl_model_screen(ctx, domid);
     int rc = libxl_domain_destroy(ctx->ctx, (uint32_t)domid, NULL);
 
-    libxl_end_device_models(ctx, domid);
+    libxl_end_device_models(ctx, domid, screen);
     if (rc == ERROR_DOMAIN_NOTFOUND)
         return true;
     return rc ? libxl_failed(ctx, rc, "libxl_domain_destroy", error) : true;

@@ -23,6 +23,12 @@ domain_type(const struct model *model, const char *vm, GError **error)
     return NULL;
 }
 
+bool
+vm_is_machine(const struct model *model, const char *vm)
+{
+    return g_strcmp0(domain_type(model, vm, NULL), "hvm") == 0;
+}
+
 /* From what a whole machine boots: letters, c a disk, d a CD, n the network. */
 static bool
 add_boot_order(const struct model *model, const char *vm, GVariantBuilder *config, GError **error)

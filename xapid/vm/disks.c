@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define EMULATED_POSITIONS 4 /* of a whole machine: two IDE channels of two */
+
 static const struct dm_class *
 vbd_class(void)
 {
@@ -62,11 +64,10 @@ static char *
 device_name(const struct model *model, const char *vbd, int position)
 {
     g_autofree char *vm = model_get_string(model, vbd, "VM");
-    bool hvm = has_value(model, vm, "domain_type", "hvm");
+    bool emulated = vm_is_machine(model, vm) && position < EMULATED_POSITIONS;
 
-    return g_strdup_printf(
-        "%s%c", hvm && position < 4 && has_value(model, vbd, "type", "CD") ? "hd" : "xvd",
-        'a' + position);
+    return g_strdup_printf("%s%c", emulated && has_value(model, vbd, "type", "CD") ? "hd" : "xvd",
+                           'a' + position);
 }
 
 /* A bit for each. */
@@ -159,6 +160,22 @@ check_disk(const struct vm_world *world, const char *vbd, const char *vdi, GErro
            check_writers(model, vbd, vdi, error);
 }
 
+/* QEMU emulates no disk that is read only, and no CD drive beyond IDE's. */
+static bool
+check_emulation(const struct model *model, const char *vbd, GError **error)
+{
+    g_autofree char *userdevice = model_get_string(model, vbd, "userdevice");
+    bool emulated = vbd_position(userdevice) < EMULATED_POSITIONS;
+
+    if (has_value(model, vbd, "type", "CD") && !emulated)
+        api_error_set(error, "INVALID_DEVICE", userdevice, NULL);
+    else if (has_value(model, vbd, "type", "Disk") && emulated && is_read_only(model, vbd))
+        api_error_set(error, "DISK_VBD_MUST_BE_READWRITE_FOR_HVM", vbd, NULL);
+    else
+        return true;
+    return false;
+}
+
 static void
 add_step(struct plan *plan, const char *kind, const struct model *model, const char *vbd)
 {
@@ -179,10 +196,13 @@ bool
 vm_plan_attach(struct plan *plan, const struct vm_world *world, const char *vm, GError **error)
 {
     g_autoptr(GPtrArray) drives = drives_of(world->model, vm);
+    bool machine = vm_is_machine(world->model, vm);
 
     for (guint i = 0; i < drives->len; i++) {
         const char *vbd = drives->pdata[i];
         g_autofree char *vdi = model_get_string(world->model, vbd, "VDI");
+        if (machine && !check_emulation(world->model, vbd, error))
+            return false;
         if (model_get_bool(world->model, vbd, "empty"))
             continue;
         if (!check_disk(world, vbd, vdi, error))

@@ -9,9 +9,10 @@
 #include "lib/text.h"
 #include "xapid/vm/vm.h"
 
-#define KEYS_MAX 64 /* known keys of one map; these and the next two as xapid-domains has them */
+#define KEYS_MAX 64 /* known keys of one map; this and the next three as xapid-domains has them */
 #define KEY_MAX 128
 #define VALUE_MAX 1024
+#define VIDEORAM_MAX_MIB 256
 #define DISKS_MAX 65536 /* bytes of other_config:disks */
 
 /* ---- what values may be ---- */
@@ -34,6 +35,31 @@ static bool
 is_device_id(const char *value)
 {
     return strlen(value) == 4 && strspn(value, "0123456789abcdefABCDEF") == 4;
+}
+
+static bool
+is_offset(const char *value)
+{
+    return g_ascii_string_to_signed(value, 10, G_MININT32, G_MAXINT32, NULL, NULL);
+}
+
+static bool
+is_videoram(const char *value)
+{
+    return g_ascii_string_to_unsigned(value, 10, 1, VIDEORAM_MAX_MIB, NULL, NULL);
+}
+
+static bool
+is_vga(const char *value)
+{
+    return g_str_equal(value, "std") || g_str_equal(value, "cirrus");
+}
+
+/* The one that there is. */
+static bool
+is_device_model(const char *value)
+{
+    return g_str_equal(value, "qemu-upstream-compat");
 }
 
 static bool
@@ -95,7 +121,8 @@ static const struct known_key {
     const char *key;   /* a '*' at its end stands for the rest of a path */
     bool (*valid)(const char *value);
 } known_keys[] = {
-    /* Written to platform/KEY in the guest's xenstore when it starts. */
+    /* Written to platform/KEY in the guest's xenstore when it starts; what is said of the machine
+     * holds for HVM guests.  timeoffset is in seconds, videoram in MiB. */
     {"platform", "acpi", is_flag},
     {"platform", "acpi_s3", is_flag},
     {"platform", "acpi_s4", is_flag},
@@ -105,6 +132,10 @@ static const struct known_key {
     {"platform", "viridian", is_flag},
     {"platform", "cores-per-socket", is_vcpu_count},
     {"platform", "device_id", is_device_id},
+    {"platform", "device-model", is_device_model},
+    {"platform", "timeoffset", is_offset},
+    {"platform", "vga", is_vga},
+    {"platform", "videoram", is_videoram},
     /* Written to KEY in the guest's xenstore when it starts. */
     {"xenstore_data", "vm-data/*", is_text},
     /* What MAC addresses are made from; VM.create makes one where it is missing. */

@@ -88,11 +88,14 @@ int vbd_free_position(const struct model *model, const char *vm, bool cd);
 void vbd_refresh_allowed(struct txn *txn, const char *vbd);
 bool vbd_refresh_all(struct model *model, GError **error);
 /* Adds the steps that attach every disk, before the domain is built; plan NULL: only looks whether
- * they could.  VBD_MISSING, VDI_NOT_AVAILABLE, VDI_READONLY, VDI_IN_USE, SR_NOT_ATTACHED. */
+ * they could.  VBD_MISSING, VDI_NOT_AVAILABLE, VDI_READONLY, VDI_IN_USE, SR_NOT_ATTACHED; of what
+ * QEMU does not emulate INVALID_DEVICE, DISK_VBD_MUST_BE_READWRITE_FOR_HVM. */
 bool vm_plan_attach(struct plan *plan, const struct vm_world *world, const char *vm,
                     GError **error);
 /* Adds those that detach what is attached, after its domain is gone.  Is there anything? */
 bool vm_plan_detach(struct plan *plan, const struct vm_world *world, const char *vm);
+/* Is it built as a whole machine? */
+bool vm_is_machine(const struct model *model, const char *vm);
 /* disks of xapid-domains' create: aa{sv}, floating. */
 GVariant *vm_disks_config(const struct model *model, const char *vm);
 /* What `op` attached and detached; currently_attached is what xapid-host has, not what the power
