@@ -134,7 +134,7 @@ def flood(name, address, password):
     print(f"# {keys / seconds:.0f} writes a second for {seconds:.0f} s: another guest's word shows after "
           f"{flooded:.1f} s at most, {idle:.1f} s without; KiB grown: "
           + ", ".join(f"{process} {size}" for process, size in zip(processes, grown)))
-    assert keys / seconds > 40, "that was no flood"
+    assert keys / seconds > 10, "that was no flood"
     assert flooded < 20, flooded
     assert all(size <= 1024 for size in grown), grown
     assert len(row(x, bad)["services"]) <= 256
