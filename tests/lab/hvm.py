@@ -80,7 +80,7 @@ def raw(name, address, password):
     timed("it is up", began)
     type_in(name, domids(name)[uuid], f"ls /sys/block; {WRITE} of=/dev/xvdb; "
                                       "echo WRIT\"\"TEN")
-    until(lambda: "WRITTEN" in console(name, uuid), "the end of writing", 60)
+    until(lambda: "WRITTEN" in console(name, uuid), "the end of writing")
     assert "xvda" in console(name, uuid) and "sda" not in console(name, uuid), console(name, uuid)
     timed("it has written", began)
     x.VM.suspend(vm)
@@ -88,7 +88,7 @@ def raw(name, address, password):
     x.VM.resume(vm, False, False)
     timed("it is resumed", began)
     type_in(name, domids(name)[uuid], f"{READ} /dev/xvdb && {WRITE} of=/dev/xvdb && echo ON\"\"WARD")
-    until(lambda: "ONWARD" in console(name, uuid), "the end of writing", 60)
+    until(lambda: "ONWARD" in console(name, uuid), "the end of writing")
     timed("it has read and written", began)
     end(name, x, vm, vdis, before, x.VM.clean_shutdown)
     timed("it is gone", began)
