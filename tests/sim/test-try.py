@@ -28,7 +28,7 @@ ENVIRONMENT = {**os.environ, "TRY_BUILDDIR": str(BUILDDIR)}
 def start(*words, **environment):
     return subprocess.Popen([TOP / "try", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, env={**ENVIRONMENT, **environment},
-                            start_new_session=True)
+                            start_new_session=True, preexec_fn=bare.heeds_interrupts)
 
 
 def end(process):

@@ -2,6 +2,7 @@
 programs of the test's own, before the real ones in PATH."""
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -33,6 +34,12 @@ packages "$@" | while read -r package; do
 	echo "$package" >>"$FAKE/installed"
 done
 '''}
+
+
+def heeds_interrupts():
+    """For Popen's preexec_fn: what a shell began in the background ignores them, and so do its
+    children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Machine:

@@ -26,7 +26,8 @@ class Machine(bare.Machine):
     def start(self, *command, **environment):
         return subprocess.Popen(command, cwd=self.tree, env={**self.environment, **environment},
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, text=True, start_new_session=True)
+                                stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                                preexec_fn=bare.heeds_interrupts)
 
     def run(self, *command, **environment):
         process = self.start(*command, **environment)
