@@ -256,7 +256,8 @@ def test_facts_of_the_machine_come_late():
 
 def test_memory_that_is_not_known_yet_refuses_nothing():
     host = Host(launch_options=FAST)
-    slow_to_start(host, "sleep 1", "xapid-domains")
+    told = host.dir / "told"
+    slow_to_start(host, f"until [ -e '{told}' ]; do sleep 0.1; done", "xapid-domains")
     with host:
         x = host.client()
         here = x.host.get_all()[0]
@@ -264,6 +265,7 @@ def test_memory_that_is_not_known_yet_refuses_nothing():
         vm = x.VM.create(GUEST)
         x.VM.assert_can_boot_here(vm, here)
         assert x.VM.get_possible_hosts(vm) == [here]
+        told.touch()
         x.VM.start(vm, False, False)
         x.VM.hard_shutdown(vm)
         x.VM.set_memory_limits(vm, "0", str(1 << 40), str(1 << 40), str(1 << 40))
