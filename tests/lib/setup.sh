@@ -166,18 +166,21 @@ run_make_check() {
 	tally "$result.tap"
 }
 
-# run_taps [-j JOBS] RESULT BUILDDIR PROGRAM...: programs that print TAP, JOBS (1) at a time, each
-# within 20 minutes.  One that cannot run has failed.  An interruption ends those that run.
+# run_taps [-j JOBS] [-t SECONDS] RESULT BUILDDIR PROGRAM...: programs that print TAP, JOBS (1) at a
+# time, each within SECONDS (TAP_SECONDS).  One that cannot run has failed.  An interruption ends
+# those that run.
+TAP_SECONDS=1200
 run_taps() {
-	local jobs=1 result dir program
+	local jobs=1 seconds=$TAP_SECONDS result dir program
 	local -A running=() began=() # by pid: the program, and when
 	if [ "$1" = -j ]; then jobs=$2; shift 2; fi
+	if [ "$1" = -t ]; then seconds=$2; shift 2; fi
 	result=$1 dir=$2; shift 2
 	: >"$result.tap"
 	trap 'kill "${!running[@]}" 2>/dev/null; wait; exit 130' INT TERM HUP
 	for program in "$@"; do
 		[ ${#running[@]} -lt "$jobs" ] || end_tap
-		BUILDDIR=$dir timeout -k 30 1200 "$program" >"$result.${program##*/}.out" 2>&1 </dev/null &
+		BUILDDIR=$dir timeout -k 30 "$seconds" "$program" >"$result.${program##*/}.out" 2>&1 </dev/null &
 		running[$!]=$program began[$!]=$(date +%s)
 	done
 	while [ ${#running[@]} != 0 ]; do end_tap; done
@@ -226,15 +229,16 @@ tally() {
 	echo "$(grep -c '^ok' "$1" || true) ok, $(grep -c '^not ok' "$1" || true) not ok"
 }
 
-# summary DIR: the counts of every .tap in it, as the last line.
+# summary DIR: the whole time, and as the last line the counts of every .tap in it.
 summary() {
-	local passed failed skipped
+	local passed failed skipped seconds=$(($(date +%s) - started))
 	failed=$(cat "$1"/*.tap | grep -c '^not ok' || true)
 	skipped=$(cat "$1"/*.tap | grep -c '^ok.*# SKIP' || true)
 	passed=$(($(cat "$1"/*.tap | grep -c '^ok' || true) - skipped))
 	phase "result"
 	grep -h '^not ok' "$1"/*.tap || true
 	grep -h '^ok.*# SKIP' "$1"/*.tap || true
+	echo "in $((seconds / 60)) min $((seconds % 60)) s"
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" = 0 ] && [ "$skipped" = 0 ] && [ "$passed" -gt 0 ]
 }

@@ -1,7 +1,7 @@
 # The big counts in full; resumable.
-EXTRA_DIST += tests/soak/run tests/soak/builds tests/soak/RESULTS.md
+EXTRA_DIST += tests/soak/run tests/soak/suites.json tests/soak/builds tests/soak/RESULTS.md
 
 .PHONY: soak
-soak: xapid/xapid xapid-launch xapid-domains xapid-host xs-guestd tests/unit/test-store-kill \
-		tests/unit/pam-recorder.so
+soak: all
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS=
 	/usr/bin/python3 $(abs_top_srcdir)/tests/soak/run

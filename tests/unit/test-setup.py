@@ -179,12 +179,22 @@ def test_check_installs_and_counts():
         tree_of_check(machine)
         status, output = machine.run("./check")
         assert (status, last(output)) == (0, f"{2 * len(SHIPPED) + 3} passed, 0 failed, 0 skipped"), output
+        assert re.fullmatch(r"in 0 min \d+ s", output.splitlines()[-2]), output
         for name in ("libxen-dev", "clang", "curl", "gcc"):
             assert name in machine.calls()[1].split(), machine.calls()
         assert "\n== lab: real Xen (" in output, output
         status, output = machine.run("./check", "--quick")
         assert (status, last(output)) == (0, f"{2 * len(SHIPPED) + 1} passed, 0 failed, 0 skipped"), output
         assert len(machine.calls()) == 2, "the second run installed something"
+
+
+def test_a_lab_test_has_the_time_that_it_is_given():
+    with Machine() as machine:
+        tree_of_check(machine)
+        machine.program("tests/lab/test-lab.sh", "echo 1..1; sleep 3; echo ok 1\n", machine.tree)
+        status, output = machine.run("./check", LAB_TIMEOUT="1")
+        assert (status, last(output)) == (1, f"{2 * len(SHIPPED) + 1} passed, 1 failed, 0 skipped"), output
+        assert "tests/lab/test-lab.sh: planned 1 tests and ran 0, status 124" in output, output
 
 
 def test_check_goes_on_with_sudo():
@@ -233,13 +243,24 @@ def test_check_takes_nothing_for_a_success():
 def test_check_believes_make():
     with Machine() as machine:
         tree_of_check(machine)
-        (machine.tree / "tests").mkdir(exist_ok=True)
+        tests = machine.tree / "tests"
+        tests.mkdir(exist_ok=True)
+        (tests / "gone.trs").touch()
+        (tests / "gone.log").write_text("PASS: tests/gone 1 - one\n# sample/full: 1/2 of an older run\n")
         make = machine.shell("run_make_check . results; summary . || exit 1")
         status, output = machine.run(*make)
         assert (status, last(output)) == (0, "1 passed, 0 failed, 0 skipped"), output
+        assert "older run" not in output, output
         (machine.fake / "make-fails").touch()
         status, output = machine.run(*make)
         assert (status, last(output)) == (1, "1 passed, 1 failed, 0 skipped"), output
+        (machine.fake / "make-fails").unlink()
+        machine.program("make", """case "$*" in *TESTS=*) exit ;; esac
+            printf 'PASS: a 1 - one\\n# sample/full: 3/4\\nSKIP: a 2 - two # SKIP no Xen\\nERROR: a - exited with 1\\n' >tests/a.log
+            touch tests/a.trs\n""")
+        status, output = machine.run(*make)
+        assert (status, last(output)) == (1, "1 passed, 1 failed, 1 skipped"), output
+        assert "# sample/full: 3/4\n" in output, output
 
 
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])

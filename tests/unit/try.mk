@@ -1,7 +1,7 @@
-# Tests of ./try and ./check.
-TESTS += tests/unit/test-setup.py
+# Tests of ./try, ./check and make soak.
+TESTS += tests/unit/test-setup.py tests/unit/test-soak.py
 # Its logins go to the system's own PAM modules, which cannot be loaded into a program with sanitizers.
 if !SANITIZERS
 TESTS += tests/sim/test-try.py tests/sim/test-readme.py
 endif
-EXTRA_DIST += tests/unit/test-setup.py tests/unit/bare.py tests/sim/test-try.py tests/sim/test-readme.py
+EXTRA_DIST += tests/unit/test-setup.py tests/unit/test-soak.py tests/unit/bare.py tests/sim/test-try.py tests/sim/test-readme.py
