@@ -192,7 +192,7 @@ def test_a_lab_test_has_the_time_that_it_is_given():
     with Machine() as machine:
         tree_of_check(machine)
         machine.program("tests/lab/test-lab.sh", "echo 1..1; sleep 3; echo ok 1\n", machine.tree)
-        status, output = machine.run("./check", LAB_TIMEOUT="1")
+        status, output = machine.run("./check", XAPID_LAB_SECONDS="1")
         assert (status, last(output)) == (1, f"{2 * len(SHIPPED) + 1} passed, 1 failed, 0 skipped"), output
         assert "tests/lab/test-lab.sh: planned 1 tests and ran 0, status 124" in output, output
 
