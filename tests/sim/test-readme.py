@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""README.md's blocks, run as a reader would paste them, on the simulated host that ./try leaves."""
+"""README.md's blocks, run as a reader would paste them, on the simulated host that ./try leaves.  Their
+lines that begin with # are what is printed; there, … is anything, and an id any id."""
 import contextlib
 import json
 import os
@@ -21,7 +22,7 @@ ELSEWHERE = {"./try  ": "test-try.py, and ./check itself", "autoreconf": "./chec
 
 
 def blocks():
-    """(first line, whether Python, text) of each block of code."""
+    """(language, text) of each block of code, in their order."""
     text = (TOP / "README.md").read_text()
     fenced = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
     found = [(match.start(), match[1], match[2]) for match in fenced.finditer(text)]
@@ -32,8 +33,11 @@ def blocks():
 
 
 def block(start, kind="bash"):
+    """What to run, and what it prints."""
     code, = (code for its, code in blocks() if its == kind and code.startswith(start))
-    return code
+    lines = code.splitlines()
+    return ("".join(f"{line}\n" for line in lines if not line.startswith("#")),
+            [line[1:] for line in lines if line.startswith("#")])
 
 
 def fill(code, blanks):
@@ -42,6 +46,15 @@ def fill(code, blanks):
         code = code.replace(blank, value)
     assert "…" not in code, code
     return code
+
+
+def assert_printed(shown, said):
+    """But for empty lines, and how far columns are apart."""
+    said = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
+    shown = [" ".join(re.sub(r"\b[0-9a-f]{8}-…", "ID", line).split()) for line in shown]
+    patterns = [re.escape(line).replace("…", ".+").replace("ID", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+                for line in shown]
+    assert len(said) == len(shown) and all(map(re.fullmatch, patterns, said)), (shown, said)
 
 
 def run(command, folder, **environment):
@@ -58,7 +71,8 @@ def session():
     with tempfile.TemporaryDirectory(prefix="readme-") as folder:
         there = f"{folder}/build/try"
         (Path(folder) / "build").mkdir()
-        words = block("./try --sim --keep").split()
+        code, _ = block("./try --sim --keep")
+        words = code.split()
         run([TOP / words[0], *words[1:], "--dir", there], folder)
         try:
             yield Path(folder), json.loads(Path(there, "hosts.json").read_text())[0]
@@ -81,30 +95,39 @@ def bash(code, folder, host):
 
 
 def test_every_block_is_run():
-    here = ("./try --sim --keep", "xtool", "mkdir", "import json")
+    here = ("./try --sim --keep", "vm=$(xtool", "mkdir", "import json")
     for _, code in blocks():
         known = [start for start in (*ELSEWHERE, *here) if code.startswith(start)]
         assert known, f"nobody runs {code}"
 
 
-def test_python():
-    with session() as (folder, host):
-        assert run(["/usr/bin/python3", "-c", block("import json", "python")], folder) == "Running\n"
+def test_what_it_names_is_there():
+    text = (TOP / "README.md").read_text()
+    files = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert files and all((TOP / name).exists() for name in files), files
+    named = [(words[0], option) for words in map(str.split, re.findall(r"`(\./\w+ --[^`]+)`", text))
+             for option in words[1:]]
+    named += [("./configure", option) for option in re.findall(r"`(--(?:with|enable)[\w-]+)`", text)]
+    assert len({program for program, _ in named}) == 3, named
+    for program, option in named:
+        known = run([TOP / program, "--help"], TOP)
+        assert re.search(rf"{option}\b", known), (program, option)
 
 
-def test_xtool_and_disks():
+def test_a_reader_gets_what_is_shown():
     with session() as (folder, host):
-        first, rest = block("xtool vm-create").split("\n", 1)
-        uuid = bash(first, folder, host).strip()
-        code = fill(rest, {"uuid=…": f"uuid={uuid}", "127.0.77.1": address(host), "FILE": f"{folder}/secret",
+        code, shown = block("import json", "python")
+        assert shown
+        assert_printed(shown, run(["/usr/bin/python3", "-c", code], folder))
+        code, shown = block("vm=$(xtool")
+        code = fill(code, {"127.0.77.1": address(host), "FILE": f"{folder}/secret",
                            "AB:CD:…": host["ssl_fingerprint"]})
-        said = bash(code, folder, host)
-        assert re.search(r"^ *first .*Running", said, re.M | re.I), said  # xtool list
-        assert re.search(r"power-state.*suspended", said), said
-        code = fill(block("mkdir"), {"/srv": str(folder), "vm-uuid=…": f"vm-uuid={uuid}"})
-        bash(f"xtool vm-shutdown vm=first --force\n{code}", folder, host)
-        said = bash(f"xtool vbd-list vm-uuid={uuid} params=userdevice,vdi-name-label", folder, host)
-        assert re.search("vdi-name-label.*: first", said), said
+        disks, more = block("mkdir")
+        code += fill(disks, {"/srv": str(folder)})
+        assert shown and more
+        assert_printed(shown + more, bash(code, folder, host))
+        said = bash("xtool vbd-list vm-name-label=second params=userdevice,vdi-name-label", folder, host)
+        assert re.search("vdi-name-label.*: second", said), said
 
 
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])
