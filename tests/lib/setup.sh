@@ -5,9 +5,9 @@ started=$(date +%s)
 JOBS=$((2 * $(nproc))) # tests wait more than they work
 phase() { printf '\n== %s (%ss)\n' "$*" $(($(date +%s) - started)); }
 die() { echo "${0##*/}: $*" >&2; exit 1; }
-# No command fails without a word, but one that was interrupted: of that, the trap of INT tells.
+# No command fails without a word.
 set -E
-trap 'case $? in 130 | 143) ;; *) echo "${0##*/}: line $LINENO: this failed: $BASH_COMMAND" >&2 ;; esac' ERR
+trap 'echo "${0##*/}: line $LINENO: this failed: $BASH_COMMAND" >&2' ERR
 
 # as_root FOLDER PROGRAM ARGUMENT...: unless we are root, sudo goes on in our place, in FOLDER.
 as_root() {

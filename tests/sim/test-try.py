@@ -169,8 +169,9 @@ def test_stop_takes_no_folder_that_is_not_its_own():
 
 def test_interrupted_anywhere_it_leaves_nothing():
     chance = random.Random(77)
-    moments = ("this machine", "release", "hosts and guests", "hosts and guests", "host1: xapid serves",
-               "host2: xapid serves", "VM.start", "VM.clean_reboot", "host2-pvh: VM.hard_shutdown")
+    # While it asks for packages, while Python begins (some of these meet that), and so on.
+    moments = ("this machine",) * 3 + ("release",) + ("hosts and guests",) * 12 + (
+        "host1: xapid serves", "host2: xapid serves", "VM.start", "VM.clean_reboot", "host2-pvh: VM.hard_shutdown")
     for i, moment in enumerate(moments):
         number = (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[i % 4]
         with folder() as base:
@@ -181,16 +182,16 @@ def test_interrupted_anywhere_it_leaves_nothing():
                 output += line
                 if moment in line:
                     break
-            time.sleep(chance.uniform(0, 0.3))
+            time.sleep(chance.uniform(0, 0.1 if moment == "hosts and guests" else 0.3))
             os.killpg(process.pid, number)
             time.sleep(0.02)
             if process.poll() is None:
                 os.killpg(process.pid, number)  # the impatient press it twice
             status, rest = end(process)
             output += rest
-            assert status != 0 or moments[-1] in output, (moment, output)
-            assert status == 0 or "interrupted" in output, output
-            assert "Traceback" not in output, output
+            assert status in (1, 130) or moments[-1] in output, (moment, status, output)
+            assert status == 0 or "interrupted" in output, (moment, status, output)
+            assert "Traceback" not in output and "this failed" not in output, output
             assert "interrupted" not in output or "host1" not in output or "logs" in output, output
             nothing_is_left(place)
 
