@@ -304,11 +304,12 @@ def lone_parser(*packets):
 
 
 def test_packets_that_are_none():
-    """It ends with a word about it, not by a call that it must not make."""
+    """It ends with a word about it, not by a call that it must not make: gcov's, at its end, is one."""
+    status_at_end = -signal.SIGSYS if b".gcda" in (BUILDDIR / "xs-guestd").read_bytes() else 1
     for packet in (b"garbage" * 100, b"\xff" * 64, b"x"):
         status, log = lone_parser(packet)
         if "AddressSanitizer" not in log and "LeakSanitizer" not in log:
-            assert status == 1, (status, log)
+            assert status == status_at_end, (status, log)
         assert "a message is malformed" in log, log
 
 
