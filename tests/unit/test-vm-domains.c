@@ -141,6 +141,16 @@ wait_for(GString *log, const char *expected)
     g_assert_cmpstr(log->str, ==, expected);
 }
 
+/* Runs the loop for what no log tells of. */
+static void
+settle(void)
+{
+    for (int i = 0; i < 20; i++) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(1000);
+    }
+}
+
 static void
 connect_both(struct bed *bed)
 {
@@ -297,10 +307,7 @@ test_question_is_lost(struct bed *bed, const void *data)
         g_dbus_connection_close_sync(old, NULL, NULL);
     } else {
         server_die(&bed->server);
-        for (int i = 0; i < 20; i++) {
-            g_main_context_iteration(NULL, FALSE);
-            g_usleep(1000);
-        }
+        settle();
         connect_both(bed);
     }
     wait_for(bed->told, "changed, changed, listed");
@@ -320,10 +327,7 @@ test_freed(struct bed *bed, const void *data)
     wait_for(bed->server.seen, "forget left.0, start a.0, list");
     g_clear_pointer(&bed->domains, domains_free);
     server_die(&bed->server);
-    for (int i = 0; i < 20; i++) {
-        g_main_context_iteration(NULL, FALSE);
-        g_usleep(1000);
-    }
+    settle();
     g_assert_cmpstr(bed->told->str, ==, "changed");
 }
 
