@@ -8,7 +8,7 @@ tests_sim_domainsctl_LDADD = libdomainsclient.a libdomains.a libpeer.a libbase.a
 
 check_PROGRAMS += tests/unit/test-domains-service
 TESTS += tests/unit/test-domains-service
-tests_unit_test_domains_service_SOURCES = tests/unit/test-domains-service.c
+tests_unit_test_domains_service_SOURCES = tests/unit/test-domains-service.c $(remove_tree)
 tests_unit_test_domains_service_LDADD = libdomainsclient.a libdomains.a libpeer.a libbase.a \
 	$(GLIB_LIBS)
 
@@ -46,7 +46,7 @@ tests_sim_domains_delay_LDADD = libdomainsclient.a libpeer.a libbase.a $(GLIB_LI
 
 check_PROGRAMS += tests/unit/test-domains-libxl
 TESTS += tests/unit/test-domains-libxl
-tests_unit_test_domains_libxl_SOURCES = tests/unit/test-domains-libxl.c
+tests_unit_test_domains_libxl_SOURCES = tests/unit/test-domains-libxl.c $(remove_tree)
 tests_unit_test_domains_libxl_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
 tests_unit_test_domains_libxl_LDADD = libdomainslibxl.a libdomains.a libbase.a $(XEN_LIBS) \
 	$(GLIB_LIBS)

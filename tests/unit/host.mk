@@ -28,7 +28,7 @@ tests/unit/pam-recorder.so: $(top_srcdir)/tests/unit/pam-recorder.c
 check_PROGRAMS += tests/unit/test-drivers
 TESTS += tests/unit/test-drivers tests/storage/test-drivers.py
 EXTRA_DIST += tests/storage/test-drivers.py tests/storage/sample
-tests_unit_test_drivers_SOURCES = tests/unit/test-drivers.c xapid/domains/guest-disks.c \
+tests_unit_test_drivers_SOURCES = tests/unit/test-drivers.c $(remove_tree) xapid/domains/guest-disks.c \
 	xapid/domains/argument.c
 tests_unit_test_drivers_LDADD = libhost.a libpeer.a libwire.a libdatamodel.a libbase.a $(YAJL_LIBS) \
 	$(XML_LIBS) $(GLIB_LIBS) -lm

@@ -7,7 +7,7 @@ tests_unit_test_http_SOURCES = tests/unit/test-http.c tests/unit/http-fixture.c 
 	tests/unit/http-fixture.h
 tests_unit_test_http_CFLAGS = $(HTTP_TEST_CFLAGS)
 tests_unit_test_http_LDADD = $(HTTP_TEST_LDADD)
-tests_unit_test_certificate_SOURCES = tests/unit/test-certificate.c tests/unit/http-fixture.c \
+tests_unit_test_certificate_SOURCES = tests/unit/test-certificate.c $(remove_tree) tests/unit/http-fixture.c \
 	tests/unit/http-fixture.h
 tests_unit_test_certificate_CFLAGS = $(HTTP_TEST_CFLAGS)
 tests_unit_test_certificate_LDADD = $(HTTP_TEST_LDADD)

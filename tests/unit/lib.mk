@@ -9,6 +9,7 @@ lib_tests = \
 check_PROGRAMS += $(lib_tests)
 TESTS += $(lib_tests)
 
+remove_tree = tests/unit/remove-tree.c tests/unit/remove-tree.h
 random_value = tests/unit/random-value.c tests/unit/random-value.h
 wire_libs = libwire.a libdatamodel.a libbase.a $(XML_LIBS) $(YAJL_LIBS) $(GLIB_LIBS) -lm
 

@@ -9,6 +9,7 @@
 
 #include "http-fixture.h"
 #include "lib/error.h"
+#include "tests/unit/remove-tree.h"
 
 static const char *const addresses[] = {"127.0.0.1", "::1", "not-an-address", NULL};
 
@@ -24,14 +25,7 @@ folder_new(void)
 static void
 folder_remove(char *folder)
 {
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    const char *name;
-
-    while ((name = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(folder, name, NULL);
-        g_unlink(path);
-    }
-    g_rmdir(folder);
+    remove_tree(folder);
     g_free(folder);
 }
 

@@ -3,13 +3,13 @@
 #include "config.h"
 
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <xenctrl.h>
 #include <xenstore.h>
 
+#include "tests/unit/remove-tree.h"
 #include "xapid/domains/guest-config.h"
 #include "xapid/domains/libxl-config.h"
 #include "xapid/domains/libxl-disks.h"
@@ -98,19 +98,6 @@ resolve(GPtrArray *disks, const char *path)
     guest_disks_resolve(disks, folder, &error);
     g_assert_no_error(error);
     close(folder);
-}
-
-static void
-remove_folder(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while ((name = g_dir_read_name(dir))) {
-        g_autofree char *file = g_build_filename(path, name, NULL);
-        g_remove(file);
-    }
-    g_rmdir(path);
 }
 
 /* With the disks that are attached in that folder. */
@@ -214,7 +201,7 @@ test_hvm_disks(void)
         "'read_only': <false>, 'cdrom': <false>}, {'vdev': <'hdc'>, 'handle': "
         "<'cccccccc-0000-4000-8000-000000000002'>, 'read_only': <true>, 'cdrom': <true>}]>}",
         folder);
-    remove_folder(folder);
+    remove_tree(folder);
     g_assert_nonnull(strstr(json, image));
     g_assert_nonnull(strstr(json, cd));
     g_assert_nonnull(strstr(json, "\"xen_platform_pci\": \"False\""));

@@ -13,6 +13,7 @@
 
 #include "lib/error.h"
 #include "tests/sim/domains-client.h"
+#include "tests/unit/remove-tree.h"
 #include "xapid/domains/domains.h"
 #include "xapid/domains/sim-world.h"
 
@@ -53,25 +54,6 @@ set_up(struct fixture *f, gconstpointer data)
     (void)data;
     f->dir = g_dir_make_tmp("xapid-sim-XXXXXX", NULL);
     start_with(f, NULL, NULL);
-}
-
-static void
-remove_tree(const char *path)
-{
-    GDir *dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *child = g_build_filename(path, name, NULL);
-
-        if (g_file_test(child, G_FILE_TEST_IS_DIR))
-            remove_tree(child);
-        else
-            g_unlink(child);
-    }
-    if (dir)
-        g_dir_close(dir);
-    g_rmdir(path);
 }
 
 static void

@@ -11,6 +11,7 @@
 
 #include "lib/disk-handle.h"
 #include "lib/error.h"
+#include "tests/unit/remove-tree.h"
 #include "xapid/domains/guest-disks.h"
 #include "xapid/host/answer.h"
 #include "xapid/host/driver.h"
@@ -86,23 +87,10 @@ bed_setup(struct bed *bed, const void *data)
 }
 
 static void
-remove_all(const char *folder)
-{
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    const char *name;
-
-    while ((name = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(folder, name, NULL);
-        g_unlink(path);
-    }
-    g_rmdir(folder);
-}
-
-static void
 bed_teardown(struct bed *bed, const void *data)
 {
     (void)data;
-    remove_all(bed->folder);
+    remove_tree(bed->folder);
     g_main_loop_unref(bed->loop);
     g_free(bed->folder);
     g_free(bed->outcome);
