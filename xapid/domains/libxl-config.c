@@ -1,5 +1,4 @@
-/* From a guest config to libxl's; see libxl-config.h.
- * libxl frees what is in its structs with free (), so the strings here are strdup ()s. */
+/* From a guest config to libxl's; see libxl-config.h. */
 #include "config.h"
 
 #include "xapid/domains/libxl-config.h"
@@ -10,18 +9,24 @@
 
 #include "lib/log.h"
 
-static void *
-checked(void *memory)
+void *
+libxl_allocate(size_t n, size_t size)
 {
+    void *memory = calloc(n, size);
+
     if (!memory)
         g_error("out of memory");
     return memory;
 }
 
-static char *
-copy(const char *text)
+char *
+libxl_copy(const char *text)
 {
-    return checked(strdup(text));
+    char *out = strdup(text);
+
+    if (!out)
+        g_error("out of memory");
+    return out;
 }
 
 /* a{ss} as libxl's list: key, value, …, NULL. */
@@ -36,11 +41,11 @@ key_values(GVariant *map)
 
     if (n == 0)
         return NULL;
-    list = checked(calloc(2 * n + 1, sizeof *list));
+    list = libxl_allocate(2 * n + 1, sizeof *list);
     g_variant_iter_init(&iter, map);
     while (g_variant_iter_next(&iter, "{&s&s}", &key, &value)) {
-        list[i++] = copy(key);
-        list[i++] = copy(value);
+        list[i++] = libxl_copy(key);
+        list[i++] = libxl_copy(value);
     }
     return list;
 }
@@ -65,7 +70,7 @@ static void
 fill_affinity(libxl_ctx *ctx, const struct guest_config *guest, libxl_domain_build_info *b)
 {
     b->num_vcpu_hard_affinity = guest->vcpus_max;
-    b->vcpu_hard_affinity = checked(calloc((size_t)guest->vcpus_max, sizeof(libxl_bitmap)));
+    b->vcpu_hard_affinity = libxl_allocate((size_t)guest->vcpus_max, sizeof(libxl_bitmap));
     for (int i = 0; i < guest->vcpus_max; i++)
         libxl_cpus_fill(ctx, guest->sched.cpus, CONFIG_CPU_MAX + 1, &b->vcpu_hard_affinity[i]);
 }
@@ -127,7 +132,7 @@ fill_screen(GVariant *platform, const char *uuid, libxl_domain_build_info *b)
     b->video_memkb =
         MAX((uint64_t)number(platform, "videoram", 0, CONFIG_VIDEORAM_MAX_MIB), min_mib) * 1024;
     g_autofree char *listen = g_strdup_printf("unix:" LIBXL_SCREEN_SOCKET, uuid);
-    b->u.hvm.vnc.listen = copy(listen);
+    b->u.hvm.vnc.listen = libxl_copy(listen);
     libxl_defbool_set(&b->u.hvm.vnc.findunused, false);
 }
 
@@ -152,8 +157,8 @@ fill_machine(const struct guest_config *guest, const char *uuid, libxl_domain_bu
     libxl_defbool_set(&b->dm_restrict, true);
     /* Without this device the guest's drivers leave the emulated disks alone. */
     libxl_defbool_set(&b->u.hvm.xen_platform_pci, !has_image(guest));
-    b->u.hvm.boot = copy(guest->boot);
-    b->u.hvm.serial = copy("pty");
+    b->u.hvm.boot = libxl_copy(guest->boot);
+    b->u.hvm.serial = libxl_copy("pty");
     fill_screen(guest->platform, uuid, b);
     fill_platform(guest->platform, b);
 }
@@ -170,7 +175,7 @@ libxl_config_fill(libxl_ctx *ctx, const char *uuid, const struct guest_config *g
     libxl_domain_type type = types[guest->type];
 
     c->type = type;
-    c->name = copy(uuid);
+    c->name = libxl_copy(uuid);
     if (libxl_uuid_from_string(&c->uuid, uuid) < 0)
         g_error("a checked uuid is none: %s", uuid);
     c->xsdata = key_values(guest->xenstore);
@@ -194,9 +199,9 @@ libxl_config_fill(libxl_ctx *ctx, const char *uuid, const struct guest_config *g
     if (guest->type == GUEST_HVM) {
         fill_machine(guest, uuid, b);
     } else {
-        b->kernel = copy(kernel);
-        b->ramdisk = ramdisk ? copy(ramdisk) : NULL;
-        b->cmdline = copy(guest->cmdline);
+        b->kernel = libxl_copy(kernel);
+        b->ramdisk = ramdisk ? libxl_copy(ramdisk) : NULL;
+        b->cmdline = libxl_copy(guest->cmdline);
     }
     /* Claimed at once, so that a build cannot lose its memory half way.  Populate on demand (a
      * target below the maximum, with a translated guest) cannot be claimed. */

@@ -21,4 +21,8 @@ void libxl_config_fill(libxl_ctx *ctx, const char *uuid, const struct guest_conf
  * not have are left out. */
 void libxl_cpus_fill(libxl_ctx *ctx, GVariant *cpus, int n_cpus, libxl_bitmap *bitmap);
 
+/* For libxl's structs, whose members it frees with free (): zeroed memory, a copy; never NULL. */
+void *libxl_allocate(size_t n, size_t size);
+char *libxl_copy(const char *text);
+
 #endif

@@ -35,17 +35,6 @@ close_fd(void *fd)
     close(*(int *)fd);
 }
 
-static char *
-copy(char *text)
-{
-    char *out = strdup(text);
-
-    if (!out)
-        g_error("out of memory");
-    g_free(text);
-    return out;
-}
-
 static bool
 is_raw(const struct guest_disk *guest)
 {
@@ -127,12 +116,13 @@ open_for_model(const struct guest_disk *guest, libxl_device_disk *disk, GPtrArra
     free(disk->pdev_path);
     if (phy) {
         disk->backend = LIBXL_DISK_BACKEND_PHY;
-        disk->pdev_path = copy(g_steal_pointer(&path));
-        disk->script = copy(g_strdup(DISK_SCRIPT)); /* tells QEMU's path, too */
+        disk->pdev_path = libxl_copy(path);
+        disk->script = libxl_copy(DISK_SCRIPT); /* tells QEMU's path, too */
     } else {
         disk->backend = LIBXL_DISK_BACKEND_QDISK;
-        disk->pdev_path = copy(g_strdup_printf(
-            "%s/dev/fdset/%d", guest->disk.block ? "host_device:" : "", set_number(guest->vdev)));
+        g_autofree char *set = g_strdup_printf(
+            "%s/dev/fdset/%d", guest->disk.block ? "host_device:" : "", set_number(guest->vdev));
+        disk->pdev_path = libxl_copy(set);
     }
     return true;
 }
@@ -141,7 +131,7 @@ static void
 fill_disk(const struct guest_disk *guest, libxl_device_disk *disk)
 {
     libxl_device_disk_init(disk);
-    disk->vdev = copy(g_strdup(guest->vdev));
+    disk->vdev = libxl_copy(guest->vdev);
     disk->is_cdrom = guest->cdrom;
     disk->removable = guest->cdrom;
     disk->readwrite = !guest->read_only;
@@ -149,7 +139,7 @@ fill_disk(const struct guest_disk *guest, libxl_device_disk *disk)
         disk->format = LIBXL_DISK_FORMAT_EMPTY;
         return;
     }
-    disk->pdev_path = copy(g_strdup(guest->disk.path));
+    disk->pdev_path = libxl_copy(guest->disk.path);
     disk->format = is_raw(guest) ? LIBXL_DISK_FORMAT_RAW : LIBXL_DISK_FORMAT_QCOW2;
     disk->backend =
         is_raw(guest) && guest->disk.block ? LIBXL_DISK_BACKEND_PHY : LIBXL_DISK_BACKEND_QDISK;
@@ -160,11 +150,9 @@ static void
 set_model_args(libxl_domain_build_info *b, GPtrArray *args)
 {
     libxl_string_list_dispose(&b->extra_hvm);
-    b->extra_hvm = calloc(args->len + 1, sizeof *b->extra_hvm);
-    if (!b->extra_hvm)
-        g_error("out of memory");
+    b->extra_hvm = libxl_allocate(args->len + 1, sizeof *b->extra_hvm);
     for (guint i = 0; i < args->len; i++)
-        b->extra_hvm[i] = copy(g_steal_pointer(&args->pdata[i]));
+        b->extra_hvm[i] = libxl_copy(args->pdata[i]);
 }
 
 bool
@@ -179,9 +167,7 @@ libxl_disks_open(const struct guest_config *guest, libxl_domain_config *config, 
         libxl_device_disk_dispose(&config->disks[i]);
     free(config->disks);
     config->num_disks = 0;
-    config->disks = calloc(guest->disks->len + 1, sizeof *config->disks);
-    if (!config->disks)
-        g_error("out of memory");
+    config->disks = libxl_allocate(guest->disks->len + 1, sizeof *config->disks);
     for (guint i = 0; i < guest->disks->len; i++) {
         const struct guest_disk *one = guest->disks->pdata[i];
         libxl_device_disk *disk = &config->disks[config->num_disks++];
