@@ -57,6 +57,17 @@ def domids(name):
     return {line.split()[6]: int(line.split()[1]) for line in lines if len(line.split()) > 6}
 
 
+def xl_row(name, domid):
+    """Memory in MiB and VCPUs of a domain, as xl has them."""
+    rows = (line.split() for line in dom0(name, "xl list").splitlines()[1:])
+    return next((int(row[2]), int(row[3])) for row in rows if row[1] == str(domid))
+
+
+def type_in(name, domid, command, terminal="console/tty"):
+    """Types a line on a guest's terminal, where its shell reads it."""
+    dom0(name, f"printf '%s\\r' '{command}' > $(xenstore-read /local/domain/{domid}/{terminal})")
+
+
 def console(name, uuid):
     """What the guest has printed since its domain began."""
     return dom0(name, f"cat /var/log/xen/console/guest-{uuid}.log 2>/dev/null || true")

@@ -9,12 +9,8 @@ import threading
 import time
 import urllib.parse
 
-from api import LAB, WAIT, client, connect, console, dom0, domids, guest, run_scenario, ticks, until
+from api import LAB, WAIT, client, connect, console, dom0, domids, guest, run_scenario, ticks, type_in, until
 from host import Client, Failure
-
-
-LAUNCH = ("setsid /usr/local/sbin/xapid-launch --config /etc/xapid.conf >>/var/log/xapid.log 2>&1 "
-          "</dev/null &")
 
 
 def life(kind, name, address, password):
@@ -61,12 +57,11 @@ def pvh(*args):
     life("pvh", *args)
 
 
-def type_in(name, x, vm, command, prompt="/ # "):
+def type_at_prompt(name, x, vm, command, prompt="/ # "):
     """Gives the shell on the guest's console a command; what it got before its prompt is lost."""
     uuid = x.VM.get_uuid(vm)
     until(lambda: console(name, uuid).rstrip("\x1b[6n").endswith(prompt), "prompt of the guest")
-    tty = f"/local/domain/{x.VM.get_domid(vm)}/console/tty"
-    dom0(name, f"printf '%s\\r' '{command}' > $(xenstore-read {tty})")
+    type_in(name, x.VM.get_domid(vm), command)
 
 
 def started(x, kind, **fields):
@@ -126,7 +121,7 @@ def delay(name, address, password):
             dom0(name, f"rm -f /var/log/xen/console/guest-{uuid}.log")
             x.VM.start(vm, False, False)
             moment = time.monotonic()
-            type_in(name, x, vm, "halt", "grub> ")
+            type_at_prompt(name, x, vm, "halt", "grub> ")
             seen, token = event_of(x, token, vm, lambda r: r["power_state"] == "Halted")
             delays.append(seen - releases.first_since(moment))
     x.VM.destroy(vm)
@@ -145,7 +140,7 @@ def alone(name, address, password):
                 (3, "poweroff -f", "Halted")):
             domid = x.VM.get_domid(vm)
             token = x.call("event.from", ["vm"], "", 0.0)["token"]
-            type_in(name, x, vm, command)
+            type_at_prompt(name, x, vm, command)
             event_of(x, token, vm, lambda r: r["power_state"] == state and r["domid"] != domid)
             assert console(name, uuid).count("LAB-GUEST-UP") <= boot
             assert domids(name).get(uuid, -1) == int(x.VM.get_domid(vm))
@@ -155,10 +150,10 @@ def alone(name, address, password):
     vm, uuid = started(x, "pv", actions_after_shutdown="restart", actions_after_crash="destroy")
     token = x.call("event.from", ["vm"], "", 0.0)["token"]
     domid = x.VM.get_domid(vm)
-    type_in(name, x, vm, "poweroff -f")
+    type_at_prompt(name, x, vm, "poweroff -f")
     event_of(x, token, vm, lambda r: r["power_state"] == "Running" and r["domid"] != domid)
     until(lambda: console(name, uuid).count("LAB-GUEST-UP") == 2, "next boot")
-    type_in(name, x, vm, "echo c > /proc/sysrq-trigger")
+    type_at_prompt(name, x, vm, "echo c > /proc/sysrq-trigger")
     event_of(x, token, vm, lambda r: r["power_state"] == "Halted")
     x.VM.start(vm, False, False)
     token = x.call("event.from", ["vm"], "", 0.0)["token"]
@@ -183,7 +178,7 @@ def kills(name, address, password):
         dom0(name, f"kill -9 {' '.join(old)}")
         if program == "xapid-launch":  # which only systemd would start again
             until(lambda: not dom0(name, "pgrep -x xapid || true"), "end of what it started")
-            dom0(name, LAUNCH)
+            dom0(name, "sh /root/launch")
         before = [len(ticks(name, uuid)) for _, uuid, _ in guests]
 
         def answers():

@@ -16,7 +16,11 @@ serve_xapid() {
 		state_dir=/var/lib/xapid
 		log_level=debug
 	EOF
-	dom0 'mkdir -p /var/lib/xcp; setsid /usr/local/sbin/xapid-launch --config /etc/xapid.conf >/var/log/xapid.log 2>&1 </dev/null &'
+	dom0_in 'cat >/root/launch' <<-EOF
+		mkdir -p /var/lib/xcp
+		setsid /usr/local/sbin/xapid-launch --config /etc/xapid.conf >>/var/log/xapid.log 2>&1 </dev/null &
+	EOF
+	dom0 sh /root/launch
 	check "the daemon serves" wait_for 60 serves
 }
 serves() { timeout 10 curl -sk -o /dev/null "https://$(lab_addr)/"; }

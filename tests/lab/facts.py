@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Scenarios of test-facts.sh: facts.py SCENARIO NAME ADDRESS PASSWORD.  What Xen says, xl tells."""
-from api import client, console, dom0, domids, guest, run_scenario, until
+from api import client, console, dom0, domids, guest, run_scenario, until, xl_row
 from host import fails
 
 MIB = 1 << 20
@@ -9,12 +9,6 @@ MIB = 1 << 20
 def xl_info(name):
     lines = (line.partition(":") for line in dom0(name, "xl info").splitlines())
     return {key.strip(): value.strip() for key, _, value in lines}
-
-
-def xl_row(name, domid):
-    """Memory in MiB and VCPUs of a domain."""
-    rows = [line.split() for line in dom0(name, "xl list").splitlines()[1:]]
-    return next((int(row[2]), int(row[3])) for row in rows if row[1] == str(domid))
 
 
 def metrics(x, vm):

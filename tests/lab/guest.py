@@ -3,7 +3,7 @@
 import http.client
 import time
 
-from api import client, console, dom0, guest, run_scenario, until
+from api import client, console, dom0, guest, run_scenario, type_in, until
 
 NULL = "OpaqueRef:NULL"
 
@@ -16,17 +16,11 @@ def started(name, x, kind, label="", **fields):
     return vm, uuid
 
 
-def type_in(name, x, vm, command):
-    """Gives the shell on the guest's console a command."""
-    tty = f"/local/domain/{x.VM.get_domid(vm)}/console/tty"
-    dom0(name, f"printf '%s\\r' '{command}' > $(xenstore-read {tty})")
-
-
 def writes(name, x, vm, uuid, **keys):
     """The guest itself writes keys: xswrite runs in it."""
     before = console(name, uuid).count("XSWRITE done")
     pairs = " ".join(f"{path.replace('__', '/')} {value}" for path, value in keys.items())
-    type_in(name, x, vm, f"xswrite {pairs}")
+    type_in(name, x.VM.get_domid(vm), f"xswrite {pairs}")
     until(lambda: console(name, uuid).count("XSWRITE done") > before, f"word of the guest's xswrite {pairs}")
 
 

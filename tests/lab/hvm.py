@@ -3,8 +3,8 @@
 import time
 from difflib import unified_diff
 
-from api import client, console, dom0, domids, run_scenario, until
-from storage import MIB, SR_FOLDER, disk, drive, repository, type_in, whole_machine
+from api import client, console, dom0, domids, run_scenario, type_in, until
+from storage import MIB, SR_FOLDER, disk, drive, repository, whole_machine
 
 # Where a guest could leave something in dom0; libxl's own two files stay.
 TRACES = ("ps -eo args | grep '[x]en-domid'; losetup -a; ls -I dm-reaper-lock -I domid-history /run/xen; "

@@ -2,7 +2,7 @@
 """Scenarios of test-live.sh: live.py SCENARIO NAME ADDRESS PASSWORD."""
 import time
 
-from api import WAIT, client, console, dom0, domids, guest, run_scenario, ticks, until
+from api import WAIT, client, console, dom0, domids, guest, run_scenario, ticks, until, xl_row
 from host import fails
 
 MIB = 1 << 20
@@ -14,12 +14,6 @@ def started(name, x, kind, **fields):
     uuid = x.VM.get_uuid(vm)
     until(lambda: ticks(name, uuid), "ticks of the guest")
     return vm, uuid
-
-
-def xl_row(name, uuid):
-    """Memory in MiB and VCPUs of a domain, as xl has them."""
-    row = next(line.split() for line in dom0(name, "xl list").splitlines()[1:] if line.split()[0] == uuid)
-    return int(row[2]), int(row[3])
 
 
 def end(x, vm):
@@ -46,10 +40,10 @@ def resources(kind, name, address, password):
     assert x.VM.get_VCPUs_at_startup(vm) == "2"
     x.VM.set_memory_dynamic_range(vm, str(128 * MIB), str(128 * MIB))
     x.VM.wait_memory_target_live(vm)
-    assert abs(xl_row(name, uuid)[0] - 128) <= 4, xl_row(name, uuid)
+    assert abs(xl_row(name, domid)[0] - 128) <= 4, xl_row(name, domid)
     x.VM.set_memory_dynamic_range(vm, str(128 * MIB), str(160 * MIB))
     x.VM.wait_memory_target_live(vm)
-    assert abs(xl_row(name, uuid)[0] - 160) <= 4, xl_row(name, uuid)
+    assert abs(xl_row(name, domid)[0] - 160) <= 4, xl_row(name, domid)
     until(lambda: abs(int(x.VM_metrics.get_memory_actual(x.VM.get_metrics(vm))) - 160 * MIB) <= 4 * MIB,
           "memory_actual")
     end(x, vm)

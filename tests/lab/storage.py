@@ -4,7 +4,7 @@ import base64
 import subprocess
 import time
 
-from api import LAB, WAIT, client, console, dom0, domids, guest, run_scenario, until
+from api import LAB, WAIT, client, console, dom0, domids, guest, run_scenario, type_in, until
 from host import fails
 
 MIB = 1 << 20
@@ -56,12 +56,6 @@ def drive(x, vm, vdi, **fields):
     return x.VBD.create({"VM": vm, "VDI": vdi, "userdevice": "autodetect", "bootable": True, "mode": "RW",
                          "type": "Disk", "empty": False, "other_config": {}, "qos_algorithm_type": "",
                          "qos_algorithm_params": {}, **fields})
-
-
-def type_in(name, domid, command, terminal="console/tty"):
-    """Types a line on a guest's terminal, where its shell reads it."""
-    tty = dom0(name, f"xenstore-read /local/domain/{domid}/{terminal}").strip()
-    dom0(name, f"printf '%s\\n' '{command}' > {tty}")
 
 
 def device_models(name):
