@@ -46,6 +46,7 @@ struct settings {
     char *user;            /* that xapid runs as, when xapid-launch is root */
     enum log_level log_level;
     char *pam_service;
+    guint resync_seconds; /* how often the whole hypervisor is looked at */
     struct settings_limits limits;
     /* [sim] */
     char *sim_dir; /* "": real hardware */

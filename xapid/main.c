@@ -133,6 +133,14 @@ domains_changed(const char *uuid, void *data)
     domains_host_info(app->domains, hypervisor_known, app);
 }
 
+/* Xen tells of domains that come, end and go; not of what another toolstack does to a running one. */
+static gboolean
+resync(void *data)
+{
+    domains_changed("", data);
+    return G_SOURCE_CONTINUE;
+}
+
 /* ---- the life of the process ---- */
 
 static gboolean
@@ -292,6 +300,7 @@ start(struct app *app, GError **error)
         return false;
     g_timeout_add_seconds(MIN(COLLECT_SECONDS, app->settings->limits.session_idle_seconds), collect,
                           app);
+    g_timeout_add_seconds(app->settings->resync_seconds, resync, app);
     g_unix_signal_add(SIGTERM, on_signal, app);
     g_unix_signal_add(SIGINT, on_signal, app);
     control_ready(app->control);

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Sourced behind functions.sh by the tests that talk to the daemon in dom0.
 #
-#   serve_xapid                  # installs it in HOST's dom0, and has it serve
+#   serve_xapid [LINE...]        # installs it in HOST's dom0, and has it serve; further lines of
+#                                # its configuration's [xapid]
 #   check "..." scenario FILE NAME    # runs scenario NAME of tests/lab/FILE.py
 
 serve_xapid() {
@@ -15,6 +16,7 @@ serve_xapid() {
 		listen=0.0.0.0
 		state_dir=/var/lib/xapid
 		log_level=debug
+		$(printf '%s\n' "$@")
 	EOF
 	dom0_in 'cat >/root/launch' <<-EOF
 		mkdir -p /var/lib/xcp

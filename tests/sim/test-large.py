@@ -55,7 +55,7 @@ def test_a_large_request_beside_small_ones():
 
 
 def test_a_host_full_of_foreign_domains():
-    with Host(sim_conf="[host]\nmemory=1099511627776\n") as host:
+    with Host("resync_seconds=1", sim_conf="[host]\nmemory=1099511627776\n") as host:
         x = host.client()
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as control:
             control.connect(str(host.sim / "control"))
@@ -63,7 +63,7 @@ def test_a_host_full_of_foreign_domains():
                 control.send(f"xl-create cccccccc-0000-4000-8000-{n:012} foreign-{n}".encode())
         vm = x.VM.create(GUEST)
         x.VM.start(vm, False, False)
-        host.guest(f"xl-pause {x.VM.get_uuid(vm)}")  # is known by List alone
+        host.guest(f"xl-pause {x.VM.get_uuid(vm)}")  # no event tells: it is known by List alone
         tap.wait_until(lambda: x.VM.get_power_state(vm) == "Paused", "look at the domain", 30)
         assert int(x.VM.get_domid(vm)) > DOMAINS
 

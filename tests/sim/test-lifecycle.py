@@ -5,6 +5,7 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
+import world
 from covers import covers
 from host import GUEST, Host, fails
 
@@ -86,6 +87,20 @@ def test_guest_ends_by_itself():
             tap.wait_until(lambda: x.VM.get_domid(vm) != domid and x.VM.get_power_state(vm) == state,
                            f"{state} after {word}")
         assert not host.violations()
+
+
+def test_another_tool_pauses_a_guest():
+    with Host("resync_seconds=1") as host:
+        x = host.client()
+        vm = x.VM.create(GUEST)
+        uuid = x.VM.get_uuid(vm)
+        x.VM.start(vm, False, False)
+        for command, state in (("xl-pause", "Paused"), ("xl-unpause", "Running"),
+                               ("xl-pause", "Paused")):
+            host.guest(f"{command} {uuid}")
+            tap.wait_until(lambda: x.VM.get_power_state(vm) == state, f"{state} after {command}")
+        x.VM.unpause(vm)
+        assert [d["state"] for d in world.domains(host.sim) if d["uuid"] == uuid] == ["running"]
 
 
 def test_async_and_events():
