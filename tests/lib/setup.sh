@@ -190,6 +190,11 @@ run_taps() {
 end_tap() {
 	local pid='' status=0 program out
 	wait -n -p pid "${!running[@]}" || status=$?
+	if [ -z "${pid-}" ]; then # one ended before, and wait -n tells of it no more
+		for pid in "${!running[@]}"; do kill -0 "$pid" 2>/dev/null || break; done
+		status=0
+		wait "$pid" || status=$?
+	fi
 	program=${running[$pid]} out=$result.${program##*/}.out
 	cat "$out" >>"$result.log"
 	read_tap "$program" "$status" <"$out" >"$result.one"

@@ -146,7 +146,7 @@ def tree_of_check(machine):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(TOP / name, target)
     machine.program("autoreconf", 'printf "#!/bin/bash\\nmkdir -p tests; touch Makefile\\n" >configure; chmod +x configure\n')
-    machine.program("make", 'cd "$2"\ncase "$*" in *-n*|*all*|*TESTS=*) exit ;; esac\n'
+    machine.program("make", 'cd "$2"\ncase " $* " in *" -n "*|*" all "*|*" TESTS="*) exit ;; esac\n'
                     'touch tests/a.trs; echo "PASS: tests/a 1 - one" >tests/a.log\n'
                     '[ ! -e "$FAKE/make-fails" ]\n')
     for name in (*SHIPPED, "tests/lab/test-lab.sh"):
@@ -162,7 +162,7 @@ def test_a_build_that_fails_shows_why_and_names_its_log():
             ("autoreconf", "exit 1", ("autoreconf failed", "asan/autoreconf.log")),
             ("autoreconf", 'printf "echo no libxl; exit 1" >configure; chmod +x configure',
              ("no libxl", "configure failed", "asan/configure.log")),
-            ("make", 'case "$*" in *-n*) exit ;; esac\necho "a.c:1: error: no"; exit 2',
+            ("make", 'case " $* " in *" -n "*) exit ;; esac\necho "a.c:1: error: no"; exit 2',
              ("a.c:1: error: no", "the build failed", "asan/build.log")),
             ("make", "exit 2", ("the build failed", "asan/build.log"))):
         with Machine() as machine:
