@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 """Scenarios of test-facts.sh: facts.py SCENARIO NAME ADDRESS PASSWORD.  What Xen says, xl tells."""
+from datetime import datetime, timezone
+
 from api import client, console, dom0, domids, guest, run_scenario, until, xl_row
 from host import fails
 
@@ -9,6 +11,11 @@ MIB = 1 << 20
 def xl_info(name):
     lines = (line.partition(":") for line in dom0(name, "xl info").splitlines())
     return {key.strip(): value.strip() for key, _, value in lines}
+
+
+def clock(name):
+    """Of dom0, in seconds since 1970."""
+    return int(dom0(name, "date +%s"))
 
 
 def metrics(x, vm):
@@ -41,6 +48,28 @@ def host(name, address, password):
     assert int(control["VCPUs_max"]) == vcpus
     figures = metrics(x, record["control_domain"])
     assert (int(figures["memory_actual"]) // MIB, int(figures["VCPUs_number"])) == (memory, vcpus)
+    assert record_time(figures["last_updated"]) > record_time(figures["start_time"]) > 0, figures
+
+
+def record_time(value):
+    """Seconds since 1970 of a time of the API."""
+    text = str(value)
+    return datetime.strptime(text, "%Y%m%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
+
+
+def elsewhere(name, address, password):
+    """What xl does to a guest is seen, though no event tells."""
+    x = client(address, password)
+    vm = x.VM.create(guest("lab-elsewhere", "pvh"))
+    x.VM.start(vm, False, False)
+    domid = x.VM.get_domid(vm)
+    for verb, state in (("pause", "Paused"), ("unpause", "Running"), ("pause", "Paused")):
+        dom0(name, f"xl {verb} {domid}")
+        until(lambda: x.VM.get_power_state(vm) == state, f"{state} after xl {verb}")
+    x.VM.unpause(vm)
+    until(lambda: "LAB-GUEST-UP" in console(name, x.VM.get_uuid(vm)), "line from the guest")
+    x.VM.hard_shutdown(vm)
+    x.VM.destroy(vm)
 
 
 def guests(kind, name, address, password):
@@ -56,6 +85,7 @@ def guests(kind, name, address, password):
     fails("INVALID_VALUE", x.VM.start, vm, False, False)
     assert uuid not in domids(name)
     x.VM.set_PV_kernel(vm, guest("", kind)["PV_kernel"])
+    began = clock(name)
     task = x.Async.VM.start_on(vm, ref, True, False)
     record = until(lambda: (lambda r: r["current_operations"] and r)(x.VM.get_record(vm)), "operation")
     assert record["current_operations"] == {task: "start_on"}, record
@@ -73,7 +103,7 @@ def guests(kind, name, address, password):
     figures = metrics(x, vm)
     assert (int(figures["memory_actual"]) // MIB, int(figures["VCPUs_number"])) == (memory, vcpus), figures
     assert (figures["state"], figures["current_domain_type"]) == (["running"], kind), figures
-    assert str(figures["start_time"]) > "2020", figures
+    assert began <= record_time(figures["start_time"]) <= clock(name), figures
     until(lambda: memory_free() < free, "less memory")
     x.VM.hard_reboot(vm)
     assert x.VM.get_domid(vm) != domid and domids(name)[uuid] == int(x.VM.get_domid(vm))

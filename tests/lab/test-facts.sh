@@ -4,9 +4,10 @@
 . "$LAB/daemon.sh"
 
 lab_host facts
-serve_xapid
+serve_xapid resync_seconds=2
 check "the records of the host and of dom0 are as xl has them" scenario facts host
 for kind in pv pvh; do
 	check "a $kind guest's record follows it" scenario facts "guests_$kind"
 done
+check "what xl does to a guest is seen" scenario facts elsewhere
 lab_done

@@ -259,10 +259,12 @@ record_dom0(const struct model *model, struct txn *txn, const char *host, GVaria
         txn_set_value(txn, dom0, facts[i].field,
                       g_variant_new_int64(lookup_int(info, facts[i].fact)));
     g_autofree char *metrics = model_get_string(model, dom0, "metrics");
-    txn_set_value(txn, metrics, "memory_actual",
-                  g_variant_new_int64(lookup_int(info, "dom0_memory")));
-    txn_set_value(txn, metrics, "VCPUs_number",
-                  g_variant_new_int64(lookup_int(info, "dom0_vcpus")));
+    gint64 memory = lookup_int(info, "dom0_memory"), vcpus = lookup_int(info, "dom0_vcpus");
+    if (memory != model_get_int(model, metrics, "memory_actual") ||
+        vcpus != model_get_int(model, metrics, "VCPUs_number"))
+        txn_set_value(txn, metrics, "last_updated", g_variant_new_int64(g_get_real_time()));
+    txn_set_value(txn, metrics, "memory_actual", g_variant_new_int64(memory));
+    txn_set_value(txn, metrics, "VCPUs_number", g_variant_new_int64(vcpus));
     txn_set_value(txn, metrics, "state", strings(running));
     txn_set_string(txn, metrics, "current_domain_type", "pv");
 }
