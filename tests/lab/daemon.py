@@ -162,6 +162,31 @@ def alone(name, address, password):
     x.VM.destroy(vm)
 
 
+PROGRAMS = "xapid-domains", "xapid-host", "xapid", "domains-events", "xapid-launch"
+
+
+def kill(name, program):
+    """Kills it, and starts again what only systemd would; returns what waits for its successor."""
+    old = dom0(name, f"old=$(pgrep -x {program}) && kill -9 $old && echo $old").split()
+    if program == "xapid-launch":
+        until(lambda: not dom0(name, "pgrep -x xapid || true"), "end of what it started")
+        dom0(name, "sh /root/launch")
+    return lambda: until(
+        lambda: dom0(name, f"pgrep -x {program} || true").split() not in ([], old), program)
+
+
+def answering(address, session, condition):
+    """A client of that session, once the daemon answers and the condition holds."""
+    def answers():
+        try:
+            x = Client(None, connect=lambda: connect(address))
+            x.session_ref = session
+            return condition(x) and x
+        except (OSError, http.client.HTTPException):
+            return None
+    return until(answers, "answer")
+
+
 def kills(name, address, password):
     """Killing any of our programs disturbs no guest."""
     x = client(address, password)
@@ -173,23 +198,12 @@ def kills(name, address, password):
     for _, uuid, _ in guests:
         until(lambda: ticks(name, uuid), "ticks")
     session = x.session_ref
-    for program in ("xapid-domains", "xapid-host", "xapid", "domains-events", "xapid-launch"):
-        old = dom0(name, f"pgrep -x {program}").split()
-        dom0(name, f"kill -9 {' '.join(old)}")
-        if program == "xapid-launch":  # which only systemd would start again
-            until(lambda: not dom0(name, "pgrep -x xapid || true"), "end of what it started")
-            dom0(name, "sh /root/launch")
+    for program in PROGRAMS:
+        successor = kill(name, program)
         before = [len(ticks(name, uuid)) for _, uuid, _ in guests]
-
-        def answers():
-            try:
-                y = Client(None, connect=lambda: connect(address))
-                y.session_ref = session
-                return all(y.VM.get_power_state(vm) == "Running" for vm, _, _ in guests) and y
-            except OSError:
-                return None
-        x = until(answers, f"answer after {program} was killed")
-        until(lambda: dom0(name, f"pgrep -x {program} || true").split() not in ([], old), program)
+        x = answering(address, session, lambda y: all(
+            y.VM.get_power_state(vm) == "Running" for vm, _, _ in guests))
+        successor()
         now = domids(name)
         for (vm, uuid, domid), count in zip(guests, before):
             assert x.VM.get_domid(vm) == domid == str(now[uuid])
@@ -232,6 +246,32 @@ def builds(name, address, password):
         assert not left, left
         x.VM.destroy(vm)
     print(f"# a worker killed in a build: {' '.join(outcomes)}")
+
+
+def crashes(name, address, password):
+    """Programs are killed in a build: it is finished or undone."""
+    x = client(address, password)
+    outcomes = []
+    for kind in ("pv", "pvh"):
+        for program in PROGRAMS:
+            vm = x.VM.create(guest("lab-crash", kind))
+            uuid = x.VM.get_uuid(vm)
+            x.Async.VM.start(vm, False, False)
+            successor = kill(name, program)
+            x = answering(address, x.session_ref,
+                          lambda y: not y.VM.get_current_operations(vm))
+            successor()
+            state, domid = x.VM.get_power_state(vm), int(x.VM.get_domid(vm))
+            outcomes.append(state)
+            if state == "Running":
+                assert domids(name)[uuid] == domid
+                until(lambda: "LAB-GUEST-UP" in console(name, uuid), "line from the guest")
+                x.VM.hard_shutdown(vm)
+            assert x.VM.get_power_state(vm) == "Halted" and uuid not in domids(name)
+            left = dom0(name, f"xenstore-ls -f / | grep {uuid} || true")
+            assert not left, left
+            x.VM.destroy(vm)
+    print(f"# {' '.join(PROGRAMS)} killed in a build: {' '.join(outcomes)}")
 
 
 def strings(value):

@@ -11,6 +11,7 @@ check "the end of a guest is told by event" scenario daemon delay
 check "guests that end by themselves are seen" scenario daemon alone
 check "killed programs disturb no guest" scenario daemon kills
 check "killed workers leave nothing behind" scenario daemon builds
+check "programs killed in a build leave it whole or undone" scenario daemon crashes
 check "addresses open from outside" scenario daemon addresses
 check "xapid runs without root" dom0 '[ "$(stat -c %U /proc/$(pidof xapid))" = xapid ]'
 lab_done
