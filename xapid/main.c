@@ -133,7 +133,7 @@ domains_changed(const char *uuid, void *data)
     domains_host_info(app->domains, hypervisor_known, app);
 }
 
-/* Xen tells of domains that come, end and go; not of what another toolstack does to a running one. */
+/* Xen tells of domains that come, end and go, not of what else another toolstack does to them. */
 static gboolean
 resync(void *data)
 {
