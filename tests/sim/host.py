@@ -22,6 +22,8 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "unit"))
 import covers
 
 BUILDDIR = Path(os.environ.get("BUILDDIR", ".")).resolve()
+# The first host's, for the next ones: making a key takes longer than the rest of a start.
+CERTIFICATE = BUILDDIR / "test-host.pem"
 
 
 def free_port():
@@ -152,7 +154,8 @@ class Host:
             (self.sim / "host.conf").write_text(sim_conf)
         self.config = self.dir / "xapid.conf"
         self.log = self.dir / "log"
-        self.environment = dict(environment)
+        # To look for what was lost takes as long as the rest of an end: test-leaks.py does it.
+        self.environment = {"ASAN_OPTIONS": "detect_leaks=0", **environment}
         self.launch_options = launch_options
         if accounts:
             self.environment.update(accounts.write(self.dir / "accounts"))
@@ -162,6 +165,12 @@ class Host:
             f"unix_socket={self.socket}\nstate_dir={self.dir}/state\n"
             f"guest_kernels={self.dir}/kernels\nstorage_drivers={self.bindir}/storage\n"
             f"disk_handles={self.dir}/disks\nlog_level=debug\n{options}\n[limits]\n{limits}\n")
+        self.certificate = self.dir / "state" / "xapid-ssl.pem"
+        if CERTIFICATE.exists():
+            self.certificate.parent.mkdir(mode=0o700)
+            shutil.copy(CERTIFICATE, self.certificate)
+            for path in self.certificate.parent, self.certificate:
+                shutil.chown(path, "nobody", "nogroup")
         (self.dir / "kernels").mkdir()
         (self.dir / "kernels" / "vmlinux").write_bytes(b"\x7fELF")
         self.process = None
@@ -254,6 +263,12 @@ class Host:
         return http.client.HTTPSConnection("127.0.0.1", self.https_port, timeout=timeout,
                                            context=context)
 
+    def keep_certificate(self):
+        if self.certificate.exists() and not CERTIFICATE.exists():
+            with tempfile.NamedTemporaryFile(dir=BUILDDIR, delete=False) as copy:
+                copy.write(self.certificate.read_bytes())
+            os.rename(copy.name, CERTIFICATE)
+
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -271,6 +286,7 @@ class Host:
         self.stop()
         if kind and not covers.is_dull():
             print("# --- the host's log:", *self.tail().splitlines(), sep="\n# ", flush=True)
+        self.keep_certificate()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

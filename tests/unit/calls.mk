@@ -12,6 +12,7 @@ sim_tests = \
 	tests/sim/test-host-pool.py \
 	tests/sim/test-known-keys.py \
 	tests/sim/test-large.py \
+	tests/sim/test-leaks.py \
 	tests/sim/test-lifecycle.py \
 	tests/sim/test-live.py \
 	tests/sim/test-role-matrix.py \

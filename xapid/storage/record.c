@@ -114,8 +114,7 @@ sr_finish(struct op *op, struct txn *txn, const GError *error)
     if (error)
         return;
     if (attached)
-        txn_set_value(txn, sr_pbd(world->model, sr, world->host), "currently_attached",
-                      g_variant_ref(attached));
+        txn_set_value(txn, sr_pbd(world->model, sr, world->host), "currently_attached", attached);
     if (volumes) {
         sr_record_volumes(world, txn, sr, volumes);
         record_figures(world, txn, sr, op_result(op, "driver"));

@@ -97,7 +97,8 @@ call_vdi(const char *name, GVariant *args, GVariantDict *more, const struct driv
 {
     struct storage_world *world = op_room_data(how->op);
     const char *vdi = member_text(args, "vdi");
-    g_auto(GVariantDict) out = G_VARIANT_DICT_INIT(more ? g_variant_dict_end(more) : NULL);
+    g_autoptr(GVariant) first = more ? g_variant_ref_sink(g_variant_dict_end(more)) : NULL;
+    g_auto(GVariantDict) out = G_VARIANT_DICT_INIT(first);
     g_autofree char *driver = NULL;
     GError *error = NULL;
 
