@@ -155,7 +155,7 @@ class Host:
         self.config = self.dir / "xapid.conf"
         self.log = self.dir / "log"
         # To look for what was lost takes as long as the rest of an end: test-leaks.py does it.
-        self.environment = {"ASAN_OPTIONS": "detect_leaks=0", **environment}
+        self.environment = {"ASAN_OPTIONS": "detect_leaks=0", **dict(environment)}
         self.launch_options = launch_options
         if accounts:
             self.environment.update(accounts.write(self.dir / "accounts"))
