@@ -1,7 +1,15 @@
 """What simulated guests write into xenstore (xapid/domains/sim-guest.h)."""
+import os
 import socket
+from pathlib import Path
 
+import tap
 import world
+from host import GUEST
+
+NULL = "OpaqueRef:NULL"
+# A copy a second of a guest, and a transaction a second for all of them: what is written is there within two.
+LATENCY = 2.5
 
 
 class XenStore:
@@ -34,3 +42,46 @@ class XenStore:
     def remove(self, path):
         (self.root / path).unlink()
         self.fire()
+
+
+def started(host, x, **fields):
+    vm = x.VM.create({**GUEST, **fields})
+    x.VM.start(vm, False, False)
+    return vm, XenStore(host, x.VM.get_uuid(vm))
+
+
+def metrics(x, vm):
+    ref = x.VM.get_guest_metrics(vm)
+    return x.VM_guest_metrics.get_record(ref) if ref != NULL else None
+
+
+def shown(x, vm, seconds=10, **fields):
+    """Waits until the VM's row has these values."""
+    def there():
+        row = metrics(x, vm)
+        return row and all(row[name] == value for name, value in fields.items()) and row
+    try:
+        return tap.wait_until(there, "row", seconds)
+    except AssertionError:
+        raise AssertionError(f"{metrics(x, vm)} instead of {fields}")
+
+
+def processes(host, name):
+    """pids below the host's xapid-domains with that name (as /proc/PID/comm has it)."""
+    parent = host.child("xapid-domains")
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == name]
+
+
+def written(store, name):
+    """Its system's name is written; False when nobody watches yet."""
+    try:
+        store.write(data__os_name=name)
+        return True
+    except OSError:
+        return False
+
+
+def memory(pid):
+    """Resident bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

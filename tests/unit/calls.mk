@@ -2,6 +2,7 @@
 sim_tests = \
 	tests/sim/test-guest-metrics.py \
 	tests/sim/test-session.py \
+	tests/sim/test-guest-limits.py \
 	tests/sim/test-limits.py \
 	tests/sim/test-storage.py \
 	tests/sim/test-roles.py \
