@@ -20,6 +20,11 @@ DOMAINS, UUID, OP_ID, NAME = (constant(name) for name in (
     "WORLD_DOMAINS_MAX", "UUID_LENGTH", "OP_ID_MAX", "CONFIG_NAME_MAX"))
 
 
+class Disk(ctypes.Structure):
+    _fields_ = [("vdev", ctypes.c_char * 8), ("handle", ctypes.c_char * (UUID + 1)),
+                ("writes", ctypes.c_char * (UUID + 1))]
+
+
 class Domain(ctypes.Structure):
     _fields_ = [("domid", ctypes.c_int32), ("state", ctypes.c_uint8), ("reason", ctypes.c_uint8),
                 ("type", ctypes.c_uint8), ("recorded", ctypes.c_uint8),
@@ -31,7 +36,7 @@ class Domain(ctypes.Structure):
                 ("since_us", ctypes.c_int64), ("boots_at_us", ctypes.c_int64),
                 ("due_at_us", ctypes.c_int64), ("weight", ctypes.c_int32), ("cap", ctypes.c_int32),
                 ("signal", ctypes.c_uint8), ("sysrq", ctypes.c_char),
-                ("writes", (ctypes.c_char * (UUID + 1)) * constant("CONFIG_DISKS_MAX"))]
+                ("refuses_unplug", ctypes.c_uint8), ("disks", Disk * constant("CONFIG_DISKS_MAX"))]
 
 
 class File(ctypes.Structure):
@@ -45,7 +50,7 @@ class File(ctypes.Structure):
 
 
 def domains(sim_dir):
-    """Every domain as {"uuid", "domid", "state", "recorded"}, in one moment."""
+    """Every domain as a dictionary, in one moment; disks: vdev to handle."""
     with open(Path(sim_dir) / "world", "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         world = File.from_buffer_copy(file.read())
@@ -53,4 +58,6 @@ def domains(sim_dir):
     found = [world.domains[i] for i in range(world.high_water) if world.used[i]]
     return [{"uuid": d.uuid.decode(), "domid": d.domid, "state": STATES[d.state],
              "recorded": bool(d.recorded), "vcpus": d.vcpus, "memory": d.memory, "weight": d.weight,
-             "cap": d.cap, "signal": d.signal, "sysrq": d.sysrq.decode()} for d in found]
+             "cap": d.cap, "signal": d.signal, "sysrq": d.sysrq.decode(),
+             "disks": {disk.vdev.decode(): disk.handle.decode() for disk in d.disks if disk.vdev}}
+            for d in found]

@@ -181,19 +181,6 @@ destroy(struct call *call)
 
 /* ---- media ---- */
 
-/* The drive's VM runs or is suspended: its domain would have to be told. */
-static bool
-must_be_halted(struct call *call, const char *vbd, GError **error)
-{
-    g_autofree char *vm = model_get_string(call->api->model, vbd, "VM");
-    g_autofree char *state = model_get_string(call->api->model, vm, "power_state");
-
-    if (g_str_equal(state, "Halted"))
-        return true;
-    api_error_set(error, "NOT_IMPLEMENTED", "changing the medium of a running VM", NULL);
-    return false;
-}
-
 static bool
 check_medium(struct call *call, const char *vbd, bool empty, GError **error)
 {
@@ -205,46 +192,100 @@ check_medium(struct call *call, const char *vbd, bool empty, GError **error)
     else if (model_get_bool(model, vbd, "empty") != empty)
         api_error_set(error, empty ? "VBD_NOT_EMPTY" : "VBD_IS_EMPTY", vbd, NULL);
     else
-        return must_be_halted(call, vbd, error);
+        return true;
     return false;
 }
 
+/* Of a VM without a domain, which gets it when it starts. */
 static void
-change_medium(struct call *call, const char *vdi)
+write_medium(struct call *call, const char *vdi)
 {
     const char *vbd = call_ref(call, 0);
-    bool empty = g_str_equal(vdi, REF_NULL);
-    GError *error = NULL;
-    struct txn *txn;
+    struct txn *txn = call_begin(call);
 
-    if (!check_medium(call, vbd, !empty, &error)) {
-        call_fail(call, error);
-        return;
-    }
-    if (!(txn = call_begin(call)))
+    if (!txn)
         return;
     txn_set_string(txn, vbd, "VDI", vdi);
-    txn_set_value(txn, vbd, "empty", g_variant_new_boolean(empty));
+    txn_set_value(txn, vbd, "empty", g_variant_new_boolean(g_str_equal(vdi, REF_NULL)));
+    vbd_refresh_allowed(txn, vbd);
     call_commit(call, txn, NULL);
+}
+
+static bool
+vm_is_halted(struct call *call)
+{
+    g_autofree char *vm = model_get_string(call->api->model, call_ref(call, 0), "VM");
+    g_autofree char *state = model_get_string(call->api->model, vm, "power_state");
+
+    return g_str_equal(state, "Halted");
 }
 
 static void
 insert(struct call *call)
 {
-    const char *vdi = call_ref(call, 1);
+    const char *vbd = call_ref(call, 0), *vdi = call_ref(call, 1);
+    GError *error = NULL;
 
-    if (!model_has(call->api->model, vdi_class(), vdi))
+    if (!model_has(call->api->model, vdi_class(), vdi)) {
         call_fail_code(call, "HANDLE_INVALID", "VDI", vdi, NULL);
-    else if (!model_get_bool(call->api->model, vdi, "managed"))
+    } else if (!model_get_bool(call->api->model, vdi, "managed")) {
         call_fail_code(call, "VDI_NOT_MANAGED", vdi, NULL);
-    else
-        change_medium(call, vdi);
+    } else if (!check_medium(call, vbd, true, &error)) {
+        call_fail(call, error);
+    } else if (vm_is_halted(call)) {
+        write_medium(call, vdi);
+    } else {
+        struct plan *plan = vbd_plan_insert(call->api->vm, vbd, vdi, &error);
+        call_run_plan(call, plan, error);
+    }
 }
 
 static void
 eject(struct call *call)
 {
-    change_medium(call, REF_NULL);
+    const char *vbd = call_ref(call, 0);
+    GError *error = NULL;
+
+    if (!check_medium(call, vbd, false, &error)) {
+        call_fail(call, error);
+    } else if (vm_is_halted(call)) {
+        write_medium(call, REF_NULL);
+    } else {
+        struct plan *plan = vbd_plan_eject(call->api->vm, vbd, &error);
+        call_run_plan(call, plan, error);
+    }
+}
+
+/* ---- plugging ---- */
+
+static void
+plug(struct call *call)
+{
+    GError *error = NULL;
+    struct plan *plan = vbd_plan_plug(call->api->vm, call_ref(call, 0), &error);
+
+    call_run_plan(call, plan, error);
+}
+
+static void
+run_unplug(struct call *call, bool force)
+{
+    GError *error = NULL;
+    struct plan *plan = vbd_plan_unplug(call->api->vm, call_ref(call, 0), force, &error);
+
+    call_run_plan(call, plan, error);
+}
+
+static void
+unplug(struct call *call)
+{
+    run_unplug(call, false);
+}
+
+static void
+unplug_force(struct call *call)
+{
+    run_unplug(call, true);
 }
 
 static void
@@ -267,6 +308,13 @@ set_mode(struct call *call)
 }
 
 const struct call_impl calls_vbd[] = {
-    {"VBD.create", create}, {"VBD.destroy", destroy},   {"VBD.insert", insert},
-    {"VBD.eject", eject},   {"VBD.set_mode", set_mode}, {NULL, NULL},
+    {"VBD.create", create},
+    {"VBD.destroy", destroy},
+    {"VBD.insert", insert},
+    {"VBD.eject", eject},
+    {"VBD.plug", plug},
+    {"VBD.unplug", unplug},
+    {"VBD.unplug_force", unplug_force},
+    {"VBD.set_mode", set_mode},
+    {NULL, NULL},
 };

@@ -92,6 +92,17 @@ struct backend {
                    const struct adjustment *wanted, GError **error);
     bool (*signal)(struct backend_ctx *ctx, int domid, enum guest_trigger trigger, char key,
                    GError **error);
+    /* Gives a domain that runs or is paused a drive.  One that is there already and that the guest
+     * uses is that one.  NOT_IMPLEMENTED for a disk that nobody could serve there. */
+    bool (*plug)(struct backend_ctx *ctx, const struct domain_info *info,
+                 const struct guest_disk *disk, GError **error);
+    /* Takes it away: `force` at once, else when the guest lets go of it, DEVICE_DETACH_TIMEOUT
+     * ["VBD", vdev].  One that is not there is a success. */
+    bool (*unplug)(struct backend_ctx *ctx, const struct domain_info *info, const char *vdev,
+                   bool force, GError **error);
+    /* Changes what a CD drive holds; an empty handle: nothing. */
+    bool (*set_medium)(struct backend_ctx *ctx, const struct domain_info *info,
+                       const struct guest_disk *disk, GError **error);
     /* Suspends the guest and writes its memory; the domain is then shut down, reason "suspend".  On
      * failure it runs, or is so too.  VM_FAILED_SUSPEND_ACKNOWLEDGMENT [uuid]. */
     bool (*save)(struct backend_ctx *ctx, const struct domain_info *info, int fd, GError **error);

@@ -6,11 +6,9 @@
 
 #include "xapid/domains/argument.h"
 
-static void
-guest_disk_free(void *data)
+void
+guest_disk_free(struct guest_disk *disk)
 {
-    struct guest_disk *disk = data;
-
     g_free(disk->vdev);
     g_free(disk->handle);
     disk_handle_clear(&disk->disk);
@@ -20,32 +18,37 @@ guest_disk_free(void *data)
 static const struct argument_key disk_keys[] = {
     {"vdev", "s", true}, {"handle", "s", true}, {"read_only", "b", true}, {"cdrom", "b", true}};
 
-static bool
-vdev_ok(const char *vdev)
+bool
+guest_vdev_is_valid(const char *vdev)
 {
     if (g_str_has_prefix(vdev, "xvd"))
         return vdev[3] >= 'a' && vdev[3] <= 'p' && !vdev[4];
     return g_str_has_prefix(vdev, "hd") && vdev[2] >= 'a' && vdev[2] <= 'd' && !vdev[3];
 }
 
-/* xvda and hda are one place. */
 static char
 place(const char *vdev)
 {
     return vdev[strlen(vdev) - 1];
 }
 
+bool
+guest_disk_is_at(const struct guest_disk *disk, const char *vdev)
+{
+    return place(disk->vdev) == place(vdev);
+}
+
 static bool
 is_taken(const GPtrArray *disks, const char *vdev)
 {
     for (guint i = 0; i < disks->len; i++)
-        if (place(((struct guest_disk *)disks->pdata[i])->vdev) == place(vdev))
+        if (guest_disk_is_at(disks->pdata[i], vdev))
             return true;
     return false;
 }
 
-static struct guest_disk *
-parse_one(GVariant *args, const GPtrArray *before, GError **error)
+struct guest_disk *
+guest_disk_parse(GVariant *args, GError **error)
 {
     const char *vdev, *handle;
     gboolean read_only, cdrom;
@@ -56,7 +59,7 @@ parse_one(GVariant *args, const GPtrArray *before, GError **error)
     g_variant_lookup(args, "handle", "&s", &handle);
     g_variant_lookup(args, "read_only", "b", &read_only);
     g_variant_lookup(args, "cdrom", "b", &cdrom);
-    if (!vdev_ok(vdev) || is_taken(before, vdev)) {
+    if (!guest_vdev_is_valid(vdev)) {
         argument_refuse(error, "vdev", vdev);
         return NULL;
     }
@@ -79,7 +82,7 @@ parse_one(GVariant *args, const GPtrArray *before, GError **error)
 GPtrArray *
 guest_disks_parse(GVariant *disks, GError **error)
 {
-    g_autoptr(GPtrArray) out = g_ptr_array_new_with_free_func(guest_disk_free);
+    g_autoptr(GPtrArray) out = g_ptr_array_new_with_free_func((GDestroyNotify)guest_disk_free);
     gsize n = disks ? g_variant_n_children(disks) : 0;
 
     if (n > CONFIG_DISKS_MAX) {
@@ -88,26 +91,35 @@ guest_disks_parse(GVariant *disks, GError **error)
     }
     for (gsize i = 0; i < n; i++) {
         g_autoptr(GVariant) args = g_variant_get_child_value(disks, i);
-        struct guest_disk *disk = parse_one(args, out, error);
+        g_autoptr(guest_disk) disk = guest_disk_parse(args, error);
         if (!disk)
             return NULL;
-        g_ptr_array_add(out, disk);
+        if (is_taken(out, disk->vdev)) {
+            argument_refuse(error, "vdev", disk->vdev);
+            return NULL;
+        }
+        g_ptr_array_add(out, g_steal_pointer(&disk));
     }
     return g_steal_pointer(&out);
 }
 
 bool
+guest_disk_resolve(struct guest_disk *disk, int folder, GError **error)
+{
+    if (!*disk->handle)
+        return true;
+    disk_handle_clear(&disk->disk);
+    if (!disk_handle_read(folder, disk->handle, &disk->disk, error))
+        return false;
+    return !disk->disk.read_only || disk->read_only ||
+           argument_refuse(error, "handle", disk->handle);
+}
+
+bool
 guest_disks_resolve(GPtrArray *disks, int folder, GError **error)
 {
-    for (guint i = 0; i < disks->len; i++) {
-        struct guest_disk *disk = disks->pdata[i];
-        if (!*disk->handle)
-            continue;
-        disk_handle_clear(&disk->disk);
-        if (!disk_handle_read(folder, disk->handle, &disk->disk, error))
+    for (guint i = 0; i < disks->len; i++)
+        if (!guest_disk_resolve(disks->pdata[i], folder, error))
             return false;
-        if (disk->disk.read_only && !disk->read_only)
-            return argument_refuse(error, "handle", disk->handle);
-    }
     return true;
 }

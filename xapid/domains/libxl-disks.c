@@ -127,8 +127,8 @@ open_for_model(const struct guest_disk *guest, libxl_device_disk *disk, GPtrArra
     return true;
 }
 
-static void
-fill_disk(const struct guest_disk *guest, libxl_device_disk *disk)
+void
+libxl_disk_fill(const struct guest_disk *guest, libxl_device_disk *disk)
 {
     libxl_device_disk_init(disk);
     disk->vdev = libxl_copy(guest->vdev);
@@ -156,6 +156,33 @@ set_model_args(libxl_domain_build_info *b, GPtrArray *args)
 }
 
 bool
+libxl_disk_fill_live(const struct guest_disk *guest, libxl_device_disk *disk, int *ret_fd,
+                     GError **error)
+{
+    g_autofree char *path = g_strdup(guest->disk.path);
+
+    *ret_fd = -1;
+    libxl_disk_fill(guest, disk);
+    if (!is_raw(guest))
+        return true;
+    if (!guest->disk.block) {
+        int file = open(path, guest->read_only ? O_RDONLY : O_RDWR);
+        if (file >= 0) {
+            *ret_fd = loop_open(file, guest->read_only, &path);
+            close(file);
+        }
+        if (*ret_fd < 0)
+            return failed(error, guest->disk.path);
+    }
+    disk->backend = LIBXL_DISK_BACKEND_PHY;
+    free(disk->pdev_path);
+    disk->pdev_path = libxl_copy(path);
+    free(disk->script);
+    disk->script = libxl_copy(DISK_SCRIPT);
+    return true;
+}
+
+bool
 libxl_disks_open(const struct guest_config *guest, libxl_domain_config *config, GArray **ret_fds,
                  GError **error)
 {
@@ -172,7 +199,7 @@ libxl_disks_open(const struct guest_config *guest, libxl_domain_config *config, 
         const struct guest_disk *one = guest->disks->pdata[i];
         libxl_device_disk *disk = &config->disks[config->num_disks++];
 
-        fill_disk(one, disk);
+        libxl_disk_fill(one, disk);
         if (guest->type == GUEST_HVM && *one->handle &&
             !open_for_model(one, disk, args, fds, error))
             return false;

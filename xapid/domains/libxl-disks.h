@@ -11,6 +11,14 @@
 bool libxl_disks_open(const struct guest_config *guest, libxl_domain_config *config,
                       GArray **ret_fds, GError **error);
 
+/* One disk as PV and PVH guests get it, whose files libxl and its QEMU open themselves.  The caller
+ * disposes of it. */
+void libxl_disk_fill(const struct guest_disk *guest, libxl_device_disk *disk);
+/* The same for a domain that runs already: raw files come by a loop device, which *ret_fd (-1:
+ * none) keeps until the domain has it.  INTERNAL_ERROR [path, text]. */
+bool libxl_disk_fill_live(const struct guest_disk *guest, libxl_device_disk *disk, int *ret_fd,
+                          GError **error);
+
 /* Whether the QEMU of such a machine writes to files. */
 bool libxl_disks_grow(const libxl_domain_config *config);
 

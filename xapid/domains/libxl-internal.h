@@ -40,6 +40,15 @@ char *libxl_model_screen(struct backend_ctx *ctx, int domid);
  */
 void libxl_end_device_models(struct backend_ctx *ctx, int domid, const char *screen);
 
+/* --- libxl-drives.c --- */
+
+bool libxl_backend_plug(struct backend_ctx *ctx, const struct domain_info *info,
+                        const struct guest_disk *disk, GError **error);
+bool libxl_backend_unplug(struct backend_ctx *ctx, const struct domain_info *info, const char *vdev,
+                          bool force, GError **error);
+bool libxl_backend_set_medium(struct backend_ctx *ctx, const struct domain_info *info,
+                              const struct guest_disk *disk, GError **error);
+
 /* --- libxl-image.c --- */
 
 bool libxl_restore(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,

@@ -24,7 +24,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/service.c xapid/domains/service.h \
 	xapid/domains/verb-args.c xapid/domains/verb-args.h \
 	xapid/domains/verbs.c xapid/domains/verbs.h xapid/domains/verbs-internal.h \
-	xapid/domains/verbs-image.c xapid/domains/verbs-live.c \
+	xapid/domains/verbs-drives.c xapid/domains/verbs-image.c xapid/domains/verbs-live.c \
 	xapid/domains/worker.c xapid/domains/worker.h xapid/domains/events.c
 
 pkglibexec_PROGRAMS += xapid-domains
@@ -37,6 +37,7 @@ libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl.c xapid/domains/libxl-internal.h \
 	xapid/domains/libxl-config.c xapid/domains/libxl-config.h \
 	xapid/domains/libxl-disks.c xapid/domains/libxl-disks.h \
+	xapid/domains/libxl-drives.c \
 	xapid/domains/libxl-guest.c xapid/domains/libxl-image.c \
 	xapid/domains/libxl-list.c xapid/domains/libxl-live.c \
 	xapid/domains/libxl-model.c \

@@ -70,6 +70,10 @@ command_run(struct world *world, const char *verb, const char *uuid, const char 
         domain->refuses_shutdown = true;
     } else if (g_str_equal(verb, "obey-shutdown")) {
         domain->refuses_shutdown = false;
+    } else if (g_str_equal(verb, "refuse-unplug")) {
+        domain->refuses_unplug = true;
+    } else if (g_str_equal(verb, "obey-unplug")) {
+        domain->refuses_unplug = false;
     } else if (g_str_equal(verb, "xl-destroy")) {
         world_remove(world, domain);
     } else if (g_str_equal(verb, "xl-pause") && domain->state == DOMAIN_RUNNING) {

@@ -34,6 +34,13 @@ struct world_host {
     int create_ms, destroy_ms, pause_ms, unpause_ms, shutdown_ms, save_ms, boot_ms, list_ms;
 };
 
+/* A drive of a domain; all of it empty: none. */
+struct world_disk {
+    char vdev[8];
+    char handle[UUID_LENGTH + 1]; /* "": no medium */
+    char writes[UUID_LENGTH + 1]; /* the disk, if it is its alone */
+};
+
 /* What the world knows of a domain; strings are NUL terminated. */
 struct world_domain {
     int32_t domid;
@@ -54,7 +61,8 @@ struct world_domain {
     int32_t weight, cap;
     uint8_t signal; /* last enum guest_trigger that was sent, plus one */
     char sysrq;     /* last key */
-    char writes[CONFIG_DISKS_MAX][UUID_LENGTH + 1]; /* disks that are its alone; "" = none */
+    uint8_t refuses_unplug;
+    struct world_disk disks[CONFIG_DISKS_MAX];
 };
 
 struct world *world_open(const char *dir, GError **error);
@@ -101,8 +109,8 @@ uint64_t world_cursor(struct world *world);
 /* The descriptor of DIR/control, bound by this call. */
 int world_control_bind(struct world *world, GError **error);
 /* One command of a test: "halt UUID", "reboot UUID", "crash UUID", "refuse-shutdown UUID",
- * "obey-shutdown UUID", "xl-destroy UUID", "xl-create UUID NAME", "xl-pause UUID",
- * "xl-unpause UUID",
+ * "obey-shutdown UUID", "refuse-unplug UUID", "obey-unplug UUID", "xl-destroy UUID",
+ * "xl-create UUID NAME", "xl-pause UUID", "xl-unpause UUID",
  * "write UUID PATH VALUE" (a key below /local/domain/N).  False when it is none or there is no such
  * domain. */
 bool world_command(struct world *world, const char *command);

@@ -89,6 +89,20 @@ signal_args_parse(GVariant *args, enum guest_trigger *ret_trigger, char *ret_key
     return argument_refuse(error, "trigger", text);
 }
 
+bool
+unplug_args_parse(GVariant *args, const char **ret_vdev, bool *ret_force, GError **error)
+{
+    static const struct argument_key keys[] = {{"vdev", "s", true}, {"force", "b", true}};
+    gboolean force;
+
+    if (!argument_keys_check("args", args, keys, G_N_ELEMENTS(keys), error))
+        return false;
+    g_variant_lookup(args, "vdev", "&s", ret_vdev);
+    g_variant_lookup(args, "force", "b", &force);
+    *ret_force = force;
+    return guest_vdev_is_valid(*ret_vdev) || argument_refuse(error, "vdev", *ret_vdev);
+}
+
 static bool
 create_check(GVariant *args, GError **error)
 {
@@ -132,6 +146,31 @@ signal_check(GVariant *args, GError **error)
 }
 
 static bool
+plug_check(GVariant *args, GError **error)
+{
+    g_autoptr(guest_disk) disk = guest_disk_parse(args, error);
+
+    return disk && (*disk->handle || argument_refuse(error, "handle", ""));
+}
+
+static bool
+medium_check(GVariant *args, GError **error)
+{
+    g_autoptr(guest_disk) disk = guest_disk_parse(args, error);
+
+    return disk && (disk->cdrom || argument_refuse(error, "cdrom", "false"));
+}
+
+static bool
+unplug_check(GVariant *args, GError **error)
+{
+    const char *vdev;
+    bool force;
+
+    return unplug_args_parse(args, &vdev, &force, error);
+}
+
+static bool
 no_args_check(GVariant *args, GError **error)
 {
     return argument_keys_check("args", args, NULL, 0, error);
@@ -149,6 +188,9 @@ static const struct verb {
     {"unpause", TIMEOUT_QUICK_S, true, no_args_check},
     {"adjust", TIMEOUT_QUICK_S, true, adjust_check},
     {"signal", TIMEOUT_QUICK_S, false, signal_check},
+    {"plug", TIMEOUT_CREATE_S, true, plug_check},
+    {"unplug", TIMEOUT_DESTROY_S, true, unplug_check},
+    {"medium", TIMEOUT_CREATE_S, true, medium_check},
     {"restore", TIMEOUT_SAVE_S, true, create_check},
     {"save", TIMEOUT_SAVE_S, false, no_args_check},
     {"continue", TIMEOUT_QUICK_S, true, no_args_check},

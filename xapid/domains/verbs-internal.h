@@ -12,12 +12,26 @@ bool verbs_bad_power_state(GError **error, const char *uuid, const char *expecte
 bool verbs_is_half_built(const struct domain_info *info, const char *mark);
 /* The domain of that uuid that is not dying; *ret_info NULL when there is none. */
 bool verbs_find(struct verbs *v, const char *uuid, struct domain_info **ret_info, GError **error);
+/* The same for a verb that needs a domain that runs, or is paused; NULL with an error. */
+struct domain_info *verbs_find_live(struct verbs *v, const char *uuid, bool may_be_paused,
+                                    GError **error);
+/* The folder of the disks' handles, which is xapid-host's to make; -1 with an error. */
+int verbs_open_disks(struct verbs *v, GError **error);
 
 /* --- verbs-live.c --- */
 
 bool verb_adjust(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
                  GError **error);
 bool verb_signal(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+                 GError **error);
+
+/* --- verbs-drives.c --- */
+
+bool verb_plug(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+               GError **error);
+bool verb_unplug(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+                 GError **error);
+bool verb_medium(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
                  GError **error);
 
 /* --- verbs-image.c --- */

@@ -7,9 +7,8 @@
 #include "xapid/domains/verb-args.h"
 #include "xapid/domains/verbs-internal.h"
 
-/* The domain of that uuid for a verb that needs one that runs or is paused; NULL with an error. */
-static struct domain_info *
-find_live(struct verbs *v, const char *uuid, bool may_be_paused, GError **error)
+struct domain_info *
+verbs_find_live(struct verbs *v, const char *uuid, bool may_be_paused, GError **error)
 {
     struct domain_info *info = NULL;
 
@@ -32,7 +31,7 @@ verb_adjust(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_re
     struct domain_info *info;
     bool ok;
 
-    if (!adjust_args_parse(args, &wanted, error) || !(info = find_live(v, uuid, true, error)))
+    if (!adjust_args_parse(args, &wanted, error) || !(info = verbs_find_live(v, uuid, true, error)))
         return false;
     if (wanted.vcpus > info->vcpus_max)
         ok = argument_refuse_int(error, "vcpus", wanted.vcpus);
@@ -55,7 +54,7 @@ verb_signal(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_re
     bool ok;
 
     if (!signal_args_parse(args, &trigger, &key, error) ||
-        !(info = find_live(v, uuid, false, error)))
+        !(info = verbs_find_live(v, uuid, false, error)))
         return false;
     ok = FAULT_POINT("signal.before", error) &&
          v->backend->signal(v->ctx, info->domid, trigger, key, error);

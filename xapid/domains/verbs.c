@@ -126,7 +126,17 @@ build_or_restore(struct verbs *v, const char *uuid, const char *op_id,
     return ok;
 }
 
-/* The folder is xapid-host's to make; who has no disks does without. */
+int
+verbs_open_disks(struct verbs *v, GError **error)
+{
+    int folder = open(v->disks, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (folder < 0)
+        api_error_set(error, "INTERNAL_ERROR", v->disks, g_strerror(errno), NULL);
+    return folder;
+}
+
+/* Who has no disks does without the folder. */
 static bool
 find_disks(struct verbs *v, const struct guest_config *config, GError **error)
 {
@@ -135,11 +145,9 @@ find_disks(struct verbs *v, const struct guest_config *config, GError **error)
 
     if (!config->disks->len)
         return true;
-    folder = open(v->disks, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder < 0) {
-        api_error_set(error, "INTERNAL_ERROR", v->disks, g_strerror(errno), NULL);
+    folder = verbs_open_disks(v, error);
+    if (folder < 0)
         return false;
-    }
     ok = guest_disks_resolve(config->disks, folder, error);
     close(folder);
     return ok;
@@ -417,6 +425,12 @@ verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id
         return verb_adjust(v, uuid, args, ret_result, error);
     if (g_str_equal(verb, "signal"))
         return verb_signal(v, uuid, args, ret_result, error);
+    if (g_str_equal(verb, "plug"))
+        return verb_plug(v, uuid, args, ret_result, error);
+    if (g_str_equal(verb, "unplug"))
+        return verb_unplug(v, uuid, args, ret_result, error);
+    if (g_str_equal(verb, "medium"))
+        return verb_medium(v, uuid, args, ret_result, error);
     if (g_str_equal(verb, "save"))
         return verb_save(v, uuid, ret_result, error);
     if (g_str_equal(verb, "continue"))

@@ -65,7 +65,7 @@ void
 op_mark(const struct op *op, struct txn *txn, bool running)
 {
     if (op->room)
-        op->room->mark(txn, op->plan->object, op->plan->operation, op_key(op), running,
+        op->room->mark(txn, op->plan->shown_by, op->plan->operation, op_key(op), running,
                        op->room->data);
 }
 

@@ -50,8 +50,8 @@ struct ops_room {
     /* Writes, in the operation's last transaction, what became of the object.  error NULL: success.
      * May read op_result ()s, and set "value": the string that the operation's caller gets. */
     void (*finish)(struct op *op, struct txn *txn, const GError *error);
-    /* Keeps current_operations of the object in step: adds (and removes) the task. */
-    void (*mark)(struct txn *txn, const char *object, const char *operation, const char *task,
+    /* Keeps current_operations of the row that shows it in step: adds (and removes) the task. */
+    void (*mark)(struct txn *txn, const char *row, const char *operation, const char *task,
                  bool running, void *data);
     /* The queue of an object is empty again.  May be NULL. */
     void (*idle)(const char *object, void *data);

@@ -19,6 +19,7 @@ plan_new(const char *operation, const char *object)
 
     plan->operation = g_strdup(operation);
     plan->object = g_strdup(object);
+    plan->shown_by = g_strdup(object);
     plan->steps = g_ptr_array_new_with_free_func(step_free);
     return plan;
 }
@@ -30,8 +31,16 @@ plan_free(struct plan *plan)
         return;
     g_free(plan->operation);
     g_free(plan->object);
+    g_free(plan->shown_by);
     g_ptr_array_unref(plan->steps);
     g_free(plan);
+}
+
+void
+plan_show_by(struct plan *plan, const char *row)
+{
+    g_free(plan->shown_by);
+    plan->shown_by = g_strdup(row);
 }
 
 void
@@ -56,22 +65,23 @@ plan_to_variant(const struct plan *plan)
         const struct step *step = plan->steps->pdata[i];
         g_variant_builder_add(&steps, "(s@a{sv})", step->kind, step->args);
     }
-    return g_variant_new(PLAN_TYPE, plan->operation, plan->object, &steps);
+    return g_variant_new(PLAN_TYPE, plan->operation, plan->object, plan->shown_by, &steps);
 }
 
 struct plan *
 plan_from_variant(GVariant *variant)
 {
-    const char *operation, *object, *kind;
+    const char *operation, *object, *shown_by, *kind;
     GVariant *args;
 
     if (!g_variant_is_of_type(variant, G_VARIANT_TYPE(PLAN_TYPE)))
         return NULL;
     g_autoptr(GVariantIter) steps = NULL;
-    g_variant_get(variant, "(&s&sa(sa{sv}))", &operation, &object, &steps);
+    g_variant_get(variant, "(&s&s&sa(sa{sv}))", &operation, &object, &shown_by, &steps);
     if (g_variant_iter_n_children(steps) > PLAN_MAX_STEPS)
         return NULL;
     struct plan *plan = plan_new(operation, object);
+    plan_show_by(plan, shown_by);
     while (g_variant_iter_next(steps, "(&s@a{sv})", &kind, &args)) {
         plan_add(plan, kind, args);
         g_variant_unref(args);

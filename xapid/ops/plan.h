@@ -18,6 +18,7 @@ struct step {
 struct plan {
     char *operation;  /* as current_operations has it: "start" */
     char *object;     /* reference whose queue it waits in */
+    char *shown_by;   /* reference whose current_operations has it; plan_new: the object */
     GPtrArray *steps; /* of struct step */
     bool interrupts;  /* cancels what is before it in the queue, when it is submitted */
 };
@@ -25,12 +26,15 @@ struct plan {
 struct plan *plan_new(const char *operation, const char *object);
 void plan_free(struct plan *plan);
 
+/* Has another row show it: a part of the object, that the room knows. */
+void plan_show_by(struct plan *plan, const char *row);
+
 /* Appends a step; args a{sv}, sunk when floating, NULL for none. */
 void plan_add(struct plan *plan, const char *kind, GVariant *args);
 
-/* (ssa(sa{sv})), without `interrupts`, a floating reference; and back: NULL when it is not a plan.
+/* (sssa(sa{sv})), without `interrupts`, a floating reference; and back: NULL when it is not a plan.
  */
-#define PLAN_TYPE "(ssa(sa{sv}))"
+#define PLAN_TYPE "(sssa(sa{sv}))"
 GVariant *plan_to_variant(const struct plan *plan);
 struct plan *plan_from_variant(GVariant *variant);
 

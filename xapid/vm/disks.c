@@ -9,7 +9,7 @@
 
 #define EMULATED_POSITIONS 4 /* of a whole machine: two IDE channels of two */
 
-static const struct dm_class *
+const struct dm_class *
 vbd_class(void)
 {
     static const struct dm_class *cls;
@@ -59,15 +59,29 @@ vbd_position(const char *userdevice)
     return -1;
 }
 
-/* xvda … xvdp, and what the guest of a whole machine sees of its CD drives: hda … hdd. */
-static char *
-device_name(const struct model *model, const char *vbd, int position)
+static int
+position_of(const struct model *model, const char *vbd)
+{
+    g_autofree char *userdevice = model_get_string(model, vbd, "userdevice");
+
+    return vbd_position(userdevice);
+}
+
+bool
+vbd_is_emulated(const struct model *model, const char *vbd)
 {
     g_autofree char *vm = model_get_string(model, vbd, "VM");
-    bool emulated = vm_is_machine(model, vm) && position < EMULATED_POSITIONS;
 
-    return g_strdup_printf("%s%c", emulated && has_value(model, vbd, "type", "CD") ? "hd" : "xvd",
-                           'a' + position);
+    return vm_is_machine(model, vm) && position_of(model, vbd) < EMULATED_POSITIONS;
+}
+
+/* xvda … xvdp, and what the guest of a whole machine sees of its CD drives: hda … hdd. */
+static char *
+device_name(const struct model *model, const char *vbd)
+{
+    bool ide = vbd_is_emulated(model, vbd) && has_value(model, vbd, "type", "CD");
+
+    return g_strdup_printf("%s%c", ide ? "hd" : "xvd", 'a' + position_of(model, vbd));
 }
 
 /* A bit for each. */
@@ -137,8 +151,8 @@ check_writers(const struct model *model, const char *vbd, const char *vdi, GErro
     return true;
 }
 
-static bool
-check_disk(const struct vm_world *world, const char *vbd, const char *vdi, GError **error)
+bool
+vbd_check_disk(const struct vm_world *world, const char *vbd, const char *vdi, GError **error)
 {
     const struct model *model = world->model;
 
@@ -165,7 +179,7 @@ static bool
 check_emulation(const struct model *model, const char *vbd, GError **error)
 {
     g_autofree char *userdevice = model_get_string(model, vbd, "userdevice");
-    bool emulated = vbd_position(userdevice) < EMULATED_POSITIONS;
+    bool emulated = vbd_is_emulated(model, vbd);
 
     if (has_value(model, vbd, "type", "CD") && !emulated)
         api_error_set(error, "INVALID_DEVICE", userdevice, NULL);
@@ -176,10 +190,10 @@ check_emulation(const struct model *model, const char *vbd, GError **error)
     return false;
 }
 
-static void
-add_step(struct plan *plan, const char *kind, const struct model *model, const char *vbd)
+void
+vbd_add_disk_step(struct plan *plan, const char *kind, const struct model *model, const char *vbd,
+                  const char *vdi, bool optional)
 {
-    g_autofree char *vdi = model_get_string(model, vbd, "VDI");
     g_autofree char *uuid = model_get_string(model, vbd, "uuid");
     GVariantDict args;
 
@@ -187,8 +201,7 @@ add_step(struct plan *plan, const char *kind, const struct model *model, const c
     g_variant_dict_insert(&args, "vdi", "s", vdi);
     g_variant_dict_insert(&args, "handle", "s", uuid);
     g_variant_dict_insert(&args, "read_only", "b", is_read_only(model, vbd));
-    /* A guest that is gone is gone, whatever becomes of its disks. */
-    g_variant_dict_insert(&args, "optional", "b", g_str_equal(kind, "vdi.detach"));
+    g_variant_dict_insert(&args, "optional", "b", optional);
     plan_add(plan, kind, g_variant_dict_end(&args));
 }
 
@@ -205,10 +218,10 @@ vm_plan_attach(struct plan *plan, const struct vm_world *world, const char *vm, 
             return false;
         if (model_get_bool(world->model, vbd, "empty"))
             continue;
-        if (!check_disk(world, vbd, vdi, error))
+        if (!vbd_check_disk(world, vbd, vdi, error))
             return false;
         if (plan)
-            add_step(plan, "vdi.attach", world->model, vbd);
+            vbd_add_disk_step(plan, "vdi.attach", world->model, vbd, vdi, false);
     }
     return true;
 }
@@ -219,23 +232,40 @@ vm_plan_detach(struct plan *plan, const struct vm_world *world, const char *vm)
     g_autoptr(GPtrArray) drives = drives_of(world->model, vm);
     bool any = false;
 
-    for (guint i = 0; i < drives->len; i++)
-        if (model_get_bool(world->model, drives->pdata[i], "currently_attached") &&
-            !model_get_bool(world->model, drives->pdata[i], "empty")) {
-            if (plan)
-                add_step(plan, "vdi.detach", world->model, drives->pdata[i]);
-            any = true;
-        }
+    for (guint i = 0; i < drives->len; i++) {
+        const char *vbd = drives->pdata[i];
+        g_autofree char *vdi = model_get_string(world->model, vbd, "VDI");
+
+        if (!model_get_bool(world->model, vbd, "currently_attached") ||
+            model_get_bool(world->model, vbd, "empty"))
+            continue;
+        /* A guest that is gone is gone, whatever becomes of its disks. */
+        if (plan)
+            vbd_add_disk_step(plan, "vdi.detach", world->model, vbd, vdi, /* optional= */ true);
+        any = true;
+    }
     return any;
 }
 
 static int
 by_position(const void *a, const void *b, void *data)
 {
-    g_autofree char *first = model_get_string(data, *(char *const *)a, "userdevice");
-    g_autofree char *second = model_get_string(data, *(char *const *)b, "userdevice");
+    return position_of(data, *(char *const *)a) - position_of(data, *(char *const *)b);
+}
 
-    return vbd_position(first) - vbd_position(second);
+GVariant *
+vbd_config(const struct model *model, const char *vbd, bool full)
+{
+    g_autofree char *device = device_name(model, vbd);
+    g_autofree char *uuid = model_get_string(model, vbd, "uuid");
+    GVariantDict disk;
+
+    g_variant_dict_init(&disk, NULL);
+    g_variant_dict_insert(&disk, "vdev", "s", device);
+    g_variant_dict_insert(&disk, "handle", "s", full ? uuid : "");
+    g_variant_dict_insert(&disk, "read_only", "b", is_read_only(model, vbd));
+    g_variant_dict_insert(&disk, "cdrom", "b", has_value(model, vbd, "type", "CD"));
+    return g_variant_dict_end(&disk);
 }
 
 GVariant *
@@ -248,43 +278,65 @@ vm_disks_config(const struct model *model, const char *vm)
     g_variant_builder_init(&disks, G_VARIANT_TYPE("aa{sv}"));
     for (guint i = 0; i < drives->len; i++) {
         const char *vbd = drives->pdata[i];
-        bool empty = model_get_bool(model, vbd, "empty");
-        g_autofree char *userdevice = model_get_string(model, vbd, "userdevice");
-        g_autofree char *device = device_name(model, vbd, vbd_position(userdevice));
-        g_autofree char *uuid = model_get_string(model, vbd, "uuid");
-        GVariantDict disk;
-
-        g_variant_dict_init(&disk, NULL);
-        g_variant_dict_insert(&disk, "vdev", "s", device);
-        g_variant_dict_insert(&disk, "handle", "s", empty ? "" : uuid);
-        g_variant_dict_insert(&disk, "read_only", "b", is_read_only(model, vbd));
-        g_variant_dict_insert(&disk, "cdrom", "b", has_value(model, vbd, "type", "CD"));
-        g_variant_builder_add_value(&disks, g_variant_dict_end(&disk));
+        bool full = !model_get_bool(model, vbd, "empty");
+        g_variant_builder_add_value(&disks, vbd_config(model, vbd, full));
     }
     return g_variant_builder_end(&disks);
 }
 
 /* ---- rows ---- */
 
+static GVariant *
+txn_field(struct txn *txn, const char *vbd, const char *field)
+{
+    return txn_get(txn, vbd, dm_field_find(vbd_class(), field));
+}
+
+static bool
+txn_flag(struct txn *txn, const char *vbd, const char *field)
+{
+    g_autoptr(GVariant) value = txn_field(txn, vbd, field);
+
+    return g_variant_get_boolean(value);
+}
+
+/* "": it has none. */
+static char *
+power_state_of_vm(struct txn *txn, const char *vbd)
+{
+    g_autoptr(GVariant) vm = txn_field(txn, vbd, "VM");
+    const char *ref = g_variant_get_string(vm, NULL);
+    g_autoptr(GVariant) state = txn_has(txn, vm_class(), ref)
+                                    ? txn_get(txn, ref, dm_field_find(vm_class(), "power_state"))
+                                    : NULL;
+
+    return g_strdup(state ? g_variant_get_string(state, NULL) : "");
+}
+
 void
 vbd_refresh_allowed(struct txn *txn, const char *vbd)
 {
-    g_autoptr(GVariant) vm = txn_get(txn, vbd, dm_field_find(vbd_class(), "VM"));
-    g_autoptr(GVariant) type = txn_get(txn, vbd, dm_field_find(vbd_class(), "type"));
-    const char *vm_ref = g_variant_get_string(vm, NULL);
+    g_autofree char *state = power_state_of_vm(txn, vbd);
+    g_autoptr(GVariant) type = txn_field(txn, vbd, "type");
+    g_autoptr(GVariant) current = txn_field(txn, vbd, "current_operations");
+    bool halted = g_str_equal(state, "Halted"), live = vm_state_has_domain(state);
+    bool empty = txn_flag(txn, vbd, "empty"), attached = txn_flag(txn, vbd, "currently_attached");
+    bool cd = g_str_equal(g_variant_get_string(type, NULL), "CD");
+    const struct {
+        const char *operation;
+        bool allowed;
+    } operations[] = {{"attach", halted},
+                      {"plug", live && !attached && !empty},
+                      {"unplug", live && attached && txn_flag(txn, vbd, "unpluggable")},
+                      {"unplug_force", live && attached && txn_flag(txn, vbd, "unpluggable")},
+                      {"insert", cd && empty && (halted || live)},
+                      {"eject", cd && !empty && (halted || live)}};
     GVariantBuilder allowed;
 
     g_variant_builder_init(&allowed, G_VARIANT_TYPE("as"));
-    if (txn_has(txn, vm_class(), vm_ref)) {
-        g_autoptr(GVariant) state = txn_get(txn, vm_ref, dm_field_find(vm_class(), "power_state"));
-        bool halted = g_str_equal(g_variant_get_string(state, NULL), "Halted");
-        if (halted)
-            g_variant_builder_add(&allowed, "s", "attach");
-        if (halted && g_str_equal(g_variant_get_string(type, NULL), "CD")) {
-            g_variant_builder_add(&allowed, "s", "eject");
-            g_variant_builder_add(&allowed, "s", "insert");
-        }
-    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(operations); i++)
+        if (operations[i].allowed && g_variant_n_children(current) == 0)
+            g_variant_builder_add(&allowed, "s", operations[i].operation);
     txn_set_value(txn, vbd, "allowed_operations", g_variant_builder_end(&allowed));
 }
 
@@ -301,12 +353,24 @@ vbd_refresh_all(struct model *model, GError **error)
     return txn_commit(txn, error) != 0;
 }
 
+/* What a CD drive holds now. */
+static void
+set_medium(const struct vm_world *world, struct txn *txn, const char *vbd, const char *vdi)
+{
+    g_autofree char *before = model_get_string(world->model, vbd, "VDI");
+
+    txn_set_string(txn, vbd, "VDI", vdi);
+    txn_set_value(txn, vbd, "empty", g_variant_new_boolean(g_str_equal(vdi, REF_NULL)));
+    if (txn_has(txn, vdi_class(), before))
+        vdi_refresh_allowed(txn, world->model, before);
+}
+
 static void
 set_attached(const struct vm_world *world, struct txn *txn, const char *vbd, bool attached)
 {
-    g_autofree char *vdi = model_get_string(world->model, vbd, "VDI");
-    g_autofree char *userdevice = model_get_string(world->model, vbd, "userdevice");
-    g_autofree char *device = device_name(world->model, vbd, vbd_position(userdevice));
+    g_autoptr(GVariant) held = txn_field(txn, vbd, "VDI");
+    const char *vdi = g_variant_get_string(held, NULL);
+    g_autofree char *device = device_name(world->model, vbd);
 
     txn_set_value(txn, vbd, "currently_attached", g_variant_new_boolean(attached));
     txn_set_string(txn, vbd, "device", attached ? device : "");
@@ -323,8 +387,11 @@ vm_record_drives(const struct vm_world *world, struct txn *txn, const char *vm, 
         const char *vbd = drives->pdata[i];
         g_autofree char *uuid = model_get_string(world->model, vbd, "uuid");
         g_autofree char *key = g_strconcat("disk/", uuid, NULL);
-        GVariant *attached = op_result(op, key);
+        g_autofree char *medium_key = g_strconcat("medium/", vbd, NULL);
+        GVariant *attached = op_result(op, key), *medium = op_result(op, medium_key);
 
+        if (medium)
+            set_medium(world, txn, vbd, g_variant_get_string(medium, NULL));
         if (attached)
             set_attached(world, txn, vbd, g_variant_get_boolean(attached));
         vbd_refresh_allowed(txn, vbd);

@@ -4,6 +4,7 @@ libvm_a_SOURCES = \
 	xapid/vm/config.c \
 	xapid/vm/disks.c \
 	xapid/vm/domains.c xapid/vm/domains.h \
+	xapid/vm/drives.c \
 	xapid/vm/guest-metrics.c \
 	xapid/vm/known-keys.c \
 	xapid/vm/limits.c \

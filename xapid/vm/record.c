@@ -163,14 +163,16 @@ vm_record_facts(const struct vm_world *world, const char *vm, GVariant *domain, 
 }
 
 void
-vm_mark(struct txn *txn, const char *vm, const char *operation, const char *key, bool running,
+vm_mark(struct txn *txn, const char *row, const char *operation, const char *key, bool running,
         void *data)
 {
+    bool drive = txn_has(txn, vbd_class(), row);
+
     (void)data;
-    if (!txn_has(txn, vm_class(), vm))
+    if (!drive && !txn_has(txn, vm_class(), row))
         return; /* destroyed meanwhile */
-    txn_set_map_value(txn, vm, "current_operations", key, running ? operation : NULL);
-    vm_refresh_allowed(txn, vm);
+    txn_set_map_value(txn, row, "current_operations", key, running ? operation : NULL);
+    (drive ? vbd_refresh_allowed : vm_refresh_allowed)(txn, row);
 }
 
 static void

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
+#include "lib/error.h"
 #include "lib/log.h"
+#include "lib/member.h"
 #include "xapid/vm/vm.h"
 
 static void
@@ -202,6 +204,98 @@ signal_run(struct op *op, GVariant *args)
     start_verb(op, "signal", args, quiet_done);
 }
 
+/* ---- drives; their arguments: vbd, what the verb takes, and of a medium the VDI ---- */
+
+/* The verb knows the drive by its place in the guest. */
+static void
+end_drive_step(struct op *op, const GError *error, const char *vbd)
+{
+    if (error && api_error_is(error, "DEVICE_DETACH_TIMEOUT"))
+        op_step_done(op, api_error_new("DEVICE_DETACH_TIMEOUT", "VBD", vbd, NULL));
+    else
+        end_step(op, error);
+}
+
+struct drive_call {
+    struct op *op;
+    GVariant *args; /* of the step; they live as long as the plan */
+    bool notes_medium;
+};
+
+static void
+drive_done(const GError *error, GVariant *result, void *data)
+{
+    g_autofree struct drive_call *call = data;
+    const char *vbd = member_text(call->args, "vbd");
+
+    (void)result;
+    if (!error && call->notes_medium) {
+        g_autofree char *key = g_strconcat("medium/", vbd, NULL);
+        op_set_result(call->op, key, g_variant_new_string(member_text(call->args, "vdi")));
+    }
+    end_drive_step(call->op, error, vbd);
+}
+
+/* verb_args: its own, or (NULL) those of the step. */
+static void
+start_drive_verb(struct op *op, const char *verb, GVariant *args, GVariant *verb_args,
+                 bool notes_medium)
+{
+    struct vm_world *world = op_room_data(op);
+    g_autofree char *uuid = model_get_string(world->model, op_object(op), "uuid");
+    struct drive_call *call = g_new0(struct drive_call, 1);
+
+    *call = (struct drive_call){op, args, notes_medium};
+    if (!verb_args)
+        g_variant_lookup(args, verb, "@a{sv}", &verb_args);
+    else
+        g_variant_ref_sink(verb_args);
+    domains_start(world->domains, op_step_id(op), verb, uuid, verb_args, drive_done, call);
+    g_variant_unref(verb_args);
+}
+
+static void
+plug_run(struct op *op, GVariant *args)
+{
+    start_drive_verb(op, "plug", args, NULL, false);
+}
+
+static void
+plug_undo(struct op *op, GVariant *args)
+{
+    g_autoptr(GVariant) drive = g_variant_lookup_value(args, "plug", G_VARIANT_TYPE_VARDICT);
+    GVariantDict out;
+
+    g_variant_dict_init(&out, NULL);
+    g_variant_dict_insert(&out, "vdev", "s", member_text(drive, "vdev"));
+    g_variant_dict_insert(&out, "force", "b", TRUE);
+    start_drive_verb(op, "unplug", args, g_variant_dict_end(&out), false);
+}
+
+static void
+unplug_run(struct op *op, GVariant *args)
+{
+    start_drive_verb(op, "unplug", args, NULL, false);
+}
+
+static void
+medium_run(struct op *op, GVariant *args)
+{
+    start_drive_verb(op, "medium", args, NULL, true);
+}
+
+/* An insertion is taken back; what was ejected stays so, for the next try. */
+static void
+medium_undo(struct op *op, GVariant *args)
+{
+    g_autoptr(GVariant) drive = g_variant_lookup_value(args, "medium", G_VARIANT_TYPE_VARDICT);
+    GVariantDict out;
+
+    g_variant_dict_init(&out, drive);
+    g_variant_dict_insert(&out, "handle", "s", "");
+    start_drive_verb(op, "medium", args, g_variant_dict_end(&out), false);
+}
+
 /* What becomes of the record when all that the plan does has been done. */
 static void
 record_run(struct op *op, GVariant *args)
@@ -248,10 +342,16 @@ static const struct step_kind adjust_kind = {
     .name = "domain.adjust", .weight = 1, .run = adjust_run};
 static const struct step_kind signal_kind = {
     .name = "domain.signal", .weight = 1, .once = true, .run = signal_run};
+static const struct step_kind plug_kind = {
+    .name = "domain.plug", .weight = 2, .run = plug_run, .undo = plug_undo, .cancel = abort_step};
+static const struct step_kind unplug_kind = {
+    .name = "domain.unplug", .weight = 2, .run = unplug_run};
+static const struct step_kind medium_kind = {
+    .name = "domain.medium", .weight = 2, .run = medium_run, .undo = medium_undo};
 static const struct step_kind record_kind = {.name = "record", .weight = 0, .run = record_run};
 
 const struct step_kind *const vm_step_kinds[] = {
-    &create_kind,   &destroy_kind, &end_kind,  &unpause_kind, &pause_kind,
-    &shutdown_kind, &restore_kind, &save_kind, &discard_kind, &adjust_kind,
-    &signal_kind,   &record_kind,  &dump_kind, NULL,
+    &create_kind,  &destroy_kind, &end_kind,     &unpause_kind, &pause_kind,  &shutdown_kind,
+    &restore_kind, &save_kind,    &discard_kind, &adjust_kind,  &signal_kind, &record_kind,
+    &dump_kind,    &plug_kind,    &unplug_kind,  &medium_kind,  NULL,
 };

@@ -85,6 +85,7 @@ int vbd_position(const char *userdevice);
 bool vbd_position_is_free(const struct model *model, const char *vm, int position);
 /* -1: none is free. */
 int vbd_free_position(const struct model *model, const char *vm, bool cd);
+const struct dm_class *vbd_class(void);
 void vbd_refresh_allowed(struct txn *txn, const char *vbd);
 bool vbd_refresh_all(struct model *model, GError **error);
 /* Adds the steps that attach every disk, before the domain is built; plan NULL: only looks whether
@@ -98,11 +99,36 @@ bool vm_plan_detach(struct plan *plan, const struct vm_world *world, const char 
 bool vm_is_machine(const struct model *model, const char *vm);
 /* disks of xapid-domains' create: aa{sv}, floating. */
 GVariant *vm_disks_config(const struct model *model, const char *vm);
+/* One of them, by itself; `full`: with its medium. */
+GVariant *vbd_config(const struct model *model, const char *vbd, bool full);
+/* Could the drive, as its row is, have that disk now?  As vm_plan_attach. */
+bool vbd_check_disk(const struct vm_world *world, const char *vbd, const char *vdi, GError **error);
+/* Adds vdi.attach or vdi.detach; `optional`: its failure ends nothing. */
+void vbd_add_disk_step(struct plan *plan, const char *kind, const struct model *model,
+                       const char *vbd, const char *vdi, bool optional);
+/* Is it one of those that QEMU emulates? */
+bool vbd_is_emulated(const struct model *model, const char *vbd);
 /* What `op` attached and detached; currently_attached is what xapid-host has, not what the power
  * state says. */
 void vm_record_drives(const struct vm_world *world, struct txn *txn, const char *vm, struct op *op);
 /* Something is attached for a guest that, as the record is now, is not there. */
 bool vm_has_stray_disks(const struct vm_world *world, struct txn *txn, const char *vm);
+
+/* --- drives.c: drives of VMs that run --- */
+
+/* The first operation of a drive of the VM; false: none.  The caller frees. */
+bool vm_drive_operation(const struct model *model, const char *vm, char **ret_vbd,
+                        char **ret_operation, char **ret_key);
+/* Each pure; a new plan or NULL with VM_BAD_POWER_STATE, OTHER_OPERATION_IN_PROGRESS,
+ * DEVICE_ALREADY_ATTACHED, DEVICE_ALREADY_DETACHED, VBD_IS_EMPTY, VBD_NOT_UNPLUGGABLE,
+ * DEVICE_DETACH_REJECTED, OPERATION_NOT_ALLOWED, and what keeps the drive from having the disk. */
+struct plan *vbd_plan_plug(const struct vm_world *world, const char *vbd, GError **error);
+struct plan *vbd_plan_unplug(const struct vm_world *world, const char *vbd, bool force,
+                             GError **error);
+/* Of a CD drive, checked, whose VM runs. */
+struct plan *vbd_plan_insert(const struct vm_world *world, const char *vbd, const char *vdi,
+                             GError **error);
+struct plan *vbd_plan_eject(const struct vm_world *world, const char *vbd, GError **error);
 
 /* --- known-keys.c: the only keys of a VM's free-form maps that do anything --- */
 
