@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/error.h"
@@ -72,9 +73,8 @@ loop_open(int file, bool read_only, char **ret_path)
     return fd;
 }
 
-/* The set of descriptors by which QEMU has the disk is numbered as the device is. */
-static int
-set_number(const char *vdev)
+int
+libxl_disk_number(const char *vdev)
 {
     static const int ide[] = {3 << 8, (3 << 8) + 64, 22 << 8, (22 << 8) + 64};
     int place = vdev[strlen(vdev) - 1] - 'a';
@@ -82,12 +82,13 @@ set_number(const char *vdev)
     return g_str_has_prefix(vdev, "hd") ? ide[place] : (202 << 8) + 16 * place;
 }
 
+/* The set of descriptors by which QEMU has the disk is numbered as the device is. */
 static void
 add_to_set(int fd, const char *vdev, GPtrArray *args, GArray *fds)
 {
     g_array_append_val(fds, fd);
     g_ptr_array_add(args, g_strdup("-add-fd"));
-    g_ptr_array_add(args, g_strdup_printf("fd=%d,set=%d", fd, set_number(vdev)));
+    g_ptr_array_add(args, g_strdup_printf("fd=%d,set=%d", fd, libxl_disk_number(vdev)));
 }
 
 /* One set a disk: QEMU takes a descriptor of it that is open as it wants the disk to be. */
@@ -120,8 +121,9 @@ open_for_model(const struct guest_disk *guest, libxl_device_disk *disk, GPtrArra
         disk->script = libxl_copy(DISK_SCRIPT); /* tells QEMU's path, too */
     } else {
         disk->backend = LIBXL_DISK_BACKEND_QDISK;
-        g_autofree char *set = g_strdup_printf(
-            "%s/dev/fdset/%d", guest->disk.block ? "host_device:" : "", set_number(guest->vdev));
+        g_autofree char *set =
+            g_strdup_printf("%s/dev/fdset/%d", guest->disk.block ? "host_device:" : "",
+                            libxl_disk_number(guest->vdev));
         disk->pdev_path = libxl_copy(set);
     }
     return true;
@@ -180,6 +182,32 @@ libxl_disk_fill_live(const struct guest_disk *guest, libxl_device_disk *disk, in
     free(disk->script);
     disk->script = libxl_copy(DISK_SCRIPT);
     return true;
+}
+
+/* A loop device may have lost its file, or have got another one, since it was put there. */
+static bool
+is_loop_of(const char *path, const struct stat *file)
+{
+    struct loop_info64 info = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool same = fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, &info) == 0 &&
+                info.lo_device == file->st_dev && info.lo_inode == file->st_ino;
+
+    if (fd >= 0)
+        close(fd);
+    return same;
+}
+
+bool
+libxl_disk_serves(const libxl_device_disk *disk, const struct guest_disk *guest)
+{
+    struct stat wanted;
+
+    if (!disk->pdev_path || stat(guest->disk.path, &wanted) < 0)
+        return false;
+    if (is_raw(guest) && !guest->disk.block)
+        return is_loop_of(disk->pdev_path, &wanted);
+    return g_str_equal(disk->pdev_path, guest->disk.path);
 }
 
 bool

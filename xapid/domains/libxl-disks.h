@@ -11,6 +11,8 @@
 bool libxl_disks_open(const struct guest_config *guest, libxl_domain_config *config,
                       GArray **ret_fds, GError **error);
 
+/* What the device is to Xen. */
+int libxl_disk_number(const char *vdev);
 /* One disk as PV and PVH guests get it, whose files libxl and its QEMU open themselves.  The caller
  * disposes of it. */
 void libxl_disk_fill(const struct guest_disk *guest, libxl_device_disk *disk);
@@ -18,6 +20,9 @@ void libxl_disk_fill(const struct guest_disk *guest, libxl_device_disk *disk);
  * none) keeps until the domain has it.  INTERNAL_ERROR [path, text]. */
 bool libxl_disk_fill_live(const struct guest_disk *guest, libxl_device_disk *disk, int *ret_fd,
                           GError **error);
+
+/* Is that drive of a running domain, which the latter made, still this disk? */
+bool libxl_disk_serves(const libxl_device_disk *disk, const struct guest_disk *guest);
 
 /* Whether the QEMU of such a machine writes to files. */
 bool libxl_disks_grow(const libxl_domain_config *config);

@@ -14,6 +14,8 @@
 #include "xapid/domains/libxl-disks.h"
 #include "xapid/domains/libxl-internal.h"
 
+#define OPEN_MS 10000
+#define OPEN_POLL_MS 5
 #define CONNECTED 4 /* XenbusStateConnected: the guest's driver uses it */
 
 /* Is there a QEMU for the domain that may open files? */
@@ -80,6 +82,23 @@ ask_for(struct backend_ctx *ctx, int domid, libxl_device_disk *disk, GError **er
     return false;
 }
 
+/* The kernel's back end opens a device some time after libxl has named it: until then the loop
+ * device is held by our descriptor alone. */
+static bool
+is_open(int domid, const libxl_device_disk *disk)
+{
+    g_autofree char *path =
+        g_strdup_printf("/sys/bus/xen-backend/devices/vbd-%d-%d/physical_device", domid,
+                        libxl_disk_number(disk->vdev));
+
+    for (int ms = 0; ms < OPEN_MS; ms += OPEN_POLL_MS) {
+        if (access(path, F_OK) == 0)
+            return true;
+        g_usleep(OPEN_POLL_MS * 1000);
+    }
+    return false;
+}
+
 static bool
 add(struct backend_ctx *ctx, const struct domain_info *info, const struct guest_disk *guest,
     GError **error)
@@ -95,6 +114,10 @@ add(struct backend_ctx *ctx, const struct domain_info *info, const struct guest_
     }
     if (ok && (rc = libxl_device_disk_add(ctx->ctx, (uint32_t)info->domid, &disk, NULL)))
         ok = libxl_failed(ctx, rc, "libxl_device_disk_add", error);
+    if (ok && disk.backend == LIBXL_DISK_BACKEND_PHY && !is_open(info->domid, &disk)) {
+        api_error_set(error, "DEVICE_ATTACH_TIMEOUT", "VBD", guest->vdev, NULL);
+        ok = false;
+    }
     if (fd >= 0)
         close(fd);
     libxl_device_disk_dispose(&disk);
@@ -110,11 +133,11 @@ libxl_backend_plug(struct backend_ctx *ctx, const struct domain_info *info,
 
     libxl_device_disk_init(&disk);
     there = find(ctx, info->domid, guest->vdev, &disk);
-    if (there && is_connected(ctx, info->domid, &disk)) {
+    if (there && libxl_disk_serves(&disk, guest) && is_connected(ctx, info->domid, &disk)) {
         libxl_device_disk_dispose(&disk);
         return true;
     }
-    /* Half made, or not seen by the guest. */
+    /* Half made, by a worker that was lost, or not seen by the guest. */
     if (there)
         ok = take_away(ctx, info->domid, &disk, error);
     libxl_device_disk_dispose(&disk);

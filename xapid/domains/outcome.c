@@ -96,11 +96,10 @@ outcome_of(const char *verb, const char *op_id, GPtrArray *parts, GVariant **ret
         return has_string(domain, "state", "shutdown") && has_string(domain, "reason", "suspend");
     if (g_str_equal(verb, "continue"))
         return !has_string(domain, "state", "shutdown");
-    static const char *const untold[] = {"adjust", "signal", "discard", "dump", NULL};
-    if (g_strv_contains(untold, verb))
-        return false; /* cannot be read off the domains */
     if (g_str_equal(verb, "pause"))
         return domain && has_string(domain, "state", "paused");
-    /* unpause: it may have run and ended since. */
-    return domain && !has_string(domain, "state", "paused");
+    /* It may have run and ended since. */
+    if (g_str_equal(verb, "unpause"))
+        return domain && !has_string(domain, "state", "paused");
+    return false; /* of the others nothing can be read off the domains */
 }

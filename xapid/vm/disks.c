@@ -279,6 +279,9 @@ vm_disks_config(const struct model *model, const char *vm)
     for (guint i = 0; i < drives->len; i++) {
         const char *vbd = drives->pdata[i];
         bool full = !model_get_bool(model, vbd, "empty");
+        /* Without emulation a disc is a disk, and the guest would wait for one. */
+        if (!full && !vm_is_machine(model, vm))
+            continue;
         g_variant_builder_add_value(&disks, vbd_config(model, vbd, full));
     }
     return g_variant_builder_end(&disks);

@@ -210,10 +210,14 @@ signal_run(struct op *op, GVariant *args)
 static void
 end_drive_step(struct op *op, const GError *error, const char *vbd)
 {
-    if (error && api_error_is(error, "DEVICE_DETACH_TIMEOUT"))
-        op_step_done(op, api_error_new("DEVICE_DETACH_TIMEOUT", "VBD", vbd, NULL));
-    else
-        end_step(op, error);
+    static const char *const codes[] = {"DEVICE_ATTACH_TIMEOUT", "DEVICE_DETACH_TIMEOUT"};
+
+    for (unsigned i = 0; error && i < G_N_ELEMENTS(codes); i++)
+        if (api_error_is(error, codes[i])) {
+            op_step_done(op, api_error_new(codes[i], "VBD", vbd, NULL));
+            return;
+        }
+    end_step(op, error);
 }
 
 struct drive_call {
