@@ -13,17 +13,20 @@
 #include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/log.h"
+#include "lib/member.h"
 #include "lib/peer/peer.h"
 #include "lib/settings.h"
 #include "xapid/calls/call.h"
 #include "xapid/http/http.h"
 #include "xapid/http/rpc.h"
 #include "xapid/ops/task.h"
+#include "xapid/pool/boot.h"
 #include "xapid/pool/self.h"
 #include "xapid/store/store.h"
 
 /* How often finished tasks and idle sessions are looked for, at least. */
 #define COLLECT_SECONDS 60
+#define HOST_RETRY_SECONDS 1  /* when what it is cannot be recorded */
 #define OTHER_DESCRIPTORS 256 /* that are not connections of clients */
 
 struct app {
@@ -36,6 +39,7 @@ struct app {
     struct store *store;
     struct domains *domains;
     struct hostd *hostd;
+    guint asking_host; /* a source that asks it again */
     struct vm_world vm;
     struct storage_world storage;
     struct ops_room rooms[4];
@@ -88,17 +92,28 @@ control_gone(void *data)
 
 /* ---- what the root programs tell ---- */
 
-static void
-facts_known(const GError *error, GVariant *result, void *data)
+/* True: they are recorded. */
+static bool
+facts_record(struct app *app, const GError *error, GVariant *result)
 {
-    struct app *app = data;
+    g_autoptr(GError) failed = NULL;
 
     if (error) {
         log_error("asking for the machine: %s", error->message);
-        return;
+        return false;
     }
     g_autoptr(GVariant) facts = g_variant_get_child_value(result, 0);
     self_set_facts(app->model, app->host, facts);
+    if (boot_known(&app->vm, &app->storage, member_text(facts, "boot_id"), &failed))
+        return true;
+    log_error("recording the boot: %s", failed->message);
+    return false;
+}
+
+static void
+facts_known(const GError *error, GVariant *result, void *data)
+{
+    facts_record(data, error, result);
 }
 
 static void
@@ -112,15 +127,45 @@ hypervisor_known(const GError *error, GVariant *info, void *data)
         hostd_facts(app->hostd, facts_known, app);
 }
 
+static void host_attached(void *data);
+
+static gboolean
+ask_host_again(void *data)
+{
+    struct app *app = data;
+
+    app->asking_host = 0;
+    host_attached(app);
+    return G_SOURCE_REMOVE;
+}
+
+/* The drivers are asked nothing before it is known whether the host was rebooted: what they attach
+ * is of this boot. */
+static void
+host_known(const GError *error, GVariant *result, void *data)
+{
+    struct app *app = data;
+    GDBusConnection *connection = hostd_connection(app->hostd);
+
+    if (!connection)
+        return;
+    if (!facts_record(app, error, result)) {
+        g_clear_handle_id(&app->asking_host, g_source_remove);
+        app->asking_host = g_timeout_add_seconds(HOST_RETRY_SECONDS, ask_host_again, app);
+        return;
+    }
+    peer_client_set_connection(app->storage.drivers, connection);
+    sm_refresh(&app->storage);
+}
+
 /* Whenever xapid-host was started, it is asked: an earlier answer may be missing. */
 static void
 host_attached(void *data)
 {
     struct app *app = data;
 
-    peer_client_set_connection(app->storage.drivers, hostd_connection(app->hostd));
-    hostd_facts(app->hostd, facts_known, app);
-    sm_refresh(&app->storage);
+    if (hostd_connection(app->hostd))
+        hostd_facts(app->hostd, host_known, app);
 }
 
 static void

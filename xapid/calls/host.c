@@ -5,33 +5,31 @@
 
 #include "lib/error.h"
 #include "xapid/calls/call.h"
-#include "xapid/pool/self.h"
+#include "xapid/pool/boot.h"
 
 /* ---- enabling ---- */
 
 static void
-set_enabled(struct call *call, bool enabled)
+set_enabled(struct call *call, enum host_enabling enabling)
 {
-    const char *host = call_ref(call, 0);
     struct txn *txn = call_begin(call);
 
     if (!txn)
         return;
-    txn_set_value(txn, host, "enabled", g_variant_new_boolean(enabled));
-    self_refresh_allowed(txn, host);
+    boot_set_enabled(call->api->model, txn, call_ref(call, 0), enabling);
     call_commit(call, txn, NULL);
 }
 
 static void
 enable(struct call *call)
 {
-    set_enabled(call, true);
+    set_enabled(call, HOST_ENABLED);
 }
 
 static void
 disable(struct call *call)
 {
-    set_enabled(call, false);
+    set_enabled(call, call_bool(call, 1) ? HOST_DISABLED : HOST_DISABLED_FOR_GOOD);
 }
 
 /* ---- clocks ---- */

@@ -16,6 +16,7 @@
 
 struct service {
     const char *pam_service;
+    const char *sim_dir; /* NULL: real hardware */
     GDBusConnection *connection;
     PeerHost1 *skeleton; /* exported on the connection; each peer has one of its own */
     guint checks, lookups;
@@ -210,8 +211,9 @@ handle_lookup_id(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, const c
 static gboolean
 handle_facts(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, gpointer data)
 {
-    (void)data;
-    peer_host1_complete_facts(skeleton, invocation, facts_read(""));
+    const struct service *service = data;
+
+    peer_host1_complete_facts(skeleton, invocation, facts_read("", service->sim_dir));
     return TRUE;
 }
 
@@ -261,11 +263,12 @@ service_set_peer(struct service *service, GDBusConnection *connection)
 }
 
 struct service *
-service_new(const char *pam_service)
+service_new(const char *pam_service, const char *sim_dir)
 {
     struct service *service = g_new0(struct service, 1);
 
     service->pam_service = pam_service;
+    service->sim_dir = sim_dir;
     return service;
 }
 

@@ -1,0 +1,23 @@
+/* What a reboot of the host means for the rows: no disk is attached, storage is attached again, and
+ * a host that was disabled for that long is enabled.  VMs follow what the hypervisor has, as ever
+ * (vm/reconcile.c).  Main loop only. */
+#ifndef XAPID_POOL_BOOT_H
+#define XAPID_POOL_BOOT_H
+
+#include "xapid/vm/vm.h"
+
+enum host_enabling {
+    HOST_ENABLED,
+    HOST_DISABLED,          /* until the next reboot */
+    HOST_DISABLED_FOR_GOOD, /* through reboots */
+};
+
+void boot_set_enabled(const struct model *model, struct txn *txn, const char *host,
+                      enum host_enabling enabling);
+/* Before anything is asked of the storage drivers: `boot_id` is that of the machine now ("": not
+ * known).  Another one than was recorded is a reboot.  False with an error: the store takes no
+ * writes, and it is to be called again. */
+bool boot_known(const struct vm_world *vm, const struct storage_world *storage, const char *boot_id,
+                GError **error);
+
+#endif
