@@ -51,6 +51,24 @@ def host(name, address, password):
     assert record_time(figures["last_updated"]) > record_time(figures["start_time"]) > 0, figures
 
 
+def says_as_xl(name, text):
+    """Whether Xen printed nothing between the two."""
+    said = dom0(name, "xl dmesg").split()
+    return text.split() == said and said
+
+
+def dmesg(name, address, password):
+    x = client(address, password)
+    ref, = x.host.get_all()
+    said = until(lambda: says_as_xl(name, x.host.dmesg(ref)), "the same of xl dmesg")
+    assert "(XEN)" in said and "Xen" in said, said[:40]
+    cleared = x.host.dmesg_clear(ref).split()
+    assert cleared[:len(said)] == said, "not what was there before"
+    left = dom0(name, "xl dmesg").split()
+    assert "version" not in left and len(left) < len(said) // 2, left
+    until(lambda: dom0(name, "xl dmesg").split() == x.host.dmesg(ref).split(), "the same once it was cleared")
+
+
 def record_time(value):
     """Seconds since 1970 of a time of the API."""
     text = str(value)

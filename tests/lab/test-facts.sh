@@ -6,6 +6,7 @@
 lab_host facts
 serve_xapid resync_seconds=2
 check "the records of the host and of dom0 are as xl has them" scenario facts host
+check "what Xen printed is as xl has it" scenario facts dmesg
 for kind in pv pvh; do
 	check "a $kind guest's record follows it" scenario facts "guests_$kind"
 done

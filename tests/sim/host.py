@@ -283,7 +283,8 @@ class Host:
     def reboot(self, meanwhile=lambda: None):
         """The whole machine: what lived in memory, or in /run, is gone.  meanwhile is done to its disks."""
         self.stop()
-        (self.sim / "world").unlink()
+        for name in "world", "dmesg":
+            (self.sim / name).unlink(missing_ok=True)
         for path in (self.dir / "disks").iterdir():
             path.unlink()
         (self.sim / "boot_id").write_text(str(uuid.uuid4()))

@@ -93,6 +93,27 @@ def test_free_memory():
         fails("HANDLE_INVALID", x.host.compute_free_memory, NONE)
 
 
+@covers("host.dmesg", "host.dmesg_clear")
+def test_the_hypervisors_console():
+    with Host() as host:
+        x = host.client()
+        here, file = x.host.get_all()[0], host.sim / "dmesg"
+        assert x.host.dmesg(here).startswith("(XEN) Xen version")
+        text = "".join(f"(XEN) [{number:8}] Zeile für Zeile\n" for number in range(60000))  # over a megabyte
+        file.write_text(text)
+        assert x.host.dmesg(here) == x.host.dmesg(here) == text
+        assert x.host.dmesg_clear(here) == text
+        assert x.host.dmesg(here) == x.host.dmesg_clear(here) == ""
+        file.write_bytes(b"(XEN) d1: \xff\x00\x1b[2J\n")
+        assert x.host.dmesg(here) == "(XEN) d1: \ufffd\ufffd\ufffd[2J\n"
+        for call in x.host.dmesg, x.host.dmesg_clear:
+            fails("HANDLE_INVALID", call, NONE)
+        file.unlink()
+        file.mkdir()
+        for call in x.host.dmesg, x.host.dmesg_clear:
+            fails("INTERNAL_ERROR", call, here)
+
+
 def on_disk(host, folder, vm):
     """Whether the database that is on disk now names a VM."""
     shutil.copytree(host.dir / "state", folder)

@@ -105,6 +105,42 @@ compute_free_memory(struct call *call)
     domains_host_info(call->api->vm->domains, memory_known, call);
 }
 
+/* ---- the hypervisor's console ---- */
+
+static void
+dmesg_known(const GError *error, GVariant *text, void *data)
+{
+    struct call *call = data;
+
+    if (error)
+        call_fail(call, g_error_copy(error));
+    else
+        call_return(call, text);
+}
+
+static void
+read_dmesg(struct call *call, bool clear)
+{
+    GError *error = NULL;
+
+    if (call_may_wait(call, &error))
+        domains_dmesg(call->api->vm->domains, clear, dmesg_known, call);
+    else
+        call_fail(call, error);
+}
+
+static void
+dmesg(struct call *call)
+{
+    read_dmesg(call, false);
+}
+
+static void
+dmesg_clear(struct call *call)
+{
+    read_dmesg(call, true);
+}
+
 /* ---- who may log in ---- */
 
 static void
@@ -155,6 +191,8 @@ const struct call_impl calls_host[] = {
     {"host.list_methods", list_methods},
     {"host.restart_agent", restart_agent},
     {"host.compute_free_memory", compute_free_memory},
+    {"host.dmesg", dmesg},
+    {"host.dmesg_clear", dmesg_clear},
     {"host.enable_external_auth", enable_external_auth},
     {"host.disable_external_auth", disable_external_auth},
     {NULL, NULL},
