@@ -6,6 +6,7 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import settled
 import tap
+from covers import covers
 from disks import new_sr, new_vbd, new_vdi
 from host import GUEST, Host, fails
 
@@ -121,6 +122,58 @@ def test_a_disabled_host():
         x.host.disable(here)
         host.reboot()
         assert is_enabled(host, host.client()) == (True, True)
+
+
+def ordered(host):
+    """What was asked of the simulated machine."""
+    file = host.sim / "power"
+    return file.read_text() if file.exists() else None
+
+
+@covers("host.reboot", "host.shutdown", "host.enable")
+def test_power():
+    with Host(sim_conf="[host]\ncreate_ms=300\n") as host:
+        x = host.client()
+        here, vm = x.host.get_all()[0], x.VM.create(GUEST)
+        for call in x.host.reboot, x.host.shutdown:
+            fails("HANDLE_INVALID", call, "OpaqueRef:none")
+            fails("HOST_NOT_DISABLED", call, here)
+            task = x.Async.VM.start(vm, False, False)
+            x.host.disable(here)
+            assert fails("OTHER_OPERATION_IN_PROGRESS", call, here).params[:3] == ["VM", vm, "start"]
+            x.wait_task(task)
+            assert fails("HOST_HAS_RESIDENT_VMS", call, here).params == [here]
+            x.VM.hard_shutdown(vm)
+            assert ordered(host) is None, "a call that failed did it"
+            x.host.enable(here)
+        x.host.disable(here)
+        (host.sim / "power").mkdir()
+        for call in x.host.reboot, x.host.shutdown:
+            fails("INTERNAL_ERROR", call, here)
+        (host.sim / "power").rmdir()
+        x.host.enable(here)  # it did not come to that
+        for word in "reboot", "shutdown":
+            x.host.disable(here)
+            getattr(x.host, word)(here)
+            assert ordered(host) == word
+            for _ in "now", "and with another xapid":
+                assert fails("HOST_DISABLED_UNTIL_REBOOT", x.host.enable, here).params == [here]
+                assert set(x.host.get_allowed_operations(here)) == {"reboot", "shutdown"}
+                fails("HOST_DISABLED", x.VM.start, vm, False, False)
+                host.kill("xapid")
+                host.wait_up()
+                x = host.client()
+            host.reboot()
+            assert is_enabled(host, host.client()) == (True, True)
+            x = host.client()
+        x.host.disable(here, False)
+        x.host.reboot(here)
+        host.reboot()
+        assert is_enabled(host, host.client()) == (False, False)
+        x = host.client()
+        assert "enable" in x.host.get_allowed_operations(here)
+        x.host.enable(here)
+        x.VM.start(vm, False, False)
 
 
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])

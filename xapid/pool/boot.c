@@ -2,13 +2,18 @@
 
 #include "xapid/pool/boot.h"
 
+#include "lib/error.h"
 #include "lib/log.h"
-#include "xapid/pool/self.h"
 
-/* The journal's entry: the boot in which this host was last seen, and whether it stays disabled in
- * the next one. */
+/* The journal's entry: the boot in which this host was last seen, whether that is to end, and
+ * whether the host stays disabled in the next one. */
 #define BOOT_KEY "boot"
-#define BOOT_TYPE "(sb)"
+#define BOOT_TYPE "(sbb)"
+
+struct boot {
+    const char *id; /* "": none is on record; of boot_read (), until the next commit */
+    gboolean ends, stays_disabled;
+};
 
 static const struct dm_class *
 class_of(const char *name)
@@ -16,43 +21,87 @@ class_of(const char *name)
     return dm_class_find(name, false);
 }
 
-/* The boot on record, the caller's; "": none. */
-static char *
-recorded(const struct model *model, gboolean *ret_stays_disabled)
+static void
+boot_read(const struct model *model, struct boot *ret_boot)
 {
     GVariant *kept = g_hash_table_lookup(model_journal(model), BOOT_KEY);
-    char *boot_id = NULL;
 
-    *ret_stays_disabled = FALSE;
+    *ret_boot = (struct boot){.id = ""};
     if (kept && g_variant_is_of_type(kept, G_VARIANT_TYPE(BOOT_TYPE)))
-        g_variant_get(kept, BOOT_TYPE, &boot_id, ret_stays_disabled);
-    return boot_id ? boot_id : g_strdup("");
+        g_variant_get(kept, "(&sbb)", &ret_boot->id, &ret_boot->ends, &ret_boot->stays_disabled);
 }
 
 static void
-record(struct txn *txn, const char *boot_id, bool stays_disabled)
+boot_write(const struct boot *boot, struct txn *txn)
 {
-    txn_journal(txn, BOOT_KEY, g_variant_new(BOOT_TYPE, boot_id, stays_disabled));
+    txn_journal(txn, BOOT_KEY,
+                g_variant_new(BOOT_TYPE, boot->id, boot->ends, boot->stays_disabled));
 }
 
 /* ---- enabling ---- */
 
 static void
-show_enabled(struct txn *txn, const char *host, bool enabled)
+refresh_allowed(struct txn *txn, const char *host, const struct boot *boot)
+{
+    static const char *const when_enabled[] = {"provision", "vm_start", NULL};
+    static const char *const when_disabled[] = {"enable", "reboot", "shutdown", NULL};
+    static const char *const at_the_end[] = {"reboot", "shutdown", NULL};
+    g_autoptr(GVariant) enabled = txn_get(txn, host, dm_field_find(class_of("host"), "enabled"));
+    const char *const *allowed = g_variant_get_boolean(enabled) ? when_enabled
+                                 : boot->ends                   ? at_the_end
+                                                                : when_disabled;
+
+    txn_set_value(txn, host, "allowed_operations", g_variant_new_strv(allowed, -1));
+}
+
+void
+boot_refresh_allowed(const struct model *model, struct txn *txn, const char *host)
+{
+    struct boot boot;
+
+    boot_read(model, &boot);
+    refresh_allowed(txn, host, &boot);
+}
+
+static void
+show_enabled(struct txn *txn, const char *host, const struct boot *boot, bool enabled)
 {
     txn_set_value(txn, host, "enabled", g_variant_new_boolean(enabled));
-    self_refresh_allowed(txn, host);
+    refresh_allowed(txn, host, boot);
+}
+
+bool
+boot_may_enable(const struct model *model, const char *host, GError **error)
+{
+    struct boot boot;
+
+    boot_read(model, &boot);
+    if (boot.ends)
+        api_error_set(error, "HOST_DISABLED_UNTIL_REBOOT", host, NULL);
+    return !boot.ends;
 }
 
 void
 boot_set_enabled(const struct model *model, struct txn *txn, const char *host,
                  enum host_enabling enabling)
 {
-    gboolean stays_disabled;
-    g_autofree char *boot_id = recorded(model, &stays_disabled);
+    struct boot boot;
 
-    record(txn, boot_id, enabling == HOST_DISABLED_FOR_GOOD);
-    show_enabled(txn, host, enabling == HOST_ENABLED);
+    boot_read(model, &boot);
+    boot.stays_disabled = enabling == HOST_DISABLED_FOR_GOOD;
+    boot_write(&boot, txn);
+    show_enabled(txn, host, &boot, enabling == HOST_ENABLED);
+}
+
+void
+boot_ends(const struct model *model, struct txn *txn, const char *host)
+{
+    struct boot boot;
+
+    boot_read(model, &boot);
+    boot.ends = TRUE;
+    boot_write(&boot, txn);
+    refresh_allowed(txn, host, &boot);
 }
 
 /* ---- a reboot ---- */
@@ -109,8 +158,8 @@ plug_again(const struct storage_world *world, struct txn *txn, GPtrArray *ops, G
 }
 
 static bool
-rebooted(const struct vm_world *vm, const struct storage_world *storage, const char *boot_id,
-         bool stays_disabled, GError **error)
+rebooted(const struct vm_world *vm, const struct storage_world *storage, const struct boot *boot,
+         GError **error)
 {
     struct txn *txn = model_begin(storage->model, error);
     g_autoptr(GPtrArray) ops = g_ptr_array_new();
@@ -118,9 +167,11 @@ rebooted(const struct vm_world *vm, const struct storage_world *storage, const c
     if (!txn)
         return false;
     log_info("the host was rebooted");
-    record(txn, boot_id, stays_disabled);
-    if (!stays_disabled)
-        show_enabled(txn, storage->host, true);
+    boot_write(boot, txn);
+    if (!boot->stays_disabled)
+        show_enabled(txn, storage->host, boot, true);
+    else
+        refresh_allowed(txn, storage->host, boot);
     vbd_detach_all(vm, txn);
     bool ok = plug_again(storage, txn, ops, error);
     guint64 generation = ok ? txn_commit(txn, error) : 0;
@@ -140,17 +191,19 @@ bool
 boot_known(const struct vm_world *vm, const struct storage_world *storage, const char *boot_id,
            GError **error)
 {
-    gboolean stays_disabled;
-    g_autofree char *before = recorded(storage->model, &stays_disabled);
+    struct boot boot;
 
-    if (!*boot_id || g_str_equal(before, boot_id))
+    boot_read(storage->model, &boot);
+    if (!*boot_id || g_str_equal(boot.id, boot_id))
         return true;
-    if (*before)
-        return rebooted(vm, storage, boot_id, stays_disabled, error);
-    /* Nothing is known of the boot in which the rows were written. */
+    bool is_first = !*boot.id; /* of the one in which the rows were written nothing is known */
+    boot.id = boot_id;
+    boot.ends = FALSE;
+    if (!is_first)
+        return rebooted(vm, storage, &boot, error);
     struct txn *txn = model_begin(storage->model, error);
     if (!txn)
         return false;
-    record(txn, boot_id, stays_disabled);
+    boot_write(&boot, txn);
     return txn_commit(txn, error) != 0;
 }

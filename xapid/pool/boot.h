@@ -12,8 +12,14 @@ enum host_enabling {
     HOST_DISABLED_FOR_GOOD, /* through reboots */
 };
 
+/* HOST_DISABLED_UNTIL_REBOOT. */
+bool boot_may_enable(const struct model *model, const char *host, GError **error);
 void boot_set_enabled(const struct model *model, struct txn *txn, const char *host,
                       enum host_enabling enabling);
+/* The machine is about to be rebooted, or switched off. */
+void boot_ends(const struct model *model, struct txn *txn, const char *host);
+/* Recomputes the host's allowed_operations within txn. */
+void boot_refresh_allowed(const struct model *model, struct txn *txn, const char *host);
 /* Before anything is asked of the storage drivers: `boot_id` is that of the machine now ("": not
  * known).  Another one than was recorded is a reboot.  False with an error: the store takes no
  * writes, and it is to be called again. */
