@@ -92,28 +92,17 @@ control_gone(void *data)
 
 /* ---- what the root programs tell ---- */
 
-/* True: they are recorded. */
-static bool
-facts_record(struct app *app, const GError *error, GVariant *result)
-{
-    g_autoptr(GError) failed = NULL;
-
-    if (error) {
-        log_error("asking for the machine: %s", error->message);
-        return false;
-    }
-    g_autoptr(GVariant) facts = g_variant_get_child_value(result, 0);
-    self_set_facts(app->model, app->host, facts);
-    if (boot_known(&app->vm, &app->storage, member_text(facts, "boot_id"), &failed))
-        return true;
-    log_error("recording the boot: %s", failed->message);
-    return false;
-}
-
 static void
 facts_known(const GError *error, GVariant *result, void *data)
 {
-    facts_record(data, error, result);
+    struct app *app = data;
+
+    if (error) {
+        log_error("asking for the machine: %s", error->message);
+        return;
+    }
+    g_autoptr(GVariant) facts = g_variant_get_child_value(result, 0);
+    self_set_facts(app->model, app->host, facts);
 }
 
 static void
@@ -139,23 +128,39 @@ ask_host_again(void *data)
     return G_SOURCE_REMOVE;
 }
 
-/* The drivers are asked nothing before it is known whether the host was rebooted: what they attach
- * is of this boot. */
+/* The drivers are asked nothing before it is on record whether the host was rebooted: what they
+ * attach is of this boot. */
 static void
-host_known(const GError *error, GVariant *result, void *data)
+boot_recorded(const GError *error, void *data)
 {
     struct app *app = data;
     GDBusConnection *connection = hostd_connection(app->hostd);
 
-    if (!connection)
-        return;
-    if (!facts_record(app, error, result)) {
+    if (error) {
+        log_warning("recording the boot, again soon: %s", error->message);
         g_clear_handle_id(&app->asking_host, g_source_remove);
         app->asking_host = g_timeout_add_seconds(HOST_RETRY_SECONDS, ask_host_again, app);
-        return;
+    } else if (connection) {
+        peer_client_set_connection(app->storage.drivers, connection);
+        sm_refresh(&app->storage);
     }
-    peer_client_set_connection(app->storage.drivers, connection);
-    sm_refresh(&app->storage);
+}
+
+static void
+host_known(const GError *error, GVariant *result, void *data)
+{
+    struct app *app = data;
+    g_autoptr(GError) failed = error ? g_error_copy(error) : NULL;
+    g_autoptr(GVariant) facts = error ? NULL : g_variant_get_child_value(result, 0);
+    guint64 generation = 0;
+
+    facts_known(error, result, app);
+    if (facts)
+        generation = boot_known(&app->vm, &app->storage, member_text(facts, "boot_id"), &failed);
+    if (generation)
+        model_when_durable(app->model, generation, boot_recorded, app);
+    else
+        boot_recorded(failed, app);
 }
 
 /* Whenever xapid-host was started, it is asked: an earlier answer may be missing. */

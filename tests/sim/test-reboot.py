@@ -8,7 +8,7 @@ import settled
 import tap
 from covers import covers
 from disks import new_sr, new_vbd, new_vdi
-from host import GUEST, Host, fails
+from host import GUEST, Client, Failure, Host, fails
 
 
 def attached(x, srs):
@@ -92,6 +92,34 @@ def test_what_the_reboot_broke_off():
         assert attached(x, [other]) == [False]
         tap.wait_until(lambda: x.VM.get_power_state(vm) == "Halted", "no guest runs")
         assert not settled.check(host)
+
+
+def test_a_database_that_cannot_be_written():
+    for number in range(1, 12):
+        with Host() as host:
+            x = host.client()
+            sr, vm, vbd = with_disk(host, x, "sr")
+            here, = x.host.get_all()
+            x.host.disable(here)
+            marks = host.dir / "marks"
+            marks.mkdir()
+            marks.chmod(0o777)
+            host.environment.update(XAPID_FAULT=f"store.commit.before=error@{number}", XAPID_TEST_FAULT_DIR=str(marks))
+            host.reboot()
+            session, x = x.session_ref, Client(host)
+            x.session_ref = session
+
+            def over():
+                try:
+                    return attached(x, [sr]) == [True] and x.host.get_enabled(here) \
+                        and x.VM.get_power_state(vm) == "Halted"
+                except Failure as failure:
+                    assert failure.code == "INTERNAL_ERROR", failure
+            tap.wait_until(over, "end of the reboot")
+            assert not settled.check(host)
+            if logged(host, "recording the boot, again soon: INTERNAL_ERROR [fault"):  # its own commit failed
+                return
+    raise AssertionError("no fault met the boot")
 
 
 def is_enabled(host, x):

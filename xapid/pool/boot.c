@@ -157,7 +157,7 @@ plug_again(const struct storage_world *world, struct txn *txn, GPtrArray *ops, G
     return true;
 }
 
-static bool
+static guint64
 rebooted(const struct vm_world *vm, const struct storage_world *storage, const struct boot *boot,
          GError **error)
 {
@@ -165,7 +165,7 @@ rebooted(const struct vm_world *vm, const struct storage_world *storage, const s
     g_autoptr(GPtrArray) ops = g_ptr_array_new();
 
     if (!txn)
-        return false;
+        return 0;
     log_info("the host was rebooted");
     boot_write(boot, txn);
     if (!boot->stays_disabled)
@@ -184,10 +184,10 @@ rebooted(const struct vm_world *vm, const struct storage_world *storage, const s
         else
             op_drop(op);
     }
-    return generation != 0;
+    return generation;
 }
 
-bool
+guint64
 boot_known(const struct vm_world *vm, const struct storage_world *storage, const char *boot_id,
            GError **error)
 {
@@ -195,7 +195,7 @@ boot_known(const struct vm_world *vm, const struct storage_world *storage, const
 
     boot_read(storage->model, &boot);
     if (!*boot_id || g_str_equal(boot.id, boot_id))
-        return true;
+        return model_durable(storage->model);
     bool is_first = !*boot.id; /* of the one in which the rows were written nothing is known */
     boot.id = boot_id;
     boot.ends = FALSE;
@@ -203,7 +203,7 @@ boot_known(const struct vm_world *vm, const struct storage_world *storage, const
         return rebooted(vm, storage, &boot, error);
     struct txn *txn = model_begin(storage->model, error);
     if (!txn)
-        return false;
+        return 0;
     boot_write(&boot, txn);
-    return txn_commit(txn, error) != 0;
+    return txn_commit(txn, error);
 }

@@ -20,10 +20,10 @@ void boot_set_enabled(const struct model *model, struct txn *txn, const char *ho
 void boot_ends(const struct model *model, struct txn *txn, const char *host);
 /* Recomputes the host's allowed_operations within txn. */
 void boot_refresh_allowed(const struct model *model, struct txn *txn, const char *host);
-/* Before anything is asked of the storage drivers: `boot_id` is that of the machine now ("": not
- * known).  Another one than was recorded is a reboot.  False with an error: the store takes no
- * writes, and it is to be called again. */
-bool boot_known(const struct vm_world *vm, const struct storage_world *storage, const char *boot_id,
-                GError **error);
+/* `boot_id` is that of the machine now ("": not known).  Another one than was recorded is a reboot.
+ * Returns the generation that is to be durable before anything is asked of the storage drivers; 0
+ * with an error: it is to be called again, as when that fails. */
+guint64 boot_known(const struct vm_world *vm, const struct storage_world *storage,
+                   const char *boot_id, GError **error);
 
 #endif
