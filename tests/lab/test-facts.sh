@@ -11,4 +11,5 @@ for kind in pv pvh; do
 	check "a $kind guest's record follows it" scenario facts "guests_$kind"
 done
 check "what xl does to a guest is seen" scenario facts elsewhere
+check "the host is rebooted and powered off by systemd" scenario facts power
 lab_done
