@@ -107,13 +107,19 @@ boot_ends(const struct model *model, struct txn *txn, const char *host)
 /* ---- a reboot ---- */
 
 static void
+tell_unplugged(const char *sr, const GError *error)
+{
+    log_warning("%s stays unplugged after the reboot: %s", sr, error->message);
+}
+
+static void
 plugged_again(const GError *error, const char *value, void *data)
 {
     g_autofree char *sr = data;
 
     (void)value;
     if (error)
-        log_warning("%s stays unplugged after the reboot: %s", sr, error->message);
+        tell_unplugged(sr, error);
 }
 
 /* An unplug that the reboot broke off goes on. */
@@ -133,8 +139,8 @@ is_being_unplugged(const struct model *model, const char *sr)
 }
 
 /* Adds the operations that attach again what was attached, to be started or dropped. */
-static bool
-plug_again(const struct storage_world *world, struct txn *txn, GPtrArray *ops, GError **error)
+static void
+plug_again(const struct storage_world *world, struct txn *txn, GPtrArray *ops)
 {
     const struct model *model = world->model;
     g_autoptr(GPtrArray) pbds =
@@ -143,18 +149,19 @@ plug_again(const struct storage_world *world, struct txn *txn, GPtrArray *ops, G
     for (guint i = 0; i < pbds->len; i++) {
         const char *pbd = pbds->pdata[i];
         g_autofree char *sr = model_get_string(model, pbd, "SR");
+        g_autoptr(GError) error = NULL;
 
         if (!model_get_bool(model, pbd, "currently_attached"))
             continue;
         txn_set_value(txn, pbd, "currently_attached", g_variant_new_boolean(FALSE));
-        if (is_being_unplugged(model, sr))
+        if (!model_has(model, sr_class(), sr) || is_being_unplugged(model, sr))
             continue;
-        struct op *op = ops_submit(world->ops, txn, sr_plan_replug(sr), NULL, error);
-        if (!op)
-            return false;
-        g_ptr_array_add(ops, op);
+        struct op *op = ops_submit(world->ops, txn, sr_plan_replug(sr), NULL, &error);
+        if (op)
+            g_ptr_array_add(ops, op);
+        else
+            tell_unplugged(sr, error);
     }
-    return true;
 }
 
 static guint64
@@ -173,10 +180,8 @@ rebooted(const struct vm_world *vm, const struct storage_world *storage, const s
     else
         refresh_allowed(txn, storage->host, boot);
     vbd_detach_all(vm, txn);
-    bool ok = plug_again(storage, txn, ops, error);
-    guint64 generation = ok ? txn_commit(txn, error) : 0;
-    if (!ok)
-        txn_abort(txn);
+    plug_again(storage, txn, ops);
+    guint64 generation = txn_commit(txn, error);
     for (guint i = 0; i < ops->len; i++) {
         struct op *op = ops->pdata[i];
         if (generation)
@@ -195,7 +200,7 @@ boot_known(const struct vm_world *vm, const struct storage_world *storage, const
 
     boot_read(storage->model, &boot);
     if (!*boot_id || g_str_equal(boot.id, boot_id))
-        return model_durable(storage->model);
+        return model_head(storage->model);
     bool is_first = !*boot.id; /* of the one in which the rows were written nothing is known */
     boot.id = boot_id;
     boot.ends = FALSE;
