@@ -70,14 +70,15 @@ class Writer:
     def commands(self, commands):
         rows = []
         for name, item in sorted(commands.items()):
-            check_keys(name, item, "need may fill select marks call")
+            check_keys(name, item, "need may fill select marks call keys")
             marks = words(item.get("marks"))
             check_keys(name, marks, "common hidden local deprecated")
             calls = f"calls_{len(rows)}"
             self.table(f"static const struct xt_call {calls}[]", self.calls(name, item.get("call")))
             rows.append(", ".join(
                 [quote(name), self.vector(words(item.get("need"))), self.vector(words(item.get("may"))),
-                 self.vector(words(item.get("fill"))), quote(item.get("select")), calls] +
+                 self.vector(words(item.get("fill"))), quote(item.get("select")), calls,
+                 self.vector(words(item.get("keys")))] +
                 [str(mark in marks).lower() for mark in ("common", "hidden", "local", "deprecated")]))
         self.table("const struct xt_command xt_commands[]", rows)
         self.lines += [f"const unsigned xt_n_commands = {len(rows)};", ""]

@@ -98,19 +98,16 @@ compare_fields(const void *a, const void *b, void *fields)
     return (int)i - (int)j;
 }
 
-/* The fields that CLASS-list shows; those of params= in the class's order and not the user's, as xe
- * does. */
-static GPtrArray *
-choose_columns(struct xtool *x, const struct xt_class *cls, GPtrArray *fields, GError **error)
+/* Those of params= are in the class's order and not the user's, as xe does. */
+GPtrArray *
+generic_columns(struct xtool *x, const GPtrArray *fields, const char *params,
+                const char *const *columns, GError **error)
 {
-    const char *params = args_get(x->args, "params");
-    const char *const *columns = x->columns ? x->columns : cls->columns;
-
     if (params && !g_str_equal(params, "all")) {
         g_auto(GStrv) names = g_strsplit(params, ",", -1);
         GPtrArray *chosen = choose(fields, (const char *const *)names, error);
         if (chosen)
-            g_ptr_array_sort_with_data(chosen, compare_fields, fields);
+            g_ptr_array_sort_with_data(chosen, compare_fields, (void *)fields);
         return chosen;
     }
     return params || x->json || !columns[0] ? choose_all(fields) : choose(fields, columns, error);
@@ -190,9 +187,9 @@ print_first(struct xtool *x, const GPtrArray *fields, const GPtrArray *texts)
     print_minimal(x->out, (const char *const *)first->pdata, first->len);
 }
 
-static bool
-json_object(struct xtool *x, GString *out, const struct object *object, const GPtrArray *fields,
-            bool list, GError **error)
+bool
+generic_json(struct xtool *x, GString *out, const struct object *object, const GPtrArray *fields,
+             bool list, GError **error)
 {
     const char *comma = "";
 
@@ -226,17 +223,48 @@ print_json(struct xtool *x, const GPtrArray *objects, const GPtrArray *fields, b
     for (unsigned i = 0; i < objects->len; i++) {
         if (i)
             g_string_append(out, ",\n ");
-        if (!json_object(x, out, objects->pdata[i], fields, list, error))
+        if (!generic_json(x, out, objects->pdata[i], fields, list, error))
             return false;
     }
     fprintf(x->out, "%s%s\n", out->str, list ? "]" : "");
     return true;
 }
 
+bool
+generic_show_block(struct xtool *x, const struct object *object, const GPtrArray *columns,
+                   GError **error)
+{
+    g_autoptr(GPtrArray) one = g_ptr_array_new();
+
+    g_ptr_array_add(one, (void *)object);
+    g_autoptr(GPtrArray) texts = texts_of(x, one, columns, true, error);
+    if (texts)
+        print_blocks(x, columns, texts);
+    return texts;
+}
+
+bool
+generic_show(struct xtool *x, const GPtrArray *objects, const GPtrArray *columns, GError **error)
+{
+    if (x->json)
+        return print_json(x, objects, columns, true, error);
+    g_autoptr(GPtrArray) texts = texts_of(x, objects, columns, true, error);
+    if (!texts)
+        return false;
+    if (x->minimal)
+        print_first(x, columns, texts);
+    else if (x->as_xe || args_has(x->args, "params"))
+        print_blocks(x, columns, texts);
+    else
+        print_as_table(x, columns, texts);
+    return true;
+}
+
 static bool
 list(struct xtool *x, const struct xt_class *cls, GPtrArray *fields, GError **error)
 {
-    g_autoptr(GPtrArray) columns = choose_columns(x, cls, fields, error);
+    g_autoptr(GPtrArray) columns = generic_columns(x, fields, args_get(x->args, "params"),
+                                                   x->columns ? x->columns : cls->columns, error);
     const char *uuid = args_get(x->args, "uuid");
     g_autoptr(GPtrArray) found =
         columns ? select_class(cls, fields, x->objects, uuid, error) : NULL;
@@ -249,18 +277,7 @@ list(struct xtool *x, const struct xt_class *cls, GPtrArray *fields, GError **er
             !select_filter(found, fields, x->objects, arg->key, arg->value, error))
             return false;
     }
-    if (x->json)
-        return print_json(x, found, columns, true, error);
-    g_autoptr(GPtrArray) texts = texts_of(x, found, columns, true, error);
-    if (!texts)
-        return false;
-    if (x->minimal)
-        print_first(x, columns, texts);
-    else if (x->as_xe || args_has(x->args, "params"))
-        print_blocks(x, columns, texts);
-    else
-        print_as_table(x, columns, texts);
-    return true;
+    return generic_show(x, found, columns, error);
 }
 
 static bool

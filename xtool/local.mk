@@ -11,6 +11,7 @@ libxtool_a_SOURCES = \
 	xtool/args.c xtool/args.h \
 	xtool/calls.c \
 	xtool/change.c \
+	xtool/drives.c \
 	xtool/explain.c xtool/explain.h \
 	xtool/fields.c xtool/fields.h \
 	xtool/generic.c \

@@ -33,6 +33,7 @@ struct xt_command {
     const char *const *fill;     /* "key=value" of arguments that were left out */
     const char *select;          /* the class it takes objects of, or NULL */
     const struct xt_call *calls; /* tried in order; may be empty */
+    const char *const *keys;     /* of a map that results: which are shown; empty: all */
     bool common, hidden, local, deprecated;
 };
 

@@ -56,6 +56,19 @@ enum generic_op {
 /* The class and operation of "vm-param-set"; false when it is no generic command. */
 bool generic_find(const char *command, const struct xt_class **ret_class, enum generic_op *ret_op);
 bool generic_run(struct xtool *x, const struct xt_class *cls, enum generic_op op, GError **error);
+/* The fields that a list shows: those of `params` ("all", "FIELD,FIELD"); NULL: `columns`, and all
+ * when there are none.  Of `fields`, borrowed; the array is the caller's. */
+GPtrArray *generic_columns(struct xtool *x, const GPtrArray *fields, const char *params,
+                           const char *const *columns, GError **error);
+/* Prints objects in the form that the arguments ask for: JSON, one line, blocks or a table. */
+bool generic_show(struct xtool *x, const GPtrArray *objects, const GPtrArray *columns,
+                  GError **error);
+/* One object as a block. */
+bool generic_show_block(struct xtool *x, const struct object *object, const GPtrArray *columns,
+                        GError **error);
+/* Appends one object as JSON.  list: it is one of many. */
+bool generic_json(struct xtool *x, GString *out, const struct object *object,
+                  const GPtrArray *fields, bool list, GError **error);
 /* "-param-set" */
 const char *generic_suffix(enum generic_op op);
 /* What the user may give to it: for help. */
@@ -90,9 +103,31 @@ bool call_message(struct xtool *x, const char *method, GVariant *const *params, 
 
 /* ---- verbs.c: commands that are more than one call ---- */
 
-typedef bool (*verb_run)(struct xtool *x, const struct xt_command *command, GError **error);
+struct verb {
+    const char *command;
+    /* Without a selector: the whole command. */
+    bool (*run)(struct xtool *x, const struct xt_command *command, GError **error);
+    /* With one: for each object that was selected, or for all of them at once. */
+    bool (*each)(struct xtool *x, const struct object *object, GError **error);
+    bool (*all)(struct xtool *x, const GPtrArray *objects, GError **error);
+};
+
 /* NULL when there is none for this command. */
-verb_run verb_find(const char *command);
+const struct verb *verb_find(const char *command);
+
+/* ---- drives.c: disks and CDs of VMs ---- */
+
+bool drives_disk_list(struct xtool *x, const GPtrArray *vms, GError **error);
+bool drives_cd_list(struct xtool *x, const GPtrArray *vms, GError **error);
+bool drives_snapshot_disk_list(struct xtool *x, const struct xt_command *command, GError **error);
+bool drives_disk_add(struct xtool *x, const struct object *vm, GError **error);
+bool drives_disk_remove(struct xtool *x, const struct object *vm, GError **error);
+bool drives_cd_add(struct xtool *x, const struct object *vm, GError **error);
+bool drives_cd_remove(struct xtool *x, const struct object *vm, GError **error);
+bool drives_cd_eject(struct xtool *x, const struct object *vm, GError **error);
+bool drives_cd_insert(struct xtool *x, const struct object *vm, GError **error);
+/* cd-list: every image that may be put into a drive. */
+bool drives_images(struct xtool *x, const struct xt_command *command, GError **error);
 
 /* ---- help.c ---- */
 

@@ -16,5 +16,5 @@ TESTS += tests/unit/test-xtool-print
 tests_unit_test_xtool_print_SOURCES = tests/unit/test-xtool-print.c
 tests_unit_test_xtool_print_LDADD = $(xtool_test_libs)
 
-TESTS += tests/sim/test-xtool.py tests/sim/test-xtool-login.py
-EXTRA_DIST += tests/sim/test-xtool.py tests/sim/test-xtool-login.py tests/sim/xtool.py
+TESTS += tests/sim/test-xtool.py tests/sim/test-xtool-disks.py tests/sim/test-xtool-login.py
+EXTRA_DIST += tests/sim/test-xtool.py tests/sim/test-xtool-disks.py tests/sim/test-xtool-login.py tests/sim/xtool.py
