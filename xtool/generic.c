@@ -8,6 +8,7 @@
 #include "xtool/print.h"
 #include "xtool/select.h"
 #include "xtool/value.h"
+#include "xtool/xl.h"
 #include "xtool/xtool.h"
 
 #define EXPENSIVE "<expensive field>"
@@ -260,11 +261,23 @@ generic_show(struct xtool *x, const GPtrArray *objects, const GPtrArray *columns
     return true;
 }
 
+/* Takes out the VMs that have no domain. */
+static void
+keep_live(GPtrArray *vms)
+{
+    for (unsigned i = vms->len; i-- > 0;) {
+        gint64 domid = -1;
+        g_variant_lookup(((const struct object *)vms->pdata[i])->record, "domid", "x", &domid);
+        if (domid < 0)
+            g_ptr_array_remove_index(vms, i);
+    }
+}
+
 static bool
 list(struct xtool *x, const struct xt_class *cls, GPtrArray *fields, GError **error)
 {
-    g_autoptr(GPtrArray) columns = generic_columns(x, fields, args_get(x->args, "params"),
-                                                   x->columns ? x->columns : cls->columns, error);
+    g_autoptr(GPtrArray) columns =
+        generic_columns(x, fields, args_get(x->args, "params"), cls->columns, error);
     const char *uuid = args_get(x->args, "uuid");
     g_autoptr(GPtrArray) found =
         columns ? select_class(cls, fields, x->objects, uuid, error) : NULL;
@@ -273,10 +286,20 @@ list(struct xtool *x, const struct xt_class *cls, GPtrArray *fields, GError **er
         return false;
     for (unsigned i = 0; i < x->args->list->len; i++) {
         const struct arg *arg = x->args->list->pdata[i];
-        if (!args_is_standard(arg->key) &&
+        if (!args_is_standard(arg->key) && !g_str_equal(arg->key, "uuid") &&
             !select_filter(found, fields, x->objects, arg->key, arg->value, error))
             return false;
     }
+    if (x->alias && x->alias->live)
+        keep_live(found);
+    if (x->alias && uuid && !found->len) {
+        g_set_error(error, FAILED_ERROR, 0, "There is no %s '%s'%s.", cls->name, uuid,
+                    x->alias->live ? " that runs" : "");
+        return false;
+    }
+    if (x->alias && x->alias->columns->title && !x->json && !x->minimal &&
+        !args_has(x->args, "params"))
+        return xl_show(x, x->alias, found, fields, error);
     return generic_show(x, found, columns, error);
 }
 

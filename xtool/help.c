@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "xtool/xtool.h"
+#include "xtool/xl.h"
 
 #define SIMILAR_MAX 4
 
@@ -31,8 +31,15 @@ static const char manual[] =
 static void
 print_alias(struct xtool *x, const struct xt_alias *alias)
 {
-    fprintf(x->out, "%s%s%s %s%s\n", alias->name, alias->first ? " NAME" : "",
-            alias->first ? " [KEY=VALUE]...: as" : ": as", alias->as, alias->set ? " --force" : "");
+    char *key;
+
+    fputs(alias->name, x->out);
+    for (unsigned i = 0; (key = xl_word(alias, i)); i++) {
+        g_autofree char *shown = g_ascii_strup(i ? key : "name", -1);
+        fprintf(x->out, alias->columns->title ? " [%s]" : " %s", shown);
+        g_free(key);
+    }
+    fprintf(x->out, " [KEY=VALUE]...: as %s%s\n", alias->as, alias->set ? " --force" : "");
 }
 
 static void
@@ -78,6 +85,7 @@ bool
 help_run(struct xtool *x, GError **error)
 {
     const char *name = x->args->words->len ? x->args->words->pdata[0] : NULL;
+    const struct xt_alias *alias = name && !x->as_xe ? xl_find(name) : NULL;
     const struct xt_command *command = name ? command_find(name) : NULL;
     const struct xt_class *cls;
     enum generic_op op;
@@ -85,13 +93,9 @@ help_run(struct xtool *x, GError **error)
 
     if (!args_flag(x->args, "all", &all, error))
         return false;
-    for (unsigned i = 0; name && i < xt_n_aliases; i++) {
-        if (g_str_equal(xt_aliases[i].name, name)) {
-            print_alias(x, &xt_aliases[i]);
-            return true;
-        }
-    }
-    if (!name) {
+    if (alias) {
+        print_alias(x, alias);
+    } else if (!name) {
         print_names(x, all);
         fputs(manual, x->out);
     } else if (command) {

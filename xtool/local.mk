@@ -24,6 +24,7 @@ libxtool_a_SOURCES = \
 	xtool/trust.c xtool/trust.h \
 	xtool/value.c xtool/value.h \
 	xtool/verbs.c \
+	xtool/xl.c xtool/xl.h \
 	xtool/xtool.c xtool/xtool.h
 nodist_libxtool_a_SOURCES = xtool/xtool-tables.c
 

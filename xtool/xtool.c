@@ -9,6 +9,7 @@
 
 #include "xtool/coverage.h"
 #include "xtool/explain.h"
+#include "xtool/xl.h"
 
 GQuark
 failed_error_quark(void)
@@ -56,32 +57,6 @@ add_defaults(struct args *args, GError **error)
     return true;
 }
 
-/* An alias becomes the command that it stands for. */
-static void
-expand_alias(struct xtool *x)
-{
-    struct args *args = x->args;
-
-    for (unsigned i = 0; i < xt_n_aliases && !x->as_xe; i++) {
-        const struct xt_alias *alias = &xt_aliases[i];
-        if (!g_str_equal(alias->name, args->command))
-            continue;
-        g_free(args->command);
-        args->command = g_strdup(alias->as);
-        if (alias->columns[0])
-            x->columns = alias->columns;
-        if (alias->first && args->words->len) {
-            args_add(args, alias->first, args->words->pdata[0]);
-            g_ptr_array_remove_index(args->words, 0);
-        }
-        if (alias->set) {
-            g_auto(GStrv) pair = g_strsplit(alias->set, "=", 2);
-            args_add(args, pair[0], pair[1]);
-        }
-        return;
-    }
-}
-
 /* api-coverage [--client xencenter|xo]: asks no server. */
 static bool
 run_coverage(struct xtool *x, GError **error)
@@ -110,7 +85,9 @@ run_command(struct xtool *x, GError **error)
         x->args->command = g_strdup("help");
     if (g_str_equal(x->args->command, "help"))
         return help_run(x, error);
-    expand_alias(x);
+    x->alias = x->as_xe ? NULL : xl_find(x->args->command);
+    if (x->alias)
+        xl_expand(x->args, x->alias);
     if (g_str_equal(x->args->command, "api-coverage"))
         return run_coverage(x, error);
     command = command_find(x->args->command);

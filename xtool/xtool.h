@@ -27,8 +27,8 @@ struct xtool {
     bool as_xe;       /* by the name xe: output and exit codes are xe's */
     struct args *args;
     bool minimal, json, multiple, force;
-    const char *const *columns; /* what an alias shows, or NULL */
-    struct server *server;      /* NULL until a command needs it */
+    const struct xt_alias *alias; /* the word of xl's that was typed, or NULL */
+    struct server *server;        /* NULL until a command needs it */
     struct objects *objects;
     FILE *out;
 };

@@ -73,6 +73,61 @@ def test_a_first_session():
         assert t("vm-list", "name-label=first", "params=power-state", "--minimal").strip() == "halted"
 
 
+def test_xls_words():
+    with Host() as host:
+        t = Tool(host)
+        web, _ = t.create("web"), t.create("db")
+        t("start", "web")
+
+        def rows(*args):
+            return [line.split() for line in t(*args).splitlines()]
+
+        titles = ["Name", "ID", "Mem", "VCPUs", "State", "UUID"]
+        table = rows("list")
+        assert table[0] == titles and table[1][:4] == ["Control", "domain", "on", "host:"], table
+        domid = t("vm-param-get", f"uuid={web}", "param-name=dom-id").strip()
+        assert rows("list", "web") == rows("list", web) == [titles, ["web", domid, "128", "1", "r-----", web]]
+        assert rows("list", "db")[1][:5] == ["db", "-", "0", "0", "halted"]
+        assert "no vm 'nobody'" in t.fails(1, "list", "nobody")
+        assert json.loads(t("list", "web", "--json"))[0]["uuid"] == web
+        assert t("list", "web", "params=uuid") == f"uuid ( RO)    : {web}\n\n\n"
+        assert rows("list", "power-state=halted")[1][0] == "db"
+
+        def lines(*args):
+            return dict((part.strip() for part in line.split(":", 1)) for line in t(*args).splitlines())
+
+        x = host.client()
+        record, = x.host.get_all_records().values()
+        info = lines("info")
+        assert info["host"] == record["hostname"] and info["nr_cpus"] == record["cpu_info"]["cpu_count"]
+        memory = x.host_metrics.get_record(record["metrics"])
+        assert info["total_memory"] == str(int(memory["memory_total"]) >> 20), info
+        assert info["xen_caps"].split() == record["capabilities"]
+        assert info == lines("info", record["name_label"]) and info["xen_version"] == record["software_version"]["xen"]
+        assert lines("dominfo", "web")["Used_memory"] == "128" and lines("dominfo", "db")["Id"] == "-"
+
+        up = t("uptime", "web").splitlines()
+        assert up[0].split() == ["Name", "ID", "Uptime"], up
+        assert re.fullmatch(f"web +{domid} +00:00:[0-5][0-9]", up[1]) and len(up) == 2, up
+        assert [row[0] for row in rows("uptime")[1:]] == ["Control", "web"]
+        assert "no vm 'db' that runs" in t.fails(1, "uptime", "db")
+
+        for word, size in (("100", 100 << 20), ("98304k", 96 << 20), ("120MiB", 120 << 20), ("128m", 128 << 20)):
+            t("mem-set", "web", word)
+            assert t("vm-param-get", f"uuid={web}", "param-name=memory-dynamic-max").strip() == str(size), word
+        assert "target is a whole number" in t.fails(2, "mem-set", "web", "much")
+        assert "target= is missing" in t.fails(2, "mem-set", "web")
+        t("destroy", "web")
+        t("vm-param-set", f"uuid={web}", "VCPUs-max=2")
+        t("start", "web")
+        t("vcpu-set", "web", "2")
+        assert rows("list", "web")[1][3] == "2"
+        t("pause", "web")
+        assert rows("list", "web")[1][4] == "--p---"
+        assert t("help", "mem-set") == "mem-set NAME TARGET [KEY=VALUE]...: as vm-memory-target-set\n"
+        t.fails(2, "vcpu-set", "web", "1", "2")
+
+
 def test_every_class_lists_and_shows():
     with Host() as host:
         t = Tool(host)

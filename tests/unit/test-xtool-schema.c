@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "xtool/fields.h"
-#include "xtool/xtool.h"
+#include "xtool/xl.h"
 
 static void
 test_every_field_resolves(void)
@@ -93,7 +93,15 @@ test_every_call_resolves(void)
     for (unsigned i = 0; i < xt_n_aliases; i++) {
         const struct xt_class *cls;
         enum generic_op op;
-        g_assert_true(command_find(xt_aliases[i].as) || generic_find(xt_aliases[i].as, &cls, &op));
+        const struct xt_command *command = command_find(xt_aliases[i].as);
+        g_assert_true(command || generic_find(xt_aliases[i].as, &cls, &op));
+        g_autoptr(GPtrArray) fields = command ? NULL : fields_of(cls);
+        for (const struct xt_column *column = xt_aliases[i].columns; column->title; column++)
+            g_assert_nonnull(field_find(fields, column->field));
+        for (unsigned j = 0; xt_aliases[i].words[j]; j++) {
+            g_autofree char *key = xl_word(&xt_aliases[i], j);
+            g_assert_true(!command || is_listed(command, key) || g_str_equal(key, command->select));
+        }
     }
 }
 
