@@ -11,6 +11,7 @@ libxtool_a_SOURCES = \
 	xtool/args.c xtool/args.h \
 	xtool/calls.c \
 	xtool/change.c \
+	xtool/complete.c xtool/complete.h \
 	xtool/drives.c \
 	xtool/explain.c xtool/explain.h \
 	xtool/fields.c xtool/fields.h \
@@ -47,3 +48,7 @@ CLEANFILES += xtool/coverage-table.c
 xtool/coverage-table.c: $(top_srcdir)/tests/coverage.py $(coverage_clients) \
 		$(top_srcdir)/xapid/calls/*.c $(top_srcdir)/tests/*/*.py $(top_srcdir)/tests/*/*.mk
 	$(AM_V_GEN)$(MKDIR_P) xtool && $(PYTHON) $(top_srcdir)/tests/coverage.py table $@
+
+# bash looks for it by the command's name.
+completionsdir = $(datadir)/bash-completion/completions
+dist_completions_DATA = xtool/bash-completion/xtool

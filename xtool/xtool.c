@@ -7,6 +7,7 @@
 #include <locale.h>
 #include <string.h>
 
+#include "xtool/complete.h"
 #include "xtool/coverage.h"
 #include "xtool/explain.h"
 #include "xtool/xl.h"
@@ -119,12 +120,33 @@ run_switch(struct xtool *x, bool version, GError **error)
     return help_run(x, error);
 }
 
+/* complete: the line on standard input takes the place of our arguments. */
+static bool
+run_completion(struct xtool *x)
+{
+    g_autofree char *line = g_malloc0(COMPLETE_LINE_MAX);
+    const char *breaks = g_getenv("COMP_WORDBREAKS");
+    size_t length = fread(line, 1, COMPLETE_LINE_MAX - 1, stdin);
+    struct completion *completion = NULL;
+
+    if (length && line[length - 1] == '\n')
+        line[length - 1] = '\0';
+    args_free(x->args);
+    x->args = complete_parse(line, breaks ? breaks : "", &completion, NULL);
+    if (x->args && add_defaults(x->args, NULL))
+        complete_run(x, completion);
+    completion_free(completion);
+    return true;
+}
+
 static bool
 run(struct xtool *x, const char *const *argv, GError **error)
 {
     bool help, version;
 
     x->args = args_parse(argv, error);
+    if (x->args && g_strcmp0(x->args->command, "complete") == 0)
+        return run_completion(x);
     if (!x->args || !args_flag(x->args, "help", &help, error) ||
         !args_flag(x->args, "version", &version, error))
         return false;
