@@ -52,6 +52,23 @@ command_usage(const struct xt_command *command)
     return g_string_free(out, FALSE);
 }
 
+char *
+command_text(const struct xt_command *command)
+{
+    const struct verb *verb = verb_find(command->name);
+    g_autoptr(GPtrArray) texts = g_ptr_array_new();
+
+    if (verb)
+        g_ptr_array_add(texts, (void *)verb->text);
+    for (const struct xt_call *call = command->calls; call->method; call++) {
+        const char *text = dm_method_find(call->method)->description;
+        if (*text && !g_ptr_array_find_with_equal_func(texts, text, g_str_equal, NULL))
+            g_ptr_array_add(texts, (void *)text);
+    }
+    g_ptr_array_add(texts, NULL);
+    return g_strjoinv(" ", (char **)texts->pdata);
+}
+
 /* ---- parameters ---- */
 
 static GVariant *

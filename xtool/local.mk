@@ -17,6 +17,7 @@ libxtool_a_SOURCES = \
 	xtool/fields.c xtool/fields.h \
 	xtool/generic.c \
 	xtool/help.c \
+	xtool/manual.c xtool/manual.h \
 	xtool/objects.c xtool/objects.h \
 	xtool/print.c xtool/print.h \
 	xtool/select.c xtool/select.h \
@@ -52,3 +53,8 @@ xtool/coverage-table.c: $(top_srcdir)/tests/coverage.py $(coverage_clients) \
 # bash looks for it by the command's name.
 completionsdir = $(datadir)/bash-completion/completions
 dist_completions_DATA = xtool/bash-completion/xtool
+
+nodist_man_MANS += xtool/xtool.1
+CLEANFILES += xtool/xtool.1
+xtool/xtool.1: xtool/xtool$(EXEEXT)
+	$(AM_V_GEN)xtool/xtool$(EXEEXT) help --man > $@.tmp && mv $@.tmp $@

@@ -94,6 +94,8 @@ bool command_run(struct xtool *x, const struct xt_command *command, GError **err
 bool command_exists(const struct xt_command *command);
 /* "vm-start vm=NAME [force=] [on=]", the caller's. */
 char *command_usage(const struct xt_command *command);
+/* What it does, in sentences, the caller's; "" where nobody wrote one. */
+char *command_text(const struct xt_command *command);
 /* An argument as a parameter: references by uuid or name, sets of them separated by commas. */
 GVariant *argument_value(struct objects *objects, const struct dm_type *type, const char *text,
                          const char *what, GError **error);
@@ -105,6 +107,7 @@ bool call_message(struct xtool *x, const char *method, GVariant *const *params, 
 
 struct verb {
     const char *command;
+    const char *text; /* what it does, in a sentence */
     /* Without a selector: the whole command. */
     bool (*run)(struct xtool *x, const struct xt_command *command, GError **error);
     /* With one: for each object that was selected, or for all of them at once. */
@@ -131,7 +134,7 @@ bool drives_images(struct xtool *x, const struct xt_command *command, GError **e
 
 /* ---- help.c ---- */
 
-/* help, help COMMAND, help --all; false: unknown command. */
+/* help, help COMMAND, help --all, and help --man: the page of man; false: unknown command. */
 bool help_run(struct xtool *x, GError **error);
 /* Commands that are spelled like this one, joined by ", "; "" when none is near. */
 char *help_similar(const struct xtool *x, const char *command);

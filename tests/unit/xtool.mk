@@ -16,6 +16,9 @@ TESTS += tests/unit/test-xtool-print
 tests_unit_test_xtool_print_SOURCES = tests/unit/test-xtool-print.c
 tests_unit_test_xtool_print_LDADD = $(xtool_test_libs)
 
+TESTS += tests/unit/test-pages.py
+EXTRA_DIST += tests/unit/test-pages.py
+
 xtool_sim_tests = \
 	tests/sim/test-xtool.py \
 	tests/sim/test-xtool-complete.py \
