@@ -445,7 +445,7 @@ run_each(struct xtool *x, const struct xt_command *command, const struct verb *v
 {
     bool ok = true;
 
-    for (unsigned i = 0; i < found->len; i++) {
+    for (unsigned i = 0; i < found->len && !server_interrupted(x->server); i++) {
         g_autoptr(GError) failure = NULL;
         if (verb ? verb->each(x, found->pdata[i], &failure)
                  : call_for(x, command, call, found->pdata[i], &failure))

@@ -13,6 +13,7 @@ libxtool_a_SOURCES = \
 	xtool/change.c \
 	xtool/complete.c xtool/complete.h \
 	xtool/drives.c \
+	xtool/exit.h \
 	xtool/explain.c xtool/explain.h \
 	xtool/fields.c xtool/fields.h \
 	xtool/generic.c \

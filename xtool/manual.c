@@ -42,6 +42,8 @@ static const struct {
     {EXIT_FAILED, "refused or failed", " Called by the name xe: whatever went wrong."},
     {EXIT_USAGE, "wrong usage", ""},
     {EXIT_CONNECTION, "no connection or no trust", ""},
+    {EXIT_INTERRUPTED, "interrupted",
+     " What the server was doing then goes on; task-list and task-cancel follow and end it."},
 };
 
 void

@@ -10,6 +10,7 @@
 #include "xtool/complete.h"
 #include "xtool/coverage.h"
 #include "xtool/explain.h"
+#include "xtool/print.h"
 #include "xtool/xl.h"
 
 GQuark
@@ -158,6 +159,29 @@ run(struct xtool *x, const char *const *argv, GError **error)
            args_flag(x->args, "force", &x->force, error) && run_command(x, error);
 }
 
+/* As with xe, what the server does goes on without us: how to follow it, and how to end it. */
+static void
+tell_what_goes_on(struct xtool *x)
+{
+    const struct dm_class *task = dm_class_find("task", false);
+    g_autoptr(GVariant) refs = server_tasks(x->server, NULL);
+
+    for (gsize i = 0; refs && i < g_variant_n_children(refs); i++) {
+        const struct object *object = NULL;
+        const char *ref;
+        g_variant_get_child(refs, i, "&s", &ref);
+        if (!objects_get(x->objects, task, ref, false, &object, NULL) || !object ||
+            !g_str_equal(object_string(object, "status"), "pending"))
+            continue;
+        const char *uuid = object_string(object, "uuid");
+        g_autofree char *name = text_printable(object_string(object, "name_label"));
+        fprintf(stderr,
+                "%s goes on. '%s task-list uuid=%s' shows how far it is,\n"
+                "'%s task-cancel uuid=%s' asks it to end.\n",
+                name, x->name, uuid, x->name, uuid);
+    }
+}
+
 int
 xtool_main(int argc, char **argv)
 {
@@ -174,6 +198,11 @@ xtool_main(int argc, char **argv)
         fflush(x.out);
         explain_print(&x, error);
         status = explain_exit(&x, error);
+    }
+    if (x.server && server_interrupted(x.server)) {
+        status = x.as_xe ? EXIT_FAILED : EXIT_INTERRUPTED;
+        server_resume(x.server);
+        tell_what_goes_on(&x);
     }
     server_close(x.server);
     objects_free(x.objects);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "xtool/args.h"
+#include "xtool/exit.h"
 #include "xtool/fields.h"
 #include "xtool/objects.h"
 #include "xtool/server.h"
@@ -14,13 +15,6 @@
 
 #define FAILED_ERROR (failed_error_quark()) /* it did not work; the message says all */
 GQuark failed_error_quark(void);
-
-enum xtool_exit {
-    EXIT_DONE = 0,
-    EXIT_FAILED = 1,     /* the API said no */
-    EXIT_USAGE = 2,      /* the command line was wrong */
-    EXIT_CONNECTION = 3, /* the server was not reached, or not trusted */
-};
 
 struct xtool {
     const char *name; /* as it was called */
