@@ -139,12 +139,12 @@ show_drive(struct xtool *x, const struct shape *shape, unsigned number, const st
         return true;
     }
     fprintf(x->out, "%s %u VBD:\n", shape->title, number);
-    if (!generic_show_block(x, drive, shape->vbd_columns, error))
+    if (!generic_show_block(x, drive, shape->vbd_columns, true, error))
         return false;
     if (!image)
         return true;
     fprintf(x->out, "%s %u VDI:\n", shape->title, number);
-    return generic_show_block(x, image, shape->vdi_columns, error);
+    return generic_show_block(x, image, shape->vdi_columns, true, error);
 }
 
 static bool

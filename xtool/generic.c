@@ -233,12 +233,12 @@ print_json(struct xtool *x, const GPtrArray *objects, const GPtrArray *fields, b
 
 bool
 generic_show_block(struct xtool *x, const struct object *object, const GPtrArray *columns,
-                   GError **error)
+                   bool many, GError **error)
 {
     g_autoptr(GPtrArray) one = g_ptr_array_new();
 
     g_ptr_array_add(one, (void *)object);
-    g_autoptr(GPtrArray) texts = texts_of(x, one, columns, true, error);
+    g_autoptr(GPtrArray) texts = texts_of(x, one, columns, many, error);
     if (texts)
         print_blocks(x, columns, texts);
     return texts;

@@ -359,6 +359,9 @@ verb_find(const char *command)
 {
     static const struct verb verbs[] = {
         {"cd-list", "Shows the CDs that can be put into drives.", .run = drives_images},
+        {"diagnostic-vdi-status", "Shows a disk, and the drives that it is in.",
+         .run = diagnose_vdi},
+        {"diagnostic-vm-status", "Tells what may keep a VM from starting.", .run = diagnose_vm},
         {"event-wait",
          "Waits until an object of the class fulfils all conditions; a value /=V asks for another "
          "one.",

@@ -57,9 +57,9 @@ GPtrArray *generic_columns(struct xtool *x, const GPtrArray *fields, const char 
 /* Prints objects in the form that the arguments ask for: JSON, one line, blocks or a table. */
 bool generic_show(struct xtool *x, const GPtrArray *objects, const GPtrArray *columns,
                   GError **error);
-/* One object as a block. */
+/* One object as a block.  many: it is one of a list. */
 bool generic_show_block(struct xtool *x, const struct object *object, const GPtrArray *columns,
-                        GError **error);
+                        bool many, GError **error);
 /* Appends one object as JSON.  list: it is one of many. */
 bool generic_json(struct xtool *x, GString *out, const struct object *object,
                   const GPtrArray *fields, bool list, GError **error);
@@ -125,6 +125,11 @@ bool drives_cd_eject(struct xtool *x, const struct object *vm, GError **error);
 bool drives_cd_insert(struct xtool *x, const struct object *vm, GError **error);
 /* cd-list: every image that may be put into a drive. */
 bool drives_images(struct xtool *x, const struct xt_command *command, GError **error);
+
+/* ---- diagnose.c ---- */
+
+bool diagnose_vdi(struct xtool *x, const struct xt_command *command, GError **error);
+bool diagnose_vm(struct xtool *x, const struct xt_command *command, GError **error);
 
 /* ---- help.c ---- */
 

@@ -158,6 +158,41 @@ def test_vifs_and_bios_strings():
         t.fails(2, "vm-is-bios-customized", f"uuid={uuid}", "colour=red")
 
 
+def test_diagnostics():
+    with Host() as host:
+        t = Tool(host)
+        sr, vm = storage(host, t), t.create("web")
+        t("vm-disk-add", "vm=web", "device=0", "disk-size=64MiB", f"sr-uuid={sr}")
+        drive, = json.loads(t("vm-disk-list", "vm=web", "--json"))
+        disk = f"uuid={drive['vdi']['uuid']}"
+        shown = t("diagnostic-vdi-status", disk)
+        assert "no active VBDs.\ninactive VBDs:\nuuid ( RO)" in shown and drive["vbd"]["uuid"] in shown, shown
+        name = t("host-list", "params=name-label", "--minimal").strip()
+        shown = t("diagnostic-vm-status", f"uuid={vm}")
+        assert re.search(r"possible-hosts \(SRO\): [0-9a-f-]{36}\n", shown), shown
+        assert drive["vdi"]["uuid"] in shown and re.search(f"^{name} *: OK$", shown, re.M), shown
+        assert shown.endswith("It is not known whether the VM is agile: This xapid does not have VM.assert_agile yet.\n")
+        t("vm-start", "vm=web")
+        assert "active VBDs:\nuuid" in t("diagnostic-vdi-status", disk)
+        t("host-disable", f"host={name}")
+        assert re.search(rf"^{name} *: Cannot start here \[.*disabled", t("diagnostic-vm-status", "uuid=web"), re.M)
+        assert "There is no VDI" in t.fails(1, "diagnostic-vdi-status", "uuid=x")
+        t.fails(2, "diagnostic-vm-status", "uuid=web", "colour=red")
+
+
+def test_observers_and_rate_limits():
+    with Host() as host:
+        t = Tool(host)
+        host_uuid = t("host-list", "--minimal").strip()
+        uuid = t("observer-create", "name-label=x", f"host-uuids={host_uuid}", "attributes:a=b").strip()
+        record, = json.loads(t("observer-list", "--json"))
+        assert (record["uuid"], record["host-uuids"], record["endpoints"], record["attributes"]) == \
+            (uuid, [host_uuid], ["bugtool"], {"a": "b"}), record
+        t("rate-limit-create", "burst-size=1.5", "fill-rate=2")
+        assert json.loads(t("rate-limit-list", "--json"))[0]["burst-size"] == 1.5
+        assert "caller-uuids" in t.fails(2, "rate-limit-create", "burst-size=1", "fill-rate=2", "caller-uuids=x")
+
+
 def test_called_xe_it_prints_as_xe():
     with Host() as host:
         t = Tool(host)
