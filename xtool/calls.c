@@ -159,9 +159,11 @@ field_name(const char *source, const char *key)
     return g_strdup(names[0] && names[1] && g_str_equal(names[0], key) ? names[1] : key);
 }
 
-/* A record of the class from every argument that is left. */
+/* A record of the class from every argument that is left; "{@host}" has the selected object there.
+ */
 static GVariant *
-record_value(struct xtool *x, const struct dm_class *cls, const char *source, GError **error)
+record_value(struct xtool *x, const struct dm_class *cls, const char *source,
+             const struct object *object, GError **error)
 {
     g_autoptr(GPtrArray) fields = fields_of(class_of_api(cls));
     g_autoptr(GHashTable) given =
@@ -196,6 +198,13 @@ record_value(struct xtool *x, const struct dm_class *cls, const char *source, GE
         if (!member)
             return NULL;
         g_hash_table_insert(given, (void *)own->name, member);
+    }
+    if (source[1] == '@') {
+        g_autofree char *selected = g_strndup(source + 2, strlen(source) - 3);
+        const struct dm_field *own = dm_field_find(cls, selected);
+        g_assert(object && own);
+        g_hash_table_insert(given, (void *)own->name,
+                            g_variant_ref_sink(g_variant_new_string(object->ref)));
     }
     add_missing(cls, given);
     g_variant_builder_init(&record, G_VARIANT_TYPE_VARDICT);
@@ -248,7 +257,7 @@ parameter(struct xtool *x, const struct dm_param *param, const char *source,
     if (g_str_equal(source, "@pool"))
         return the_pool(x, error);
     if (*source == '{')
-        return record_value(x, param->type->cls, source, error);
+        return record_value(x, param->type->cls, source, object, error);
     if (source[length - 1] == ':') {
         g_autofree char *name = g_strndup(source, length - 1);
         return map_value(x, param->type, name, error);

@@ -180,6 +180,16 @@ def test_diagnostics():
         t.fails(2, "diagnostic-vm-status", "uuid=web", "colour=red")
 
 
+def test_a_record_with_what_was_selected():
+    with Host() as host:
+        t = Tool(host)
+        sr, host_uuid = storage(host, t), t("host-list", "--minimal").strip()
+        assert "There is no PVS_site" in t.fails(1, "pvs-cache-storage-create", f"sr-uuid={sr}", "pvs-site-uuid=x", "size=1GiB")
+        uuid = t("pvs-cache-storage-create", f"host={host_uuid}", f"sr-uuid={sr}", "pvs-site-uuid=", "size=1GiB").strip()
+        record, = json.loads(t("pvs-cache-storage-list", "--json"))
+        assert [record[key] for key in ("uuid", "host-uuid", "sr-uuid", "size")] == [uuid, host_uuid, sr, 1 << 30], record
+
+
 def test_observers_and_rate_limits():
     with Host() as host:
         t = Tool(host)

@@ -63,6 +63,12 @@ check_call(const struct xt_command *command, const struct xt_call *call)
                 g_error("%s: %s takes no %s", command->name, call->method, command->select);
         } else if (*source == '{') {
             g_assert_cmpint(type->kind, ==, DM_RECORD);
+            if (source[1] == '@') {
+                g_autofree char *selected = g_strndup(source + 2, strlen(source) - 3);
+                const struct dm_field *field = dm_field_find(type->cls, selected);
+                g_assert_nonnull(field);
+                g_assert_true(field->type->cls == class_api(class_find(command->select)));
+            }
         } else if (g_str_has_suffix(source, ":")) {
             g_assert_cmpint(type->kind, ==, DM_MAP);
         }
