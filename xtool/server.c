@@ -33,23 +33,25 @@ struct server {
     bool local;
     gint64 last_id;
     GCancellable *interrupt; /* of every call */
-    bool interrupted;        /* and calls work again */
+    GThread *watch;          /* for Ctrl-C; NULL: not yet, or no more */
 };
 
 /* ---- Ctrl-C ---- */
 
+static volatile sig_atomic_t pressed;
 static int interrupt_event = -1; /* an eventfd: all that a signal handler may do is to write */
 
 static void
 on_interrupt(int signal)
 {
-    static volatile sig_atomic_t pressed;
     const guint64 one = 1;
 
+    bool again = pressed;
+
     (void)signal;
-    if (pressed || write(interrupt_event, &one, sizeof one) != sizeof one)
-        _exit(EXIT_INTERRUPTED);
     pressed = 1;
+    if (again || write(interrupt_event, &one, sizeof one) != sizeof one)
+        _exit(EXIT_INTERRUPTED);
 }
 
 /* A thread of its own: the one that waits for an answer looks at nothing else. */
@@ -74,20 +76,20 @@ catch_interrupts(struct server *server)
     interrupt_event = eventfd(0, EFD_CLOEXEC);
     if (interrupt_event < 0)
         return;
-    g_thread_unref(g_thread_new("interrupts", watch_interrupts, g_object_ref(server->interrupt)));
+    server->watch = g_thread_new("interrupts", watch_interrupts, g_object_ref(server->interrupt));
     sigaction(SIGINT, &action, NULL);
 }
 
 bool
 server_interrupted(const struct server *server)
 {
-    return server->interrupted || g_cancellable_is_cancelled(server->interrupt);
+    return server->watch && pressed;
 }
 
 void
 server_resume(struct server *server)
 {
-    server->interrupted = true;
+    g_thread_join(g_steal_pointer(&server->watch)); /* it has cancelled, or is about to */
     g_cancellable_reset(server->interrupt);
 }
 
@@ -433,6 +435,7 @@ server_close(struct server *server)
     }
     g_clear_object(&server->http);
     g_clear_object(&server->interrupt);
+    g_clear_pointer(&server->watch, g_thread_unref);
     trust_free(server->trust);
     g_free(server->url);
     g_free(server->name);

@@ -43,9 +43,9 @@ GVariant *server_call(struct server *server, const struct dm_message *message,
                       GVariant *const *params, unsigned n, GError **error);
 
 /* From the login on, Ctrl-C ends the call that waits, and those that follow, with INTERRUPT_ERROR;
- * pressed once more, it ends the process.  True when it was pressed. */
+ * pressed once more, it ends the process.  True when it was pressed, until server_resume (). */
 bool server_interrupted(const struct server *server);
-/* Calls work again: to look after what was interrupted, and to log out. */
+/* After Ctrl-C calls work again: to look after what was interrupted, and to log out. */
 void server_resume(struct server *server);
 /* What this session began and is not finished: an array of references (as), or NULL. */
 GVariant *server_tasks(struct server *server, GError **error);

@@ -493,6 +493,21 @@ def test_ctrl_c():
         assert sessions_left(host) == 0
 
 
+def test_ctrl_c_at_a_question():
+    with Host() as host:
+        t = Tool(host)
+        uuid = t.create("web")
+        master, slave = pty.openpty()
+        asking = subprocess.Popen([XTOOL, *t.before, "vm-uninstall", "vm=web"], env=t.environment, stdin=slave,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        os.close(slave)
+        tap.wait_until(lambda: "Type 'yes'" in asking.stderr.readline(), "the question")
+        said, status = interrupt(asking)
+        os.close(master)
+        assert status == 130 and "nothing was destroyed" in said, (said, status)
+        assert t.state(uuid) == "halted" and sessions_left(host) == 0
+
+
 def test_ctrl_c_once_more():
     """A server that has stopped answering does not hold anybody."""
     with Host() as host, socket.socket(socket.AF_UNIX) as server:
