@@ -18,19 +18,6 @@ show(struct xtool *x, const char *cls, const struct object *object, const char *
     return columns && generic_show_block(x, object, columns, false, error);
 }
 
-/* The drives that have this object in a field ("VM", "VDI"). */
-static GPtrArray *
-drives_with(struct xtool *x, const char *field, const struct object *object, GError **error)
-{
-    g_autoptr(GPtrArray) all = objects_all(x->objects, dm_class_find("VBD", false), error);
-    g_autoptr(GPtrArray) found = g_ptr_array_new();
-
-    for (unsigned i = 0; all && i < all->len; i++)
-        if (g_str_equal(object_string(all->pdata[i], field), object->ref))
-            g_ptr_array_add(found, all->pdata[i]);
-    return all ? g_steal_pointer(&found) : NULL;
-}
-
 /* What uuid= means, once there is a connection and nothing else was given. */
 static const struct object *
 subject_of(struct xtool *x, const char *cls, GError **error)
@@ -72,7 +59,7 @@ diagnose_vdi(struct xtool *x, const struct xt_command *command, GError **error)
     static const char *const of_vdi[] = {"uuid",      "name-label",   "sr-uuid", "sharable",
                                          "read-only", "storage-lock", NULL};
     const struct object *vdi = subject_of(x, "VDI", error);
-    g_autoptr(GPtrArray) drives = vdi ? drives_with(x, "VDI", vdi, error) : NULL;
+    g_autoptr(GPtrArray) drives = vdi ? drives_of(x, "VDI", vdi, NULL, error) : NULL;
 
     (void)command;
     return drives && show(x, "vdi", vdi, of_vdi, error) &&
@@ -155,7 +142,7 @@ diagnose_vm(struct xtool *x, const struct xt_command *command, GError **error)
     static const char *const of_vbd[] = {"uuid", "vdi-uuid", "empty",        "device", "userdevice",
                                          "mode", "type",     "storage-lock", NULL};
     const struct object *vm = subject_of(x, "VM", error);
-    g_autoptr(GPtrArray) drives = vm ? drives_with(x, "VM", vm, error) : NULL;
+    g_autoptr(GPtrArray) drives = vm ? drives_of(x, "VM", vm, NULL, error) : NULL;
 
     (void)command;
     if (!drives || !show(x, "vm", vm, of_vm, error))

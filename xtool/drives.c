@@ -34,15 +34,15 @@ compare_devices(const void *a, const void *b)
     return atoi(object_string(*left, "userdevice")) - atoi(object_string(*right, "userdevice"));
 }
 
-/* The drives of a VM of a type ("Disk", "CD"; NULL: all), in the order of their numbers. */
-static GPtrArray *
-drives_of(struct xtool *x, const struct object *vm, const char *type, GError **error)
+GPtrArray *
+drives_of(struct xtool *x, const char *field, const struct object *object, const char *type,
+          GError **error)
 {
     g_autoptr(GPtrArray) all = objects_all(x->objects, dm_class_find("VBD", false), error);
     g_autoptr(GPtrArray) found = g_ptr_array_new();
 
     for (unsigned i = 0; all && i < all->len; i++)
-        if (g_str_equal(object_string(all->pdata[i], "VM"), vm->ref) &&
+        if (g_str_equal(object_string(all->pdata[i], field), object->ref) &&
             (!type || g_str_equal(object_string(all->pdata[i], "type"), type)))
             g_ptr_array_add(found, all->pdata[i]);
     g_ptr_array_sort(found, compare_devices);
@@ -155,7 +155,7 @@ show_drives(struct xtool *x, const GPtrArray *vms, bool cds, GError **error)
     if (!shape_init(&shape, x, cds, error) || !xtool_check_unused(x, error))
         return false;
     for (unsigned i = 0; i < vms->len; i++) {
-        g_autoptr(GPtrArray) drives = drives_of(x, vms->pdata[i], shape.type, error);
+        g_autoptr(GPtrArray) drives = drives_of(x, "VM", vms->pdata[i], shape.type, error);
         if (!drives)
             return false;
         for (unsigned j = 0; j < drives->len; j++)
@@ -353,7 +353,7 @@ drives_disk_remove(struct xtool *x, const struct object *vm, GError **error)
 {
     const char *device = args_get(x->args, "device");
     g_autoptr(GPtrArray) drives =
-        xtool_check_unused(x, error) ? drives_of(x, vm, "Disk", error) : NULL;
+        xtool_check_unused(x, error) ? drives_of(x, "VM", vm, "Disk", error) : NULL;
 
     for (unsigned i = 0; drives && i < drives->len; i++) {
         const struct object *drive = drives->pdata[i], *disk;
@@ -404,7 +404,7 @@ drives_cd_remove(struct xtool *x, const struct object *vm, GError **error)
 {
     const char *name = args_get(x->args, "cd-name");
     g_autoptr(GPtrArray) drives =
-        xtool_check_unused(x, error) ? drives_of(x, vm, "CD", error) : NULL;
+        xtool_check_unused(x, error) ? drives_of(x, "VM", vm, "CD", error) : NULL;
 
     for (unsigned i = 0; drives && i < drives->len; i++) {
         const struct object *drive = drives->pdata[i], *image;
@@ -424,7 +424,7 @@ bool
 drives_cd_eject(struct xtool *x, const struct object *vm, GError **error)
 {
     g_autoptr(GPtrArray) drives =
-        xtool_check_unused(x, error) ? drives_of(x, vm, "CD", error) : NULL;
+        xtool_check_unused(x, error) ? drives_of(x, "VM", vm, "CD", error) : NULL;
 
     if (!drives)
         return false;
@@ -440,7 +440,7 @@ bool
 drives_cd_insert(struct xtool *x, const struct object *vm, GError **error)
 {
     const struct object *image = wanted_image(x, error), *drive = NULL;
-    g_autoptr(GPtrArray) drives = image ? drives_of(x, vm, "CD", error) : NULL;
+    g_autoptr(GPtrArray) drives = image ? drives_of(x, "VM", vm, "CD", error) : NULL;
     unsigned empty = 0;
 
     if (!drives)

@@ -114,6 +114,10 @@ const struct verb *verb_find(const char *command);
 
 /* ---- drives.c: disks and CDs of VMs ---- */
 
+/* The drives that have this object in a field ("VM", "VDI"), of a type ("Disk", "CD"; NULL: all),
+ * in the order of their numbers: struct object, borrowed; the array is the caller's. */
+GPtrArray *drives_of(struct xtool *x, const char *field, const struct object *object,
+                     const char *type, GError **error);
 bool drives_disk_list(struct xtool *x, const GPtrArray *vms, GError **error);
 bool drives_cd_list(struct xtool *x, const GPtrArray *vms, GError **error);
 bool drives_snapshot_disk_list(struct xtool *x, const struct xt_command *command, GError **error);
