@@ -51,8 +51,8 @@ def fill(code, blanks):
 def assert_printed(shown, said):
     """But for empty lines, and how far columns are apart."""
     said = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
-    shown = [" ".join(re.sub(r"\b[0-9a-f]{8}-…", "ID", line).split()) for line in shown]
-    patterns = [re.escape(line).replace("…", ".+").replace("ID", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+    shown = [" ".join(re.sub(r"\b[0-9a-f]{8}-…", "AN-ID", line).split()) for line in shown]
+    patterns = [re.escape(line).replace("…", ".+").replace(re.escape("AN-ID"), "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
                 for line in shown]
     assert len(said) == len(shown) and all(map(re.fullmatch, patterns, said)), (shown, said)
 
