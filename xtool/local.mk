@@ -4,6 +4,7 @@ xtool_xtool_SOURCES = xtool/main.c
 xtool_libs = libxtool.a libcoverage.a libwire.a libdatamodel.a libbase.a $(SOUP_LIBS) $(XML_LIBS) $(YAJL_LIBS) \
 	$(GLIB_LIBS) -lm
 xtool_xtool_LDADD = $(xtool_libs)
+dist_man_MANS += docs/man/xtool.1
 
 noinst_LIBRARIES += libxtool.a
 libxtool_a_CFLAGS = $(AM_CFLAGS) $(SOUP_CFLAGS)

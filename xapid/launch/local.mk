@@ -5,6 +5,8 @@ xapid_launch_SOURCES = \
 	xapid/launch/program.c xapid/launch/program.h
 xapid_launch_LDADD = libbase.a $(GLIB_LIBS)
 
+dist_man_MANS += docs/man/xapid-launch.8
+
 # Its unit, its user and its configuration.
 systemdsystemunitdir = $(prefix)/lib/systemd/system
 nodist_systemdsystemunit_DATA = docs/systemd/xapid.service
