@@ -1,5 +1,5 @@
 # Debian packages, built beside the source tree from what make dist takes of it; they land in deb/.
-EXTRA_DIST += debian
+EXTRA_DIST += debian tests/deb/test-deb.sh
 
 .PHONY: deb clean-deb
 deb: clean-deb
