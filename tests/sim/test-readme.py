@@ -18,7 +18,8 @@ from host import BUILDDIR
 TOP = Path(__file__).resolve().parents[2]
 BOUND = 120
 # By their first words; why they are not run here.
-ELSEWHERE = {"./try  ": "test-try.py, and ./check itself", "autoreconf": "./check builds so"}
+ELSEWHERE = {"./try  ": "test-try.py, and ./check itself", "autoreconf": "./check builds so",
+             "sudo apt build-dep": "tests/deb/test-deb.sh"}
 
 
 def blocks():

@@ -29,7 +29,7 @@ uninstall-launch-data:
 .PHONY: install-launch-data uninstall-launch-data
 
 # Their pages of man; that of the settings is made from the sample.
-dist_man_MANS = docs/xapid.8
+dist_man_MANS += docs/xapid.8 docs/xapid-launch.8
 nodist_man_MANS += docs/xapid.conf.5
 EXTRA_DIST += docs/conf-page.py
 CLEANFILES += docs/xapid.conf.5
