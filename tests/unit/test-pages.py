@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The pages of man: complete, and without mistakes.  Run from the build folder."""
+"""The pages of man: complete, and without mistakes. """
 import os
 import re
 import shutil
@@ -11,7 +11,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap
 
 TOP = Path(__file__).resolve().parents[2]
-PAGES = [Path("xtool/xtool.1"), Path("docs/xapid.conf.5"), TOP / "docs/xapid.8"]
+BUILDDIR = Path(os.environ.get("BUILDDIR", "."))
+PAGES = [BUILDDIR / "xtool/xtool.1", BUILDDIR / "docs/xapid.conf.5", TOP / "docs/xapid.8"]
 SAMPLE = TOP / "docs/xapid.conf.sample"
 
 
@@ -44,7 +45,7 @@ def test_mandoc_finds_nothing():
 
 def test_xtools_page_has_every_command():
     text = shown(PAGES[0])
-    done = subprocess.run(["xtool/xtool", "help", "--all"], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([BUILDDIR / "xtool/xtool", "help", "--all"], capture_output=True, text=True, check=True, timeout=60)
     listed, _, _ = done.stdout.partition("\nCLASS-list")
     commands = re.findall(r"^  ([a-z][a-z0-9-]+)(?: |$)", listed, re.M)
     assert len(commands) > 200, commands
