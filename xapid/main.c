@@ -13,17 +13,20 @@
 #include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/log.h"
+#include "lib/member.h"
 #include "lib/peer/peer.h"
 #include "lib/settings.h"
 #include "xapid/calls/call.h"
 #include "xapid/http/http.h"
 #include "xapid/http/rpc.h"
 #include "xapid/ops/task.h"
+#include "xapid/pool/boot.h"
 #include "xapid/pool/self.h"
 #include "xapid/store/store.h"
 
 /* How often finished tasks and idle sessions are looked for, at least. */
 #define COLLECT_SECONDS 60
+#define HOST_RETRY_SECONDS 1  /* when what it is cannot be recorded */
 #define OTHER_DESCRIPTORS 256 /* that are not connections of clients */
 
 struct app {
@@ -36,6 +39,7 @@ struct app {
     struct store *store;
     struct domains *domains;
     struct hostd *hostd;
+    guint asking_host; /* a source that asks it again */
     struct vm_world vm;
     struct storage_world storage;
     struct ops_room rooms[4];
@@ -112,15 +116,61 @@ hypervisor_known(const GError *error, GVariant *info, void *data)
         hostd_facts(app->hostd, facts_known, app);
 }
 
+static void host_attached(void *data);
+
+static gboolean
+ask_host_again(void *data)
+{
+    struct app *app = data;
+
+    app->asking_host = 0;
+    host_attached(app);
+    return G_SOURCE_REMOVE;
+}
+
+/* The drivers are asked nothing before it is on record whether the host was rebooted: what they
+ * attach is of this boot. */
+static void
+boot_recorded(const GError *error, void *data)
+{
+    struct app *app = data;
+    GDBusConnection *connection = hostd_connection(app->hostd);
+
+    if (error) {
+        log_warning("recording the boot, again soon: %s", error->message);
+        g_clear_handle_id(&app->asking_host, g_source_remove);
+        app->asking_host = g_timeout_add_seconds(HOST_RETRY_SECONDS, ask_host_again, app);
+    } else if (connection) {
+        peer_client_set_connection(app->storage.drivers, connection);
+        sm_refresh(&app->storage);
+    }
+}
+
+static void
+host_known(const GError *error, GVariant *result, void *data)
+{
+    struct app *app = data;
+    g_autoptr(GError) failed = error ? g_error_copy(error) : NULL;
+    g_autoptr(GVariant) facts = error ? NULL : g_variant_get_child_value(result, 0);
+    guint64 generation = 0;
+
+    facts_known(error, result, app);
+    if (facts)
+        generation = boot_known(&app->vm, &app->storage, member_text(facts, "boot_id"), &failed);
+    if (generation)
+        model_when_durable(app->model, generation, boot_recorded, app);
+    else
+        boot_recorded(failed, app);
+}
+
 /* Whenever xapid-host was started, it is asked: an earlier answer may be missing. */
 static void
 host_attached(void *data)
 {
     struct app *app = data;
 
-    peer_client_set_connection(app->storage.drivers, hostd_connection(app->hostd));
-    hostd_facts(app->hostd, facts_known, app);
-    sm_refresh(&app->storage);
+    if (hostd_connection(app->hostd))
+        hostd_facts(app->hostd, host_known, app);
 }
 
 static void

@@ -52,6 +52,23 @@ command_usage(const struct xt_command *command)
     return g_string_free(out, FALSE);
 }
 
+char *
+command_text(const struct xt_command *command)
+{
+    const struct verb *verb = verb_find(command->name);
+    g_autoptr(GPtrArray) texts = g_ptr_array_new();
+
+    if (verb)
+        g_ptr_array_add(texts, (void *)verb->text);
+    for (const struct xt_call *call = command->calls; call->method; call++) {
+        const char *text = dm_method_find(call->method)->description;
+        if (*text && !g_ptr_array_find_with_equal_func(texts, text, g_str_equal, NULL))
+            g_ptr_array_add(texts, (void *)text);
+    }
+    g_ptr_array_add(texts, NULL);
+    return g_strjoinv(" ", (char **)texts->pdata);
+}
+
 /* ---- parameters ---- */
 
 static GVariant *
@@ -142,9 +159,11 @@ field_name(const char *source, const char *key)
     return g_strdup(names[0] && names[1] && g_str_equal(names[0], key) ? names[1] : key);
 }
 
-/* A record of the class from every argument that is left. */
+/* A record of the class from every argument that is left; "{@host}" has the selected object there.
+ */
 static GVariant *
-record_value(struct xtool *x, const struct dm_class *cls, const char *source, GError **error)
+record_value(struct xtool *x, const struct dm_class *cls, const char *source,
+             const struct object *object, GError **error)
 {
     g_autoptr(GPtrArray) fields = fields_of(class_of_api(cls));
     g_autoptr(GHashTable) given =
@@ -179,6 +198,13 @@ record_value(struct xtool *x, const struct dm_class *cls, const char *source, GE
         if (!member)
             return NULL;
         g_hash_table_insert(given, (void *)own->name, member);
+    }
+    if (source[1] == '@') {
+        g_autofree char *selected = g_strndup(source + 2, strlen(source) - 3);
+        const struct dm_field *own = dm_field_find(cls, selected);
+        g_assert(object && own);
+        g_hash_table_insert(given, (void *)own->name,
+                            g_variant_ref_sink(g_variant_new_string(object->ref)));
     }
     add_missing(cls, given);
     g_variant_builder_init(&record, G_VARIANT_TYPE_VARDICT);
@@ -231,14 +257,21 @@ parameter(struct xtool *x, const struct dm_param *param, const char *source,
     if (g_str_equal(source, "@pool"))
         return the_pool(x, error);
     if (*source == '{')
-        return record_value(x, param->type->cls, source, error);
+        return record_value(x, param->type->cls, source, object, error);
     if (source[length - 1] == ':') {
         g_autofree char *name = g_strndup(source, length - 1);
         return map_value(x, param->type, name, error);
     }
-    const char *text = args_get(x->args, source);
-    if (text)
-        return argument_value(x->objects, param->type, text, source, error);
+    g_auto(GStrv) names = g_strsplit(source, "/", -1);
+    for (unsigned i = 0; names[i]; i++) {
+        const char *text = args_get(x->args, names[i]);
+        if (text)
+            return argument_value(x->objects, param->type, text, names[i], error);
+    }
+    if (names[1]) {
+        usage_set(error, "%s= or %s= is missing.", names[0], names[1]);
+        return NULL;
+    }
     if (param->type->kind == DM_REF && g_str_equal(param->type->cls->name, "pool"))
         return the_pool(x, error);
     if (param->type->kind == DM_REF && g_str_equal(param->type->cls->name, "host") &&
@@ -263,9 +296,36 @@ readable(struct xtool *x, const struct dm_type *type, GVariant *value)
     return g_variant_ref_sink(g_variant_new_string(object_string(object, "uuid")));
 }
 
-/* A set a line each, anything else on one line; nothing for void. */
+/* A map as a block: these keys in their order, or all. */
 static void
-print_result(struct xtool *x, const struct dm_type *type, GVariant *result)
+print_map(struct xtool *x, const struct dm_type *type, GVariant *map, const char *const *keys)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    gsize n = g_variant_n_children(map);
+
+    for (gsize k = 0; k == 0 || (keys[0] && keys[k]); k++) {
+        for (gsize i = 0; i < n; i++) {
+            g_autoptr(GVariant) entry = g_variant_get_child_value(map, i);
+            g_autoptr(GVariant) key = g_variant_get_child_value(entry, 0);
+            g_autoptr(GVariant) value = g_variant_get_child_value(entry, 1);
+            g_autofree char *name = value_text(type->key, key);
+            if (keys[0] && !g_str_equal(name, keys[k]))
+                continue;
+            g_ptr_array_add(names, g_steal_pointer(&name));
+            g_ptr_array_add(texts, value_text(type->elem, value));
+        }
+    }
+    if (x->minimal)
+        print_minimal(x->out, (const char *const *)texts->pdata, MIN(texts->len, 1));
+    else if (texts->len)
+        print_block(x->out, (const char *const *)names->pdata, (const char *const *)texts->pdata,
+                    texts->len);
+}
+
+/* A map as a block, a set a line each, anything else on one line; nothing for void. */
+static void
+print_result(struct xtool *x, const struct dm_type *type, GVariant *result, const char *const *keys)
 {
     g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
 
@@ -276,6 +336,10 @@ print_result(struct xtool *x, const struct dm_type *type, GVariant *result)
         g_autoptr(GVariant) value = readable(x, type, result);
         json_value_encode(out, type, value);
         fprintf(x->out, "%s\n", out->str);
+        return;
+    }
+    if (type->kind == DM_MAP) {
+        print_map(x, type, result, keys);
         return;
     }
     gsize n = type->kind == DM_SET ? g_variant_n_children(result) : 1;
@@ -307,7 +371,8 @@ call_message(struct xtool *x, const char *method, GVariant *const *params, unsig
 
 /* One call for one object, which is NULL for commands without a selector. */
 static bool
-call_for(struct xtool *x, const struct xt_call *call, const struct object *object, GError **error)
+call_for(struct xtool *x, const struct xt_command *command, const struct xt_call *call,
+         const struct object *object, GError **error)
 {
     const struct dm_message *message = dm_method_find(call->method);
     g_autoptr(GPtrArray) params = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
@@ -324,7 +389,7 @@ call_for(struct xtool *x, const struct xt_call *call, const struct object *objec
         server_call(x->server, message, (GVariant *const *)params->pdata, params->len, error);
     if (!result)
         return false;
-    print_result(x, message->result, result);
+    print_result(x, message->result, result, command->keys);
     return true;
 }
 
@@ -382,36 +447,17 @@ choose_call(struct xtool *x, const struct xt_command *command, GError **error)
     return NULL;
 }
 
-bool
-command_run(struct xtool *x, const struct xt_command *command, GError **error)
+/* With --multiple one failure does not keep the others from being done. */
+static bool
+run_each(struct xtool *x, const struct xt_command *command, const struct verb *verb,
+         const struct xt_call *call, const GPtrArray *found, GError **error)
 {
-    verb_run verb = verb_find(command->name);
-    const char *const *const own[2] = {command->need, command->may};
     bool ok = true;
 
-    if (!command_exists(command)) {
-        g_set_error(error, FAILED_ERROR, 0, "%s is a command of xe that xtool does not have yet.",
-                    command->name);
-        return false;
-    }
-    if (!check_needed(x, command, error))
-        return false;
-    fill_in(x->args, command->fill);
-    if (verb)
-        return verb(x, command, error);
-    const struct xt_call *call = choose_call(x, command, error);
-    if (!call || !xtool_connect(x, command->local, error))
-        return false;
-    if (!command->select)
-        return call_for(x, call, NULL, error);
-    g_autoptr(GPtrArray) found =
-        select_objects(class_find(command->select), x->objects, x->args, own, x->multiple, error);
-    if (!found)
-        return false;
-    /* With --multiple one failure does not keep the others from being done. */
-    for (unsigned i = 0; i < found->len; i++) {
+    for (unsigned i = 0; i < found->len && !server_interrupted(x->server); i++) {
         g_autoptr(GError) failure = NULL;
-        if (call_for(x, call, found->pdata[i], &failure))
+        if (verb ? verb->each(x, found->pdata[i], &failure)
+                 : call_for(x, command, call, found->pdata[i], &failure))
             continue;
         if (!ok) {
             explain_print(x, *error);
@@ -421,4 +467,37 @@ command_run(struct xtool *x, const struct xt_command *command, GError **error)
         ok = false;
     }
     return ok;
+}
+
+bool
+command_run(struct xtool *x, const struct xt_command *command, GError **error)
+{
+    const struct verb *verb = verb_find(command->name);
+    const char *const *const own[2] = {command->need, command->may};
+    const struct xt_call *call = NULL;
+
+    if (!command_exists(command)) {
+        g_set_error(error, FAILED_ERROR, 0, "%s is a command of xe that xtool does not have yet.",
+                    command->name);
+        return false;
+    }
+    if (!check_needed(x, command, error))
+        return false;
+    fill_in(x->args, command->fill);
+    if (!args_flag(x->args, "multiple", &x->multiple, error))
+        return false;
+    if (verb && verb->run)
+        return verb->run(x, command, error);
+    if (!verb && !(call = choose_call(x, command, error)))
+        return false;
+    if (!xtool_connect(x, command->local, error))
+        return false;
+    if (!command->select)
+        return call_for(x, command, call, NULL, error);
+    g_autoptr(GPtrArray) found =
+        select_objects(class_find(command->select), x->objects, x->args, own, x->multiple, error);
+    if (!found)
+        return false;
+    return verb && verb->all ? verb->all(x, found, error)
+                             : run_each(x, command, verb, call, found, error);
 }

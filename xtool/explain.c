@@ -197,5 +197,7 @@ explain_exit(const struct xtool *x, const GError *error)
         return EXIT_FAILED;
     if (error->domain == USAGE_ERROR)
         return EXIT_USAGE;
+    if (error->domain == INTERRUPT_ERROR)
+        return EXIT_INTERRUPTED;
     return error->domain == CONNECTION_ERROR ? EXIT_CONNECTION : EXIT_FAILED;
 }

@@ -70,24 +70,41 @@ class Writer:
     def commands(self, commands):
         rows = []
         for name, item in sorted(commands.items()):
-            check_keys(name, item, "need may fill select marks call")
+            check_keys(name, item, "need may fill select marks call keys")
             marks = words(item.get("marks"))
             check_keys(name, marks, "common hidden local deprecated")
             calls = f"calls_{len(rows)}"
             self.table(f"static const struct xt_call {calls}[]", self.calls(name, item.get("call")))
             rows.append(", ".join(
                 [quote(name), self.vector(words(item.get("need"))), self.vector(words(item.get("may"))),
-                 self.vector(words(item.get("fill"))), quote(item.get("select")), calls] +
+                 self.vector(words(item.get("fill"))), quote(item.get("select")), calls,
+                 self.vector(words(item.get("keys")))] +
                 [str(mark in marks).lower() for mark in ("common", "hidden", "local", "deprecated")]))
         self.table("const struct xt_command xt_commands[]", rows)
         self.lines += [f"const unsigned xt_n_commands = {len(rows)};", ""]
 
+    def columns(self, name, columns):
+        """"Mem=memory-actual/mib" as rows of struct xt_column; the last row has no title."""
+        rows = []
+        for text in columns:
+            match = re.fullmatch(r"([^=]+)=([\w-]+)(?::([\w-]+))?(?:/(id|mib|since|state|words))?", text)
+            if not match:
+                fail(f"{name}: cannot read {text!r}")
+            rows.append(", ".join(map(quote, match.groups())))
+        return rows + ["NULL, NULL, NULL, NULL"]
+
     def aliases(self, aliases):
         rows = []
         for name, item in aliases.items():
-            check_keys(name, item, "as first set columns")
-            rows.append(", ".join([quote(name), quote(item["as"]), quote(item.get("first")),
-                                   quote(item.get("set")), self.vector(words(item.get("columns")))]))
+            check_keys(name, item, "as words set columns marks")
+            marks = words(item.get("marks"))
+            check_keys(name, marks, "lines live")
+            columns = f"columns_{len(rows)}"
+            self.table(f"static const struct xt_column {columns}[]",
+                       self.columns(name, words(item.get("columns"))))
+            rows.append(", ".join([quote(name), quote(item["as"]), self.vector(words(item.get("words"))),
+                                   quote(item.get("set")), columns] +
+                                  [str(mark in marks).lower() for mark in ("lines", "live")]))
         self.table("const struct xt_alias xt_aliases[]", rows)
         self.lines += [f"const unsigned xt_n_aliases = {len(rows)};", ""]
 

@@ -8,6 +8,7 @@
 #include "xtool/print.h"
 #include "xtool/select.h"
 #include "xtool/value.h"
+#include "xtool/xl.h"
 #include "xtool/xtool.h"
 
 #define EXPENSIVE "<expensive field>"
@@ -98,19 +99,16 @@ compare_fields(const void *a, const void *b, void *fields)
     return (int)i - (int)j;
 }
 
-/* The fields that CLASS-list shows; those of params= in the class's order and not the user's, as xe
- * does. */
-static GPtrArray *
-choose_columns(struct xtool *x, const struct xt_class *cls, GPtrArray *fields, GError **error)
+/* Those of params= are in the class's order and not the user's, as xe does. */
+GPtrArray *
+generic_columns(struct xtool *x, const GPtrArray *fields, const char *params,
+                const char *const *columns, GError **error)
 {
-    const char *params = args_get(x->args, "params");
-    const char *const *columns = x->columns ? x->columns : cls->columns;
-
     if (params && !g_str_equal(params, "all")) {
         g_auto(GStrv) names = g_strsplit(params, ",", -1);
         GPtrArray *chosen = choose(fields, (const char *const *)names, error);
         if (chosen)
-            g_ptr_array_sort_with_data(chosen, compare_fields, fields);
+            g_ptr_array_sort_with_data(chosen, compare_fields, (void *)fields);
         return chosen;
     }
     return params || x->json || !columns[0] ? choose_all(fields) : choose(fields, columns, error);
@@ -190,9 +188,9 @@ print_first(struct xtool *x, const GPtrArray *fields, const GPtrArray *texts)
     print_minimal(x->out, (const char *const *)first->pdata, first->len);
 }
 
-static bool
-json_object(struct xtool *x, GString *out, const struct object *object, const GPtrArray *fields,
-            bool list, GError **error)
+bool
+generic_json(struct xtool *x, GString *out, const struct object *object, const GPtrArray *fields,
+             bool list, GError **error)
 {
     const char *comma = "";
 
@@ -226,32 +224,32 @@ print_json(struct xtool *x, const GPtrArray *objects, const GPtrArray *fields, b
     for (unsigned i = 0; i < objects->len; i++) {
         if (i)
             g_string_append(out, ",\n ");
-        if (!json_object(x, out, objects->pdata[i], fields, list, error))
+        if (!generic_json(x, out, objects->pdata[i], fields, list, error))
             return false;
     }
     fprintf(x->out, "%s%s\n", out->str, list ? "]" : "");
     return true;
 }
 
-static bool
-list(struct xtool *x, const struct xt_class *cls, GPtrArray *fields, GError **error)
+bool
+generic_show_block(struct xtool *x, const struct object *object, const GPtrArray *columns,
+                   bool many, GError **error)
 {
-    g_autoptr(GPtrArray) columns = choose_columns(x, cls, fields, error);
-    const char *uuid = args_get(x->args, "uuid");
-    g_autoptr(GPtrArray) found =
-        columns ? select_class(cls, fields, x->objects, uuid, error) : NULL;
+    g_autoptr(GPtrArray) one = g_ptr_array_new();
 
-    if (!found)
-        return false;
-    for (unsigned i = 0; i < x->args->list->len; i++) {
-        const struct arg *arg = x->args->list->pdata[i];
-        if (!args_is_standard(arg->key) &&
-            !select_filter(found, fields, x->objects, arg->key, arg->value, error))
-            return false;
-    }
+    g_ptr_array_add(one, (void *)object);
+    g_autoptr(GPtrArray) texts = texts_of(x, one, columns, many, error);
+    if (texts)
+        print_blocks(x, columns, texts);
+    return texts;
+}
+
+bool
+generic_show(struct xtool *x, const GPtrArray *objects, const GPtrArray *columns, GError **error)
+{
     if (x->json)
-        return print_json(x, found, columns, true, error);
-    g_autoptr(GPtrArray) texts = texts_of(x, found, columns, true, error);
+        return print_json(x, objects, columns, true, error);
+    g_autoptr(GPtrArray) texts = texts_of(x, objects, columns, true, error);
     if (!texts)
         return false;
     if (x->minimal)
@@ -261,6 +259,48 @@ list(struct xtool *x, const struct xt_class *cls, GPtrArray *fields, GError **er
     else
         print_as_table(x, columns, texts);
     return true;
+}
+
+/* Takes out the VMs that have no domain. */
+static void
+keep_live(GPtrArray *vms)
+{
+    for (unsigned i = vms->len; i-- > 0;) {
+        gint64 domid = -1;
+        g_variant_lookup(((const struct object *)vms->pdata[i])->record, "domid", "x", &domid);
+        if (domid < 0)
+            g_ptr_array_remove_index(vms, i);
+    }
+}
+
+static bool
+list(struct xtool *x, const struct xt_class *cls, GPtrArray *fields, GError **error)
+{
+    g_autoptr(GPtrArray) columns =
+        generic_columns(x, fields, args_get(x->args, "params"), cls->columns, error);
+    const char *uuid = args_get(x->args, "uuid");
+    g_autoptr(GPtrArray) found =
+        columns ? select_class(cls, fields, x->objects, uuid, error) : NULL;
+
+    if (!found)
+        return false;
+    for (unsigned i = 0; i < x->args->list->len; i++) {
+        const struct arg *arg = x->args->list->pdata[i];
+        if (!args_is_standard(arg->key) && !g_str_equal(arg->key, "uuid") &&
+            !select_filter(found, fields, x->objects, arg->key, arg->value, error))
+            return false;
+    }
+    if (x->alias && x->alias->live)
+        keep_live(found);
+    if (x->alias && uuid && !found->len) {
+        g_set_error(error, FAILED_ERROR, 0, "There is no %s '%s'%s.", cls->name, uuid,
+                    x->alias->live ? " that runs" : "");
+        return false;
+    }
+    if (x->alias && x->alias->columns->title && !x->json && !x->minimal &&
+        !args_has(x->args, "params"))
+        return xl_show(x, x->alias, found, fields, error);
+    return generic_show(x, found, columns, error);
 }
 
 static bool

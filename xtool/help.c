@@ -3,36 +3,17 @@
 
 #include <string.h>
 
-#include "xtool/xtool.h"
+#include "xtool/manual.h"
+#include "xtool/xl.h"
 
 #define SIMILAR_MAX 4
-
-static const char manual[] =
-    "\n"
-    "usage: xtool COMMAND [KEY=VALUE | --FLAG]...\n"
-    "\n"
-    "Objects     vm=NAME or vm=UUID (host=, sr=), uuid=UUID, or any field as a filter:\n"
-    "            power-state=halted, other-config:folder=/x, tags:contains=web.\n"
-    "            Where more than one matches, --multiple does it to all of them.\n"
-    "Lists       CLASS-list: a table. params=all or params=FIELD,FIELD: blocks as xe prints.\n"
-    "            --minimal: the first field alone, comma separated. --json: all fields.\n"
-    "Fields      CLASS-param-list, -get, -set, -add, -remove, -clear.\n"
-    "Server      Root in dom0 needs nothing: the unix socket " SERVER_SOCKET ".\n"
-    "            -s SERVER (or the path of a socket), -p PORT, -u USER, -pw PASSWORD, or\n"
-    "            -pwf FILE with the user on the first line and the password on the second.\n"
-    "            TLS, and the certificate is checked: by the system's authorities, by\n"
-    "            --fingerprint SHA256, or by ~/.config/xapid/known_hosts; --trust adds the\n"
-    "            server there. --nossl: without TLS, on port 80.\n"
-    "Defaults    XE_EXTRA_ARGS (server=a,username=b), ~/.xe (lines key=value), XTOOL_SERVER.\n"
-    "As xe       A link of the name xe makes it print and exit exactly as xe does:\n"
-    "            ln -s xtool /usr/local/bin/xe\n"
-    "Exit codes  0 done, 1 refused or failed, 2 wrong usage, 3 no connection or no trust.\n";
 
 static void
 print_alias(struct xtool *x, const struct xt_alias *alias)
 {
-    fprintf(x->out, "%s%s%s %s%s\n", alias->name, alias->first ? " NAME" : "",
-            alias->first ? " [KEY=VALUE]...: as" : ": as", alias->as, alias->set ? " --force" : "");
+    g_autofree char *usage = manual_alias(alias);
+
+    fprintf(x->out, "%s [KEY=VALUE]...: as %s%s\n", usage, alias->as, alias->set ? " --force" : "");
 }
 
 static void
@@ -78,28 +59,31 @@ bool
 help_run(struct xtool *x, GError **error)
 {
     const char *name = x->args->words->len ? x->args->words->pdata[0] : NULL;
+    const struct xt_alias *alias = name && !x->as_xe ? xl_find(name) : NULL;
     const struct xt_command *command = name ? command_find(name) : NULL;
     const struct xt_class *cls;
     enum generic_op op;
-    bool all;
+    bool all, page;
 
-    if (!args_flag(x->args, "all", &all, error))
+    if (!args_flag(x->args, "all", &all, error) || !args_flag(x->args, "man", &page, error))
         return false;
-    for (unsigned i = 0; name && i < xt_n_aliases; i++) {
-        if (g_str_equal(xt_aliases[i].name, name)) {
-            print_alias(x, &xt_aliases[i]);
-            return true;
-        }
+    if (page) {
+        manual_page(x->out);
+        return true;
     }
-    if (!name) {
+    if (alias) {
+        print_alias(x, alias);
+    } else if (!name) {
         print_names(x, all);
-        fputs(manual, x->out);
+        manual_print(x->out);
     } else if (command) {
         g_autofree char *usage = command_usage(command);
         fprintf(x->out, "usage: %s %s\n", x->name, usage);
         for (const struct xt_call *call = command->calls; call->method; call++)
             fprintf(x->out, "calls %s: %s\n", call->method,
                     dm_method_find(call->method)->description);
+        if (verb_find(command->name))
+            fprintf(x->out, "%s\n", verb_find(command->name)->text);
         if (!command_exists(command))
             fputs("xtool does not have this command yet.\n", x->out);
     } else if (generic_find(name, &cls, &op)) {

@@ -11,10 +11,15 @@ libxtool_a_SOURCES = \
 	xtool/args.c xtool/args.h \
 	xtool/calls.c \
 	xtool/change.c \
+	xtool/complete.c xtool/complete.h \
+	xtool/diagnose.c \
+	xtool/drives.c \
+	xtool/exit.h \
 	xtool/explain.c xtool/explain.h \
 	xtool/fields.c xtool/fields.h \
 	xtool/generic.c \
 	xtool/help.c \
+	xtool/manual.c xtool/manual.h \
 	xtool/objects.c xtool/objects.h \
 	xtool/print.c xtool/print.h \
 	xtool/select.c xtool/select.h \
@@ -23,6 +28,7 @@ libxtool_a_SOURCES = \
 	xtool/trust.c xtool/trust.h \
 	xtool/value.c xtool/value.h \
 	xtool/verbs.c \
+	xtool/xl.c xtool/xl.h \
 	xtool/xtool.c xtool/xtool.h
 nodist_libxtool_a_SOURCES = xtool/xtool-tables.c
 
@@ -45,3 +51,12 @@ CLEANFILES += xtool/coverage-table.c
 xtool/coverage-table.c: $(top_srcdir)/tests/coverage.py $(coverage_clients) \
 		$(top_srcdir)/xapid/calls/*.c $(top_srcdir)/tests/*/*.py $(top_srcdir)/tests/*/*.mk
 	$(AM_V_GEN)$(MKDIR_P) xtool && $(PYTHON) $(top_srcdir)/tests/coverage.py table $@
+
+# bash looks for it by the command's name.
+completionsdir = $(datadir)/bash-completion/completions
+dist_completions_DATA = xtool/bash-completion/xtool
+
+nodist_man_MANS += xtool/xtool.1
+CLEANFILES += xtool/xtool.1
+xtool/xtool.1: xtool/xtool$(EXEEXT)
+	$(AM_V_GEN)xtool/xtool$(EXEEXT) help --man > $@.tmp && mv $@.tmp $@

@@ -275,3 +275,12 @@ object_string(const struct object *object, const char *field)
     g_variant_lookup(object->record, field, "&s", &text);
     return text;
 }
+
+bool
+object_bool(const struct object *object, const char *field)
+{
+    gboolean value = FALSE;
+
+    g_variant_lookup(object->record, field, "b", &value);
+    return value;
+}

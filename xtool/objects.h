@@ -45,5 +45,6 @@ void objects_forget(struct objects *objects, const struct dm_class *cls);
 GVariant *object_value(const struct object *object, const struct dm_field *field);
 /* The text of a string field, "" where there is none; borrowed. */
 const char *object_string(const struct object *object, const char *field);
+bool object_bool(const struct object *object, const char *field);
 
 #endif

@@ -11,15 +11,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "lib/error.h"
 #include "lib/wire/jsonrpc.h"
+#include "xtool/exit.h"
 #include "xtool/trust.h"
 
 G_DEFINE_QUARK(xtool - connection - error - quark, connection_error)
+G_DEFINE_QUARK(xtool - interrupt - error - quark, interrupt_error)
 
 struct server {
     SoupSession *http;
@@ -29,7 +32,66 @@ struct server {
     GVariant *session; /* NULL: not logged in */
     bool local;
     gint64 last_id;
+    GCancellable *interrupt; /* of every call */
+    GThread *watch;          /* for Ctrl-C; NULL: not yet, or no more */
 };
+
+/* ---- Ctrl-C ---- */
+
+static volatile sig_atomic_t pressed;
+static int interrupt_event = -1; /* an eventfd: all that a signal handler may do is to write */
+
+static void
+on_interrupt(int signal)
+{
+    const guint64 one = 1;
+
+    bool again = pressed;
+
+    (void)signal;
+    pressed = 1;
+    if (again || write(interrupt_event, &one, sizeof one) != sizeof one)
+        _exit(EXIT_INTERRUPTED);
+}
+
+/* A thread of its own: the one that waits for an answer looks at nothing else. */
+static void *
+watch_interrupts(void *data)
+{
+    g_autoptr(GCancellable) interrupt = data;
+    guint64 count;
+
+    while (read(interrupt_event, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+    g_cancellable_cancel(interrupt);
+    return NULL;
+}
+
+/* Without SA_RESTART: a question to the user ends, too. */
+static void
+catch_interrupts(struct server *server)
+{
+    const struct sigaction action = {.sa_handler = on_interrupt};
+
+    interrupt_event = eventfd(0, EFD_CLOEXEC);
+    if (interrupt_event < 0)
+        return;
+    server->watch = g_thread_new("interrupts", watch_interrupts, g_object_ref(server->interrupt));
+    sigaction(SIGINT, &action, NULL);
+}
+
+bool
+server_interrupted(const struct server *server)
+{
+    return server->watch && pressed;
+}
+
+void
+server_resume(struct server *server)
+{
+    g_thread_join(g_steal_pointer(&server->watch)); /* it has cancelled, or is about to */
+    g_cancellable_reset(server->interrupt);
+}
 
 /* ---- the connection ---- */
 
@@ -83,6 +145,11 @@ set_unreachable(GError **error, const struct server *server, GError *cause)
     const char *problem = server->trust ? trust_problem(server->trust) : NULL;
     const char *hint = "";
 
+    if (g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+        g_set_error(error, INTERRUPT_ERROR, 0, "Interrupted.");
+        g_error_free(cause);
+        return;
+    }
     if (g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED) ||
         g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
         hint = " Is xapid running there? 'systemctl status xapid' tells.";
@@ -105,7 +172,7 @@ read_body(const struct server *server, GInputStream *stream, GError **error)
     GError *cause = NULL;
     gssize n;
 
-    while ((n = g_input_stream_read(stream, buffer, 64 * 1024, NULL, &cause)) > 0) {
+    while ((n = g_input_stream_read(stream, buffer, 64 * 1024, server->interrupt, &cause)) > 0) {
         if (body->len + (gsize)n > SERVER_REPLY_MAX) {
             g_set_error(error, CONNECTION_ERROR, 0, "The reply of %s is longer than %lu MiB.",
                         server->name, SERVER_REPLY_MAX >> 20);
@@ -136,7 +203,8 @@ post(struct server *server, GString *request, GError **error)
     g_signal_connect(message, "network-event", G_CALLBACK(network_event), NULL);
     if (server->trust)
         g_signal_connect(message, "accept-certificate", G_CALLBACK(accept_certificate), server);
-    g_autoptr(GInputStream) stream = soup_session_send(server->http, message, NULL, &cause);
+    g_autoptr(GInputStream) stream =
+        soup_session_send(server->http, message, server->interrupt, &cause);
     if (!stream) {
         set_unreachable(error, server, cause);
         return NULL;
@@ -173,6 +241,14 @@ server_call(struct server *server, const struct dm_message *message, GVariant *c
     if (!reply)
         return NULL;
     return jsonrpc_reply_parse(message->result, (const char *)reply->data, reply->len, error);
+}
+
+GVariant *
+server_tasks(struct server *server, GError **error)
+{
+    return server->local ? NULL
+                         : server_call(server, dm_method_find("session.get_tasks"),
+                                       &server->session, 1, error);
 }
 
 /* ---- the login ---- */
@@ -327,6 +403,7 @@ server_open(struct args *args, bool local, GError **error)
     const char *host = args_get(args, "server");
 
     server->local = local;
+    server->interrupt = g_cancellable_new();
     if (!host)
         host = g_getenv("XTOOL_SERVER");
     if (!host || !*host)
@@ -339,6 +416,7 @@ server_open(struct args *args, bool local, GError **error)
     soup_session_set_user_agent(server->http, "xtool/" PACKAGE_VERSION);
     if (!login(server, args, error))
         return NULL;
+    catch_interrupts(server);
     return g_steal_pointer(&server);
 }
 
@@ -356,6 +434,8 @@ server_close(struct server *server)
         g_variant_unref(server->session);
     }
     g_clear_object(&server->http);
+    g_clear_object(&server->interrupt);
+    g_clear_pointer(&server->watch, g_thread_unref);
     trust_free(server->trust);
     g_free(server->url);
     g_free(server->name);

@@ -22,6 +22,9 @@
 #define CONNECTION_ERROR (connection_error_quark())
 GQuark connection_error_quark(void);
 
+#define INTERRUPT_ERROR (interrupt_error_quark()) /* the user pressed Ctrl-C */
+GQuark interrupt_error_quark(void);
+
 struct server;
 
 /* Connects as the arguments say (server=, port=, username=, password=, passwordfile=, nossl,
@@ -38,5 +41,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(server_owned, server_close)
  * the API's error. */
 GVariant *server_call(struct server *server, const struct dm_message *message,
                       GVariant *const *params, unsigned n, GError **error);
+
+/* From the login on, Ctrl-C ends the call that waits, and those that follow, with INTERRUPT_ERROR;
+ * pressed once more, it ends the process.  True when it was pressed, until server_resume (). */
+bool server_interrupted(const struct server *server);
+/* After Ctrl-C calls work again: to look after what was interrupted, and to log out. */
+void server_resume(struct server *server);
+/* What this session began and is not finished: an array of references (as), or NULL. */
+GVariant *server_tasks(struct server *server, GError **error);
 
 #endif

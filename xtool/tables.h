@@ -33,15 +33,26 @@ struct xt_command {
     const char *const *fill;     /* "key=value" of arguments that were left out */
     const char *select;          /* the class it takes objects of, or NULL */
     const struct xt_call *calls; /* tried in order; may be empty */
+    const char *const *keys;     /* of a map that results: which are shown; empty: all */
     bool common, hidden, local, deprecated;
 };
 
+struct xt_column {
+    const char *title; /* "Mem"; NULL ends a list */
+    const char *field; /* "memory-actual" */
+    const char *key;   /* of a map: the one that is shown, or NULL */
+    const char *form;  /* "mib", or NULL: as xe has it */
+};
+
+/* A word of xl's. */
 struct xt_alias {
     const char *name;
-    const char *as;             /* the command */
-    const char *first;          /* the argument that a bare word stands for, or NULL */
-    const char *set;            /* "force=true", or NULL */
-    const char *const *columns; /* what the table shows; empty: the class's own */
+    const char *as;                  /* the command */
+    const char *const *words;        /* arguments that bare words stand for: "vm", "target/mem" */
+    const char *set;                 /* "force=true", or NULL */
+    const struct xt_column *columns; /* what a list shows; empty: the class's own */
+    bool lines;                      /* a line for each of them, and not a table */
+    bool live;                       /* of those alone that have a domain */
 };
 
 /* An enum's value that xe spells in another way. */

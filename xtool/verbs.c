@@ -68,7 +68,7 @@ confirm(struct xtool *x, const struct object *vm, const GPtrArray *disks, GError
     if (x->force)
         return true;
     if (!isatty(STDIN_FILENO)) {
-        usage_set(error, "vm-uninstall destroys the VM and its disks: say --force.");
+        usage_set(error, "This destroys the VM and its disks: say --force.");
         return false;
     }
     fputs("The following items are about to be destroyed\n", stderr);
@@ -102,19 +102,30 @@ uninstall(struct xtool *x, const struct object *vm, GError **error)
     return call_message(x, "VM.destroy", &self, 1, error);
 }
 
+/* template-uninstall and snapshot-uninstall. */
 static bool
-vm_uninstall(struct xtool *x, const struct xt_command *command, GError **error)
+uninstall_named(struct xtool *x, const struct xt_command *command, GError **error)
 {
-    const char *const *const own[2] = {command->need, command->may};
+    const char *name = args_get(x->args, "template-uuid");
+    const char *what = name ? "template" : "snapshot";
 
-    if (!xtool_connect(x, false, error))
+    if (!name)
+        name = args_get(x->args, "snapshot-uuid");
+    if (!name)
+        name = args_get(x->args, "uuid");
+    if (!name) {
+        usage_set(error, "%s needs uuid= or snapshot-uuid=.", command->name);
         return false;
-    g_autoptr(GPtrArray) found =
-        select_objects(class_find("vm"), x->objects, x->args, own, x->multiple, error);
-    for (unsigned i = 0; found && i < found->len; i++)
-        if (!uninstall(x, found->pdata[i], error))
-            return false;
-    return found;
+    }
+    if (!xtool_check_unused(x, error) || !xtool_connect(x, false, error))
+        return false;
+    g_autofree char *field = g_strconcat("is_a_", what, NULL);
+    const struct object *vm = objects_named(x->objects, dm_class_find("VM", false), name, error);
+    if (vm && !object_bool(vm, field)) {
+        g_set_error(error, FAILED_ERROR, 0, "%s is no %s.", name, what);
+        return false;
+    }
+    return vm && uninstall(x, vm, error);
 }
 
 /* ---- event-wait ---- */
@@ -281,25 +292,108 @@ logout_all(struct xtool *x, const struct xt_command *command, GError **error)
     return all;
 }
 
+/* ---- what belongs to VMs ---- */
+
+/* The objects of a class whose VM is one of these. */
+static bool
+list_of_vms(struct xtool *x, const char *name, const GPtrArray *vms, const char *const *columns,
+            GError **error)
+{
+    const struct xt_class *cls = class_find(name);
+    g_autoptr(GPtrArray) fields = fields_of(cls), found = g_ptr_array_new();
+    g_autoptr(GPtrArray) shown =
+        generic_columns(x, fields, args_get(x->args, "params"), columns, error);
+    g_autoptr(GPtrArray) all = shown ? objects_all(x->objects, class_api(cls), error) : NULL;
+
+    if (!all)
+        return false;
+    for (unsigned i = 0; i < vms->len; i++)
+        for (unsigned j = 0; j < all->len; j++)
+            if (g_str_equal(object_string(all->pdata[j], "VM"),
+                            ((const struct object *)vms->pdata[i])->ref))
+                g_ptr_array_add(found, all->pdata[j]);
+    return generic_show(x, found, shown, error);
+}
+
+static bool
+vif_list(struct xtool *x, const GPtrArray *vms, GError **error)
+{
+    static const char *const columns[] = {"uuid",         "vm-name-label",      "device", "MAC",
+                                          "network-uuid", "network-name-label", NULL};
+
+    return list_of_vms(x, "vif", vms, columns, error);
+}
+
+static bool
+bios_customized(struct xtool *x, const struct object *vm, GError **error)
+{
+    const struct dm_class *cls = dm_class_find("VM", false);
+    g_autoptr(GVariant) strings = object_value(vm, dm_field_find(cls, "bios_strings"));
+    bool generic = true;
+    GVariantIter iter;
+    const char *key, *value;
+
+    if (!xtool_check_unused(x, error))
+        return false;
+    if (!strings || g_variant_n_children(strings) == 0) {
+        fputs("The BIOS strings of this VM have not yet been set.\n", x->out);
+        return true;
+    }
+    /* What a guest has when nobody chose: Xen's own words, and no others. */
+    g_variant_iter_init(&iter, strings);
+    while (g_variant_iter_next(&iter, "{&s&s}", &key, &value)) {
+        const char *own = g_str_equal(key, "bios-vendor") || g_str_equal(key, "system-manufacturer")
+                              ? "Xen"
+                          : g_str_equal(key, "system-product-name") ? "HVM domU"
+                                                                    : "";
+        generic &= g_str_equal(value, own);
+    }
+    fprintf(x->out, "This VM is BIOS-%s.\n", generic ? "generic" : "customized");
+    return true;
+}
+
 /* ---- */
 
-verb_run
+const struct verb *
 verb_find(const char *command)
 {
-    static const struct {
-        const char *command;
-        verb_run run;
-    } verbs[] = {
-        {"event-wait", event_wait},
-        {"session-subject-identifier-logout-all", logout_all},
-        {"subject-add", subject_add},
-        {"subject-role-add", subject_role},
-        {"subject-role-remove", subject_role},
-        {"vm-uninstall", vm_uninstall},
+    static const struct verb verbs[] = {
+        {"cd-list", "Shows the CDs that can be put into drives.", .run = drives_images},
+        {"diagnostic-vdi-status", "Shows a disk, and the drives that it is in.",
+         .run = diagnose_vdi},
+        {"diagnostic-vm-status", "Tells what may keep a VM from starting.", .run = diagnose_vm},
+        {"event-wait",
+         "Waits until an object of the class fulfils all conditions; a value /=V asks for another "
+         "one.",
+         .run = event_wait},
+        {"session-subject-identifier-logout-all", "Ends the sessions of all users.",
+         .run = logout_all},
+        {"snapshot-disk-list", "Shows the disks of a snapshot.", .run = drives_snapshot_disk_list},
+        {"snapshot-uninstall", "Destroys a snapshot and the disks that no other VM has.",
+         .run = uninstall_named},
+        {"subject-add", "Lets a user or group of the authentication service log in.",
+         .run = subject_add},
+        {"subject-role-add", "Gives a user or group a role.", .run = subject_role},
+        {"subject-role-remove", "Takes a role from a user or group.", .run = subject_role},
+        {"template-uninstall", "Destroys a template and the disks that no other VM has.",
+         .run = uninstall_named},
+        {"vm-cd-add", "Gives the VM a drive with a CD in it.", .each = drives_cd_add},
+        {"vm-cd-eject", "Takes the CD out of the VM's only CD drive.", .each = drives_cd_eject},
+        {"vm-cd-insert", "Puts a CD into the VM's only empty CD drive.", .each = drives_cd_insert},
+        {"vm-cd-list", "Shows the CD drives of VMs, and what is in them.", .all = drives_cd_list},
+        {"vm-cd-remove", "Takes the drive with this CD from the VM; <EMPTY> means an empty one.",
+         .each = drives_cd_remove},
+        {"vm-disk-add", "Makes a disk and gives it to the VM.", .each = drives_disk_add},
+        {"vm-disk-list", "Shows the disks of VMs.", .all = drives_disk_list},
+        {"vm-disk-remove", "Takes a disk from the VM and destroys it.", .each = drives_disk_remove},
+        {"vm-is-bios-customized", "Tells whether the VM's BIOS has strings of its own.",
+         .each = bios_customized},
+        {"vm-uninstall", "Destroys the VM and the disks that no other VM has.", .each = uninstall},
+        {"vm-vif-list", "Shows the network interfaces of VMs.", .all = vif_list},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
         if (g_str_equal(verbs[i].command, command))
-            return verbs[i].run;
+            return &verbs[i];
     return NULL;
 }

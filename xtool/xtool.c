@@ -7,8 +7,11 @@
 #include <locale.h>
 #include <string.h>
 
+#include "xtool/complete.h"
 #include "xtool/coverage.h"
 #include "xtool/explain.h"
+#include "xtool/print.h"
+#include "xtool/xl.h"
 
 GQuark
 failed_error_quark(void)
@@ -56,32 +59,6 @@ add_defaults(struct args *args, GError **error)
     return true;
 }
 
-/* An alias becomes the command that it stands for. */
-static void
-expand_alias(struct xtool *x)
-{
-    struct args *args = x->args;
-
-    for (unsigned i = 0; i < xt_n_aliases && !x->as_xe; i++) {
-        const struct xt_alias *alias = &xt_aliases[i];
-        if (!g_str_equal(alias->name, args->command))
-            continue;
-        g_free(args->command);
-        args->command = g_strdup(alias->as);
-        if (alias->columns[0])
-            x->columns = alias->columns;
-        if (alias->first && args->words->len) {
-            args_add(args, alias->first, args->words->pdata[0]);
-            g_ptr_array_remove_index(args->words, 0);
-        }
-        if (alias->set) {
-            g_auto(GStrv) pair = g_strsplit(alias->set, "=", 2);
-            args_add(args, pair[0], pair[1]);
-        }
-        return;
-    }
-}
-
 /* api-coverage [--client xencenter|xo]: asks no server. */
 static bool
 run_coverage(struct xtool *x, GError **error)
@@ -110,7 +87,9 @@ run_command(struct xtool *x, GError **error)
         x->args->command = g_strdup("help");
     if (g_str_equal(x->args->command, "help"))
         return help_run(x, error);
-    expand_alias(x);
+    x->alias = x->as_xe ? NULL : xl_find(x->args->command);
+    if (x->alias)
+        xl_expand(x->args, x->alias);
     if (g_str_equal(x->args->command, "api-coverage"))
         return run_coverage(x, error);
     command = command_find(x->args->command);
@@ -142,12 +121,33 @@ run_switch(struct xtool *x, bool version, GError **error)
     return help_run(x, error);
 }
 
+/* complete: the line on standard input takes the place of our arguments. */
+static bool
+run_completion(struct xtool *x)
+{
+    g_autofree char *line = g_malloc0(COMPLETE_LINE_MAX);
+    const char *breaks = g_getenv("COMP_WORDBREAKS");
+    size_t length = fread(line, 1, COMPLETE_LINE_MAX - 1, stdin);
+    struct completion *completion = NULL;
+
+    if (length && line[length - 1] == '\n')
+        line[length - 1] = '\0';
+    args_free(x->args);
+    x->args = complete_parse(line, breaks ? breaks : "", &completion, NULL);
+    if (x->args && add_defaults(x->args, NULL))
+        complete_run(x, completion);
+    completion_free(completion);
+    return true;
+}
+
 static bool
 run(struct xtool *x, const char *const *argv, GError **error)
 {
     bool help, version;
 
     x->args = args_parse(argv, error);
+    if (x->args && g_strcmp0(x->args->command, "complete") == 0)
+        return run_completion(x);
     if (!x->args || !args_flag(x->args, "help", &help, error) ||
         !args_flag(x->args, "version", &version, error))
         return false;
@@ -157,6 +157,29 @@ run(struct xtool *x, const char *const *argv, GError **error)
            args_flag(x->args, "json", &x->json, error) &&
            args_flag(x->args, "multiple", &x->multiple, error) &&
            args_flag(x->args, "force", &x->force, error) && run_command(x, error);
+}
+
+/* As with xe, what the server does goes on without us: how to follow it, and how to end it. */
+static void
+tell_what_goes_on(struct xtool *x)
+{
+    const struct dm_class *task = dm_class_find("task", false);
+    g_autoptr(GVariant) refs = server_tasks(x->server, NULL);
+
+    for (gsize i = 0; refs && i < g_variant_n_children(refs); i++) {
+        const struct object *object = NULL;
+        const char *ref;
+        g_variant_get_child(refs, i, "&s", &ref);
+        if (!objects_get(x->objects, task, ref, false, &object, NULL) || !object ||
+            !g_str_equal(object_string(object, "status"), "pending"))
+            continue;
+        const char *uuid = object_string(object, "uuid");
+        g_autofree char *name = text_printable(object_string(object, "name_label"));
+        fprintf(stderr,
+                "%s goes on. '%s task-list uuid=%s' shows how far it is,\n"
+                "'%s task-cancel uuid=%s' asks it to end.\n",
+                name, x->name, uuid, x->name, uuid);
+    }
 }
 
 int
@@ -175,6 +198,11 @@ xtool_main(int argc, char **argv)
         fflush(x.out);
         explain_print(&x, error);
         status = explain_exit(&x, error);
+    }
+    if (x.server && server_interrupted(x.server)) {
+        status = x.as_xe ? EXIT_FAILED : EXIT_INTERRUPTED;
+        server_resume(x.server);
+        tell_what_goes_on(&x);
     }
     server_close(x.server);
     objects_free(x.objects);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "xtool/args.h"
+#include "xtool/exit.h"
 #include "xtool/fields.h"
 #include "xtool/objects.h"
 #include "xtool/server.h"
@@ -15,20 +16,13 @@
 #define FAILED_ERROR (failed_error_quark()) /* it did not work; the message says all */
 GQuark failed_error_quark(void);
 
-enum xtool_exit {
-    EXIT_DONE = 0,
-    EXIT_FAILED = 1,     /* the API said no */
-    EXIT_USAGE = 2,      /* the command line was wrong */
-    EXIT_CONNECTION = 3, /* the server was not reached, or not trusted */
-};
-
 struct xtool {
     const char *name; /* as it was called */
     bool as_xe;       /* by the name xe: output and exit codes are xe's */
     struct args *args;
     bool minimal, json, multiple, force;
-    const char *const *columns; /* what an alias shows, or NULL */
-    struct server *server;      /* NULL until a command needs it */
+    const struct xt_alias *alias; /* the word of xl's that was typed, or NULL */
+    struct server *server;        /* NULL until a command needs it */
     struct objects *objects;
     FILE *out;
 };
@@ -56,6 +50,19 @@ enum generic_op {
 /* The class and operation of "vm-param-set"; false when it is no generic command. */
 bool generic_find(const char *command, const struct xt_class **ret_class, enum generic_op *ret_op);
 bool generic_run(struct xtool *x, const struct xt_class *cls, enum generic_op op, GError **error);
+/* The fields that a list shows: those of `params` ("all", "FIELD,FIELD"); NULL: `columns`, and all
+ * when there are none.  Of `fields`, borrowed; the array is the caller's. */
+GPtrArray *generic_columns(struct xtool *x, const GPtrArray *fields, const char *params,
+                           const char *const *columns, GError **error);
+/* Prints objects in the form that the arguments ask for: JSON, one line, blocks or a table. */
+bool generic_show(struct xtool *x, const GPtrArray *objects, const GPtrArray *columns,
+                  GError **error);
+/* One object as a block.  many: it is one of a list. */
+bool generic_show_block(struct xtool *x, const struct object *object, const GPtrArray *columns,
+                        bool many, GError **error);
+/* Appends one object as JSON.  list: it is one of many. */
+bool generic_json(struct xtool *x, GString *out, const struct object *object,
+                  const GPtrArray *fields, bool list, GError **error);
 /* "-param-set" */
 const char *generic_suffix(enum generic_op op);
 /* What the user may give to it: for help. */
@@ -81,6 +88,8 @@ bool command_run(struct xtool *x, const struct xt_command *command, GError **err
 bool command_exists(const struct xt_command *command);
 /* "vm-start vm=NAME [force=] [on=]", the caller's. */
 char *command_usage(const struct xt_command *command);
+/* What it does, in sentences, the caller's; "" where nobody wrote one. */
+char *command_text(const struct xt_command *command);
 /* An argument as a parameter: references by uuid or name, sets of them separated by commas. */
 GVariant *argument_value(struct objects *objects, const struct dm_type *type, const char *text,
                          const char *what, GError **error);
@@ -90,13 +99,45 @@ bool call_message(struct xtool *x, const char *method, GVariant *const *params, 
 
 /* ---- verbs.c: commands that are more than one call ---- */
 
-typedef bool (*verb_run)(struct xtool *x, const struct xt_command *command, GError **error);
+struct verb {
+    const char *command;
+    const char *text; /* what it does, in a sentence */
+    /* Without a selector: the whole command. */
+    bool (*run)(struct xtool *x, const struct xt_command *command, GError **error);
+    /* With one: for each object that was selected, or for all of them at once. */
+    bool (*each)(struct xtool *x, const struct object *object, GError **error);
+    bool (*all)(struct xtool *x, const GPtrArray *objects, GError **error);
+};
+
 /* NULL when there is none for this command. */
-verb_run verb_find(const char *command);
+const struct verb *verb_find(const char *command);
+
+/* ---- drives.c: disks and CDs of VMs ---- */
+
+/* The drives that have this object in a field ("VM", "VDI"), of a type ("Disk", "CD"; NULL: all),
+ * in the order of their numbers: struct object, borrowed; the array is the caller's. */
+GPtrArray *drives_of(struct xtool *x, const char *field, const struct object *object,
+                     const char *type, GError **error);
+bool drives_disk_list(struct xtool *x, const GPtrArray *vms, GError **error);
+bool drives_cd_list(struct xtool *x, const GPtrArray *vms, GError **error);
+bool drives_snapshot_disk_list(struct xtool *x, const struct xt_command *command, GError **error);
+bool drives_disk_add(struct xtool *x, const struct object *vm, GError **error);
+bool drives_disk_remove(struct xtool *x, const struct object *vm, GError **error);
+bool drives_cd_add(struct xtool *x, const struct object *vm, GError **error);
+bool drives_cd_remove(struct xtool *x, const struct object *vm, GError **error);
+bool drives_cd_eject(struct xtool *x, const struct object *vm, GError **error);
+bool drives_cd_insert(struct xtool *x, const struct object *vm, GError **error);
+/* cd-list: every image that may be put into a drive. */
+bool drives_images(struct xtool *x, const struct xt_command *command, GError **error);
+
+/* ---- diagnose.c ---- */
+
+bool diagnose_vdi(struct xtool *x, const struct xt_command *command, GError **error);
+bool diagnose_vm(struct xtool *x, const struct xt_command *command, GError **error);
 
 /* ---- help.c ---- */
 
-/* help, help COMMAND, help --all; false: unknown command. */
+/* help, help COMMAND, help --all, and help --man: the page of man; false: unknown command. */
 bool help_run(struct xtool *x, GError **error);
 /* Commands that are spelled like this one, joined by ", "; "" when none is near. */
 char *help_similar(const struct xtool *x, const char *command);

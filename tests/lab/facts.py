@@ -51,6 +51,43 @@ def host(name, address, password):
     assert record_time(figures["last_updated"]) > record_time(figures["start_time"]) > 0, figures
 
 
+def says_as_xl(name, text):
+    """Whether Xen printed nothing between the two."""
+    said = dom0(name, "xl dmesg").split()
+    return text.split() == said and said
+
+
+def dmesg(name, address, password):
+    x = client(address, password)
+    ref, = x.host.get_all()
+    said = until(lambda: says_as_xl(name, x.host.dmesg(ref)), "the same of xl dmesg")
+    assert "(XEN)" in said and "Xen" in said, said[:40]
+    cleared = x.host.dmesg_clear(ref).split()
+    assert cleared[:len(said)] == said, "not what was there before"
+    left = dom0(name, "xl dmesg").split()
+    assert "version" not in left and len(left) < len(said) // 2, left
+    until(lambda: dom0(name, "xl dmesg").split() == x.host.dmesg(ref).split(), "the same once it was cleared")
+
+
+def power(name, address, password):
+    """The lab's dom0 has no systemd: a script in its place notes how it was called.  The host is not to be
+    used afterwards."""
+    x = client(address, password)
+    ref, = x.host.get_all()
+    x.host.disable(ref)
+    assert "/usr/bin/systemctl" in " ".join(fails("INTERNAL_ERROR", x.host.reboot, ref).params)
+    for script in "exit 1", 'echo "$# $*" >>/run/power':
+        dom0(name, f"printf '%s\\n' '#!/bin/sh' '{script}' >/usr/bin/systemctl; chmod 755 /usr/bin/systemctl")
+        if script == "exit 1":
+            fails("INTERNAL_ERROR", x.host.shutdown, ref)
+            x.host.enable(ref)
+            x.host.disable(ref)
+    x.host.reboot(ref)
+    x.host.shutdown(ref)
+    assert dom0(name, "cat /run/power") == "1 reboot\n1 poweroff\n"
+    fails("HOST_DISABLED_UNTIL_REBOOT", x.host.enable, ref)
+
+
 def record_time(value):
     """Seconds since 1970 of a time of the API."""
     text = str(value)

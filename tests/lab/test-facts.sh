@@ -6,8 +6,10 @@
 lab_host facts
 serve_xapid resync_seconds=2
 check "the records of the host and of dom0 are as xl has them" scenario facts host
+check "what Xen printed is as xl has it" scenario facts dmesg
 for kind in pv pvh; do
 	check "a $kind guest's record follows it" scenario facts "guests_$kind"
 done
 check "what xl does to a guest is seen" scenario facts elsewhere
+check "the host is rebooted and powered off by systemd" scenario facts power
 lab_done

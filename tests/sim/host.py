@@ -15,6 +15,7 @@ import sys
 import tempfile
 import termios
 import time
+import uuid
 import xmlrpc.client
 from pathlib import Path
 
@@ -278,6 +279,17 @@ class Host:
                 self.process.kill()
                 self.process.wait()
         self.process = None
+
+    def reboot(self, meanwhile=lambda: None):
+        """The whole machine: what lived in memory, or in /run, is gone.  meanwhile is done to its disks."""
+        self.stop()
+        for name in "world", "dmesg":
+            (self.sim / name).unlink(missing_ok=True)
+        for path in (self.dir / "disks").iterdir():
+            path.unlink()
+        (self.sim / "boot_id").write_text(str(uuid.uuid4()))
+        meanwhile()
+        return self.start()
 
     def __enter__(self):
         return self.start()

@@ -231,9 +231,29 @@ def life_of_a_password(host):
     return wrong
 
 
+def life_of_the_power(host):
+    """What was asked may be done although its answer was lost: it is asked again."""
+    owner = Owner(host, 0, SEED, Gate(1))
+    owner.insist(owner.connect)
+    here = owner.insist(lambda: owner.x.host.get_all()[0])
+    owner.insist(lambda: owner.x.host.disable(here))
+    for _ in range(TRIES):
+        try:
+            owner.x.host.reboot(here)
+            break
+        except Failure as failure:
+            if failure.code not in EXCUSES:
+                owner.say(f"host.reboot: {failure}")
+        time.sleep(0.3)
+    if (host.sim / "power").read_text() != "reboot":
+        owner.say("it was not rebooted")
+    return owner.wrong
+
+
 def fault_of_a_host(point, spec, marks):
     storage = point.startswith(("file.", "host.handle."))
-    passwords = point.startswith("host.") and not storage
+    power = point.startswith("host.power.")
+    passwords = point.startswith("host.") and not storage and not power
     recorder = BUILDDIR / "tests/unit/pam-recorder.so"
     accounts = Accounts({"root": (0, "secret")}, recorder=recorder) if passwords else None
     host = Host(launch_options=("--backoff-max", "50"), sim_conf="[host]\nshutdown_ms=5\n",
@@ -242,7 +262,8 @@ def fault_of_a_host(point, spec, marks):
         spec = f"{BEFORE[point]},{spec}"
     host.environment.update(XAPID_FAULT=spec, XAPID_TEST_FAULT_DIR=str(marks))
     with host, Manager(host):
-        life = life_of_a_password if passwords else life_of_a_disk if storage else life_of_a_vm
+        life = (life_of_a_password if passwords else life_of_a_disk if storage else
+                life_of_the_power if power else life_of_a_vm)
         return life(host) + settled.check(host)
 
 

@@ -44,7 +44,7 @@ def test_enabling():
         x.host.disable(here)
         events = x.call("event.from", ["host"], token, 5.0)["events"]
         assert [e["snapshot"]["enabled"] for e in events] == [False], events
-        assert x.host.get_allowed_operations(here) == ["enable"]
+        assert set(x.host.get_allowed_operations(here)) == {"enable", "reboot", "shutdown"}
         assert fails("HOST_DISABLED", x.VM.start, vm, False, False).params == [here]
         x.host.enable(here)
         assert x.host.get_enabled(here) is True and "vm_start" in x.host.get_allowed_operations(here)
@@ -91,6 +91,27 @@ def test_free_memory():
         x.VM.hard_shutdown(vm)
         assert int(x.host.compute_free_memory(here)) == free
         fails("HANDLE_INVALID", x.host.compute_free_memory, NONE)
+
+
+@covers("host.dmesg", "host.dmesg_clear")
+def test_the_hypervisors_console():
+    with Host() as host:
+        x = host.client()
+        here, file = x.host.get_all()[0], host.sim / "dmesg"
+        assert x.host.dmesg(here).startswith("(XEN) Xen version")
+        text = "".join(f"(XEN) [{number:8}] Zeile für Zeile\n" for number in range(60000))  # over a megabyte
+        file.write_text(text)
+        assert x.host.dmesg(here) == x.host.dmesg(here) == text
+        assert x.host.dmesg_clear(here) == text
+        assert x.host.dmesg(here) == x.host.dmesg_clear(here) == ""
+        file.write_bytes(b"(XEN) d1: \xff\x00\x1b[2J\n")
+        assert x.host.dmesg(here) == "(XEN) d1: \ufffd\ufffd\ufffd[2J\n"
+        for call in x.host.dmesg, x.host.dmesg_clear:
+            fails("HANDLE_INVALID", call, NONE)
+        file.unlink()
+        file.mkdir()
+        for call in x.host.dmesg, x.host.dmesg_clear:
+            fails("INTERNAL_ERROR", call, here)
 
 
 def on_disk(host, folder, vm):

@@ -18,7 +18,8 @@ from host import BUILDDIR
 TOP = Path(__file__).resolve().parents[2]
 BOUND = 120
 # By their first words; why they are not run here.
-ELSEWHERE = {"./try  ": "test-try.py, and ./check itself", "autoreconf": "./check builds so"}
+ELSEWHERE = {"./try  ": "test-try.py, and ./check itself", "autoreconf": "./check builds so",
+             "sudo apt build-dep": "tests/deb/test-deb.sh"}
 
 
 def blocks():
@@ -51,8 +52,8 @@ def fill(code, blanks):
 def assert_printed(shown, said):
     """But for empty lines, and how far columns are apart."""
     said = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
-    shown = [" ".join(re.sub(r"\b[0-9a-f]{8}-…", "ID", line).split()) for line in shown]
-    patterns = [re.escape(line).replace("…", ".+").replace("ID", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+    shown = [" ".join(re.sub(r"\b[0-9a-f]{8}-…", "AN-ID", line).split()) for line in shown]
+    patterns = [re.escape(line).replace("…", ".+").replace(re.escape("AN-ID"), "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
                 for line in shown]
     assert len(said) == len(shown) and all(map(re.fullmatch, patterns, said)), (shown, said)
 

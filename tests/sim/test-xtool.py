@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -71,6 +72,61 @@ def test_a_first_session():
         t("resume", "first")
         t("destroy", "first")
         assert t("vm-list", "name-label=first", "params=power-state", "--minimal").strip() == "halted"
+
+
+def test_xls_words():
+    with Host() as host:
+        t = Tool(host)
+        web, _ = t.create("web"), t.create("db")
+        t("start", "web")
+
+        def rows(*args):
+            return [line.split() for line in t(*args).splitlines()]
+
+        titles = ["Name", "ID", "Mem", "VCPUs", "State", "UUID"]
+        table = rows("list")
+        assert table[0] == titles and table[1][:4] == ["Control", "domain", "on", "host:"], table
+        domid = t("vm-param-get", f"uuid={web}", "param-name=dom-id").strip()
+        assert rows("list", "web") == rows("list", web) == [titles, ["web", domid, "128", "1", "r-----", web]]
+        assert rows("list", "db")[1][:5] == ["db", "-", "0", "0", "halted"]
+        assert "no vm 'nobody'" in t.fails(1, "list", "nobody")
+        assert json.loads(t("list", "web", "--json"))[0]["uuid"] == web
+        assert t("list", "web", "params=uuid") == f"uuid ( RO)    : {web}\n\n\n"
+        assert rows("list", "power-state=halted")[1][0] == "db"
+
+        def lines(*args):
+            return dict((part.strip() for part in line.split(":", 1)) for line in t(*args).splitlines())
+
+        x = host.client()
+        record, = x.host.get_all_records().values()
+        info = lines("info")
+        assert info["host"] == record["hostname"] and info["nr_cpus"] == record["cpu_info"]["cpu_count"]
+        memory = x.host_metrics.get_record(record["metrics"])
+        assert info["total_memory"] == str(int(memory["memory_total"]) >> 20), info
+        assert info["xen_caps"].split() == record["capabilities"]
+        assert info == lines("info", record["name_label"]) and info["xen_version"] == record["software_version"]["xen"]
+        assert lines("dominfo", "web")["Used_memory"] == "128" and lines("dominfo", "db")["Id"] == "-"
+
+        up = t("uptime", "web").splitlines()
+        assert up[0].split() == ["Name", "ID", "Uptime"], up
+        assert re.fullmatch(f"web +{domid} +00:00:[0-5][0-9]", up[1]) and len(up) == 2, up
+        assert [row[0] for row in rows("uptime")[1:]] == ["Control", "web"]
+        assert "no vm 'db' that runs" in t.fails(1, "uptime", "db")
+
+        for word, size in (("100", 100 << 20), ("98304k", 96 << 20), ("120MiB", 120 << 20), ("128m", 128 << 20)):
+            t("mem-set", "web", word)
+            assert t("vm-param-get", f"uuid={web}", "param-name=memory-dynamic-max").strip() == str(size), word
+        assert "target is a whole number" in t.fails(2, "mem-set", "web", "much")
+        assert "target= is missing" in t.fails(2, "mem-set", "web")
+        t("destroy", "web")
+        t("vm-param-set", f"uuid={web}", "VCPUs-max=2")
+        t("start", "web")
+        t("vcpu-set", "web", "2")
+        assert rows("list", "web")[1][3] == "2"
+        t("pause", "web")
+        assert rows("list", "web")[1][4] == "--p---"
+        assert t("help", "mem-set") == "mem-set NAME TARGET [KEY=VALUE]...: as vm-memory-target-set\n"
+        t.fails(2, "vcpu-set", "web", "1", "2")
 
 
 def test_every_class_lists_and_shows():
@@ -284,6 +340,13 @@ def test_a_password_in_argv_is_not_seen_for_long():
         assert tool.wait(30) == 0
 
 
+def sessions_left(host):
+    host.stop()  # sessions survive that; nobody else may read the database before
+    with contextlib.closing(sqlite3.connect(host.dir / "state" / "xapid.db")) as database:
+        left, = database.execute("SELECT count(*) FROM row WHERE class='session'").fetchone()
+    return left
+
+
 def test_sessions_are_logged_out():
     with Host() as host:
         host.client()  # stays
@@ -291,9 +354,7 @@ def test_sessions_are_logged_out():
         t("host-list")
         t.fails(1, "vm-param-list", "uuid=none")
         t.fails(2, "vm-list", "colour=red")
-        host.stop()  # sessions survive that; nobody else may read the database before
-        with contextlib.closing(sqlite3.connect(host.dir / "state" / "xapid.db")) as database:
-            left, = database.execute("SELECT count(*) FROM row WHERE class='session'").fetchone()
+        left = sessions_left(host)
         assert left == 1, left
 
 
@@ -379,6 +440,110 @@ def test_event_wait():
             assert waiting.wait(30) == 0
         assert "Unknown class" in t.fails(2, "event-wait", "class=nothing")
         assert "Unknown field" in t.fails(2, "event-wait", "class=vm", "colour=red")
+
+
+def start(t, *args):
+    return subprocess.Popen([t.name, *t.before, *args], env=t.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True)
+
+
+def catches_interrupts(tool):
+    """As from its login on."""
+    caught, = re.findall(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{tool.pid}/status").read_text(), re.M)
+    return int(caught, 16) >> signal.SIGINT - 1 & 1
+
+
+def interrupt(tool):
+    """What it says; how it ends."""
+    tool.send_signal(signal.SIGINT)
+    out, said = tool.communicate(timeout=30)
+    assert out == "", out
+    return said, tool.returncode
+
+
+def test_ctrl_c():
+    with Host() as host:
+        t = Tool(host)
+        uuids = [t.create(name, "tags=shop") for name in ("web", "db")]
+        for uuid in uuids:
+            t("vm-start", f"uuid={uuid}")
+            host.guest(f"refuse-shutdown {uuid}")
+
+        def pending():
+            return t("task-list", "name-label=VM.clean_shutdown", "status=pending", "--minimal").strip()
+
+        xe = Tool(host)
+        xe.name = host.dir / "xe"
+        xe.name.symlink_to(XTOOL)
+        for tool, wanted in ((t, 130), (xe, 1)):
+            waiting = start(tool, "vm-shutdown", "tags:contains=shop", "--multiple")
+            task = tap.wait_until(pending, "task")
+            said, status = interrupt(waiting)
+            assert status == wanted, (said, status)
+            assert said == (f"error: Interrupted.\nVM.clean_shutdown goes on. '{os.path.basename(tool.name)} task-list "
+                            f"uuid={task}' shows how far it is,\n'{os.path.basename(tool.name)} task-cancel "
+                            f"uuid={task}' asks it to end.\n"), said
+            assert pending() == task, "it does not go on, or the second VM was asked too"
+            assert "VM.clean_shutdown" in t("task-list", f"uuid={task}")
+            t("task-cancel", f"uuid={task}")
+            tap.wait_until(lambda: not pending(), "its end")
+        waiting = start(t, "event-wait", "class=vm", "name-label=nobody")
+        tap.wait_until(lambda: catches_interrupts(waiting), "its login")
+        assert interrupt(waiting) == ("error: Interrupted.\n", 130)
+        assert sessions_left(host) == 0
+
+
+def test_ctrl_c_at_a_question():
+    with Host() as host:
+        t = Tool(host)
+        uuid = t.create("web")
+        master, slave = pty.openpty()
+        asking = subprocess.Popen([XTOOL, *t.before, "vm-uninstall", "vm=web"], env=t.environment, stdin=slave,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        os.close(slave)
+        tap.wait_until(lambda: "Type 'yes'" in asking.stderr.readline(), "the question")
+        said, status = interrupt(asking)
+        os.close(master)
+        assert status == 130 and "nothing was destroyed" in said, (said, status)
+        assert t.state(uuid) == "halted" and sessions_left(host) == 0
+
+
+def test_ctrl_c_once_more():
+    """A server that has stopped answering does not hold anybody."""
+    with Host() as host, socket.socket(socket.AF_UNIX) as server:
+        path = str(host.dir / "stuck")
+        server.bind(path)
+        server.listen()
+        seen = []
+
+        def serve():
+            reply = b'{"jsonrpc":"2.0","result":"OpaqueRef:session","id":1}'
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                if not seen:
+                    request = b""
+                    while not request.endswith(b"}"):
+                        request += connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" %
+                                       (len(reply), reply))
+                    connection.close()
+                seen.append(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        waiting = start(Tool(host, path), "vm-list")
+        tap.wait_until(lambda: len(seen) == 2, "the second call")
+        assert catches_interrupts(waiting)
+        waiting.send_signal(signal.SIGINT)
+        tap.wait_until(lambda: "rror" in waiting.stderr.readline(), "what it says")
+        assert waiting.poll() is None, "it does not log out"
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(30) == 130
+        waiting.communicate()
+        server.shutdown(socket.SHUT_RDWR)
 
 
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])

@@ -2,6 +2,7 @@
  * JSON with golden text, and the record on a domain. */
 #include "config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "xapid/domains/guest-config.h"
 #include "xapid/domains/libxl-config.h"
 #include "xapid/domains/libxl-disks.h"
+#include "xapid/domains/libxl-internal.h"
 #include "xapid/domains/libxl-log.h"
 #include "xapid/domains/libxl-record.h"
 
@@ -52,6 +54,27 @@ OVERRIDE int
 xc_interface_close(xc_interface *xch)
 {
     free(xch);
+    return 0;
+}
+
+/* A ring of text, in the hypervisor's pieces. */
+static const char *ring;
+static int ring_cleared;
+
+OVERRIDE int
+xc_readconsolering(xc_interface *xch, char *buffer, unsigned *count, int clear, int incremental,
+                   uint32_t *index)
+{
+    (void)xch;
+    g_assert_true(incremental);
+    if (!ring) {
+        errno = EPERM;
+        return -1;
+    }
+    *count = (unsigned)MIN(*count, strlen(ring) - *index);
+    memcpy(buffer, ring + *index, *count);
+    *index += *count;
+    ring_cleared += clear;
     return 0;
 }
 
@@ -282,6 +305,41 @@ test_bad_records(void)
     g_assert_null(record.name_label);
 }
 
+static void
+assert_console(bool clear)
+{
+    struct backend_ctx ctx = {0};
+    g_autoptr(GByteArray) text = g_byte_array_new();
+    g_autoptr(GError) error = NULL;
+
+    libxl_log_init(&ctx.log);
+    ring_cleared = 0;
+    g_assert_true(libxl_backend_console(&ctx, clear, text, &error));
+    g_assert_no_error(error);
+    g_assert_cmpmem(text->data, text->len, ring, strlen(ring));
+    g_assert_cmpint(ring_cleared, ==, clear);
+}
+
+static void
+test_console(void)
+{
+    static const size_t sizes[] = {0, 5, 65536, 200000};
+    struct backend_ctx ctx = {0};
+    g_autoptr(GByteArray) none = g_byte_array_new();
+    g_autoptr(GError) error = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        g_autofree char *text = g_strnfill(sizes[i], 'x');
+        ring = text;
+        assert_console(false);
+        assert_console(true);
+    }
+    ring = NULL;
+    libxl_log_init(&ctx.log);
+    g_assert_false(libxl_backend_console(&ctx, false, none, &error));
+    g_assert_nonnull(strstr(error->message, "xc_readconsolering"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -292,6 +350,7 @@ main(int argc, char **argv)
     g_test_add_func("/domains/libxl/hvm-disks", test_hvm_disks);
     g_test_add_func("/domains/libxl/hvm-platform", test_hvm_platform);
     g_test_add_func("/domains/libxl/hvm-machine", test_hvm_machine);
+    g_test_add_func("/domains/libxl/console", test_console);
     g_test_add_func("/domains/libxl/record", test_record);
     g_test_add_func("/domains/libxl/bad-records", test_bad_records);
     return g_test_run();

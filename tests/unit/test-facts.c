@@ -14,6 +14,8 @@ static const struct {
                       "flags\t\t: fpu vme de\n\n"
                       "processor\t: 1\nvendor_id\t: GenuineIntel\nmodel\t\t: 85\n"},
     {"/proc/stat", "cpu  1 2 3\nbtime 1700000000\n"},
+    {"/proc/sys/kernel/random/boot_id", "6a7f7d5c-0000-4000-8000-000000000001\n"},
+    {"/sim/boot_id", "6a7f7d5c-0000-4000-8000-000000000002\n"},
     {"/etc/os-release", "NAME=x\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n"},
     {"/sys/class/dmi/id/bios_vendor", "ACME\n"},
     {"/sys/class/dmi/id/product_serial", "  \xff\x01S1  \n"},
@@ -70,7 +72,7 @@ test_read(void)
         g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
         g_assert_true(g_file_set_contents(path, files[i].text, -1, NULL));
     }
-    facts = g_variant_ref_sink(facts_read(root));
+    facts = g_variant_ref_sink(facts_read(root, NULL));
     g_assert_true(g_variant_is_of_type(facts, G_VARIANT_TYPE_VARDICT));
     assert_text(facts, "cpu_vendor", "GenuineIntel");
     assert_text(facts, "cpu_model_name", "Some CPU @ 2.00GHz");
@@ -80,6 +82,7 @@ test_read(void)
     assert_int(facts, "cpu_model", 85);
     assert_int(facts, "cpu_stepping", 7);
     assert_long(facts, "boot_time", 1700000000);
+    assert_text(facts, "boot_id", "6a7f7d5c-0000-4000-8000-000000000001");
     g_assert_true(g_variant_lookup(facts, "cpu_mhz", "d", &mhz));
     g_assert_cmpfloat_with_epsilon(mhz, 1995.312, 0.001);
     bios = g_variant_lookup_value(facts, "bios", G_VARIANT_TYPE("a{ss}"));
@@ -90,6 +93,13 @@ test_read(void)
     /* Firmware is not to be trusted with text either. */
     g_assert_true(g_variant_lookup(bios, "system-serial-number", "&s", &text));
     g_assert_cmpstr(text, ==, "\xef\xbf\xbd\xef\xbf\xbdS1");
+
+    /* A simulated host boots by itself once it has done so. */
+    g_autofree char *sim = g_build_filename(root, "sim", NULL);
+    g_autoptr(GVariant) simulated = g_variant_ref_sink(facts_read(root, sim));
+    assert_text(simulated, "boot_id", "6a7f7d5c-0000-4000-8000-000000000002");
+    g_autoptr(GVariant) never = g_variant_ref_sink(facts_read(root, "/nonexistent"));
+    assert_text(never, "boot_id", "6a7f7d5c-0000-4000-8000-000000000001");
 
     for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
         g_autofree char *path = g_strconcat(root, files[i].path, NULL);
@@ -105,10 +115,11 @@ test_read(void)
 static void
 test_nothing_there(void)
 {
-    g_autoptr(GVariant) facts = g_variant_ref_sink(facts_read("/nonexistent"));
+    g_autoptr(GVariant) facts = g_variant_ref_sink(facts_read("/nonexistent", NULL));
 
     assert_text(facts, "cpu_vendor", "");
     assert_text(facts, "os", "");
+    assert_text(facts, "boot_id", "");
     assert_long(facts, "boot_time", 0);
 }
 

@@ -394,6 +394,23 @@ test_facts(void)
     host_stop(&host);
 }
 
+/* Only words of which none is a command: this host is no simulated one. */
+static void
+test_power_refuses(void)
+{
+    static const char *const words[] = {"", "halt", "poweroff", "REBOOT", "reboot now", "--help"};
+    struct host host;
+
+    host_start(&host, NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_autoptr(GError) error = NULL;
+
+        peer_host1_call_power_sync(host.proxy, words[i], NULL, &error);
+        g_assert_error(error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS);
+    }
+    host_stop(&host);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -414,5 +431,6 @@ main(int argc, char **argv)
     g_test_add_func("/host/answers-stay-with-their-peer", test_answers_stay_with_their_peer);
     g_test_add_func("/host/change-password", test_change_password);
     g_test_add_func("/host/facts", test_facts);
+    g_test_add_func("/host/power-refuses", test_power_refuses);
     return g_test_run();
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "xtool/fields.h"
-#include "xtool/xtool.h"
+#include "xtool/xl.h"
 
 static void
 test_every_field_resolves(void)
@@ -63,13 +63,21 @@ check_call(const struct xt_command *command, const struct xt_call *call)
                 g_error("%s: %s takes no %s", command->name, call->method, command->select);
         } else if (*source == '{') {
             g_assert_cmpint(type->kind, ==, DM_RECORD);
+            if (source[1] == '@') {
+                g_autofree char *selected = g_strndup(source + 2, strlen(source) - 3);
+                const struct dm_field *field = dm_field_find(type->cls, selected);
+                g_assert_nonnull(field);
+                g_assert_true(field->type->cls == class_api(class_find(command->select)));
+            }
         } else if (g_str_has_suffix(source, ":")) {
             g_assert_cmpint(type->kind, ==, DM_MAP);
         }
         /* vm-start takes paused= and vm-resume too, which xe's help leaves out. */
-        if (*source != '@' && *source != '{' && !is_listed(command, source) &&
-            !g_str_equal(source, "paused"))
-            g_error("%s uses %s, which it does not take", command->name, source);
+        g_auto(GStrv) names = g_strsplit(source, "/", -1);
+        for (unsigned i = 0; names[i]; i++)
+            if (*source != '@' && *source != '{' && !is_listed(command, names[i]) &&
+                !g_str_equal(source, "paused"))
+                g_error("%s uses %s, which it does not take", command->name, names[i]);
     }
     if (n < message->n_required)
         g_error("%s gives %s too few parameters", command->name, call->method);
@@ -78,7 +86,7 @@ check_call(const struct xt_command *command, const struct xt_call *call)
 static void
 test_every_call_resolves(void)
 {
-    g_assert_cmpuint(xt_n_commands, ==, 384);
+    g_assert_cmpuint(xt_n_commands, ==, 387);
     for (unsigned i = 0; i < xt_n_commands; i++) {
         const struct xt_command *command = &xt_commands[i];
         g_assert_true(i == 0 || strcmp(xt_commands[i - 1].name, command->name) < 0);
@@ -91,7 +99,15 @@ test_every_call_resolves(void)
     for (unsigned i = 0; i < xt_n_aliases; i++) {
         const struct xt_class *cls;
         enum generic_op op;
-        g_assert_true(command_find(xt_aliases[i].as) || generic_find(xt_aliases[i].as, &cls, &op));
+        const struct xt_command *command = command_find(xt_aliases[i].as);
+        g_assert_true(command || generic_find(xt_aliases[i].as, &cls, &op));
+        g_autoptr(GPtrArray) fields = command ? NULL : fields_of(cls);
+        for (const struct xt_column *column = xt_aliases[i].columns; column->title; column++)
+            g_assert_nonnull(field_find(fields, column->field));
+        for (unsigned j = 0; xt_aliases[i].words[j]; j++) {
+            g_autofree char *key = xl_word(&xt_aliases[i], j);
+            g_assert_true(!command || is_listed(command, key) || g_str_equal(key, command->select));
+        }
     }
 }
 

@@ -16,5 +16,13 @@ TESTS += tests/unit/test-xtool-print
 tests_unit_test_xtool_print_SOURCES = tests/unit/test-xtool-print.c
 tests_unit_test_xtool_print_LDADD = $(xtool_test_libs)
 
-TESTS += tests/sim/test-xtool.py tests/sim/test-xtool-login.py
-EXTRA_DIST += tests/sim/test-xtool.py tests/sim/test-xtool-login.py tests/sim/xtool.py
+TESTS += tests/unit/test-pages.py
+EXTRA_DIST += tests/unit/test-pages.py
+
+xtool_sim_tests = \
+	tests/sim/test-xtool.py \
+	tests/sim/test-xtool-complete.py \
+	tests/sim/test-xtool-disks.py \
+	tests/sim/test-xtool-login.py
+TESTS += $(xtool_sim_tests)
+EXTRA_DIST += $(xtool_sim_tests) tests/sim/xtool.py

@@ -5,33 +5,117 @@
 
 #include "lib/error.h"
 #include "xapid/calls/call.h"
-#include "xapid/pool/self.h"
+#include "xapid/pool/boot.h"
 
 /* ---- enabling ---- */
 
 static void
-set_enabled(struct call *call, bool enabled)
+set_enabled(struct call *call, enum host_enabling enabling)
 {
-    const char *host = call_ref(call, 0);
     struct txn *txn = call_begin(call);
 
     if (!txn)
         return;
-    txn_set_value(txn, host, "enabled", g_variant_new_boolean(enabled));
-    self_refresh_allowed(txn, host);
+    boot_set_enabled(call->api->model, txn, call_ref(call, 0), enabling);
     call_commit(call, txn, NULL);
 }
 
 static void
 enable(struct call *call)
 {
-    set_enabled(call, true);
+    GError *error = NULL;
+
+    if (!boot_may_enable(call->api->model, call_ref(call, 0), &error))
+        call_fail(call, error);
+    else
+        set_enabled(call, HOST_ENABLED);
 }
 
 static void
 disable(struct call *call)
 {
-    set_enabled(call, false);
+    set_enabled(call, call_bool(call, 1) ? HOST_DISABLED : HOST_DISABLED_FOR_GOOD);
+}
+
+/* ---- power ---- */
+
+/* Neither has a domain here nor is about to have one, or to lose it. */
+static bool
+is_at_rest(const struct model *model, const char *vm, const char *host, GError **error)
+{
+    g_autofree char *resident_on = model_get_string(model, vm, "resident_on");
+    g_autoptr(GVariant) current =
+        model_get(model, vm, dm_field_find(vm_class(), "current_operations"));
+    const char *key, *operation;
+
+    if (g_str_equal(resident_on, host)) {
+        api_error_set(error, "HOST_HAS_RESIDENT_VMS", host, NULL);
+        return false;
+    }
+    if (g_variant_n_children(current)) {
+        g_variant_get_child(current, 0, "{&s&s}", &key, &operation);
+        api_error_set(error, "OTHER_OPERATION_IN_PROGRESS", "VM", vm, operation, key, NULL);
+        return false;
+    }
+    return true;
+}
+
+static bool
+may_end(struct call *call, GError **error)
+{
+    const struct model *model = call->api->model;
+    const char *host = call_ref(call, 0);
+    g_autoptr(GPtrArray) vms = model_all(model, vm_class());
+
+    if (model_get_bool(model, host, "enabled")) {
+        api_error_set(error, "HOST_NOT_DISABLED", NULL);
+        return false;
+    }
+    for (guint i = 0; i < vms->len; i++)
+        if (!model_get_bool(model, vms->pdata[i], "is_control_domain") &&
+            !is_at_rest(model, vms->pdata[i], host, error))
+            return false;
+    return call_may_wait(call, error);
+}
+
+static void
+end_ordered(const GError *error, GVariant *result, void *data)
+{
+    struct call *call = data;
+    struct txn *txn;
+
+    (void)result;
+    if (error) {
+        call_fail(call, g_error_copy(error));
+        return;
+    }
+    if (!(txn = call_begin(call)))
+        return;
+    boot_ends(call->api->model, txn, call_ref(call, 0));
+    call_commit(call, txn, NULL);
+}
+
+static void
+end_boot(struct call *call, const char *action)
+{
+    GError *error = NULL;
+
+    if (may_end(call, &error))
+        hostd_power(call->api->hostd, action, end_ordered, call);
+    else
+        call_fail(call, error);
+}
+
+static void
+reboot_host(struct call *call)
+{
+    end_boot(call, "reboot");
+}
+
+static void
+shutdown_host(struct call *call)
+{
+    end_boot(call, "shutdown");
 }
 
 /* ---- clocks ---- */
@@ -107,6 +191,42 @@ compute_free_memory(struct call *call)
     domains_host_info(call->api->vm->domains, memory_known, call);
 }
 
+/* ---- the hypervisor's console ---- */
+
+static void
+dmesg_known(const GError *error, GVariant *text, void *data)
+{
+    struct call *call = data;
+
+    if (error)
+        call_fail(call, g_error_copy(error));
+    else
+        call_return(call, text);
+}
+
+static void
+read_dmesg(struct call *call, bool clear)
+{
+    GError *error = NULL;
+
+    if (call_may_wait(call, &error))
+        domains_dmesg(call->api->vm->domains, clear, dmesg_known, call);
+    else
+        call_fail(call, error);
+}
+
+static void
+dmesg(struct call *call)
+{
+    read_dmesg(call, false);
+}
+
+static void
+dmesg_clear(struct call *call)
+{
+    read_dmesg(call, true);
+}
+
 /* ---- who may log in ---- */
 
 static void
@@ -152,11 +272,15 @@ disable_external_auth(struct call *call)
 const struct call_impl calls_host[] = {
     {"host.enable", enable},
     {"host.disable", disable},
+    {"host.reboot", reboot_host},
+    {"host.shutdown", shutdown_host},
     {"host.get_servertime", get_servertime},
     {"host.get_server_localtime", get_server_localtime},
     {"host.list_methods", list_methods},
     {"host.restart_agent", restart_agent},
     {"host.compute_free_memory", compute_free_memory},
+    {"host.dmesg", dmesg},
+    {"host.dmesg_clear", dmesg_clear},
     {"host.enable_external_auth", enable_external_auth},
     {"host.disable_external_auth", disable_external_auth},
     {NULL, NULL},

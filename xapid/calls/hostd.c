@@ -216,6 +216,13 @@ hostd_facts(struct hostd *hostd, hostd_done_fn done, void *data)
     ask(hostd, "Facts", NULL, &(struct question){.done = done, .data = data});
 }
 
+void
+hostd_power(struct hostd *hostd, const char *action, hostd_done_fn done, void *data)
+{
+    ask(hostd, "Power", g_variant_new("(s)", action),
+        &(struct question){.done = done, .data = data});
+}
+
 /* ---- connection ---- */
 
 /* Calls `each` for every question that was sent, or for every one that waits. */

@@ -34,11 +34,14 @@ void hostd_authenticate(struct hostd *hostd, const char *user, const char *passw
 void hostd_change_password(struct hostd *hostd, const char *user, const char *password,
                            hostd_auth_fn done, void *data);
 
-/* error borrowed; result borrowed: LookupName (bsu), LookupId (bssau), Facts (a{sv}) tuples. */
+/* error borrowed; result borrowed: LookupName (bsu), LookupId (bssau), Facts (a{sv}), Power ()
+ * tuples. */
 typedef void (*hostd_done_fn)(const GError *error, GVariant *result, void *data);
 void hostd_lookup_name(struct hostd *hostd, const char *name, hostd_done_fn done, void *data);
 void hostd_lookup_id(struct hostd *hostd, const char *kind, guint32 id, hostd_done_fn done,
                      void *data);
 void hostd_facts(struct hostd *hostd, hostd_done_fn done, void *data);
+/* action: "reboot" or "shutdown". */
+void hostd_power(struct hostd *hostd, const char *action, hostd_done_fn done, void *data);
 
 #endif

@@ -69,6 +69,9 @@ struct backend {
     void (*close)(struct backend_ctx *ctx);
 
     bool (*host_info)(struct backend_ctx *ctx, struct host_info *ret_info, GError **error);
+    /* Adds what the hypervisor printed and has kept, bytes of any kind, CONSOLE_MAX or a little
+     * more; clear: and forgets it. */
+    bool (*console)(struct backend_ctx *ctx, bool clear, GByteArray *ret_text, GError **error);
     /* Every domain, or those of `uuid` (dying ones too): struct domain_info. */
     bool (*list)(struct backend_ctx *ctx, const char *uuid, GPtrArray **ret_domains,
                  GError **error);

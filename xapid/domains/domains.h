@@ -11,8 +11,9 @@
 #define DOMAINS_RUN_DIR "/run/xapid-domains"       /* marks and lock; with --sim DIR: DIR itself */
 
 #define UUID_LENGTH 36
-#define OP_ID_MAX 64         /* bytes */
-#define OPERATIONS_MAX 16384 /* kept until Forget; Start refuses more */
+#define CONSOLE_MAX (16 * 1024 * 1024) /* bytes of the hypervisor's console that are read */
+#define OP_ID_MAX 64                   /* bytes */
+#define OPERATIONS_MAX 16384           /* kept until Forget; Start refuses more */
 
 #define WORKERS_DEFAULT 4
 #define WORKERS_MAX 64

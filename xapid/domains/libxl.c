@@ -301,6 +301,7 @@ const struct backend backend_libxl = {
     .open = libxl_backend_open,
     .close = libxl_backend_close,
     .host_info = libxl_backend_host_info,
+    .console = libxl_backend_console,
     .list = libxl_backend_list,
     .build = libxl_backend_build,
     .complete = libxl_backend_complete,

@@ -18,6 +18,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/pool.c xapid/domains/pool.h \
 	xapid/domains/reserve.c xapid/domains/reserve.h \
 	xapid/domains/sim.c xapid/domains/sim-command.c \
+	xapid/domains/sim-console.c xapid/domains/sim-console.h \
 	xapid/domains/sim-disks.c xapid/domains/sim-disks.h \
 	xapid/domains/sim-guest.c xapid/domains/sim-guest.h \
 	xapid/domains/sim-world.c xapid/domains/sim-world.h \
@@ -36,6 +37,7 @@ libdomainslibxl_a_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
 libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl.c xapid/domains/libxl-internal.h \
 	xapid/domains/libxl-config.c xapid/domains/libxl-config.h \
+	xapid/domains/libxl-console.c \
 	xapid/domains/libxl-disks.c xapid/domains/libxl-disks.h \
 	xapid/domains/libxl-drives.c \
 	xapid/domains/libxl-guest.c xapid/domains/libxl-image.c \

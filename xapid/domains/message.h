@@ -19,6 +19,7 @@
 
 #define MESSAGE_MAX (160 * 1024) /* bytes; what a socket buffer takes */
 #define MESSAGE_LIST_DOMAINS 128 /* domains in one reply */
+#define MESSAGE_TEXT_MAX 65536   /* bytes of text in one reply */
 
 #define MESSAGE_REQUEST "(tsssa{sv})"
 #define MESSAGE_REPLY "(tbasa{sv})"

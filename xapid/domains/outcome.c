@@ -3,6 +3,7 @@
 
 #include "xapid/domains/outcome.h"
 
+#include "lib/member.h"
 #include "xapid/domains/backend.h"
 
 GVariant *
@@ -26,6 +27,16 @@ outcome_domains(GPtrArray *parts)
         }
     }
     return g_variant_builder_end(&builder);
+}
+
+GVariant *
+outcome_text(GPtrArray *parts)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < parts->len; i++)
+        g_string_append(text, member_text(parts->pdata[i], "text"));
+    return g_variant_new_string(text->str);
 }
 
 static bool

@@ -13,7 +13,8 @@ bool outcome_of(const char *verb, const char *op_id, GPtrArray *parts, GVariant 
 /* True when the domain of that domid has shut down, is dying or is gone. */
 bool outcome_domain_ended(int domid, GPtrArray *parts);
 
-/* All domains of the parts as one aa{sv}, floating. */
+/* All domains of the parts as one aa{sv}, and all text of them as one s; floating. */
 GVariant *outcome_domains(GPtrArray *parts);
+GVariant *outcome_text(GPtrArray *parts);
 
 #endif

@@ -17,7 +17,7 @@
 #include "xapid/domains/operation.h"
 #include "xapid/domains/outcome.h"
 
-/* A question that many may wait for: List or HostInfo. */
+/* A question that many may wait for. */
 struct question {
     const char *verb;
     bool asked;     /* is with a worker, for `answering` */
@@ -35,7 +35,7 @@ struct service {
     GDBusConnection *connection; /* NULL between peers */
     GCancellable *connecting;
     bool open;
-    struct question list, host_info;
+    struct question list, host_info, dmesg, dmesg_clear;
     /* Changed: sent while the peer takes them, gathered while it does not. */
     GHashTable *changed;
     bool changed_all, flushing;
@@ -167,13 +167,14 @@ question_fail(struct question *question, const GError *failure)
                                                       failure->message);
 }
 
+/* With a value behind a descriptor. */
 static void
-list_answer(struct question *question, GVariant *domains)
+bulk_answer(struct question *question, GVariant *value)
 {
     GDBusMethodInvocation *invocation;
     g_autoptr(GUnixFDList) fds = NULL;
     g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) handle = bulk_pack(domains, &fds, &error);
+    g_autoptr(GVariant) handle = bulk_pack(value, &fds, &error);
 
     if (!handle) {
         question_fail(question, error);
@@ -181,7 +182,8 @@ list_answer(struct question *question, GVariant *domains)
     }
     g_variant_ref_sink(handle);
     while ((invocation = g_queue_pop_head(&question->answering)))
-        peer_domains1_complete_list(question->service->object, invocation, fds, handle);
+        g_dbus_method_invocation_return_value_with_unix_fd_list(
+            invocation, g_variant_new_tuple(&handle, 1), fds);
 }
 
 static void
@@ -200,7 +202,9 @@ question_answered(bool lost, GVariant *error, GPtrArray *parts, void *data)
     if (failure) {
         question_fail(question, failure);
     } else if (question == &service->list) {
-        list_answer(question, outcome_domains(parts));
+        bulk_answer(question, outcome_domains(parts));
+    } else if (question != &service->host_info) {
+        bulk_answer(question, outcome_text(parts));
     } else {
         while ((invocation = g_queue_pop_head(&question->answering)))
             peer_domains1_complete_host_info(service->object, invocation, parts->pdata[0]);
@@ -310,6 +314,30 @@ handle_host_info(PeerDomains1 *object, GDBusMethodInvocation *invocation, gpoint
     return TRUE;
 }
 
+static gboolean
+handle_dmesg(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
+             gpointer data)
+{
+    struct service *service = data;
+
+    (void)object;
+    (void)none;
+    question_add(&service->dmesg, invocation);
+    return TRUE;
+}
+
+static gboolean
+handle_dmesg_clear(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
+                   gpointer data)
+{
+    struct service *service = data;
+
+    (void)object;
+    (void)none;
+    question_add(&service->dmesg_clear, invocation);
+    return TRUE;
+}
+
 static void
 operation_done(const char *op_id, GVariant *error, GVariant *result, void *data)
 {
@@ -400,6 +428,8 @@ predecessor_recovered(bool lost, GVariant *error, GPtrArray *parts, void *data)
     operations_open(service->operations);
     question_ask(&service->list);
     question_ask(&service->host_info);
+    question_ask(&service->dmesg);
+    question_ask(&service->dmesg_clear);
     service->changed_all = true;
     changed_send(service);
     service->served(service->data);
@@ -445,6 +475,8 @@ service_new(const struct pool_options *options, void (*served)(void *data),
         {"handle-operations", G_CALLBACK(handle_operations)},
         {"handle-list", G_CALLBACK(handle_list)},
         {"handle-host-info", G_CALLBACK(handle_host_info)},
+        {"handle-dmesg", G_CALLBACK(handle_dmesg)},
+        {"handle-dmesg-clear", G_CALLBACK(handle_dmesg_clear)},
         {"handle-guests", G_CALLBACK(handle_guests)},
     };
     struct service *service = g_new0(struct service, 1);
@@ -455,6 +487,8 @@ service_new(const struct pool_options *options, void (*served)(void *data),
     service->changed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     question_init(&service->list, service, "list");
     question_init(&service->host_info, service, "host_info");
+    question_init(&service->dmesg, service, "dmesg");
+    question_init(&service->dmesg_clear, service, "dmesg_clear");
     service->object = peer_domains1_skeleton_new();
     for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
         g_signal_connect(service->object, handlers[i].signal, handlers[i].handler, service);

@@ -7,6 +7,7 @@
  *
  * Two domains of one uuid, or that write one disk, and are not dying: "VIOLATION ..." in
  * DIR/violations.
+ * DIR/dmesg: what the hypervisor printed, when a test wrote it or it was cleared.
  * DIR/host.conf (key file, group [host], read again when it changes): memory, dom0_memory (bytes),
  * cpus, and how long things take in milliseconds: create_ms, destroy_ms, pause_ms, unpause_ms,
  * shutdown_ms (until a guest that was asked has shut down), save_ms (an image or a

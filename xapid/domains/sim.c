@@ -10,6 +10,7 @@
 
 #include "lib/error.h"
 #include "xapid/domains/backend.h"
+#include "xapid/domains/sim-console.h"
 #include "xapid/domains/sim-disks.h"
 #include "xapid/domains/sim-guest.h"
 #include "xapid/domains/sim-world.h"
@@ -480,6 +481,7 @@ const struct backend backend_sim = {
     .open = sim_open,
     .close = sim_close,
     .host_info = sim_host_info,
+    .console = sim_console,
     .list = sim_list,
     .build = sim_build,
     .complete = sim_complete,

@@ -24,6 +24,7 @@ typedef bool (*verbs_part_fn)(GVariant *part, void *data, GError **error);
 /* Runs one verb: those of Start, and
  *     list       result: domains aa{sv}, in parts
  *     host_info  result: that of HostInfo
+ *     dmesg, dmesg_clear  result: text s, in parts
  *     state      result: domains aa{sv}, those of `uuid` alone
  *     recover    removes what a broken build left of `uuid` ("" = of all marks), then as state
  * *ret_result is an a{sv}, floating. */

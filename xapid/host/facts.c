@@ -82,6 +82,15 @@ add_cpu(GVariantDict *facts, const char *root)
 }
 
 static void
+add_boot_id(GVariantDict *facts, const char *root, const char *sim_dir)
+{
+    g_autofree char *own = sim_dir ? read_file(sim_dir, "/" FACTS_SIM_BOOT_ID) : g_strdup("");
+    g_autofree char *kernels = read_file(root, "/proc/sys/kernel/random/boot_id");
+
+    add_text(facts, "boot_id", *own ? own : kernels);
+}
+
+static void
 add_system(GVariantDict *facts, const char *root)
 {
     g_autofree char *release = read_file(root, "/etc/os-release");
@@ -136,12 +145,13 @@ add_bios(GVariantDict *facts, const char *root)
 }
 
 GVariant *
-facts_read(const char *root)
+facts_read(const char *root, const char *sim_dir)
 {
     GVariantDict facts;
 
     g_variant_dict_init(&facts, NULL);
     add_system(&facts, root);
+    add_boot_id(&facts, root, sim_dir);
     add_cpu(&facts, root);
     add_bios(&facts, root);
     return g_variant_dict_end(&facts);

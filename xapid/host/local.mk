@@ -7,6 +7,7 @@ libhost_a_SOURCES = \
 	xapid/host/driver.c xapid/host/driver.h \
 	xapid/host/facts.c xapid/host/facts.h \
 	xapid/host/password.c xapid/host/password.h \
+	xapid/host/power.c xapid/host/power.h \
 	xapid/host/service.c xapid/host/service.h \
 	xapid/host/storage.c xapid/host/storage.h \
 	xapid/host/volume.c xapid/host/volume.h

@@ -75,7 +75,7 @@ terminated(gpointer data)
 }
 
 static int
-serve(const struct settings *settings)
+serve(const struct settings *settings, const char *sim_dir)
 {
     struct app app = {.loop = g_main_loop_new(NULL, FALSE)};
     g_autoptr(GError) error = NULL;
@@ -83,7 +83,7 @@ serve(const struct settings *settings)
     guint interrupt = g_unix_signal_add(SIGINT, terminated, &app);
     int status = EXIT_FAILURE;
 
-    app.service = service_new(settings->pam_service);
+    app.service = service_new(settings->pam_service, sim_dir);
     app.storage =
         storage_new(*settings->storage_drivers ? settings->storage_drivers : STORAGE_DRIVERS_DIR,
                     settings->disk_handles, &error);
@@ -109,19 +109,24 @@ serve(const struct settings *settings)
 static void
 usage(FILE *out)
 {
-    fprintf(out, "usage: xapid-host [--config FILE] [--fault-points] [--help] [--version]\n"
-                 "Part of xapid; started by xapid-launch.\n");
+    fprintf(out,
+            "usage: xapid-host [--config FILE] [--sim DIR] [--fault-points] [--help] [--version]\n"
+            "Part of xapid; started by xapid-launch.\n");
 }
 
 int
 main(int argc, char **argv)
 {
-    static const struct option table[] = {
-        {"config", required_argument, NULL, 'c'},    {"authenticate", no_argument, NULL, 'a'},
-        {"change-password", no_argument, NULL, 'p'}, {"lookup", no_argument, NULL, 'l'},
-        {"fault-points", no_argument, NULL, 'f'},    {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},         {NULL, 0, NULL, 0}};
-    const char *config = NULL;
+    static const struct option table[] = {{"config", required_argument, NULL, 'c'},
+                                          {"sim", required_argument, NULL, 's'},
+                                          {"authenticate", no_argument, NULL, 'a'},
+                                          {"change-password", no_argument, NULL, 'p'},
+                                          {"lookup", no_argument, NULL, 'l'},
+                                          {"fault-points", no_argument, NULL, 'f'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
+    const char *config = NULL, *sim = NULL;
     struct settings *settings;
     g_autoptr(GError) error = NULL;
     int c, status = EXIT_FAILURE;
@@ -130,6 +135,9 @@ main(int argc, char **argv)
         switch (c) {
         case 'c':
             config = optarg;
+            break;
+        case 's':
+            sim = optarg;
             break;
         case 'a':
             password_child(false);
@@ -159,8 +167,10 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     settings = settings_load(config, &error);
     log_init("xapid-host", settings ? settings->log_level : LOG_LEVEL_INFO);
+    if (settings && !sim && *settings->sim_dir)
+        sim = settings->sim_dir;
     if (settings && faults_init(&error))
-        status = serve(settings);
+        status = serve(settings, sim);
     else
         log_error("%s", error->message);
     settings_free(settings);

@@ -3,12 +3,14 @@
 
 #include "xapid/host/service.h"
 
+#include "lib/faults.h"
 #include "lib/log.h"
 #include "lib/peer/host1.h"
 #include "xapid/host/accounts.h"
 #include "xapid/host/child.h"
 #include "xapid/host/facts.h"
 #include "xapid/host/password.h"
+#include "xapid/host/power.h"
 
 #include <string.h>
 
@@ -16,6 +18,7 @@
 
 struct service {
     const char *pam_service;
+    const char *sim_dir; /* NULL: real hardware */
     GDBusConnection *connection;
     PeerHost1 *skeleton; /* exported on the connection; each peer has one of its own */
     guint checks, lookups;
@@ -205,13 +208,63 @@ handle_lookup_id(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, const c
     return TRUE;
 }
 
+/* --- power --- */
+
+struct power_order {
+    PeerHost1 *skeleton;
+    GDBusMethodInvocation *invocation;
+    const char *action;
+};
+
+static void
+power_done(const GError *error, void *data)
+{
+    g_autofree struct power_order *order = data;
+    g_autoptr(GError) failed = error ? g_error_copy(error) : NULL;
+
+    if (failed || !FAULT_POINT("host.power.after", &failed))
+        g_dbus_method_invocation_return_error(order->invocation, G_DBUS_ERROR, G_DBUS_ERROR_FAILED,
+                                              "%s: %s", order->action, failed->message);
+    else
+        peer_host1_complete_power(order->skeleton, order->invocation);
+    g_object_unref(order->skeleton);
+}
+
+static gboolean
+handle_power(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, const char *action,
+             gpointer data)
+{
+    const struct service *service = data;
+    const char *const *command = power_command(action);
+    struct power_order *order;
+    g_autoptr(GError) error = NULL;
+
+    if (!command) {
+        g_dbus_method_invocation_return_error_literal(invocation, G_DBUS_ERROR,
+                                                      G_DBUS_ERROR_INVALID_ARGS,
+                                                      "action is \"reboot\" or \"shutdown\"");
+        return TRUE;
+    }
+    order = g_new0(struct power_order, 1);
+    *order = (struct power_order){g_object_ref(skeleton), invocation, command[1]};
+    log_info("%s of the host%s", action, service->sim_dir ? ", simulated" : "");
+    if (!FAULT_POINT("host.power.before", &error))
+        power_done(error, order);
+    else if (service->sim_dir)
+        power_done(power_simulate(service->sim_dir, action, &error) ? NULL : error, order);
+    else if (!power_run(command, power_done, order, &error))
+        power_done(error, order);
+    return TRUE;
+}
+
 /* --- the rest --- */
 
 static gboolean
 handle_facts(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, gpointer data)
 {
-    (void)data;
-    peer_host1_complete_facts(skeleton, invocation, facts_read(""));
+    const struct service *service = data;
+
+    peer_host1_complete_facts(skeleton, invocation, facts_read("", service->sim_dir));
     return TRUE;
 }
 
@@ -237,7 +290,8 @@ service_set_peer(struct service *service, GDBusConnection *connection)
                     {"handle-change-password", G_CALLBACK(handle_change_password)},
                     {"handle-lookup-name", G_CALLBACK(handle_lookup_name)},
                     {"handle-lookup-id", G_CALLBACK(handle_lookup_id)},
-                    {"handle-facts", G_CALLBACK(handle_facts)}};
+                    {"handle-facts", G_CALLBACK(handle_facts)},
+                    {"handle-power", G_CALLBACK(handle_power)}};
     g_autoptr(GError) error = NULL;
 
     if (service->connection) {
@@ -261,11 +315,12 @@ service_set_peer(struct service *service, GDBusConnection *connection)
 }
 
 struct service *
-service_new(const char *pam_service)
+service_new(const char *pam_service, const char *sim_dir)
 {
     struct service *service = g_new0(struct service, 1);
 
     service->pam_service = pam_service;
+    service->sim_dir = sim_dir;
     return service;
 }
 

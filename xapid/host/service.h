@@ -11,8 +11,9 @@
 
 struct service;
 
-/* `pam_service` is borrowed for the service's life. */
-struct service *service_new(const char *pam_service);
+/* sim_dir: the folder of a simulated host, NULL for real hardware.  Both are borrowed for the
+ * service's life. */
+struct service *service_new(const char *pam_service, const char *sim_dir);
 void service_free(struct service *service);
 /* Serves on `connection` (a reference is taken) instead of the one before.  Checks that the old
  * peer began are not answered to the new one, whose ids may be the same. */

@@ -27,3 +27,12 @@ uninstall-local: uninstall-launch-data
 uninstall-launch-data:
 	rm -f '$(DESTDIR)$(prefix)/lib/sysusers.d/xapid.conf'
 .PHONY: install-launch-data uninstall-launch-data
+
+# Their pages of man; that of the settings is made from the sample.
+dist_man_MANS += docs/xapid.8 docs/xapid-launch.8
+nodist_man_MANS += docs/xapid.conf.5
+EXTRA_DIST += docs/conf-page.py
+CLEANFILES += docs/xapid.conf.5
+docs/xapid.conf.5: $(top_srcdir)/docs/conf-page.py $(top_srcdir)/docs/xapid.conf.sample
+	$(AM_V_GEN)$(MKDIR_P) docs && $(PYTHON) $(top_srcdir)/docs/conf-page.py \
+		$(top_srcdir)/docs/xapid.conf.sample $(PACKAGE_VERSION) $@

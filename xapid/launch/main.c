@@ -320,11 +320,11 @@ set_programs(struct launch *launch, const struct options *options, const struct 
         g_autofree char *file = program_file(options->bindir, names[i].name);
 
         g_strv_builder_add(argv, file);
+        if (*sim && i != PROGRAM_XAPID)
+            g_strv_builder_add_many(argv, "--sim", sim, NULL);
         if (i == PROGRAM_DOMAINS) {
             /* A simulated guest needs no kernel. */
-            if (*sim)
-                g_strv_builder_add_many(argv, "--sim", sim, NULL);
-            else
+            if (!*sim)
                 g_strv_builder_add_many(argv, "--kernels", settings->guest_kernels, NULL);
             g_strv_builder_add_many(argv, "--disks", settings->disk_handles, "--log-level",
                                     levels[settings->log_level], NULL);

@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/member.h"
 #include "lib/text.h"
+#include "xapid/pool/boot.h"
 #include "xapid/pool/licence.h"
 
 /* Clients choose features by these: a level of XAPI that we stand in for, not our own version. */
@@ -156,17 +157,6 @@ create_rows(struct model *model, GError **error)
 
 /* ---- every start ---- */
 
-void
-self_refresh_allowed(struct txn *txn, const char *host)
-{
-    static const char *const when_enabled[] = {"provision", "vm_start", NULL};
-    static const char *const when_disabled[] = {"enable", NULL};
-    g_autoptr(GVariant) enabled = txn_get(txn, host, dm_field_find(class_of("host"), "enabled"));
-
-    txn_set_value(txn, host, "allowed_operations",
-                  strings(g_variant_get_boolean(enabled) ? when_enabled : when_disabled));
-}
-
 static GVariant *
 software_version(const char *xen)
 {
@@ -178,7 +168,8 @@ software_version(const char *xen)
 }
 
 static void
-refresh_host(struct txn *txn, const char *host, const char *hostname, const char *address)
+refresh_host(const struct model *model, struct txn *txn, const char *host, const char *hostname,
+             const char *address)
 {
     g_autofree char *now = seconds_now();
     static const char *const capabilities[] = {NULL};
@@ -195,7 +186,7 @@ refresh_host(struct txn *txn, const char *host, const char *hostname, const char
     txn_set_value(txn, host, "tls_verification_enabled", g_variant_new_boolean(FALSE));
     txn_set_value(txn, host, "ssl_legacy", g_variant_new_boolean(FALSE));
     txn_set_map_value(txn, host, "other_config", "agent_start_time", now);
-    self_refresh_allowed(txn, host);
+    boot_refresh_allowed(model, txn, host);
 }
 
 bool
@@ -221,7 +212,7 @@ self_ensure(struct model *model, const char *address, char **ret_host, char **re
     g_autofree char *label = model_get_string(model, host, "name_label");
     if (!*label)
         txn_set_string(txn, host, "name_label", hostname);
-    refresh_host(txn, host, hostname, address);
+    refresh_host(model, txn, host, hostname, address);
     g_autofree char *metrics = model_get_string(model, host, "metrics");
     txn_set_value(txn, metrics, "live", g_variant_new_boolean(TRUE));
     txn_set_value(txn, metrics, "last_updated", g_variant_new_int64(g_get_real_time()));

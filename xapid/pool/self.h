@@ -15,7 +15,5 @@ bool self_ensure(struct model *model, const char *address, char **ret_host, char
 bool self_set_hypervisor(struct model *model, const char *host, GVariant *info);
 /* org.xapid.Host1's Facts: a{sv}. */
 void self_set_facts(struct model *model, const char *host, GVariant *facts);
-/* Recomputes the host's allowed_operations within txn. */
-void self_refresh_allowed(struct txn *txn, const char *host);
 
 #endif

@@ -40,9 +40,14 @@ sr_plan_create(const char *sr, gint64 physical_size)
 struct plan *
 sr_plan_plug(const struct storage_world *world, const char *sr, GError **error)
 {
-    if (!sr_may(world, sr, "plug", error))
-        return NULL;
+    return sr_may(world, sr, "plug", error) ? sr_plan_replug(sr) : NULL;
+}
+
+struct plan *
+sr_plan_replug(const char *sr)
+{
     struct plan *plan = plan_new("plug", sr);
+
     add(plan, "sr.attach", "sr", sr);
     add(plan, "sr.scan", "sr", sr);
     return plan;

@@ -74,6 +74,8 @@ bool vdi_may(const struct storage_world *world, const char *vdi, const char *ope
 /* sr: of a row that the caller makes in the same transaction, with its PBD. */
 struct plan *sr_plan_create(const char *sr, gint64 physical_size);
 struct plan *sr_plan_plug(const struct storage_world *world, const char *sr, GError **error);
+/* sr: of a PBD that the caller marks as not attached in the same transaction. */
+struct plan *sr_plan_replug(const char *sr);
 struct plan *sr_plan_unplug(const struct storage_world *world, const char *sr, GError **error);
 /* operation: "scan" or "update". */
 struct plan *sr_plan_scan(const struct storage_world *world, const char *sr, const char *operation,

@@ -382,6 +382,16 @@ set_attached(const struct vm_world *world, struct txn *txn, const char *vbd, boo
 }
 
 void
+vbd_detach_all(const struct vm_world *world, struct txn *txn)
+{
+    g_autoptr(GPtrArray) all = model_all(world->model, vbd_class());
+
+    for (guint i = 0; i < all->len; i++)
+        if (model_get_bool(world->model, all->pdata[i], "currently_attached"))
+            set_attached(world, txn, all->pdata[i], false);
+}
+
+void
 vm_record_drives(const struct vm_world *world, struct txn *txn, const char *vm, struct op *op)
 {
     g_autoptr(GPtrArray) drives = drives_of(world->model, vm);

@@ -46,6 +46,12 @@ domains_host_info(struct domains *domains, domains_done_fn done, void *data)
     peer_client_ask(domains->client, "HostInfo", "a{sv}", done, data);
 }
 
+void
+domains_dmesg(struct domains *domains, bool clear, domains_done_fn done, void *data)
+{
+    peer_client_ask(domains->client, clear ? "DmesgClear" : "Dmesg", "s", done, data);
+}
+
 /* ---- guests ---- */
 
 struct guests_call {

@@ -30,6 +30,8 @@ void domains_abort(struct domains *domains, const char *op_id);
 /* aa{sv} as org.xapid.Domains1.List has it; waits for a connection. */
 void domains_list(struct domains *domains, domains_done_fn done, void *data);
 void domains_host_info(struct domains *domains, domains_done_fn done, void *data);
+/* s, what the hypervisor printed; clear: and has it forgotten. */
+void domains_dmesg(struct domains *domains, bool clear, domains_done_fn done, void *data);
 void domains_on_guests(struct domains *domains, domains_guests_changed_fn changed, void *data);
 /* Waits for no connection: without one, or when it is lost, an error. */
 void domains_guests(struct domains *domains, guint64 since, domains_guests_fn done, void *data);

@@ -111,6 +111,8 @@ bool vbd_is_emulated(const struct model *model, const char *vbd);
 /* What `op` attached and detached; currently_attached is what xapid-host has, not what the power
  * state says. */
 void vm_record_drives(const struct vm_world *world, struct txn *txn, const char *vm, struct op *op);
+/* The host was rebooted: no drive has its disk any more. */
+void vbd_detach_all(const struct vm_world *world, struct txn *txn);
 /* Something is attached for a guest that, as the record is now, is not there. */
 bool vm_has_stray_disks(const struct vm_world *world, struct txn *txn, const char *vm);
 
