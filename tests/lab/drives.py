@@ -2,7 +2,7 @@
 """Scenarios of test-drives.sh: drives.py SCENARIO NAME ADDRESS PASSWORD."""
 from api import client, console, dom0, domids, guest, run_scenario, type_in, until
 from host import fails
-from storage import MIB, SR_FOLDER, device_model, disk, drive, handles, repository, whole_machine
+from storage import SR_FOLDER, device_model, disk, drive, handles, repository, whole_machine
 
 NULL = "OpaqueRef:NULL"
 

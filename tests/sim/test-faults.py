@@ -21,6 +21,7 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import settled
 import tap
 import disks
+import world
 from accounts import Accounts
 from host import BUILDDIR, GUEST, Client, Failure, Host
 from owner import AFTER, BROKEN, EXCUSES, GONE, POSSIBLE, Gate, Owner
@@ -196,6 +197,13 @@ def life_of_a_disk(host):
                  lambda x: x.VM.start(only("VM"), False, False) if verb == "start" else x.VM.hard_shutdown(only("VM")),
                  verb)
         tap.wait_until(lambda: len(host.handles()) == (verb == "start"), f"the disk after {verb}")
+        for call in ("unplug", "plug") if verb == "start" else ():
+            until_so(lambda: all_of("VBD")[only("VBD")]["currently_attached"] == (call == "plug"),
+                     lambda x: getattr(x.VBD, call)(only("VBD")), f"VBD.{call}")
+            uuid = all_of("VM")[only("VM")]["uuid"]
+            given = [d["disks"] for d in world.domains(host.sim) if d["uuid"] == uuid]
+            if len(host.handles()) != (call == "plug") or [len(d) for d in given] != [call == "plug"]:
+                owner.say(f"after VBD.{call}: {given}, {host.handles()}")
     until_so(lambda: not all_of("VM"), lambda x: x.VM.destroy(only("VM")), "VM.destroy")
     until_so(lambda: not all_of("VDI"), lambda x: x.VDI.destroy(only("VDI")), "VDI.destroy")
     until_so(lambda: attached() == [False], lambda x: x.PBD.unplug(only("PBD")), "PBD.unplug")
@@ -251,7 +259,7 @@ def life_of_the_power(host):
 
 
 def fault_of_a_host(point, spec, marks):
-    storage = point.startswith(("file.", "host.handle."))
+    storage = point.startswith(("file.", "host.handle.", "plug.", "unplug."))
     power = point.startswith("host.power.")
     passwords = point.startswith("host.") and not storage and not power
     recorder = BUILDDIR / "tests/unit/pam-recorder.so"

@@ -218,6 +218,14 @@ struct look {
         *touched; /* uuids of VMs whose operations ended since: what List says may be older */
 };
 
+/* What was recorded may have been undone: the database could not be written. */
+static void
+look_durable(const GError *error, void *data)
+{
+    if (error)
+        look_in(data, "", RETRY_MS);
+}
+
 static void
 listed(const GError *error, GVariant *domains, void *data)
 {
@@ -230,7 +238,7 @@ listed(const GError *error, GVariant *domains, void *data)
     world->looking = NULL;
     if (error) {
         log_warning("listing the domains, again soon: %s", error->message);
-        vm_look(world, "");
+        look_in(world, "", RETRY_MS);
     }
     for (guint i = 0; !error && i < vms->len; i++) {
         const char *vm = vms->pdata[i];
@@ -245,6 +253,7 @@ listed(const GError *error, GVariant *domains, void *data)
         else
             look_at(world, vm, found);
     }
+    model_when_durable(world->model, model_head(world->model), look_durable, world);
     g_hash_table_unref(look->uuids);
     g_hash_table_unref(look->touched);
     g_free(look);
