@@ -57,6 +57,7 @@ def test_a_large_request_beside_small_ones():
 def test_a_host_full_of_foreign_domains():
     with Host("resync_seconds=1", sim_conf="[host]\nmemory=1099511627776\n") as host:
         x = host.client()
+        tap.wait_until((host.sim / "control").exists, "simulator")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as control:
             control.connect(str(host.sim / "control"))
             for n in range(DOMAINS):

@@ -94,6 +94,13 @@ def test_what_the_reboot_broke_off():
         assert not settled.check(host)
 
 
+def may_write(host):
+    try:
+        return host.client()
+    except Failure as failure:
+        assert failure.code == "INTERNAL_ERROR", failure
+
+
 def test_a_database_that_cannot_be_written():
     for number in range(1, 12):
         with Host() as host:
@@ -116,6 +123,7 @@ def test_a_database_that_cannot_be_written():
                 except Failure as failure:
                     assert failure.code == "INTERNAL_ERROR", failure
             tap.wait_until(over, "end of the reboot")
+            tap.wait_until(lambda: may_write(host), "database that can be written")
             assert not settled.check(host)
             if logged(host, "recording the boot, again soon: INTERNAL_ERROR [fault"):  # its own commit failed
                 return
