@@ -57,11 +57,11 @@ kill $XL || true
 ended_well() { cat "$OUT"; [ $STATUS = 0 ]; }
 check "./try --keep --hosts 2 ends well" ended_well
 table() { sed -n '/^name .*domain_type/,/^$/p' "$OUT" | sed '1d;/^$/d'; }
-four_rows() {
+a_row_each() {
 	table
-	[ "$(table | awk '{ print $1 $2 }' | tr '\n' ' ')" = "host1-pvpv host1-pvhpvh host2-pvpv host2-pvhpvh " ]
+	[ "$(table | awk '{ print $1 $2 }' | tr '\n' ' ')" = "host1-pvpv host1-pvhpvh host1-hvmhvm host2-pvpv host2-pvhpvh host2-hvmhvm " ]
 }
-check "the table has a row for each guest" four_rows
+check "the table has a row for each guest" a_row_each
 # A guest a line in both, in the order in which they came: its last domid.
 as_xl_had_it() {
 	awk '/^[^ ]+ +[1-9]/ { if (!($7 in last)) uuids[++n] = $7; last[$7] = $2 }

@@ -89,7 +89,7 @@ def test_it_tells_what_it_did_and_leaves_nothing():
                      "VM.unpause", "VM.clean_reboot", "VM.destroy", "xtool", "curl", "python3"):
             assert word in output, (word, output)
         table = rows(output)
-        assert [row[0:2] for row in table] == [["host1-pv", "pv"], ["host1-pvh", "pvh"]], table
+        assert [row[0:2] for row in table] == [[f"host1-{kind}", kind] for kind in ("pv", "pvh", "hvm")], table
         for row in table:
             assert int(row[2]) > 0
             assert row[3:9] == "Halted Running Paused Running Running Halted".split(), row
@@ -116,7 +116,7 @@ def test_kept_hosts_are_reached_by_hosts_json():
         place = Path(base) / "hosts"
         try:
             status, output = run("--sim", "--keep", "--hosts", "2", "--dir", str(place))
-            assert status == 0 and len(rows(output)) == 4, output
+            assert status == 0 and len(rows(output)) == 6, output
             assert (place / "hosts.json").stat().st_mode & 0o777 == 0o600
             entries = json.loads((place / "hosts.json").read_text())
             assert [entry["name"] for entry in entries] == ["host1", "host2"]
@@ -150,7 +150,7 @@ def test_two_at_once_take_different_addresses():
         both = [start("--sim", "--dir", f"{base}/{n}") for n in (1, 2)]
         seen = []
         for status, output in [end(process) for process in both]:
-            assert status == 0 and len(rows(output)) == 2, output
+            assert status == 0 and len(rows(output)) == 3, output
             seen += [line.split()[-1] for line in output.splitlines() if "xapid serves" in line]
         assert len(set(seen)) == 2, seen
         nothing_is_left(Path(base))
@@ -171,7 +171,7 @@ def test_interrupted_anywhere_it_leaves_nothing():
     chance = random.Random(77)
     # While it asks for packages, while Python begins (some of these meet that), and so on.
     moments = ("this machine",) * 3 + ("release",) + ("hosts and guests",) * 12 + (
-        "host1: xapid serves", "host2: xapid serves", "VM.start", "VM.clean_reboot", "host2-pvh: VM.hard_shutdown")
+        "host1: xapid serves", "host2: xapid serves", "VM.start", "VM.clean_reboot", "host2-hvm: VM.hard_shutdown")
     for i, moment in enumerate(moments):
         number = (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[i % 4]
         with folder() as base:
@@ -218,7 +218,7 @@ def test_a_guest_that_fails_is_no_row_and_no_success():
         status, output = run("--sim", "--dir", str(place), XAPID_FAULT="ops.step.before=error@1")
         assert status == 1 and "a row is missing" in output, output
         assert "host1-pv: failed: INTERNAL_ERROR fault ops.step.before" in output, output
-        assert [row[0] for row in rows(output)] == ["host1-pvh"], output
+        assert [row[0] for row in rows(output)] == ["host1-pvh", "host1-hvm"], output
         nothing_is_left(place)
 
 
@@ -226,7 +226,7 @@ def test_on_a_bare_machine_it_tells_and_installs():
     with folder() as base, bare.Machine() as machine:
         place = Path(base) / "hosts"
         status, output = run("--sim", "--dir", str(place), **machine.environment, TRY_BUILDDIR=str(BUILDDIR))
-        assert status == 0 and len(rows(output)) == 2, output
+        assert status == 0 and len(rows(output)) == 3, output
         plan, _, rest = output.partition("\n== packages (")
         for word in ("libxen-dev", "curl", "newly installed", "Need to get 17 MB", "85 MB of additional disk"):
             assert word in plan, (word, output)

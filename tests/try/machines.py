@@ -58,6 +58,12 @@ class Machine:
         return {"name": self.name, "url": f"https://{self.address}", "user": "root",
                 "password": self.password, "ssl_fingerprint": self.fingerprint()}
 
+    def repository(self, x):
+        """An SR of disks as files, made by the API."""
+        self.make_folder()
+        processes.wait(lambda: "file" in x.SR.get_supported_types(), "storage driver", SERVE_SECONDS)
+        return x.SR.create(x.host.get_all()[0], {"location": self.DISKS}, "0", "disks", "", "file", "user", False, {})
+
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -104,6 +110,7 @@ class SimMachine(Machine):
     KIND = "sim"
     RAMDISK = ""
     HYPERVISOR = "the simulator"
+    DISKS = f"{HOME}/disks-of-guests"
     known = None  # the launcher's identity
 
     def write(self):
@@ -164,6 +171,12 @@ class SimMachine(Machine):
         if self.known:
             processes.end(self.known)
 
+    def make_folder(self):
+        (self.dir / Path(self.DISKS).name).mkdir(mode=0o700)
+
+    def fill_disk(self, uuid):
+        """A simulated guest reads nothing."""
+
     def console(self, uuid):
         return ["(a simulated guest prints nothing)"]
 
@@ -180,6 +193,7 @@ class LabMachine(Machine):
     KIND = "lab"
     RAMDISK = "initrd"
     HYPERVISOR = "xl list"
+    DISKS = "/srv/disks"
     keep = False
 
     def environment(self):
@@ -218,6 +232,16 @@ class LabMachine(Machine):
             self.dom0("tar -C / -x -m --keep-directory-symlink && ldconfig", stdin=file)
         shutil.rmtree(stage)
         archive.unlink()
+
+    def make_folder(self):
+        """The folder of an SR, and what QEMU runs as (README.md)."""
+        self.dom0(f"mkdir -m 700 {self.DISKS}; useradd -r -u 200000 -M -s /usr/sbin/nologin xen-qemuuser-range-base")
+
+    def fill_disk(self, uuid):
+        """A Linux, and the words for its kernel."""
+        file = f"{self.DISKS}/{uuid}.raw"
+        self.dom0(f"dd if=/srv/guest/linux.img of={file} bs=1M conv=notrunc && printf '%s\\0' 'console=hvc0 quiet nokaslr' | "
+                  f"dd of={file} bs=512 seek=17 conv=notrunc")
 
     def stop(self):
         try:

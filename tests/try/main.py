@@ -27,7 +27,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "sim"), str(HERE.parent / "unit")]
-from guest import Guest, print_table
+from guest import GUESTS, print_table
 from host import Failure
 from machines import KINDS
 from processes import STOPPERS, Trouble
@@ -133,8 +133,8 @@ def live(place):
     for machine in place.machines:
         machine.start(say)
         say(f"{machine.name}: xapid serves https://{machine.address}")
-        for kind in ("pv", "pvh"):
-            guest = Guest(machine, kind, say)
+        for kind, made in GUESTS.items():
+            guest = made(machine, kind, say)
             guests.append(guest)
             try:
                 guest.live(lambda: len(guests) > 1 or say("the first guest is up"))
