@@ -24,7 +24,7 @@ sim_tests = \
 	tests/sim/test-wire.py
 TESTS += $(sim_tests)
 EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/guests.py tests/sim/accounts.py tests/sim/waiting.py \
-	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/clients/test-xencenter.py
+	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/sim/test-growth.py tests/clients/test-xencenter.py
 
 # Unit tests of xapid/calls.
 calls_test_libs = libcalls.a libpool.a libvm.a libstorage.a libops.a libmodel.a libpeer.a libwire.a \

@@ -208,7 +208,7 @@ take_reply(struct child *child, GVariant *message)
     child_timer(child, 0);
     child->request = NULL;
     child->state = CHILD_IDLE;
-    request_end(request, /* lost= */ false, g_steal_pointer(&error));
+    request_end(request, /* lost= */ false, error);
     dispatch(child->pool);
     return true;
 }
