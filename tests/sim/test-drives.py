@@ -160,8 +160,8 @@ def test_one_after_the_other():
         tap.wait_until(lambda: x.VBD.get_current_operations(vbd), "operation")
         x.VM.hard_shutdown(vm)
         assert x.wait_task(task)["status"] in ("cancelled", "success")
-        tap.wait_until(lambda: not host.handles(), "end of the disk")
-        assert not x.VBD.get_currently_attached(vbd) and not host.violations()
+        tap.wait_until(lambda: not host.handles() and not x.VBD.get_currently_attached(vbd), "end of the disk")
+        assert not host.violations()
 
 
 def test_killed_programs():
