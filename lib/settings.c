@@ -63,7 +63,7 @@ static const struct key keys[] = {
     {"xapid", "user", KIND_NAME, AT(user), "xapid", 0, 0},
     {"xapid", "log_level", KIND_LEVEL, AT(log_level), "info", 0, 0},
     {"xapid", "pam_service", KIND_NAME, AT(pam_service), "xapid", 0, 0},
-    {"xapid", "resync_seconds", KIND_COUNT, AT(resync_seconds), "60", 1, DAY},
+    {"xapid", "resync_seconds", KIND_COUNT, AT(resync_seconds), "10", 1, DAY},
     COUNT(max_connections, "20000", 16, 1000000),
     COUNT(max_connections_per_address, "2000", 4, 1000000),
     SIZE(max_body, "16M", 300 * KIB, 1 * GIB),

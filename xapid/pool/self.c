@@ -281,6 +281,21 @@ count_cpus(const struct model *model, struct txn *txn, const char *host, gint64 
     return true;
 }
 
+/* last_updated tells when they changed, not when somebody looked: that is often. */
+static void
+record_memory(const struct model *model, struct txn *txn, const char *metrics, GVariant *info)
+{
+    static const char *const fields[] = {"memory_total", "memory_free"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(fields); i++) {
+        gint64 bytes = lookup_int(info, fields[i]);
+        if (bytes == model_get_int(model, metrics, fields[i]))
+            continue;
+        txn_set_value(txn, metrics, fields[i], g_variant_new_int64(bytes));
+        txn_set_value(txn, metrics, "last_updated", g_variant_new_int64(g_get_real_time()));
+    }
+}
+
 bool
 self_set_hypervisor(struct model *model, const char *host, GVariant *info)
 {
@@ -310,11 +325,7 @@ self_set_hypervisor(struct model *model, const char *host, GVariant *info)
     txn_set_map_value(txn, host, "cpu_info", "cpu_count", cores);
     txn_set_map_value(txn, host, "cpu_info", "socket_count", sockets);
     txn_set_map_value(txn, host, "cpu_info", "threads_per_core", threads);
-    txn_set_value(txn, metrics, "memory_total",
-                  g_variant_new_int64(lookup_int(info, "memory_total")));
-    txn_set_value(txn, metrics, "memory_free",
-                  g_variant_new_int64(lookup_int(info, "memory_free")));
-    txn_set_value(txn, metrics, "last_updated", g_variant_new_int64(g_get_real_time()));
+    record_memory(model, txn, metrics, info);
     record_dom0(model, txn, host, info);
     if (!count_cpus(model, txn, host, CLAMP(lookup_int(info, "cpu_count"), 1, CPUS_MAX), &any_new,
                     &error)) {
