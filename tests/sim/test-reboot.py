@@ -43,11 +43,11 @@ def test_storage_and_guests():
 
         host.reboot(lambda: (host.dir / "lost").rename(host.dir / "away"))
         x = host.client()
-        tap.wait_until(lambda: attached(x, [sr]) == [True], "the repository that is there")
         tap.wait_until(lambda: {x.VM.get_power_state(ref) for ref in (vm, lost_vm, paused)} == {"Halted"},
                        "no guest runs")
         tap.wait_until(lambda: logged(host, f"{lost} stays unplugged after the reboot"), "a line in the log")
-        assert attached(x, [sr, lost, unplugged]) == [True, False, False]
+        tap.wait_until(lambda: attached(x, [sr, lost, unplugged]) == [True, False, False],
+                       "the repository that is there")
         assert not x.VBD.get_currently_attached(vbd) and not x.VBD.get_currently_attached(lost_vbd)
         assert x.VM.get_power_state(suspended) == "Suspended"
         fails("SR_NOT_ATTACHED", x.VM.start, lost_vm, False, False)
