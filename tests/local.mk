@@ -1,5 +1,7 @@
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 AM_LOG_FLAGS =
+# One that hangs has failed.
+LOG_COMPILER = timeout --foreground -k 10 900
 
 # Those with the longest tests first, so that all end together.
 include tests/unit/calls.mk
