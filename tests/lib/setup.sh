@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 started=$(date +%s)
-JOBS=$((4 * $(nproc))) # tests wait more than they work
+JOBS=$((2 * $(nproc))) # tests wait more than they work
 phase() { printf '\n== %s (%ss)\n' "$*" $(($(date +%s) - started)); }
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 # No command fails without a word.
