@@ -44,20 +44,11 @@ static bool
 is_at_rest(const struct model *model, const char *vm, const char *host, GError **error)
 {
     g_autofree char *resident_on = model_get_string(model, vm, "resident_on");
-    g_autoptr(GVariant) current =
-        model_get(model, vm, dm_field_find(vm_class(), "current_operations"));
-    const char *key, *operation;
 
-    if (g_str_equal(resident_on, host)) {
-        api_error_set(error, "HOST_HAS_RESIDENT_VMS", host, NULL);
-        return false;
-    }
-    if (g_variant_n_children(current)) {
-        g_variant_get_child(current, 0, "{&s&s}", &key, &operation);
-        api_error_set(error, "OTHER_OPERATION_IN_PROGRESS", "VM", vm, operation, key, NULL);
-        return false;
-    }
-    return true;
+    if (!g_str_equal(resident_on, host))
+        return ops_none_shown(model, vm, error);
+    api_error_set(error, "HOST_HAS_RESIDENT_VMS", host, NULL);
+    return false;
 }
 
 static bool

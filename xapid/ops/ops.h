@@ -81,6 +81,9 @@ void op_drop(struct op *op);
 /* At start-up, after loading: takes up every journalled operation again. */
 void ops_recover(struct ops *ops);
 bool ops_busy(const struct ops *ops, const char *object);
+/* Does the row, of a class with current_operations, show no operation?
+ * OTHER_OPERATION_IN_PROGRESS [class, row, operation, key]. */
+bool ops_none_shown(const struct model *model, const char *row, GError **error);
 guint ops_count(const struct ops *ops);
 /* Does an operation that has not ended own the task? */
 bool ops_has_task(const struct ops *ops, const char *task);

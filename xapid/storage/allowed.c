@@ -211,20 +211,13 @@ bool
 vdi_is_free(const struct storage_world *world, const char *vdi, const char *operation,
             GError **error)
 {
-    g_autoptr(GVariant) current =
-        model_get(world->model, vdi, dm_field_find(vdi_class(), "current_operations"));
-    const char *key, *other;
-
     /* One that is being made is not managed yet. */
     if (!model_get_bool(world->model, vdi, "managed")) {
         api_error_set(error, "VDI_NOT_MANAGED", vdi, NULL);
         return false;
     }
-    if (g_variant_n_children(current)) {
-        g_variant_get_child(current, 0, "{&s&s}", &key, &other);
-        api_error_set(error, "OTHER_OPERATION_IN_PROGRESS", "VDI", vdi, other, key, NULL);
+    if (!ops_none_shown(world->model, vdi, error))
         return false;
-    }
     if (!vdi_user(world->model, vdi))
         return true;
     api_error_set(error, "VDI_IN_USE", vdi, operation, NULL);

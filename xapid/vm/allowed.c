@@ -145,18 +145,6 @@ vm_knows(const char *operation)
     return operation_find(operation) < G_N_ELEMENTS(operations);
 }
 
-/* The hard forms do not wait for a guest that does not let go of a drive. */
-static bool
-drives_are_busy(const struct model *model, const char *vm, const char *operation, GError **error)
-{
-    g_autofree char *vbd = NULL, *other = NULL, *key = NULL;
-
-    if (g_str_has_prefix(operation, "hard_") || !vm_drive_operation(model, vm, &vbd, &other, &key))
-        return false;
-    api_error_set(error, "OTHER_OPERATION_IN_PROGRESS", "VBD", vbd, other, key, NULL);
-    return true;
-}
-
 bool
 vm_may(const struct model *model, const char *vm, const char *operation, GError **error)
 {
@@ -179,14 +167,11 @@ vm_may(const struct model *model, const char *vm, const char *operation, GError 
         api_error_set(error, "OPERATION_BLOCKED", vm, reason, NULL);
         return false;
     }
-    if (drives_are_busy(model, vm, operation, error))
+    /* The hard forms do not wait for a guest that does not let go of a drive. */
+    if (!g_str_has_prefix(operation, "hard_") && !vm_drives_are_idle(model, vm, error))
         return false;
-    if (g_variant_n_children(current) && !may_interrupt(operation, current)) {
-        const char *key, *other;
-        g_variant_get_child(current, 0, "{&s&s}", &key, &other);
-        api_error_set(error, "OTHER_OPERATION_IN_PROGRESS", "VM", vm, other, key, NULL);
+    if (!may_interrupt(operation, current) && !ops_none_shown(model, vm, error))
         return false;
-    }
     if (model_get_bool(model, vm, "is_a_snapshot") && !(operations[i].states & TEMPLATE)) {
         api_error_set(error, "VM_IS_SNAPSHOT", vm, operation, NULL);
         return false;

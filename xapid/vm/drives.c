@@ -6,35 +6,14 @@
 #include "xapid/vm/vm.h"
 
 bool
-vm_drive_operation(const struct model *model, const char *vm, char **ret_vbd, char **ret_operation,
-                   char **ret_key)
+vm_drives_are_idle(const struct model *model, const char *vm, GError **error)
 {
     g_autoptr(GPtrArray) drives = model_referrers(model, vm, dm_field_find(vbd_class(), "VM"));
 
-    for (guint i = 0; i < drives->len; i++) {
-        g_autoptr(GVariant) current =
-            model_get(model, drives->pdata[i], dm_field_find(vbd_class(), "current_operations"));
-        if (g_variant_n_children(current) == 0)
-            continue;
-        *ret_vbd = g_strdup(drives->pdata[i]);
-        g_variant_get_child(current, 0, "{ss}", ret_key, ret_operation);
-        return true;
-    }
-    return false;
-}
-
-static bool
-is_free(const struct model *model, const char *cls, const char *row, GError **error)
-{
-    g_autoptr(GVariant) current =
-        model_get(model, row, dm_field_find(dm_class_find(cls, false), "current_operations"));
-    const char *key, *operation;
-
-    if (g_variant_n_children(current) == 0)
-        return true;
-    g_variant_get_child(current, 0, "{&s&s}", &key, &operation);
-    api_error_set(error, "OTHER_OPERATION_IN_PROGRESS", cls, row, operation, key, NULL);
-    return false;
+    for (guint i = 0; i < drives->len; i++)
+        if (!ops_none_shown(model, drives->pdata[i], error))
+            return false;
+    return true;
 }
 
 /* Nothing else is done to the drive or its VM, which has a domain; *ret_vm is the caller's. */
@@ -45,7 +24,7 @@ may_begin(const struct model *model, const char *vbd, bool may_be_paused, char *
     g_autofree char *vm = model_get_string(model, vbd, "VM");
     g_autofree char *state = model_get_string(model, vm, "power_state");
 
-    if (!is_free(model, "VM", vm, error) || !is_free(model, "VBD", vbd, error))
+    if (!ops_none_shown(model, vm, error) || !ops_none_shown(model, vbd, error))
         return false;
     if (!(may_be_paused ? vm_state_has_domain(state) : g_str_equal(state, "Running"))) {
         g_autofree char *actual = g_ascii_strdown(state, -1);
@@ -81,17 +60,11 @@ add_verb(struct plan *plan, const char *verb, const char *vbd, const char *vdi, 
 }
 
 static bool
-is_cd_of_machine(const struct model *model, const char *vm, const char *vbd)
+cds_stay(const struct model *model, const char *vm, const char *vbd, GError **error)
 {
     g_autofree char *type = model_get_string(model, vbd, "type");
 
-    return g_str_equal(type, "CD") && vm_is_machine(model, vm);
-}
-
-static bool
-cds_stay(const struct model *model, const char *vm, const char *vbd, GError **error)
-{
-    if (!is_cd_of_machine(model, vm, vbd))
+    if (!g_str_equal(type, "CD") || !vm_is_machine(model, vm))
         return true;
     api_error_set(error, "OPERATION_NOT_ALLOWED",
                   "CD drives of an HVM guest stay while it runs: insert or eject a disc", NULL);

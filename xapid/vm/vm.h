@@ -118,9 +118,8 @@ bool vm_has_stray_disks(const struct vm_world *world, struct txn *txn, const cha
 
 /* --- drives.c: drives of VMs that run --- */
 
-/* The first operation of a drive of the VM; false: none.  The caller frees. */
-bool vm_drive_operation(const struct model *model, const char *vm, char **ret_vbd,
-                        char **ret_operation, char **ret_key);
+/* Is nothing under way with a drive of the VM?  OTHER_OPERATION_IN_PROGRESS. */
+bool vm_drives_are_idle(const struct model *model, const char *vm, GError **error);
 /* Each pure; a new plan or NULL with VM_BAD_POWER_STATE, OTHER_OPERATION_IN_PROGRESS,
  * DEVICE_ALREADY_ATTACHED, DEVICE_ALREADY_DETACHED, VBD_IS_EMPTY, VBD_NOT_UNPLUGGABLE,
  * DEVICE_DETACH_REJECTED, OPERATION_NOT_ALLOWED, and what keeps the drive from having the disk. */
