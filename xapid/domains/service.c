@@ -17,9 +17,13 @@
 #include "xapid/domains/operation.h"
 #include "xapid/domains/outcome.h"
 
-/* A question that many may wait for. */
+enum { LIST, HOST_INFO, DMESG, DMESG_CLEAR, QUESTIONS };
+
+/* A question that many may wait for.  value: makes of the parts what is answered, behind a
+ * descriptor; NULL: the only part is answered, as it is. */
 struct question {
     const char *verb;
+    GVariant *(*value)(GPtrArray *parts);
     bool asked;     /* is with a worker, for `answering` */
     GQueue waiting; /* GDBusMethodInvocation, came since it was asked */
     GQueue answering;
@@ -35,7 +39,7 @@ struct service {
     GDBusConnection *connection; /* NULL between peers */
     GCancellable *connecting;
     bool open;
-    struct question list, host_info, dmesg, dmesg_clear;
+    struct question questions[QUESTIONS];
     /* Changed: sent while the peer takes them, gathered while it does not. */
     GHashTable *changed;
     bool changed_all, flushing;
@@ -201,10 +205,8 @@ question_answered(bool lost, GVariant *error, GPtrArray *parts, void *data)
         failure = api_error_from_variant(error);
     if (failure) {
         question_fail(question, failure);
-    } else if (question == &service->list) {
-        bulk_answer(question, outcome_domains(parts));
-    } else if (question != &service->host_info) {
-        bulk_answer(question, outcome_text(parts));
+    } else if (question->value) {
+        bulk_answer(question, question->value(parts));
     } else {
         while ((invocation = g_queue_pop_head(&question->answering)))
             peer_domains1_complete_host_info(service->object, invocation, parts->pdata[0]);
@@ -293,14 +295,12 @@ handle_operations(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnix
 }
 
 static gboolean
-handle_list(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
-            gpointer data)
+handle_bulk_question(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
+                     gpointer data)
 {
-    struct service *service = data;
-
     (void)object;
     (void)none;
-    question_add(&service->list, invocation);
+    question_add(data, invocation);
     return TRUE;
 }
 
@@ -310,31 +310,7 @@ handle_host_info(PeerDomains1 *object, GDBusMethodInvocation *invocation, gpoint
     struct service *service = data;
 
     (void)object;
-    question_add(&service->host_info, invocation);
-    return TRUE;
-}
-
-static gboolean
-handle_dmesg(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
-             gpointer data)
-{
-    struct service *service = data;
-
-    (void)object;
-    (void)none;
-    question_add(&service->dmesg, invocation);
-    return TRUE;
-}
-
-static gboolean
-handle_dmesg_clear(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
-                   gpointer data)
-{
-    struct service *service = data;
-
-    (void)object;
-    (void)none;
-    question_add(&service->dmesg_clear, invocation);
+    question_add(&service->questions[HOST_INFO], invocation);
     return TRUE;
 }
 
@@ -426,10 +402,8 @@ predecessor_recovered(bool lost, GVariant *error, GPtrArray *parts, void *data)
     }
     service->open = true;
     operations_open(service->operations);
-    question_ask(&service->list);
-    question_ask(&service->host_info);
-    question_ask(&service->dmesg);
-    question_ask(&service->dmesg_clear);
+    for (int i = 0; i < QUESTIONS; i++)
+        question_ask(&service->questions[i]);
     service->changed_all = true;
     changed_send(service);
     service->served(service->data);
@@ -453,12 +427,27 @@ pool_failed(const char *why, void *data)
 }
 
 static void
-question_init(struct question *question, struct service *service, const char *verb)
+questions_init(struct service *service)
 {
-    question->verb = verb;
-    question->service = service;
-    g_queue_init(&question->waiting);
-    g_queue_init(&question->answering);
+    static const struct {
+        const char *verb, *signal; /* of those that are answered by a descriptor */
+        GVariant *(*value)(GPtrArray *parts);
+    } kinds[] = {[LIST] = {"list", "handle-list", outcome_domains},
+                 [HOST_INFO] = {"host_info", NULL, NULL},
+                 [DMESG] = {"dmesg", "handle-dmesg", outcome_text},
+                 [DMESG_CLEAR] = {"dmesg_clear", "handle-dmesg-clear", outcome_text}};
+
+    for (int i = 0; i < QUESTIONS; i++) {
+        struct question *question = &service->questions[i];
+        question->verb = kinds[i].verb;
+        question->value = kinds[i].value;
+        question->service = service;
+        g_queue_init(&question->waiting);
+        g_queue_init(&question->answering);
+        if (kinds[i].signal)
+            g_signal_connect(service->object, kinds[i].signal, G_CALLBACK(handle_bulk_question),
+                             question);
+    }
 }
 
 struct service *
@@ -473,10 +462,7 @@ service_new(const struct pool_options *options, void (*served)(void *data),
         {"handle-abort", G_CALLBACK(handle_abort)},
         {"handle-forget", G_CALLBACK(handle_forget)},
         {"handle-operations", G_CALLBACK(handle_operations)},
-        {"handle-list", G_CALLBACK(handle_list)},
         {"handle-host-info", G_CALLBACK(handle_host_info)},
-        {"handle-dmesg", G_CALLBACK(handle_dmesg)},
-        {"handle-dmesg-clear", G_CALLBACK(handle_dmesg_clear)},
         {"handle-guests", G_CALLBACK(handle_guests)},
     };
     struct service *service = g_new0(struct service, 1);
@@ -485,11 +471,8 @@ service_new(const struct pool_options *options, void (*served)(void *data),
     service->failed = failed;
     service->data = data;
     service->changed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    question_init(&service->list, service, "list");
-    question_init(&service->host_info, service, "host_info");
-    question_init(&service->dmesg, service, "dmesg");
-    question_init(&service->dmesg_clear, service, "dmesg_clear");
     service->object = peer_domains1_skeleton_new();
+    questions_init(service);
     for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
         g_signal_connect(service->object, handlers[i].signal, handlers[i].handler, service);
     service->pool = pool_new(options, pool_ready, pool_changed, pool_failed, service);
@@ -512,10 +495,10 @@ service_free(struct service *service)
     operations_free(service->operations);
     g_clear_handle_id(&service->flush_source, g_source_remove);
     g_hash_table_unref(service->changed);
-    g_queue_clear_full(&service->list.waiting, g_object_unref);
-    g_queue_clear_full(&service->list.answering, g_object_unref);
-    g_queue_clear_full(&service->host_info.waiting, g_object_unref);
-    g_queue_clear_full(&service->host_info.answering, g_object_unref);
+    for (int i = 0; i < QUESTIONS; i++) {
+        g_queue_clear_full(&service->questions[i].waiting, g_object_unref);
+        g_queue_clear_full(&service->questions[i].answering, g_object_unref);
+    }
     g_object_unref(service->object);
     g_free(service);
 }
