@@ -206,20 +206,6 @@ signal_run(struct op *op, GVariant *args)
 
 /* ---- drives; their arguments: vbd, what the verb takes, and of a medium the VDI ---- */
 
-/* The verb knows the drive by its place in the guest. */
-static void
-end_drive_step(struct op *op, const GError *error, const char *vbd)
-{
-    static const char *const codes[] = {"DEVICE_ATTACH_TIMEOUT", "DEVICE_DETACH_TIMEOUT"};
-
-    for (unsigned i = 0; error && i < G_N_ELEMENTS(codes); i++)
-        if (api_error_is(error, codes[i])) {
-            op_step_done(op, api_error_new(codes[i], "VBD", vbd, NULL));
-            return;
-        }
-    end_step(op, error);
-}
-
 struct drive_call {
     struct op *op;
     GVariant *args; /* of the step; they live as long as the plan */
@@ -237,37 +223,45 @@ drive_done(const GError *error, GVariant *result, void *data)
         g_autofree char *key = g_strconcat("medium/", vbd, NULL);
         op_set_result(call->op, key, g_variant_new_string(member_text(call->args, "vdi")));
     }
-    end_drive_step(call->op, error, vbd);
+    /* The verb knows the drive by its place in the guest. */
+    if (error && (api_error_is(error, "DEVICE_ATTACH_TIMEOUT") ||
+                  api_error_is(error, "DEVICE_DETACH_TIMEOUT")))
+        op_step_done(call->op, api_error_new(api_error_code(error), "VBD", vbd, NULL));
+    else
+        end_step(call->op, error);
 }
 
-/* verb_args: its own, or (NULL) those of the step. */
+/* verb_args: taken. */
 static void
 start_drive_verb(struct op *op, const char *verb, GVariant *args, GVariant *verb_args,
                  bool notes_medium)
 {
     struct vm_world *world = op_room_data(op);
     g_autofree char *uuid = model_get_string(world->model, op_object(op), "uuid");
-    struct drive_call *call = g_new0(struct drive_call, 1);
+    g_autoptr(GVariant) owned = g_variant_take_ref(verb_args);
+    const struct drive_call call = {op, args, notes_medium};
 
-    *call = (struct drive_call){op, args, notes_medium};
-    if (!verb_args)
-        g_variant_lookup(args, verb, "@a{sv}", &verb_args);
-    else
-        g_variant_ref_sink(verb_args);
-    domains_start(world->domains, op_step_id(op), verb, uuid, verb_args, drive_done, call);
-    g_variant_unref(verb_args);
+    domains_start(world->domains, op_step_id(op), verb, uuid, owned, drive_done,
+                  g_memdup2(&call, sizeof call));
+}
+
+/* What the verb takes, as the step has it. */
+static GVariant *
+args_of(GVariant *args, const char *verb)
+{
+    return g_variant_lookup_value(args, verb, G_VARIANT_TYPE_VARDICT);
 }
 
 static void
 plug_run(struct op *op, GVariant *args)
 {
-    start_drive_verb(op, "plug", args, NULL, false);
+    start_drive_verb(op, "plug", args, args_of(args, "plug"), false);
 }
 
 static void
 plug_undo(struct op *op, GVariant *args)
 {
-    g_autoptr(GVariant) drive = g_variant_lookup_value(args, "plug", G_VARIANT_TYPE_VARDICT);
+    g_autoptr(GVariant) drive = args_of(args, "plug");
     GVariantDict out;
 
     g_variant_dict_init(&out, NULL);
@@ -279,20 +273,20 @@ plug_undo(struct op *op, GVariant *args)
 static void
 unplug_run(struct op *op, GVariant *args)
 {
-    start_drive_verb(op, "unplug", args, NULL, false);
+    start_drive_verb(op, "unplug", args, args_of(args, "unplug"), false);
 }
 
 static void
 medium_run(struct op *op, GVariant *args)
 {
-    start_drive_verb(op, "medium", args, NULL, true);
+    start_drive_verb(op, "medium", args, args_of(args, "medium"), true);
 }
 
 /* An insertion is taken back; what was ejected stays so, for the next try. */
 static void
 medium_undo(struct op *op, GVariant *args)
 {
-    g_autoptr(GVariant) drive = g_variant_lookup_value(args, "medium", G_VARIANT_TYPE_VARDICT);
+    g_autoptr(GVariant) drive = args_of(args, "medium");
     GVariantDict out;
 
     g_variant_dict_init(&out, drive);
