@@ -11,6 +11,7 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import settled
 import tap
 import world
+from guests import memory
 from host import GUEST, Client, Host, sanitized
 
 FULL = 10000
@@ -32,10 +33,8 @@ def processes(host):
 
 
 def figures(pid):
-    status = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-                  if line.startswith(("VmRSS", "Threads")))
-    return {"descriptors": len(os.listdir(f"/proc/{pid}/fd")), "threads": int(status["Threads"]),
-            "memory": int(status["VmRSS"].split()[0]) << 10}
+    return {"descriptors": len(os.listdir(f"/proc/{pid}/fd")), "threads": len(os.listdir(f"/proc/{pid}/task")),
+            "memory": memory(pid)}
 
 
 def cycles(host, vm, count):
