@@ -91,20 +91,42 @@ add_to_set(int fd, const char *vdev, GPtrArray *args, GArray *fds)
     g_ptr_array_add(args, g_strdup_printf("fd=%d,set=%d", fd, libxl_disk_number(vdev)));
 }
 
+/* A raw disk as a device, open: its own, or a loop device of its file.  -1: errno. */
+static int
+device_open(const struct guest_disk *guest, char **ret_path)
+{
+    int fd = open(guest->disk.path, guest->read_only ? O_RDONLY : O_RDWR);
+
+    if (fd < 0 || guest->disk.block) {
+        *ret_path = g_strdup(guest->disk.path);
+        return fd;
+    }
+    int file = fd;
+    fd = loop_open(file, guest->read_only, ret_path);
+    close(file);
+    return fd;
+}
+
+/* By the kernel's back end. */
+static void
+set_device(libxl_device_disk *disk, const char *path)
+{
+    disk->backend = LIBXL_DISK_BACKEND_PHY;
+    free(disk->pdev_path);
+    disk->pdev_path = libxl_copy(path);
+    free(disk->script);
+    disk->script = libxl_copy(DISK_SCRIPT); /* tells QEMU's path, too */
+}
+
 /* One set a disk: QEMU takes a descriptor of it that is open as it wants the disk to be. */
 static bool
 open_for_model(const struct guest_disk *guest, libxl_device_disk *disk, GPtrArray *args,
                GArray *fds, GError **error)
 {
-    g_autofree char *path = g_strdup(guest->disk.path);
     bool phy = is_raw(guest) && !guest->cdrom;
-    int fd = open(path, guest->read_only ? O_RDONLY : O_RDWR);
+    g_autofree char *path = phy ? NULL : g_strdup(guest->disk.path);
+    int fd = phy ? device_open(guest, &path) : open(path, guest->read_only ? O_RDONLY : O_RDWR);
 
-    if (fd >= 0 && phy && !guest->disk.block) {
-        int file = fd;
-        fd = loop_open(file, guest->read_only, &path);
-        close(file);
-    }
     if (fd < 0)
         return failed(error, guest->disk.path);
     add_to_set(fd, guest->vdev, args, fds);
@@ -114,12 +136,10 @@ open_for_model(const struct guest_disk *guest, libxl_device_disk *disk, GPtrArra
             return failed(error, path);
         add_to_set(fd, guest->vdev, args, fds);
     }
-    free(disk->pdev_path);
     if (phy) {
-        disk->backend = LIBXL_DISK_BACKEND_PHY;
-        disk->pdev_path = libxl_copy(path);
-        disk->script = libxl_copy(DISK_SCRIPT); /* tells QEMU's path, too */
+        set_device(disk, path);
     } else {
+        free(disk->pdev_path);
         disk->backend = LIBXL_DISK_BACKEND_QDISK;
         g_autofree char *set =
             g_strdup_printf("%s/dev/fdset/%d", guest->disk.block ? "host_device:" : "",
@@ -161,26 +181,16 @@ bool
 libxl_disk_fill_live(const struct guest_disk *guest, libxl_device_disk *disk, int *ret_fd,
                      GError **error)
 {
-    g_autofree char *path = g_strdup(guest->disk.path);
+    g_autofree char *path = NULL;
 
     *ret_fd = -1;
     libxl_disk_fill(guest, disk);
     if (!is_raw(guest))
         return true;
-    if (!guest->disk.block) {
-        int file = open(path, guest->read_only ? O_RDONLY : O_RDWR);
-        if (file >= 0) {
-            *ret_fd = loop_open(file, guest->read_only, &path);
-            close(file);
-        }
-        if (*ret_fd < 0)
-            return failed(error, guest->disk.path);
-    }
-    disk->backend = LIBXL_DISK_BACKEND_PHY;
-    free(disk->pdev_path);
-    disk->pdev_path = libxl_copy(path);
-    free(disk->script);
-    disk->script = libxl_copy(DISK_SCRIPT);
+    *ret_fd = device_open(guest, &path);
+    if (*ret_fd < 0)
+        return failed(error, guest->disk.path);
+    set_device(disk, path);
     return true;
 }
 

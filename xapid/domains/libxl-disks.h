@@ -16,8 +16,8 @@ int libxl_disk_number(const char *vdev);
 /* One disk as PV and PVH guests get it, whose files libxl and its QEMU open themselves.  The caller
  * disposes of it. */
 void libxl_disk_fill(const struct guest_disk *guest, libxl_device_disk *disk);
-/* The same for a domain that runs already: raw files come by a loop device, which *ret_fd (-1:
- * none) keeps until the domain has it.  INTERNAL_ERROR [path, text]. */
+/* The same for a domain that runs already: raw ones come as a device, a file as a loop device,
+ * which *ret_fd (-1: none) keeps until the domain has it.  INTERNAL_ERROR [path, text]. */
 bool libxl_disk_fill_live(const struct guest_disk *guest, libxl_device_disk *disk, int *ret_fd,
                           GError **error);
 
