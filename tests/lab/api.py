@@ -85,6 +85,9 @@ def clear(name, address, password):
     for vm, record in x.VM.get_all_records().items():
         if record["is_control_domain"]:
             continue
+        if record["name_description"].startswith("Made by another tool"):
+            dom0(name, f"xl destroy {record['domid']}")
+            continue
         if record["power_state"] != "Halted":
             x.VM.hard_shutdown(vm)
         x.VM.destroy(vm)

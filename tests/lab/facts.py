@@ -109,6 +109,32 @@ def elsewhere(name, address, password):
     x.VM.destroy(vm)
 
 
+def foreign(name, address, password):
+    """A guest that xl made has a record as xl has it, is touched by no call, and ends as xl says."""
+    x = client(address, password)
+    config = 'name = "by-xl"\ntype = "pvh"\nkernel = "/var/lib/xcp/guest/vmlinux"\n' \
+             'ramdisk = "/var/lib/xcp/guest/initrd"\ncmdline = "console=hvc0"\nmemory = 160\nvcpus = 1\n'
+    dom0(name, f"printf %s '{config}' >/tmp/by-xl.cfg; xl create -q /tmp/by-xl.cfg")
+    domid = dom0(name, "xl domid by-xl").strip()
+    uuid = next(uuid for uuid, its in domids(name).items() if its == int(domid))
+    vm = until(lambda: next(iter(x.VM.get_by_name_label("by-xl")), None), "record of it")
+    until(lambda: int(x.VM.get_memory_target(vm)) >= 159 * MIB and x.VM.get_power_state(vm) == "Running", "its state")
+    record = x.VM.get_record(vm)
+    assert (record["uuid"], record["domid"], record["domain_type"]) == (uuid, domid, "pvh"), record
+    memory, vcpus = xl_row(name, domid)
+    figures = metrics(x, vm)
+    assert (int(figures["memory_actual"]) // MIB, int(figures["VCPUs_number"])) == (memory, vcpus), figures
+    assert record["allowed_operations"] == [], record
+    assert 160 <= int(record["memory_static_max"]) / MIB <= 161, record["memory_static_max"]  # xl allows a little more
+    for verb in "clean_shutdown", "hard_shutdown", "hard_reboot", "pause", "destroy":
+        fails("OPERATION_NOT_ALLOWED", getattr(x.VM, verb), vm)
+    assert domids(name)[uuid] == int(domid)
+    dom0(name, f"xl pause {domid}")
+    until(lambda: x.VM.get_power_state(vm) == "Paused", "xl pause")
+    dom0(name, f"xl destroy {domid}")
+    until(lambda: not x.VM.get_by_name_label("by-xl"), "end of its record")
+
+
 def guests(kind, name, address, password):
     x = client(address, password)
     ref, = x.host.get_all()

@@ -11,5 +11,6 @@ for kind in pv pvh; do
 	check "a $kind guest's record follows it" scenario facts "guests_$kind"
 done
 check "what xl does to a guest is seen" scenario facts elsewhere
+check "a guest that xl made is shown and left alone" scenario facts foreign
 check "the host is rebooted and powered off by systemd" scenario facts power
 lab_done

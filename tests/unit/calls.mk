@@ -10,6 +10,7 @@ sim_tests = \
 	tests/sim/test-abuse.py \
 	tests/sim/test-drives.py \
 	tests/sim/test-events.py \
+	tests/sim/test-foreign.py \
 	tests/sim/test-generic.py \
 	tests/sim/test-host-pool.py \
 	tests/sim/test-known-keys.py \

@@ -118,33 +118,6 @@ create(struct call *call)
     call_commit(call, txn, g_variant_new_string(vm));
 }
 
-/* Rows that live and die with their VM: (class, field that names the VM). */
-static const struct {
-    const char *cls, *field;
-} parts[] = {{"VBD", "VM"},  {"VIF", "VM"},  {"console", "VM"},  {"VGPU", "VM"},
-             {"VUSB", "VM"}, {"VTPM", "VM"}, {"crashdump", "VM"}};
-
-static bool
-destroy_rows(struct call *call, struct txn *txn, const char *vm, GError **error)
-{
-    struct model *model = call->api->model;
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++) {
-        const struct dm_class *cls = dm_class_find(parts[i].cls, false);
-        g_autoptr(GPtrArray) rows = model_referrers(model, vm, dm_field_find(cls, parts[i].field));
-        for (guint j = 0; j < rows->len; j++)
-            if (!txn_destroy(txn, rows->pdata[j], error))
-                return false;
-    }
-    static const char *const owned[] = {"metrics", "guest_metrics"};
-    for (unsigned i = 0; i < G_N_ELEMENTS(owned); i++) {
-        g_autofree char *ref = model_get_string(model, vm, owned[i]);
-        if (model_class(model, ref) && !txn_destroy(txn, ref, error))
-            return false;
-    }
-    return txn_destroy(txn, vm, error);
-}
-
 static void
 destroy(struct call *call)
 {
@@ -158,7 +131,7 @@ destroy(struct call *call)
     }
     if (!(txn = call_begin(call)))
         return;
-    if (!destroy_rows(call, txn, vm, &error)) {
+    if (!vm_destroy_rows(call->api->model, txn, vm, &error)) {
         call_abort(call, txn, error);
         return;
     }

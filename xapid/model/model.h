@@ -158,6 +158,8 @@ bool txn_touch(struct txn *txn, const char *ref, GError **error);
 /* Journal entries of ops, kept in the same store transaction (value NULL removes). Any string key.
  */
 void txn_journal(struct txn *txn, const char *key, GVariant *value);
+/* The model as it is without the transaction. */
+const struct model *txn_model(const struct txn *txn);
 /* Whether the transaction sees a row (of the class, unless cls is NULL). */
 bool txn_has(const struct txn *txn, const struct dm_class *cls, const char *ref);
 /* Reads within the transaction, derived fields too.  The row must exist. */

@@ -355,6 +355,12 @@ txn_touch(struct txn *txn, const char *ref, GError **error)
     return true;
 }
 
+const struct model *
+txn_model(const struct txn *txn)
+{
+    return txn->model;
+}
+
 void
 txn_journal(struct txn *txn, const char *key, GVariant *value)
 {

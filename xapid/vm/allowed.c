@@ -97,6 +97,7 @@ vm_refresh_allowed(struct txn *txn, const char *vm)
     g_autoptr(GVariant) blocked = txn_field(txn, vm, "blocked_operations");
     g_autoptr(GVariant) template = txn_field(txn, vm, "is_a_template");
     g_autoptr(GVariant) control = txn_field(txn, vm, "is_control_domain");
+    bool ours = !g_variant_get_boolean(control) && !vm_is_foreign(txn_model(txn), vm);
     unsigned bit = state_bit(g_variant_get_string(state, NULL));
     bool is_template = g_variant_get_boolean(template);
     bool busy = g_variant_n_children(current) > 0;
@@ -106,8 +107,7 @@ vm_refresh_allowed(struct txn *txn, const char *vm)
     for (unsigned i = 0; i < G_N_ELEMENTS(operations); i++) {
         g_autofree char *reason = NULL;
         if (!(operations[i].states & bit) || (is_template && !(operations[i].states & TEMPLATE)) ||
-            g_variant_get_boolean(control) ||
-            (busy && !may_interrupt(operations[i].operation, current)) ||
+            !ours || (busy && !may_interrupt(operations[i].operation, current)) ||
             g_variant_lookup(blocked, operations[i].operation, "s", &reason))
             continue;
         g_variant_builder_add(&allowed, "s", operations[i].operation);
@@ -158,11 +158,8 @@ vm_may(const struct model *model, const char *vm, const char *operation, GError 
 
     g_assert(i < G_N_ELEMENTS(operations));
 
-    if (model_get_bool(model, vm, "is_control_domain")) {
-        api_error_set(error, "OPERATION_NOT_ALLOWED",
-                      "This operation is not allowed on the control domain", NULL);
+    if (!vm_is_ours(model, vm, error))
         return false;
-    }
     if (g_variant_lookup(blocked, operation, "s", &reason)) {
         api_error_set(error, "OPERATION_BLOCKED", vm, reason, NULL);
         return false;

@@ -5,6 +5,7 @@ libvm_a_SOURCES = \
 	xapid/vm/disks.c \
 	xapid/vm/domains.c xapid/vm/domains.h \
 	xapid/vm/drives.c \
+	xapid/vm/foreign.c \
 	xapid/vm/guest-metrics.c \
 	xapid/vm/known-keys.c \
 	xapid/vm/limits.c \

@@ -50,6 +50,18 @@ vm_find_domain(GVariant *domains, const char *uuid)
     return found ? g_variant_ref(found) : NULL;
 }
 
+gint64
+vm_domain_int(GVariant *domain, const char *key)
+{
+    g_autoptr(GVariant) value = g_variant_lookup_value(domain, key, NULL);
+
+    if (value && g_variant_is_of_type(value, G_VARIANT_TYPE_INT64))
+        return g_variant_get_int64(value);
+    if (value && g_variant_is_of_type(value, G_VARIANT_TYPE_INT32))
+        return g_variant_get_int32(value);
+    return -1;
+}
+
 bool
 vm_memory_actual(const struct vm_world *world, const char *vm, GVariant *domains, gint64 *ret_bytes,
                  GError **error)

@@ -308,7 +308,7 @@ vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain
 {
     g_autofree char *recorded = model_get_string(world->model, vm, "power_state");
     const char *state, *reason;
-    gboolean complete;
+    gboolean complete, ours;
 
     *ret_power_state = NULL;
     /* Somebody else ended it, or its disks could not be let go before. */
@@ -321,12 +321,16 @@ vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain
     }
     if (!g_variant_lookup(domain, "state", "&s", &state) ||
         !g_variant_lookup(domain, "reason", "&s", &reason) ||
+        !g_variant_lookup(domain, "ours", "b", &ours) ||
         !g_variant_lookup(domain, "complete", "b", &complete))
         return NULL;
     if (g_str_equal(state, "dying"))
         return NULL; /* a change will be told once it is gone */
     if (!complete)
         return plan_end(world, vm);
+    /* Another tool that made a domain of this uuid also decides what becomes of it. */
+    if (g_str_equal(state, "shutdown") && !ours)
+        return NULL;
     if (g_str_equal(state, "shutdown"))
         return plan_after_shutdown(world, vm, reason);
     *ret_power_state = vm_observed_state(domain);

@@ -244,7 +244,7 @@ listed(const GError *error, GVariant *domains, void *data)
         const char *vm = vms->pdata[i];
         g_autofree char *uuid = model_get_string(world->model, vm, "uuid");
         if ((!all && !g_hash_table_contains(look->uuids, uuid)) ||
-            model_get_bool(world->model, vm, "is_control_domain"))
+            !vm_is_ours(world->model, vm, NULL))
             continue;
         if (ops_busy(world->ops, vm))
             g_hash_table_add(world->look, g_steal_pointer(&uuid)); /* vm_idle looks again */
@@ -253,6 +253,8 @@ listed(const GError *error, GVariant *domains, void *data)
         else
             look_at(world, vm, found);
     }
+    if (found)
+        vm_foreign_look(world, found, look->uuids);
     model_when_durable(world->model, model_head(world->model), look_durable, world);
     g_hash_table_unref(look->uuids);
     g_hash_table_unref(look->touched);

@@ -94,19 +94,6 @@ record_metrics_state(const struct vm_world *world, struct txn *txn, const char *
                       g_variant_new_strv(states, vm_state_has_domain(power_state) ? 1 : 0));
 }
 
-/* -1: not told. */
-static gint64
-fact_int(GVariant *domain, const char *key)
-{
-    g_autoptr(GVariant) value = g_variant_lookup_value(domain, key, NULL);
-
-    if (value && g_variant_is_of_type(value, G_VARIANT_TYPE_INT64))
-        return g_variant_get_int64(value);
-    if (value && g_variant_is_of_type(value, G_VARIANT_TYPE_INT32))
-        return g_variant_get_int32(value);
-    return -1;
-}
-
 void
 vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
                 const char *power_state, gint64 domid, bool started)
@@ -150,7 +137,7 @@ vm_record_facts(const struct vm_world *world, const char *vm, GVariant *domain, 
     if (!txn)
         return false;
     for (unsigned i = 0; i < G_N_ELEMENTS(facts); i++) {
-        gint64 value = fact_int(domain, facts[i].fact);
+        gint64 value = vm_domain_int(domain, facts[i].fact);
         if (value < 0 || value == model_get_int(world->model, metrics, facts[i].field))
             continue;
         txn_set_value(txn, metrics, facts[i].field, g_variant_new_int64(value));
@@ -160,6 +147,31 @@ vm_record_facts(const struct vm_world *world, const char *vm, GVariant *domain, 
     if (changed)
         txn_set_value(txn, metrics, "last_updated", g_variant_new_int64(g_get_real_time()));
     return txn_commit(txn, error) != 0;
+}
+
+/* Rows that live and die with their VM: (class, field that names the VM). */
+static const struct {
+    const char *cls, *field;
+} parts[] = {{"VBD", "VM"},  {"VIF", "VM"},  {"console", "VM"},  {"VGPU", "VM"},
+             {"VUSB", "VM"}, {"VTPM", "VM"}, {"crashdump", "VM"}};
+
+bool
+vm_destroy_rows(const struct model *model, struct txn *txn, const char *vm, GError **error)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++) {
+        const struct dm_class *cls = class_of(parts[i].cls);
+        g_autoptr(GPtrArray) rows = model_referrers(model, vm, dm_field_find(cls, parts[i].field));
+        for (guint j = 0; j < rows->len; j++)
+            if (!txn_destroy(txn, rows->pdata[j], error))
+                return false;
+    }
+    static const char *const owned[] = {"metrics", "guest_metrics"};
+    for (unsigned i = 0; i < G_N_ELEMENTS(owned); i++) {
+        g_autofree char *ref = model_get_string(model, vm, owned[i]);
+        if (model_class(model, ref) && !txn_destroy(txn, ref, error))
+            return false;
+    }
+    return txn_destroy(txn, vm, error);
 }
 
 void

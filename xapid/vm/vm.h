@@ -46,6 +46,16 @@ bool vm_knows(const char *operation);
  * OPERATION_NOT_ALLOWED. */
 bool vm_may(const struct model *model, const char *vm, const char *operation, GError **error);
 
+/* --- foreign.c: domains that another tool made --- */
+
+/* Is it the row of one? */
+bool vm_is_foreign(const struct model *model, const char *vm);
+/* Neither such a row nor the control domain's?  OPERATION_NOT_ALLOWED. */
+bool vm_is_ours(const struct model *model, const char *vm, GError **error);
+/* Brings such rows in line: those of `uuids` ("" = all), by List's `domains` (vm_domains_by_uuid).
+ */
+void vm_foreign_look(struct vm_world *world, GHashTable *domains, GHashTable *uuids);
+
 /* --- limits.c --- */
 
 struct vm_memory {
@@ -180,6 +190,8 @@ struct plan *vm_plan_reconcile(const struct vm_world *world, const char *vm, GVa
 /* List's domains by uuid, for each the entry that counts: uuid -> GVariant; keys live in the
  * values. */
 GHashTable *vm_domains_by_uuid(GVariant *domains);
+/* A number that List tells of a domain; -1: it does not. */
+gint64 vm_domain_int(GVariant *domain, const char *key);
 /* One of them, the caller's; NULL: none. */
 GVariant *vm_find_domain(GVariant *domains, const char *uuid);
 /* The memory that a VM's domain has, of List's domains; VM_BAD_POWER_STATE when it has none. */
@@ -204,6 +216,9 @@ void vm_finish(struct op *op, struct txn *txn, const GError *error);
  * there is none; start true: a new domain of this VM began. */
 void vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
                      const char *power_state, gint64 domid, bool started);
+
+/* Removes the VM's row and those that live and die with it, within txn. */
+bool vm_destroy_rows(const struct model *model, struct txn *txn, const char *vm, GError **error);
 
 /* Facts that List tells of a domain: memory, vCPUs, state. */
 bool vm_record_facts(const struct vm_world *world, const char *vm, GVariant *domain,
