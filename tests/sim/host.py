@@ -158,6 +158,7 @@ class Host:
         # To look for what was lost takes as long as the rest of an end: test-leaks.py does it.
         self.environment = {"ASAN_OPTIONS": "detect_leaks=0", **dict(environment)}
         self.launch_options = launch_options
+        self.under = []  # a program that runs it all
         if accounts:
             self.environment.update(accounts.write(self.dir / "accounts"))
         self.https_port = free_port() if https else 0
@@ -177,7 +178,7 @@ class Host:
         self.process = None
 
     def spawn(self):
-        command = [self.bindir / "xapid-launch", "--config", self.config, "--sim", self.sim,
+        command = [*self.under, self.bindir / "xapid-launch", "--config", self.config, "--sim", self.sim,
                    "--bindir", self.bindir, "--test-environment", *self.launch_options]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, stdout=log,

@@ -13,6 +13,7 @@ sim_tests = \
 	tests/sim/test-foreign.py \
 	tests/sim/test-generic.py \
 	tests/sim/test-host-pool.py \
+	tests/sim/test-hostile.py \
 	tests/sim/test-known-keys.py \
 	tests/sim/test-large.py \
 	tests/sim/test-leaks.py \
@@ -24,7 +25,7 @@ sim_tests = \
 	tests/sim/test-vm-fields.py \
 	tests/sim/test-wire.py
 TESTS += $(sim_tests)
-EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/guests.py tests/sim/accounts.py tests/sim/waiting.py \
+EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/guests.py tests/sim/accounts.py tests/sim/waiting.py tests/sim/payloads.py \
 	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/sim/test-growth.py tests/clients/test-xencenter.py
 
 # Unit tests of xapid/calls.

@@ -15,6 +15,7 @@ struct bed {
     struct ops *ops;
     GString *log;     /* "a" ran, "a~" was undone, "a!" was asked to end, "?" surveyed */
     const char *fail; /* letters of the steps that fail */
+    bool fails_alike; /* with one message, whatever the step */
     const char *hold; /* that stay until bed_release () */
     struct op *held;
     char *vm;
@@ -34,8 +35,11 @@ say(struct bed *bed, const char *step, const char *what)
 static GError *
 failure_of(struct bed *bed, char letter)
 {
-    return bed->fail && strchr(bed->fail, letter) ? api_error_new("INTERNAL_ERROR", "told to", NULL)
-                                                  : NULL;
+    const char name[] = {letter, '\0'};
+
+    return bed->fail && strchr(bed->fail, letter)
+               ? api_error_new("INTERNAL_ERROR", bed->fails_alike ? "told to" : name, NULL)
+               : NULL;
 }
 
 static void
@@ -308,6 +312,19 @@ test_undo_fails(struct bed *bed, const void *data)
     submit(bed, "ab", false, NULL);
     wait_for_end(bed, 1);
     assert_log(bed, "a b b~ b~ b~ a~ ?");
+    assert_all_ended(bed);
+}
+
+/* What was not there to do something on is not there to undo it on. */
+static void
+test_undo_fails_alike(struct bed *bed, const void *data)
+{
+    (void)data;
+    bed->fail = "bB";
+    bed->fails_alike = true;
+    submit(bed, "ab", false, NULL);
+    assert_log(bed, "a b b~ a~ ?");
+    g_assert_cmpint(bed->ended, ==, 1);
     assert_all_ended(bed);
 }
 
@@ -653,6 +670,7 @@ main(int argc, char **argv)
         {"runs", test_runs},
         {"undo", test_undo},
         {"undo-fails", test_undo_fails},
+        {"undo-fails/alike", test_undo_fails_alike},
         {"queue", test_queue},
         {"limit", test_limit},
         {"dropped", test_dropped},

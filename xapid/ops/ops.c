@@ -427,11 +427,13 @@ static void
 undo_ended(struct op *op, GError *error)
 {
     g_autoptr(GError) owned = error;
+    /* Then nothing was there to do it on, and nothing is there to undo. */
+    bool alike = owned && g_str_equal(owned->message, op->error->message);
 
     if (owned)
         log_warning("undoing %s of %s (%s): %s", op_step(op, op->position)->kind,
                     op->plan->operation, op->plan->object, owned->message);
-    if (owned && ++op->undo_tries < UNDO_TRIES) {
+    if (owned && !alike && ++op->undo_tries < UNDO_TRIES) {
         advance_later(op, RETRY_SECONDS);
         return;
     }

@@ -34,7 +34,8 @@ struct step_kind {
      * op_step_id () stays the same over restarts. */
     void (*run)(struct op *op, GVariant *args);
     /* Undoes what run () may have done, whole or half; ends by op_step_done () (an error is logged;
-     * it is tried again, and then the remaining undos go on).  NULL: nothing to undo. */
+     * unless it is the one that is being undone for, it is tried again, and then the remaining
+     * undos go on).  NULL: nothing to undo. */
     void (*undo)(struct op *op, GVariant *args);
     /* Asks a running run () to end early. NULL: it cannot. */
     void (*cancel)(struct op *op);
