@@ -2,7 +2,8 @@
 """Strings that are commands, paths, options and formats, wherever the API takes a string: each is data.  strace
 tells which programs were started: ours, the drivers and qemu-img, and never a shell.
 
-XAPID_PAYLOADS: how many of the sixty (6); `make soak` takes all.  XAPID_SEED repeats the choice."""
+Needs a build without sanitizers, which bear no strace.  XAPID_PAYLOADS: how many of the sixty (6);
+`make soak` takes all.  XAPID_SEED repeats the choice."""
 import os
 import random
 import re

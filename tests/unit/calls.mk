@@ -13,7 +13,6 @@ sim_tests = \
 	tests/sim/test-foreign.py \
 	tests/sim/test-generic.py \
 	tests/sim/test-host-pool.py \
-	tests/sim/test-hostile.py \
 	tests/sim/test-known-keys.py \
 	tests/sim/test-large.py \
 	tests/sim/test-leaks.py \
@@ -26,7 +25,7 @@ sim_tests = \
 	tests/sim/test-wire.py
 TESTS += $(sim_tests)
 EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/guests.py tests/sim/accounts.py tests/sim/waiting.py tests/sim/payloads.py \
-	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/sim/test-growth.py tests/clients/test-xencenter.py
+	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/sim/test-growth.py tests/sim/test-hostile.py tests/clients/test-xencenter.py
 
 # Unit tests of xapid/calls.
 calls_test_libs = libcalls.a libpool.a libvm.a libstorage.a libops.a libmodel.a libpeer.a libwire.a \
