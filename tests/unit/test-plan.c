@@ -210,6 +210,7 @@ domain_of(const char *state, const char *reason)
     g_variant_dict_insert(&dict, "state", "s", half ? "paused" : state);
     g_variant_dict_insert(&dict, "reason", "s", reason);
     g_variant_dict_insert(&dict, "complete", "b", !half);
+    g_variant_dict_insert(&dict, "ours", "b", true);
     return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -262,6 +263,28 @@ test_looks(struct bed *bed, const void *data)
                        looks[i].state ? looks[i].state : "none", looks[i].reason);
         assert_plan(vm_plan_reconcile(&bed->world, bed->vm, domain, &becomes), looks[i].plan);
         g_assert_cmpstr(becomes, ==, looks[i].becomes);
+    }
+}
+
+/* One that another tool made of the VM's uuid: its state is seen, its end is that tool's. */
+static void
+test_foreign_looks(struct bed *bed, const void *data)
+{
+    static const char *const states[][2] = {
+        {"running", "Running"}, {"paused", "Paused"}, {"shutdown", NULL}, {"dying", NULL}};
+
+    (void)data;
+    set_text_field(bed, "power_state", "Running");
+    set_text_field(bed, "actions_after_crash", "restart");
+    for (size_t i = 0; i < G_N_ELEMENTS(states); i++) {
+        g_autoptr(GVariant) ours = domain_of(states[i][0], "crash");
+        const char *becomes = "untouched";
+        GVariantDict dict;
+        g_variant_dict_init(&dict, ours);
+        g_variant_dict_insert(&dict, "ours", "b", false);
+        g_autoptr(GVariant) domain = g_variant_ref_sink(g_variant_dict_end(&dict));
+        assert_plan(vm_plan_reconcile(&bed->world, bed->vm, domain, &becomes), "");
+        g_assert_cmpstr(becomes, ==, states[i][1]);
     }
 }
 
@@ -360,6 +383,7 @@ main(int argc, char **argv)
         {"refusals", test_refusals},
         {"text", test_text},
         {"looks", test_looks},
+        {"looks/foreign", test_foreign_looks},
         {"delays", test_delays},
         {"unbuildable", test_unbuildable},
         {"loop", test_loop},
