@@ -57,6 +57,13 @@ void op_free(void *data);
 const char *op_key(const struct op *op);
 /* Shows the operation at its object, or not any more. */
 void op_mark(const struct op *op, struct txn *txn, bool running);
+const struct step *op_step(const struct op *op, guint position);
+const struct step_kind *op_kind(const struct op *op, guint position);
+/* Takes an operation out of its queue, wakes the next one, and frees it. */
+void op_remove(struct op *op);
+
+/* --- advance.c --- */
+
 /* Makes the next move, if it is to make one now. */
 void op_advance(struct op *op);
 

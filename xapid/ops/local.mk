@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libops.a
 libops_a_SOURCES = \
+	xapid/ops/advance.c \
 	xapid/ops/current.c \
 	xapid/ops/internal.h \
 	xapid/ops/journal.c \

@@ -1,4 +1,4 @@
-/* One operation: made, asked by its steps, freed.  What it does next is ops.c's. */
+/* One operation: made, asked by its steps, freed.  What it does next is advance.c's. */
 #include "config.h"
 
 #include "xapid/ops/internal.h"
@@ -67,6 +67,18 @@ op_mark(const struct op *op, struct txn *txn, bool running)
     if (op->room)
         op->room->mark(txn, op->plan->shown_by, op->plan->operation, op_key(op), running,
                        op->room->data);
+}
+
+const struct step *
+op_step(const struct op *op, guint position)
+{
+    return op->plan->steps->pdata[position];
+}
+
+const struct step_kind *
+op_kind(const struct op *op, guint position)
+{
+    return ops_kind(op->ops, op_step(op, position)->kind, NULL);
 }
 
 const char *
