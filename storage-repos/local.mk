@@ -9,7 +9,10 @@ libdriver_a_SOURCES = \
 	storage-repos/common/tool.c storage-repos/common/tool.h
 driver_libs = libdriver.a libwire.a libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
 
-storage_repos_file_file_SOURCES = storage-repos/file/file.c
+storage_repos_file_file_SOURCES = \
+	storage-repos/file/disk.c \
+	storage-repos/file/file.c storage-repos/file/file.h \
+	storage-repos/file/repository.c
 storage_repos_file_file_LDADD = $(driver_libs)
 storage_repos_iso_iso_SOURCES = storage-repos/iso/iso.c
 storage_repos_iso_iso_LDADD = $(driver_libs)

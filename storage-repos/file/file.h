@@ -1,0 +1,54 @@
+/* What the files of this driver share: repositories, which are folders, and disks, which are files.
+ */
+#ifndef STORAGE_REPOS_FILE_FILE_H
+#define STORAGE_REPOS_FILE_FILE_H
+
+#include "storage-repos/common/driver.h"
+
+#define REPOSITORY "xapid-sr.json" /* says whose folder it is */
+
+/* --- repository.c --- */
+
+/* A .json of the folder: a{sv}, or NULL with errno (EBADMSG: it is none). */
+GVariant *record_read(int folder, const char *name);
+/* On disk when it returns; sinks the record.  False with errno. */
+bool record_write(int folder, const char *name, GVariant *record);
+/* The folder of the SR that args name; -1 with an error. */
+int repository_open(GVariant *args, GError **error);
+
+/* --- disk.c --- */
+
+struct disk {
+    int folder;
+    const char *uuid;
+    char *record_name;
+    GVariant *record; /* NULL: there is no such disk */
+    bool qcow2;
+    char *file; /* its name */
+};
+
+typedef struct disk disk_t;
+void disk_clear(struct disk *disk);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(disk_t, disk_clear)
+
+/* "raw" or "qcow2", which its file's name tells too. */
+void disk_set_format(struct disk *disk, const char *format);
+/* What the API is told of it; false with errno when its file is not there. */
+bool disk_describe(const struct disk *disk, GVariantDict *result);
+
+/* --- the calls: docs/storage-driver.md --- */
+
+bool sr_probe(GVariant *args, GVariantDict *result, GError **error);
+bool sr_create(GVariant *args, GVariantDict *result, GError **error);
+bool sr_attach(GVariant *args, GVariantDict *result, GError **error);
+bool sr_detach(GVariant *args, GVariantDict *result, GError **error);
+bool sr_destroy(GVariant *args, GVariantDict *result, GError **error);
+bool sr_scan(GVariant *args, GVariantDict *result, GError **error);
+bool sr_stat(GVariant *args, GVariantDict *result, GError **error);
+bool vdi_create(GVariant *args, GVariantDict *result, GError **error);
+bool vdi_destroy(GVariant *args, GVariantDict *result, GError **error);
+bool vdi_resize(GVariant *args, GVariantDict *result, GError **error);
+bool vdi_attach(GVariant *args, GVariantDict *result, GError **error);
+bool vdi_detach(GVariant *args, GVariantDict *result, GError **error);
+
+#endif
