@@ -356,6 +356,40 @@ test_undo(struct bed *bed, const void *data)
     g_assert_true(g_variant_equal(before, after));
 }
 
+/* What need not outlive the process is there at once and never reaches the store. */
+static void
+test_unsaved(struct bed *bed, const void *data)
+{
+    struct model *model = bed->model;
+    g_autoptr(GError) error = NULL;
+
+    (void)data;
+    for (int refused = 0; refused < 2; refused++) {
+        if (refused) {
+            bed->store.automatic = false;
+            row_create(model, "VM", fields_of("name_label", "lost", NULL));
+            fake_store_fail(&bed->store, true);
+            g_assert_false(model_is_writable(model));
+        }
+        guint waiting = g_queue_get_length(&bed->store.waiting);
+        struct txn *txn = model_begin_unsaved(model);
+        g_autofree char *session = g_strdup(txn_create(txn, cls("session"), NULL, NULL, &error));
+        txn_journal(txn, "of-it", g_variant_new_string("kept"));
+        g_assert_cmpuint(txn_commit(txn, &error), ==, model_head(model));
+        g_assert_no_error(error);
+        g_assert_true(model_has(model, cls("session"), session));
+        g_assert_true(g_hash_table_contains(model_journal(model), "of-it"));
+        g_assert_cmpuint(g_queue_get_length(&bed->store.waiting), ==, waiting);
+        g_assert_cmpuint(model_durable(model), ==, model_head(model));
+        txn = model_begin_unsaved(model);
+        g_assert_true(txn_destroy(txn, session, NULL));
+        txn_journal(txn, "of-it", NULL);
+        g_assert_cmpuint(txn_commit(txn, &error), >, 0);
+        g_assert_false(model_has(model, cls("session"), session));
+    }
+    model_set_writable(model);
+}
+
 static void
 test_load_tolerant(struct bed *bed, const void *data)
 {
@@ -409,6 +443,7 @@ main(int argc, char **argv)
     add("refusals", test_refusals);
     add("durable", test_durable);
     add("undo", test_undo);
+    add("unsaved", test_unsaved);
     add("load-tolerant", test_load_tolerant);
     return g_test_run();
 }

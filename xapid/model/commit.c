@@ -381,7 +381,7 @@ txn_commit(struct txn *txn, GError **error)
         txn_free(txn);
         return model->head;
     }
-    struct model_changes *changes = changes_from(applied, model->head + 1);
+    struct model_changes *changes = txn->unsaved ? NULL : changes_from(applied, model->head + 1);
     if (!commit_allowed(txn, changes, error)) {
         model_changes_free(changes);
         applied_drop(applied);

@@ -116,7 +116,7 @@ struct txn_row {
 };
 struct txn {
     struct model *model;
-    bool volatile_only;
+    bool volatile_only, unsaved;
     guint64 undone;     /* model->undone when it began */
     GHashTable *by_ref; /* ref -> struct txn_row */
     GPtrArray *rows;    /* struct txn_row, in the order of first use */

@@ -134,6 +134,9 @@ struct txn *model_begin(struct model *model, GError **error);
 /* The same for changes of volatile fields and classes alone (operations, progress, metrics): begins
  * on a read-only model too.  A commit that would change what the store keeps fails. */
 struct txn *model_begin_volatile(struct model *model);
+/* The same for what need not outlive the process: the store is told nothing.  No row that it keeps
+ * may come to refer to a row that begins so. */
+struct txn *model_begin_unsaved(struct model *model);
 /* A new row.  ref NULL: made from a new random uuid ("OpaqueRef:" + uuid), and the uuid field, when
  * the class has one and it is not given, is a new random uuid.  fields a{sv}: by field name; those
  * left out take their defaults.  Returns the ref, borrowed until the transaction ends, or NULL with

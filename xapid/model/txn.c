@@ -67,6 +67,15 @@ model_begin_volatile(struct model *model)
     return txn;
 }
 
+struct txn *
+model_begin_unsaved(struct model *model)
+{
+    struct txn *txn = txn_new(model);
+
+    txn->unsaved = true;
+    return txn;
+}
+
 void
 txn_free(struct txn *txn)
 {
