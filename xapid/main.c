@@ -19,6 +19,7 @@
 #include "xapid/calls/call.h"
 #include "xapid/http/http.h"
 #include "xapid/http/rpc.h"
+#include "xapid/model/roles.h"
 #include "xapid/ops/task.h"
 #include "xapid/pool/boot.h"
 #include "xapid/pool/self.h"
@@ -326,7 +327,7 @@ start(struct app *app, GError **error)
     allow_descriptors(limits.max_connections);
     app->address = settings_address(app->settings);
     app->model = model_new();
-    if (!rbac_load_roles(app->model, error) ||
+    if (!roles_load(app->model, error) ||
         !(app->store = store_open(database, app->model, error)) ||
         !self_ensure(app->model, app->address, &app->host, &app->pool, error) ||
         !vm_refresh_all(app->model, error) || !vbd_refresh_all(app->model, error) ||

@@ -10,6 +10,7 @@ libmodel_a_SOURCES = \
 	xapid/model/internal.h \
 	xapid/model/load.c \
 	xapid/model/model.c xapid/model/model.h \
+	xapid/model/roles.c xapid/model/roles.h \
 	xapid/model/snapshot.c \
 	xapid/model/txn.c \
 	xapid/model/value.c \
