@@ -44,3 +44,12 @@ TESTS += tests/unit/test-store-figures
 tests_unit_test_store_figures_SOURCES = \
 	tests/unit/test-store-figures.c tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_store_figures_LDADD = $(store_test_libs)
+
+check_PROGRAMS += tests/unit/test-database-check
+TESTS += tests/unit/test-database-check
+tests_unit_test_database_check_SOURCES = \
+	tests/unit/test-database-check.c tests/unit/fake-store.c tests/unit/fake-store.h \
+	tests/unit/random-rows.c tests/unit/random-rows.h \
+	tests/unit/random-value.c tests/unit/random-value.h \
+	tests/unit/remove-tree.c tests/unit/remove-tree.h
+tests_unit_test_database_check_LDADD = $(store_test_libs) -lm

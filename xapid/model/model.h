@@ -205,7 +205,21 @@ void model_unobserve(struct model *model, guint id);
 /* Journal entries in memory: key -> GVariant (borrowed table). */
 GHashTable *model_journal(const struct model *model);
 
-/* Checks every invariant over the whole; NULL or the first violation in words (caller frees). */
+/* What is wrong with a row; "" for what is not known or does not apply.  Borrowed for the call. */
+struct model_fault {
+    const char *cls, *ref, *uuid, *field;
+    const char *what;
+};
+typedef void (*model_fault_fn)(const struct model_fault *fault, void *data);
+/* In words (caller frees). */
+char *model_fault_text(const struct model_fault *fault);
+
+/* Checks every invariant over the whole, tells each violation; their number. */
+guint model_check(const struct model *model, model_fault_fn tell, void *data);
+/* NULL, or the first violation in words (caller frees). */
 char *model_fsck(const struct model *model);
+/* What model_load_row () would refuse or pass over in a stored row; their number. */
+guint model_check_row(const char *cls, const char *ref, GVariant *fields, model_fault_fn tell,
+                      void *data);
 
 #endif

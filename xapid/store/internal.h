@@ -1,4 +1,4 @@
-/* Between database.c and load.c. */
+/* Between database.c, load.c and sum.c. */
 #ifndef XAPID_STORE_INTERNAL_H
 #define XAPID_STORE_INTERNAL_H
 
@@ -22,6 +22,11 @@ struct database {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_MAX];
 };
+
+/* sum.c: of a row's columns and of a journal entry's, the values as the bytes that are stored. */
+gint64 row_sum(const char *cls, const char *ref, gint64 created, gint64 modified,
+               const void *fields, gsize size);
+gint64 journal_sum(const char *key, const void *value, gsize size);
 
 /* Always false. */
 bool database_damaged(const struct database *database, const char *detail, GError **error);

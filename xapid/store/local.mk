@@ -5,5 +5,6 @@ libstore_a_SOURCES = \
 	xapid/store/internal.h \
 	xapid/store/load.c \
 	xapid/store/store.c xapid/store/store.h \
+	xapid/store/sum.c \
 	xapid/store/writer.c xapid/store/writer.h
 libstore_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
