@@ -4,7 +4,7 @@ libmodel_a_SOURCES = \
 	xapid/model/commit.c \
 	xapid/model/durable.c \
 	xapid/model/events.c \
-	xapid/model/filter.c xapid/model/filter.h xapid/model/filter-internal.h \
+	xapid/model/filter.c xapid/model/filter.h \
 	xapid/model/fsck.c \
 	xapid/model/index.c \
 	xapid/model/internal.h \
@@ -14,4 +14,4 @@ libmodel_a_SOURCES = \
 	xapid/model/snapshot.c \
 	xapid/model/txn.c \
 	xapid/model/value.c \
-	xapid/model/value-text.c
+	xapid/model/value-text.c xapid/model/value-text.h

@@ -111,6 +111,9 @@ void model_snapshot_values(const struct model_snapshot *snapshot, GVariant **ret
 /* Bytes that it holds, shared or not. */
 gsize model_snapshot_size(const struct model_snapshot *snapshot);
 
+/* A stored field of it.  A full reference. */
+GVariant *model_snapshot_field(const struct model_snapshot *snapshot, const struct dm_field *field);
+
 /* ref of a uuid, NULL when there is none; borrowed until the row goes. */
 const char *model_by_uuid(const struct model *model, const struct dm_class *cls, const char *uuid);
 /* refs (char *, borrowed until the rows go) by label; of a class; referring to `ref` through
@@ -204,6 +207,11 @@ void model_unobserve(struct model *model, guint id);
 
 /* Journal entries in memory: key -> GVariant (borrowed table). */
 GHashTable *model_journal(const struct model *model);
+
+/* What makes an empty store one that has the rows of the classes that are `wanted`, and the journal:
+ * all of it as new in `generation`.  The caller frees. */
+struct model_changes *model_everything(const struct model *model, guint64 generation,
+                                       bool (*wanted)(const struct dm_class *cls));
 
 /* What is wrong with a row; "" for what is not known or does not apply.  Borrowed for the call. */
 struct model_fault {

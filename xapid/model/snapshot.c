@@ -85,6 +85,13 @@ model_snapshot_values(const struct model_snapshot *snapshot, GVariant **ret_valu
     }
 }
 
+GVariant *
+model_snapshot_field(const struct model_snapshot *snapshot, const struct dm_field *field)
+{
+    g_assert(field->cls == snapshot->cls && field_is_stored(field));
+    return row_field(snapshot->row, field);
+}
+
 gsize
 model_snapshot_size(const struct model_snapshot *snapshot)
 {

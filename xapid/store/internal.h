@@ -4,6 +4,10 @@
 
 #include "xapid/store/database.h"
 
+#define DATABASE_GENERATION_QUERY "SELECT value FROM meta WHERE key = 'generation'"
+/* One that leaves room for this start's epoch. */
+#define DATABASE_GENERATION_MAX (G_MAXINT64 - (1LL << (DATABASE_EPOCH_BITS + 1)))
+
 enum statement {
     STATEMENT_BEGIN,
     STATEMENT_COMMIT,

@@ -103,7 +103,7 @@ meta_load(struct loading *loading, sqlite3_stmt *statement, GError **error)
     sqlite3_int64 generation = sqlite3_column_int64(statement, 0);
 
     if (sqlite3_column_type(statement, 0) != SQLITE_INTEGER || generation < 0 ||
-        generation >= G_MAXINT64 - (1LL << (DATABASE_EPOCH_BITS + 1)))
+        generation >= DATABASE_GENERATION_MAX)
         return file_fault(loading, "bad generation", error);
     loading->generation = (guint64)generation;
     return true;
@@ -205,7 +205,7 @@ meta_query(struct loading *loading, GError **error)
 {
     guint n = 0;
 
-    return query(loading, "SELECT value FROM meta WHERE key = 'generation'", meta_load, &n,
+    return query(loading, DATABASE_GENERATION_QUERY, meta_load, &n,
                  error) &&
            (n == 1 || file_fault(loading, "no generation", error));
 }
