@@ -8,6 +8,7 @@
 
 #include "lib/error.h"
 #include "xapid/db/db.h"
+#include "xapid/store/database.h"
 
 #define LOG_SUFFIX "-wal"
 #define COPY_CHUNK (1 << 20) /* bytes */
@@ -68,7 +69,7 @@ copy_make(const char *path, struct copy *ret_copy, GError **error)
 {
     struct copy copy = {0};
     struct stat st;
-    int fd = db_lock(path, false, error);
+    int fd = database_lock(path, false, error);
 
     if (fd < 0)
         return false;

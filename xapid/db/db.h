@@ -13,6 +13,12 @@ enum db_exit { DB_DONE, DB_FAILED, DB_USAGE };
 
 /* fsck.c: every fault on standard output. */
 int db_fsck(const char *path);
+/* dump.c: the whole as a dump (xapid/dump/dump.h) on standard output. */
+int db_dump(const char *path);
+/* restore.c: makes it what the dump on standard input says; dry_run: only checks that it could. */
+int db_restore(const char *path, bool dry_run);
+/* main.c: says on standard error what went wrong; DB_FAILED. */
+int db_failed(const GError *error);
 
 /* copy.c: a database and its write-ahead log in a folder of their own. */
 struct copy {
@@ -22,9 +28,5 @@ struct copy {
 bool copy_make(const char *path, struct copy *ret_copy, GError **error);
 /* Removes it; may be called again. */
 void copy_clear(struct copy *copy);
-
-/* lock.c: keeps xapid from starting on the database, which must not be running now; exclusive: and
- * everybody else.  A descriptor; -1 with an error. */
-int db_lock(const char *path, bool exclusive, GError **error);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "lib/error.h"
 #include "xapid/db/db.h"
 #include "xapid/model/roles.h"
 #include "xapid/store/database.h"
@@ -46,8 +47,9 @@ check_copy(const struct check *check)
     database_close(database);
     model_free(model);
     if (error) {
-        g_autofree char *text = own_words(check, error->message);
-        printf("%s\n", text);
+        const struct model_fault fault = {
+            .cls = "", .ref = "", .uuid = "", .field = "", .what = *api_error_params(error)};
+        print_fault(&fault, (void *)check);
         return DB_FAILED;
     }
     if (n_faults)
@@ -63,10 +65,8 @@ db_fsck(const char *path)
     g_autoptr(GError) error = NULL;
     struct copy copy;
 
-    if (!copy_make(path, &copy, &error)) {
-        fprintf(stderr, "%s\n", error->message);
-        return DB_FAILED;
-    }
+    if (!copy_make(path, &copy, &error))
+        return db_failed(error);
     const struct check check = {.path = path, .copy = &copy};
     int status = check_copy(&check);
     copy_clear(&copy);

@@ -40,6 +40,9 @@ bool database_write(struct database *database, const GPtrArray *changes, GError 
 bool database_probe(struct database *database, GError **error);
 /* INTERNAL_ERROR with a sentence that names the file; always false. */
 bool database_error(const struct database *database, const char *doing, GError **error);
+/* Keeps everybody from opening the database at `path` (exclusive: to look at it, too), which nobody
+ * may have open now.  A descriptor, whose end is the lock's; -1 with an error. */
+int database_lock(const char *path, bool exclusive, GError **error);
 /* fsync of the directory that `path` is in. */
 bool directory_sync(const char *path, GError **error);
 

@@ -114,6 +114,10 @@ put_aside(const char *path, const char *aside, GError **error)
     g_autofree char *aside_log = g_strconcat(aside, LOG_SUFFIX, NULL);
 
     database_close(database_open_damaged(path, NULL));
+    int lock = database_lock(path, true, error);
+    if (lock < 0)
+        return false;
+    close(lock);
     if (link(path, aside) != 0)
         return failed("keep", path, error);
     if (g_rename(log, aside_log) != 0 && errno != ENOENT)

@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include "lib/error.h"
-#include "xapid/db/db.h"
+#include "xapid/store/database.h"
 
 int
-db_lock(const char *path, bool exclusive, GError **error)
+database_lock(const char *path, bool exclusive, GError **error)
 {
     /* sqlite3's own locks are of this kind, and xapid holds them as long as it runs. */
     struct flock lock = {.l_type = exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
