@@ -320,7 +320,7 @@ read_whole(struct reading *r, guint64 *ret_generation)
     xmlTextReaderSetStructuredErrorHandler(r->xml, on_malformed, r);
     if (next_tag(r) != XML_READER_TYPE_ELEMENT || !is_named(r, "database"))
         return refuse(r, 1, "not a <database>");
-    if (!roles_load(r->model, r->error) || !read_manifest(r, ret_generation) ||
+    if (!read_manifest(r, ret_generation) || !roles_load(r->model, r->error) ||
         !inside(r, "table", read_table))
         return false;
     if (next_tag(r) != 0 || *r->error || xmlTextReaderRead(r->xml) != 0)
