@@ -17,6 +17,7 @@
 #include "lib/peer/peer.h"
 #include "lib/settings.h"
 #include "xapid/calls/call.h"
+#include "xapid/http/database.h"
 #include "xapid/http/http.h"
 #include "xapid/http/rpc.h"
 #include "xapid/model/roles.h"
@@ -48,6 +49,7 @@ struct app {
     struct api api;
     struct http_server *http;
     struct rpc_service *rpc;
+    struct database_service *database;
 };
 
 /* ---- what arrives from xapid-launch ---- */
@@ -345,6 +347,7 @@ start(struct app *app, GError **error)
         return false;
     app->http = http_server_new(&limits, certificate);
     app->rpc = rpc_serve(app->http, &app->api);
+    app->database = database_serve(app->http, &app->api, database);
 
     ops_recover(app->ops);
     if (!(app->control = control_new(control_received, control_gone, app, error)))
@@ -433,6 +436,7 @@ main(int argc, char **argv)
     }
     g_main_loop_run(app.loop);
     /* What is acknowledged is on disk; the rest of memory goes with the process. */
+    database_service_free(app.database);
     rpc_service_free(app.rpc);
     store_close(app.store);
     return 0;
