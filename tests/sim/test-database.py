@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """What an administrator does with the database of a simulated host: checks, dumps, restores."""
+import base64
 import os
 import sqlite3
 import subprocess
@@ -9,8 +10,10 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
+from accounts import Accounts
 from disks import new_sr, new_vbd, new_vdi
-from host import BUILDDIR, GUEST, Host
+from host import BUILDDIR, GUEST, Client, Host, UnixConnection, fails
+from xtool import Tool
 
 TEXTS = "one\ntwo\t'three' \"four\" \\ <five> & ü  six"  # all that could be lost on its way
 
@@ -155,6 +158,148 @@ def test_refused():
             assert tree(host.dir / "state") == before, "nothing is replaced by half"
 
 
+PATH = "/pool/xmldbdump"
+ACCOUNTS = Accounts({"root": (0, "secret"), "alice": (5001, "wonder")}, {})
+ROLES = "read-only", "vm-operator", "vm-admin", "vm-power-admin", "pool-operator", "pool-admin"
+
+
+def http(connection, method, path=PATH, body=None, headers=()):
+    """status, body"""
+    connection.request(method, path, body, dict(headers))
+    reply = connection.getresponse()
+    return reply.status, reply.read()
+
+
+def basic(user, password):
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def test_http_dump():
+    """Over HTTP the same rows; who may not read them all gets none of them."""
+    with Host(https=True, accounts=ACCOUNTS) as host:
+        x, vm, halted = furnish(host)
+        secret = x.secret.create({"value": "much-to-hide", "other_config": {}})
+        x.subject.add_to_roles(x.subject.get_all()[0], x.role.get_by_name_label("read-only")[0])
+        alice = Client(host, connect=host.tls).login("alice", "wonder")
+        for role in ROLES:
+            subject, = x.subject.get_all()
+            for old in x.subject.get_roles(subject):
+                x.subject.remove_from_roles(subject, old)
+            x.subject.add_to_roles(subject, x.role.get_by_name_label(role)[0])
+            for path, headers in ((f"{PATH}?session_id={alice.session_ref}", {}),
+                                  (PATH, {"Cookie": f"a=b; session_id={alice.session_ref}"}),
+                                  (PATH, basic("alice", "wonder"))):
+                for method, body in ("GET", None), ("PUT", b"<database/>"):
+                    status, reply = http(host.tls(), method, path, body, headers)
+                    if role == "pool-admin":
+                        assert status == (200 if method == "GET" else 400), (status, reply)
+                    else:
+                        assert status == 403 and b"http/" in reply and b"much-to-hide" not in reply, reply
+        # Whose role has them reads secrets, but no session, and no password.
+        status, dump = http(host.tls(), "GET", headers=basic("alice", "wonder"))
+        assert status == 200 and rows(dump)["secret"][secret]["value"] == "much-to-hide"
+        for hidden in alice.session_ref, x.session_ref, "wonder":
+            assert hidden.encode() not in dump, hidden
+        assert not {"session", "task"} & set(rows(dump))
+        before = len(x.session.get_all_subject_identifiers())
+        assert before == 1, "logins of these requests have ended"
+        for headers in {}, {"Cookie": "session_id=OpaqueRef:none"}, basic("alice", "wrong"):
+            for method, body in ("GET", None), ("PUT", dump):
+                status, reply = http(host.tls(), method, PATH, body, headers)
+                assert status == 401 and b"much-to-hide" not in reply, (status, reply)
+        status, reply = http(UnixConnection(host.socket), "GET")
+        assert status == 200 and rows(reply) == rows(dump), "root at the socket needs no password"
+        x.session.logout()
+        alice.session.logout()
+        status, reply = http(host.tls(), "GET", f"{PATH}?session_id={alice.session_ref}")
+        assert status == 401, reply
+        host.stop()
+        assert rows(db(host, "dump", text=False)) == rows(dump)
+
+
+def test_http_restore():
+    with Host() as host:
+        x, vm, halted = furnish(host)
+        before = records(x)
+        _, dump = http(UnixConnection(host.socket), "GET")
+        token = x.call("event.from", ["VM"], "", 0.0)["token"]
+        x.VM.destroy(halted)
+        for query, body, status, told in (
+                ("?dry_run=perhaps", dump, 400, b"true or false"),
+                ("", dump[:-12], 400, b"malformed"), ("?dry_run=true", dump[:-12], 400, b"malformed"),
+                ("?dry_run=true", dump, 200, b"")):
+            found, reply = http(UnixConnection(host.socket), "PUT", PATH + query, body)
+            assert found == status and told in reply, (query, found, reply)
+        assert halted not in x.VM.get_all(), "a dry run changes nothing"
+        assert not list((host.dir / "state").glob("*.restore*"))
+        pid = host.child("xapid")
+        found, reply = http(UnixConnection(host.socket), "PUT", PATH, dump)
+        assert found == 200, (found, reply)
+        tap.wait_until(lambda: host.child("xapid") not in (None, pid), "restart")
+        host.wait_up()
+        again = Client(host)
+        again.session_ref = x.session_ref
+        fails("SESSION_INVALID", again.VM.get_all)
+        x = host.client()
+        tap.wait_until(lambda: records(x) == before, "the objects of the dump")
+        assert x.VM.get_power_state(vm) == "Running"
+        # A client that goes on from where it was is told of everything.
+        told = x.call("event.from", ["VM"], token, 5.0)
+        assert {event["ref"] for event in told["events"]} >= {vm, halted}, told["events"]
+        assert list((host.dir / "state").glob("xapid.db.before-*")), "the old one is kept"
+        assert db(host, "fsck", next((host.dir / "state").glob("xapid.db.before-*"))).endswith(": sound\n")
+        x.VM.destroy(halted)
+        host.stop()
+        assert db(host, "fsck").endswith(": sound\n")
+
+
+def test_xtool():
+    """The server's database and a stopped host's, as files."""
+    with Host() as host:
+        x, vm, halted = furnish(host)
+        xtool, file, again = Tool(host), host.dir / "dump.xml", host.dir / "again.xml"
+        xtool.environment["XTOOL_XAPID_DB"] = str(BUILDDIR / "xapid-db")
+        assert xtool("pool-dump-database", f"file-name={file}") == ""
+        dump = file.read_bytes()
+        assert rows(dump)["VM"][halted]["name_description"] == TEXTS and file.stat().st_mode & 0o777 == 0o600
+        assert "exists" in xtool.fails(1, "pool-dump-database", f"file-name={file}")
+        assert rows(xtool("pool-dump-database", "file-name=-")) == rows(dump)
+        xtool.before[1:2] = ["/nonexistent"]
+        xtool.fails(3, "pool-dump-database", f"file-name={again}")
+        xtool.before[1:2] = [host.socket]
+        assert not list(host.dir.glob("again*")), "nothing is left of what failed"
+        x.VM.destroy(halted)
+        again.write_bytes(dump[:-20])
+        assert "line " in xtool.fails(1, "pool-restore-database", f"file-name={again}", "--dry-run")
+        assert xtool("pool-restore-database", f"file-name={file}", "dry-run=true") == ""
+        assert halted not in x.VM.get_all()
+        pid = host.child("xapid")
+        assert xtool("pool-restore-database", f"file-name={file}") == ""
+        tap.wait_until(lambda: host.child("xapid") not in (None, pid), "restart")
+        host.wait_up()
+        assert halted in host.client().VM.get_all()
+        database = path_of(host)
+        said = xtool.run("db-fsck", database, status=1)
+        assert "stop xapid first" in said.stderr, said
+        host.stop()
+        assert xtool("db-fsck", database) == f"{database}: sound\n"
+        again.unlink()
+        assert xtool("db-dump", again, database) == ""
+        assert rows(again.read_bytes()) == rows(dump)
+        assert rows(xtool("db-dump", "-", database)) == rows(dump)
+        assert "exists" in xtool.fails(1, "db-dump", again, database)
+        database.write_bytes(b"this is no database" * 1000)
+        assert "failed" in xtool.run("db-fsck", database, status=1).stderr
+        assert "could be" in xtool("db-restore", "--dry-run", again, database)
+        assert xtool("db-restore", again, database).endswith(": sound\n")
+        xtool.fails(2, "db-restore")
+        xtool.fails(2, "db-fsck", "a", "b")
+        xtool.environment["XTOOL_XAPID_DB"] = "/nonexistent"
+        assert "part of xapid" in xtool.fails(1, "db-fsck")
+        host.start()
+        assert halted in host.client().VM.get_all()
+
+
 def test_broken_off():
     """Killed at any point of a restore: the old database or the new one, and the next start has it."""
     with Host() as host:
@@ -183,4 +328,5 @@ def test_broken_off():
             db(host, "restore", dump=changed)
 
 
-tap.run(test_fsck, test_round_trip, test_refused, test_broken_off)
+tap.run(test_fsck, test_round_trip, test_refused, test_broken_off, test_http_dump, test_http_restore,
+        test_xtool)

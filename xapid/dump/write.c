@@ -155,7 +155,7 @@ append_row(GString *out, const struct item *item)
     for (unsigned i = 0; i < cls->n_fields; i++) {
         if (cls->fields[i].storage != DM_DURABLE)
             continue;
-        g_autoptr(GVariant) value = model_snapshot_field(&item->snapshot, &cls->fields[i]);
+        g_autoptr(GVariant) value = model_snapshot_kept(&item->snapshot, &cls->fields[i]);
         g_string_truncate(text, 0);
         dump_value_append(text, cls->fields[i].type, value);
         append_attribute(out, cls->fields[i].name, text->str);

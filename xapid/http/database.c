@@ -137,7 +137,9 @@ static void
 restore_answer(const struct restore *restore)
 {
     const GError *error = restore->refused ? restore->refused : restore->failed;
-    g_autofree char *text = error ? g_strdup_printf("%s\n", error->message) : NULL;
+    const char *const *params = error ? api_error_params(error) : NULL;
+    g_autofree char *joined = params ? g_strjoinv(": ", (char **)params) : NULL;
+    g_autofree char *text = joined ? g_strconcat(joined, "\n", NULL) : NULL;
 
     if (restore->service->closing)
         http_reply_error(restore->request, 503, NULL);

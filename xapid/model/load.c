@@ -7,23 +7,13 @@
 #include "lib/text.h"
 #include "xapid/model/internal.h"
 
-static bool
-ref_is_volatile(const struct dm_class *cls, const char *ref, void *data)
-{
-    (void)ref;
-    (void)data;
-    return !cls->persistent;
-}
-
 /* What the store has for a field as it can be used today, a full reference; NULL: the default. */
 static GVariant *
 field_load(const struct dm_field *field, GVariant *value)
 {
     if (field->storage != DM_DURABLE || !dm_type_check(field->type, value))
         return NULL;
-    /* Rows of volatile classes ended with the process that made them. */
-    GVariant *scrubbed = value_scrub(field->type, value, ref_is_volatile, NULL);
-    return scrubbed ? scrubbed : g_variant_ref(value);
+    return value_kept(field->type, value);
 }
 
 static GVariant *

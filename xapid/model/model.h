@@ -111,8 +111,8 @@ void model_snapshot_values(const struct model_snapshot *snapshot, GVariant **ret
 /* Bytes that it holds, shared or not. */
 gsize model_snapshot_size(const struct model_snapshot *snapshot);
 
-/* A stored field of it.  A full reference. */
-GVariant *model_snapshot_field(const struct model_snapshot *snapshot, const struct dm_field *field);
+/* A durable field of it as a restart would find it.  A full reference. */
+GVariant *model_snapshot_kept(const struct model_snapshot *snapshot, const struct dm_field *field);
 
 /* ref of a uuid, NULL when there is none; borrowed until the row goes. */
 const char *model_by_uuid(const struct model *model, const struct dm_class *cls, const char *uuid);

@@ -86,10 +86,12 @@ model_snapshot_values(const struct model_snapshot *snapshot, GVariant **ret_valu
 }
 
 GVariant *
-model_snapshot_field(const struct model_snapshot *snapshot, const struct dm_field *field)
+model_snapshot_kept(const struct model_snapshot *snapshot, const struct dm_field *field)
 {
-    g_assert(field->cls == snapshot->cls && field_is_stored(field));
-    return row_field(snapshot->row, field);
+    g_autoptr(GVariant) value = row_field(snapshot->row, field);
+
+    g_assert(field->cls == snapshot->cls && field->storage == DM_DURABLE);
+    return value_kept(field->type, value);
 }
 
 gsize
