@@ -27,21 +27,32 @@ dump_value_append(GString *out, const struct dm_type *type, GVariant *value)
 static char *
 read_quoted(const char **at)
 {
-    GString *out = g_string_new(NULL);
     const char *p = *at;
 
-    if (*p++ == '\'')
-        for (; *p && *p != '\''; p++) {
-            if (*p == '\\' && *++p != '\'' && *p != '\\')
-                break;
-            g_string_append_c(out, *p);
-        }
-    if (*p != '\'' || p == *at) {
+    if (*p != '\'')
+        return NULL;
+    GString *out = g_string_new(NULL);
+    for (p++; *p && *p != '\''; p++) {
+        if (*p == '\\' && *++p != '\'' && *p != '\\')
+            break;
+        g_string_append_c(out, *p);
+    }
+    if (*p != '\'') {
         g_string_free(out, TRUE);
         return NULL;
     }
     *at = p + 1;
     return g_string_free(out, FALSE);
+}
+
+/* Moves behind the character, when it is there. */
+static bool
+skip(const char **at, char c)
+{
+    if (**at != c)
+        return false;
+    (*at)++;
+    return true;
 }
 
 static GVariant *
@@ -56,13 +67,13 @@ read_member(const struct dm_type *type, const char **at)
 static GVariant *
 read_entry(const struct dm_type *type, const char **at)
 {
-    if (*(*at)++ != '(')
+    if (!skip(at, '('))
         return NULL;
     g_autoptr(GVariant) key = read_member(type->key, at);
-    if (!key || *(*at)++ != ' ')
+    if (!key || !skip(at, ' '))
         return NULL;
     g_autoptr(GVariant) member = read_member(type->elem, at);
-    if (!member || *(*at)++ != ')')
+    if (!member || !skip(at, ')'))
         return NULL;
     return g_variant_ref_sink(g_variant_new_dict_entry(key, member));
 }
@@ -74,10 +85,10 @@ read_members(const struct dm_type *type, const char *at)
     g_autoptr(GPtrArray) members = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
     const GVariantType *of = g_variant_type_element(G_VARIANT_TYPE(type->gvariant));
 
-    if (*at++ != '(')
+    if (!skip(&at, '('))
         return NULL;
     while (*at != ')') {
-        if (members->len && *at++ != ' ')
+        if (members->len && !skip(&at, ' '))
             return NULL;
         GVariant *member =
             type->kind == DM_SET ? read_member(type->elem, &at) : read_entry(type, &at);
