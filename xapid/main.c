@@ -329,8 +329,7 @@ start(struct app *app, GError **error)
     allow_descriptors(limits.max_connections);
     app->address = settings_address(app->settings);
     app->model = model_new();
-    if (!roles_load(app->model, error) ||
-        !(app->store = store_open(database, app->model, error)) ||
+    if (!roles_load(app->model, error) || !(app->store = store_open(database, app->model, error)) ||
         !self_ensure(app->model, app->address, &app->host, &app->pool, error) ||
         !vm_refresh_all(app->model, error) || !vbd_refresh_all(app->model, error) ||
         !storage_refresh_all(app->model, error))

@@ -261,8 +261,7 @@ bool
 server_get(struct server *server, const char *path, GOutputStream *to, GError **error)
 {
     GError *cause = NULL;
-    g_autoptr(GInputStream) stream =
-        send_request(server, SOUP_METHOD_GET, path, NULL, NULL, error);
+    g_autoptr(GInputStream) stream = send_request(server, SOUP_METHOD_GET, path, NULL, NULL, error);
 
     if (!stream)
         return false;

@@ -45,7 +45,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(server_owned, server_close)
 GVariant *server_call(struct server *server, const struct dm_message *message,
                       GVariant *const *params, unsigned n, GError **error);
 
-/* An HTTP action, with the session: the body of its answer into a stream; a body (borrowed) to it. */
+/* An HTTP action, with the session: the body of its answer into a stream; a body (borrowed) to it.
+ */
 bool server_get(struct server *server, const char *path, GOutputStream *to, GError **error);
 bool server_put(struct server *server, const char *path, GBytes *body, GError **error);
 

@@ -366,8 +366,7 @@ verb_find(const char *command)
          "Waits until an object of the class fulfils all conditions; a value /=V asks for another "
          "one.",
          .run = event_wait},
-        {"pool-dump-database",
-         "Writes the database into a new file, as XML; - is standard output.",
+        {"pool-dump-database", "Writes the database into a new file, as XML; - is standard output.",
          .run = database_dump},
         {"pool-restore-database",
          "Makes the database what a dump says, and restarts xapid; --dry-run only checks the dump.",

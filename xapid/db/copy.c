@@ -79,8 +79,8 @@ copy_make(const char *path, struct copy *ret_copy, GError **error)
     bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
     if (!regular)
         api_error_set(error, "INTERNAL_ERROR", path, "not a file", NULL);
-    bool ok = regular && copy.path && file_copy(fd, copy.path, error) &&
-              log_copy(path, &copy, error);
+    bool ok =
+        regular && copy.path && file_copy(fd, copy.path, error) && log_copy(path, &copy, error);
     close(fd);
     if (ok)
         *ret_copy = copy;

@@ -90,12 +90,10 @@ run(const char *command, const char *path, bool dry_run)
 int
 main(int argc, char **argv)
 {
-    static const struct option table[] = {{"config", required_argument, NULL, 'c'},
-                                          {"dry-run", no_argument, NULL, 'n'},
-                                          {"fault-points", no_argument, NULL, 'f'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {"version", no_argument, NULL, 'v'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option table[] = {
+        {"config", required_argument, NULL, 'c'}, {"dry-run", no_argument, NULL, 'n'},
+        {"fault-points", no_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
     g_autoptr(GError) error = NULL;
     const char *config = NULL;
     bool dry_run = false;

@@ -18,8 +18,8 @@
 #include "xapid/model/model.h"
 
 #define DUMP_VERSION 1
-/* Of the journal the entry of xapid/pool/boot.c alone, as a pair of the manifest: which boot the rows
- * tell of. */
+/* Of the journal the entry of xapid/pool/boot.c alone, as a pair of the manifest: which boot the
+ * rows tell of. */
 #define DUMP_BOOT_KEY "boot"
 #define DUMP_BOOT_TYPE "(sbb)"
 /* Bytes that are read. */

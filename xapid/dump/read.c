@@ -121,8 +121,8 @@ static bool
 ends_at_once(struct reading *r)
 {
     xmlTextReaderMoveToElement(r->xml);
-    return xmlTextReaderIsEmptyElement(r->xml) == 1 ||
-           next_tag(r) == XML_READER_TYPE_END_ELEMENT || refuse(r, 0, "must be empty");
+    return xmlTextReaderIsEmptyElement(r->xml) == 1 || next_tag(r) == XML_READER_TYPE_END_ELEMENT ||
+           refuse(r, 0, "must be empty");
 }
 
 /* The caller frees; NULL: there is none. */
@@ -201,7 +201,8 @@ read_manifest(struct reading *r, guint64 *ret_generation)
 
 /* ---- rows ---- */
 
-/* Adds the attribute that the reader stands on; *ret_ref: when it is that one (the caller frees). */
+/* Adds the attribute that the reader stands on; *ret_ref: when it is that one (the caller frees).
+ */
 static bool
 read_attribute(struct reading *r, GVariantBuilder *fields, char **ret_ref)
 {

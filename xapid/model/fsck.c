@@ -18,13 +18,14 @@ struct scan {
 static void
 fault(struct scan *scan, const struct node *node, const struct dm_field *field, const char *what)
 {
-    const struct dm_field *uuid = node ? node->table->uuid : NULL;
-    const struct model_fault told = {.cls = node ? node->table->cls->name : "",
-                                     .ref = node ? node->ref : "",
-                                     .uuid = uuid ? row_string(node->row, uuid) : "",
-                                     .field = field ? field->name : "",
-                                     .what = what};
+    struct model_fault told = {
+        .cls = "", .ref = "", .uuid = "", .field = field ? field->name : "", .what = what};
 
+    if (node) {
+        told.cls = node->table->cls->name;
+        told.ref = node->ref;
+        told.uuid = node->table->uuid ? row_string(node->row, node->table->uuid) : "";
+    }
     scan->n_faults++;
     scan->tell(&told, scan->data);
 }
@@ -172,7 +173,9 @@ model_check(const struct model *model, model_fault_fn tell, void *data)
         for (guint j = 0; j < table->all.n; j++) {
             scan.node = table->all.items[j];
             if (!g_variant_is_of_type(scan.node->row, G_VARIANT_TYPE(table->cls->row_type))) {
-                fault(&scan, NULL, NULL, scan.node->ref);
+                g_autofree char *what =
+                    g_strdup_printf("%s %s: a wrong type", table->cls->name, scan.node->ref);
+                fault(&scan, NULL, NULL, what);
                 continue;
             }
             fields_scan(&scan);

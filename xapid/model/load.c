@@ -108,8 +108,7 @@ guint
 model_check_row(const char *cls_name, const char *ref, GVariant *fields, model_fault_fn tell,
                 void *data)
 {
-    struct row_check check = {
-        .tell = tell, .data = data, .cls = cls_name, .ref = ref, .uuid = ""};
+    struct row_check check = {.tell = tell, .data = data, .cls = cls_name, .ref = ref, .uuid = ""};
     const struct dm_class *cls = dm_class_find(cls_name, false);
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
 

@@ -208,8 +208,8 @@ void model_unobserve(struct model *model, guint id);
 /* Journal entries in memory: key -> GVariant (borrowed table). */
 GHashTable *model_journal(const struct model *model);
 
-/* What makes an empty store one that has the rows of the classes that are `wanted`, and the journal:
- * all of it as new in `generation`.  The caller frees. */
+/* What makes an empty store one that has the rows of the classes that are `wanted`, and the
+ * journal: all of it as new in `generation`.  The caller frees. */
 struct model_changes *model_everything(const struct model *model, guint64 generation,
                                        bool (*wanted)(const struct dm_class *cls));
 

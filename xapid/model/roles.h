@@ -1,5 +1,5 @@
-/* The fixed rows of class role: the roles of the data model and the permissions they have.  They are
- * in every model and in no database. */
+/* The fixed rows of class role: the roles of the data model and the permissions they have.  They
+ * are in every model and in no database. */
 #ifndef XAPID_MODEL_ROLES_H
 #define XAPID_MODEL_ROLES_H
 

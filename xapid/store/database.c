@@ -33,7 +33,8 @@ static const char *const statement_texts[STATEMENT_MAX] = {
                       " ON CONFLICT (ref) DO UPDATE SET class = ?1, created = ?3, modified = ?4,"
                       " fields = ?5, sum = ?6",
     [STATEMENT_DELETE] = "DELETE FROM row WHERE ref = ?1",
-    [STATEMENT_JOURNAL_PUT] = "INSERT OR REPLACE INTO journal (key, value, sum) VALUES (?1, ?2, ?3)",
+    [STATEMENT_JOURNAL_PUT] =
+        "INSERT OR REPLACE INTO journal (key, value, sum) VALUES (?1, ?2, ?3)",
     [STATEMENT_JOURNAL_DELETE] = "DELETE FROM journal WHERE key = ?1",
     [STATEMENT_GENERATION] = "UPDATE meta SET value = ?1 WHERE key = 'generation'",
     [STATEMENT_PROBE] = "UPDATE meta SET value = randomblob(?1) WHERE key = 'probe'",

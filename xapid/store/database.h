@@ -28,9 +28,9 @@ void database_close(struct database *database);
 sqlite3 *database_handle(struct database *database);
 /* Everything into the model, up to and with model_load_done (). */
 bool database_load(struct database *database, struct model *model, GError **error);
-/* Loads into a model that serves nobody: goes on past what is wrong and tells it, then what else is: pages,
- * rows that load but not as they were written, and what model_check () finds.  The number of
- * faults. */
+/* Loads into a model that serves nobody: goes on past what is wrong and tells it, then what else
+ * is: pages, rows that load but not as they were written, and what model_check () finds.  The
+ * number of faults. */
 guint database_check(struct database *database, struct model *model, model_fault_fn tell,
                      void *data);
 /* All of the change sets (struct model_changes) in one transaction, on disk when this returns true;

@@ -150,10 +150,10 @@ journal_load(struct loading *loading, sqlite3_stmt *statement, GError **error)
     const char *key = column_text(statement, 0);
     g_autoptr(GBytes) bytes = column_bytes(statement, 1);
     g_autoptr(GVariant) boxed = bytes_variant(bytes, "v");
-    bool whole = key && boxed &&
-                 !sum_differs(statement, 2,
-                              journal_sum(key, g_bytes_get_data(bytes, NULL),
-                                          g_bytes_get_size(bytes)));
+    bool whole =
+        key && boxed &&
+        !sum_differs(statement, 2,
+                     journal_sum(key, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes)));
 
     if (!whole) {
         g_autofree char *detail =
@@ -205,8 +205,7 @@ meta_query(struct loading *loading, GError **error)
 {
     guint n = 0;
 
-    return query(loading, DATABASE_GENERATION_QUERY, meta_load, &n,
-                 error) &&
+    return query(loading, DATABASE_GENERATION_QUERY, meta_load, &n, error) &&
            (n == 1 || file_fault(loading, "no generation", error));
 }
 

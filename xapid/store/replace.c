@@ -71,9 +71,8 @@ database_prepare(const char *path, struct model_changes *changes, GError **error
 guint64
 database_generation(const char *path)
 {
-    struct database *database = g_file_test(path, G_FILE_TEST_EXISTS)
-                                    ? database_open_damaged(path, NULL)
-                                    : NULL;
+    struct database *database =
+        g_file_test(path, G_FILE_TEST_EXISTS) ? database_open_damaged(path, NULL) : NULL;
     sqlite3_stmt *statement = NULL;
     sqlite3_int64 generation = 0;
 
@@ -105,8 +104,8 @@ aside_name(const char *path, GError **error)
     return NULL;
 }
 
-/* The old one gets a second name, so that there is a database at `path` all the time; its log, which
- * the new one must not find, goes along.  One that can be opened has none any more. */
+/* The old one gets a second name, so that there is a database at `path` all the time; its log,
+ * which the new one must not find, goes along.  One that can be opened has none any more. */
 static bool
 put_aside(const char *path, const char *aside, GError **error)
 {
