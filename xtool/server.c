@@ -247,16 +247,6 @@ send_request(struct server *server, const char *method, const char *path, const 
     return g_steal_pointer(&stream);
 }
 
-static GByteArray *
-post(struct server *server, GString *request, GError **error)
-{
-    g_autoptr(GBytes) bytes = g_string_free_to_bytes(request);
-    g_autoptr(GInputStream) stream =
-        send_request(server, SOUP_METHOD_POST, RPC_PATH, "application/json", bytes, error);
-
-    return stream ? read_body(server, stream, error) : NULL;
-}
-
 bool
 server_get(struct server *server, const char *path, GOutputStream *to, GError **error)
 {
@@ -300,7 +290,10 @@ server_call(struct server *server, const struct dm_message *message, GVariant *c
     }
     GString *request = g_string_new(NULL);
     jsonrpc_request_encode(request, ++server->last_id, message->full_name, types, values, all);
-    g_autoptr(GByteArray) reply = post(server, request, error);
+    g_autoptr(GBytes) bytes = g_string_free_to_bytes(request);
+    g_autoptr(GInputStream) stream =
+        send_request(server, SOUP_METHOD_POST, RPC_PATH, "application/json", bytes, error);
+    g_autoptr(GByteArray) reply = stream ? read_body(server, stream, error) : NULL;
     if (!reply)
         return NULL;
     return jsonrpc_reply_parse(message->result, (const char *)reply->data, reply->len, error);

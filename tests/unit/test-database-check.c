@@ -11,32 +11,22 @@
 #include "tests/unit/fake-store.h"
 #include "tests/unit/random-rows.h"
 #include "tests/unit/remove-tree.h"
-#include "xapid/model/roles.h"
 #include "xapid/store/database.h"
 #include "xapid/store/store.h"
 
-#define FLIPS 400
+#define FLIPS 200
 
 struct bed {
     char *directory, *path;
     char *vm, *vdi; /* of the rows with known values */
 };
 
-static struct model *
-model_with_roles(void)
-{
-    struct model *model = model_new();
-
-    g_assert_true(roles_load(model, NULL));
-    return model;
-}
-
 /* A database with what `fill` makes, closed. */
 static void
 database_make(struct bed *bed, void (*fill)(struct bed *bed, struct model *model))
 {
     g_autoptr(GError) error = NULL;
-    struct model *model = model_with_roles();
+    struct model *model = model_new();
     struct store *store = store_open(bed->path, model, &error);
 
     g_assert_no_error(error);
@@ -62,7 +52,7 @@ fill_random(struct bed *bed, struct model *model)
     g_autoptr(GRand) random = g_rand_new_with_seed(7);
 
     (void)bed;
-    random_rows(model, random, 3, NULL);
+    random_rows(model, random, 2, NULL);
 }
 
 static void
@@ -99,7 +89,7 @@ check(struct bed *bed, guint *ret_n, struct model **ret_model)
     g_autoptr(GError) error = NULL;
     struct database *database = database_open_damaged(bed->path, &error);
     GString *told = g_string_new(NULL);
-    struct model *model = model_with_roles();
+    struct model *model = model_new();
 
     if (!database) {
         *ret_n = 1;
