@@ -17,8 +17,10 @@
 #include "lib/peer/peer.h"
 #include "lib/settings.h"
 #include "xapid/calls/call.h"
+#include "xapid/http/database.h"
 #include "xapid/http/http.h"
 #include "xapid/http/rpc.h"
+#include "xapid/model/roles.h"
 #include "xapid/ops/task.h"
 #include "xapid/pool/boot.h"
 #include "xapid/pool/self.h"
@@ -47,6 +49,7 @@ struct app {
     struct api api;
     struct http_server *http;
     struct rpc_service *rpc;
+    struct database_service *database;
 };
 
 /* ---- what arrives from xapid-launch ---- */
@@ -326,8 +329,7 @@ start(struct app *app, GError **error)
     allow_descriptors(limits.max_connections);
     app->address = settings_address(app->settings);
     app->model = model_new();
-    if (!rbac_load_roles(app->model, error) ||
-        !(app->store = store_open(database, app->model, error)) ||
+    if (!roles_load(app->model, error) || !(app->store = store_open(database, app->model, error)) ||
         !self_ensure(app->model, app->address, &app->host, &app->pool, error) ||
         !vm_refresh_all(app->model, error) || !vbd_refresh_all(app->model, error) ||
         !storage_refresh_all(app->model, error))
@@ -344,6 +346,7 @@ start(struct app *app, GError **error)
         return false;
     app->http = http_server_new(&limits, certificate);
     app->rpc = rpc_serve(app->http, &app->api);
+    app->database = database_serve(app->http, &app->api, database);
 
     ops_recover(app->ops);
     if (!(app->control = control_new(control_received, control_gone, app, error)))
@@ -432,6 +435,7 @@ main(int argc, char **argv)
     }
     g_main_loop_run(app.loop);
     /* What is acknowledged is on disk; the rest of memory goes with the process. */
+    database_service_free(app.database);
     rpc_service_free(app.rpc);
     store_close(app.store);
     return 0;

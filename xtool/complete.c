@@ -131,6 +131,9 @@ offer_commands(struct completion *c)
             offer_f(c, " ", "%s%s", xt_classes[i].name, generic_suffix((enum generic_op)op));
     offer(c, "help", " ");
     offer(c, "api-coverage", " ");
+    offer(c, "db-dump", " ");
+    offer(c, "db-fsck", " ");
+    offer(c, "db-restore", " ");
 }
 
 static void

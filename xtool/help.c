@@ -24,8 +24,10 @@ print_names(struct xtool *x, bool all)
         fputs("  ", x->out);
         print_alias(x, &xt_aliases[i]);
     }
-    fputs("  api-coverage [--client xencenter|xo]: which messages xapid has, and tests prove\n",
-          x->out);
+    fputs(
+        "  api-coverage [--client xencenter|xo]: which messages xapid has, and tests prove\n"
+        "  db-fsck, db-dump FILE, db-restore FILE: the database of a host whose xapid is stopped\n",
+        x->out);
     fputs(all ? "\nAll commands that xtool has:\n" : "\nCommon commands (help --all: every one):\n",
           x->out);
     for (unsigned i = 0; i < xt_n_commands; i++) {

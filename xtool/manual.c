@@ -205,6 +205,14 @@ manual_page(FILE *out)
     commands(out);
     term(out, "api-coverage [--client xencenter|xo]");
     line(out, "Shows which messages xapid has, and which of them its tests prove.");
+    term(out, "db-fsck [DATABASE]");
+    line(out, "On a host whose xapid is stopped: tells everything that is wrong with its database, "
+              "or with a copy, and changes nothing.");
+    term(out, "db-dump FILE [DATABASE]");
+    line(out, "The same: writes the database into a new file, as pool-dump-database does.");
+    term(out, "db-restore [--dry-run] FILE [DATABASE]");
+    line(out, "The same: makes the database what a dump says, however damaged it is; the one "
+              "before is kept beside it.");
     fputs(".SH EXIT STATUS\n", out);
     for (size_t i = 0; i < G_N_ELEMENTS(exits); i++) {
         g_autofree char *text = g_strdup_printf("%c%s.%s", g_ascii_toupper(*exits[i].text),

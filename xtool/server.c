@@ -17,16 +17,21 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "lib/text.h"
 #include "lib/wire/jsonrpc.h"
 #include "xtool/exit.h"
 #include "xtool/trust.h"
 
 G_DEFINE_QUARK(xtool - connection - error - quark, connection_error)
+G_DEFINE_QUARK(xtool - refused - error - quark, refused_error)
 G_DEFINE_QUARK(xtool - interrupt - error - quark, interrupt_error)
+
+#define RPC_PATH "/jsonrpc"
+#define REFUSAL_MAX 4096 /* bytes that are read of what an error says */
 
 struct server {
     SoupSession *http;
-    char *url;
+    char *url;  /* without a path */
     char *name; /* for messages: "HOST:PORT" or the socket's path */
     struct trust *trust;
     GVariant *session; /* NULL: not logged in */
@@ -187,18 +192,44 @@ read_body(const struct server *server, GInputStream *stream, GError **error)
     return g_steal_pointer(&body);
 }
 
-static GByteArray *
-post(struct server *server, GString *request, GError **error)
+/* What the server says to a request that it does not serve. */
+static void
+set_refused(GError **error, const struct server *server, const char *path, SoupMessage *message,
+            GInputStream *stream)
 {
-    g_autoptr(GBytes) bytes = g_string_free_to_bytes(request);
-    g_autoptr(SoupMessage) message = soup_message_new(SOUP_METHOD_POST, server->url);
+    char text[REFUSAL_MAX + 1] = "";
+    gsize length = 0;
+
+    g_input_stream_read_all(stream, text, REFUSAL_MAX, &length, NULL, NULL);
+    g_autofree char *clean = g_strchomp(text_clean(text, (gssize)length));
+    if (g_str_equal(path, RPC_PATH) || !*clean)
+        g_set_error(error, CONNECTION_ERROR, 0, "%s answers HTTP %u (%s): is it a xapid?",
+                    server->name, soup_message_get_status(message),
+                    soup_message_get_reason_phrase(message));
+    else
+        g_set_error(error, REFUSED_ERROR, 0, "%s", clean);
+}
+
+/* The answer's body, when the status is 200.  body (may be NULL) is borrowed. */
+static GInputStream *
+send_request(struct server *server, const char *method, const char *path, const char *type,
+             GBytes *body, GError **error)
+{
+    g_autofree char *url = g_strconcat(server->url, path, NULL);
+    g_autoptr(SoupMessage) message = soup_message_new(method, url);
     GError *cause = NULL;
 
     if (!message) {
         usage_set(error, "'%s' is no name of a server.", server->name);
         return NULL;
     }
-    soup_message_set_request_body_from_bytes(message, "application/json", bytes);
+    if (body)
+        soup_message_set_request_body_from_bytes(message, type, body);
+    if (server->session && !g_str_equal(path, RPC_PATH)) {
+        g_autofree char *cookie =
+            g_strconcat("session_id=", g_variant_get_string(server->session, NULL), NULL);
+        soup_message_headers_append(soup_message_get_request_headers(message), "Cookie", cookie);
+    }
     soup_message_add_flags(message, SOUP_MESSAGE_NO_REDIRECT);
     g_signal_connect(message, "network-event", G_CALLBACK(network_event), NULL);
     if (server->trust)
@@ -210,12 +241,34 @@ post(struct server *server, GString *request, GError **error)
         return NULL;
     }
     if (soup_message_get_status(message) != SOUP_STATUS_OK) {
-        g_set_error(error, CONNECTION_ERROR, 0, "%s answers HTTP %u (%s): is it a xapid?",
-                    server->name, soup_message_get_status(message),
-                    soup_message_get_reason_phrase(message));
+        set_refused(error, server, path, message, stream);
         return NULL;
     }
-    return read_body(server, stream, error);
+    return g_steal_pointer(&stream);
+}
+
+bool
+server_get(struct server *server, const char *path, GOutputStream *to, GError **error)
+{
+    GError *cause = NULL;
+    g_autoptr(GInputStream) stream = send_request(server, SOUP_METHOD_GET, path, NULL, NULL, error);
+
+    if (!stream)
+        return false;
+    if (g_output_stream_splice(to, stream, G_OUTPUT_STREAM_SPLICE_NONE, server->interrupt,
+                               &cause) >= 0)
+        return true;
+    set_unreachable(error, server, cause);
+    return false;
+}
+
+bool
+server_put(struct server *server, const char *path, GBytes *body, GError **error)
+{
+    g_autoptr(GInputStream) stream =
+        send_request(server, SOUP_METHOD_PUT, path, "text/xml", body, error);
+
+    return stream;
 }
 
 GVariant *
@@ -237,7 +290,10 @@ server_call(struct server *server, const struct dm_message *message, GVariant *c
     }
     GString *request = g_string_new(NULL);
     jsonrpc_request_encode(request, ++server->last_id, message->full_name, types, values, all);
-    g_autoptr(GByteArray) reply = post(server, request, error);
+    g_autoptr(GBytes) bytes = g_string_free_to_bytes(request);
+    g_autoptr(GInputStream) stream =
+        send_request(server, SOUP_METHOD_POST, RPC_PATH, "application/json", bytes, error);
+    g_autoptr(GByteArray) reply = stream ? read_body(server, stream, error) : NULL;
     if (!reply)
         return NULL;
     return jsonrpc_reply_parse(message->result, (const char *)reply->data, reply->len, error);
@@ -363,7 +419,7 @@ open_unix(struct server *server, const char *path)
     g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
 
     server->name = g_strdup(path);
-    server->url = g_strdup("http://localhost/jsonrpc");
+    server->url = g_strdup("http://localhost");
     server->http = g_object_new(SOUP_TYPE_SESSION, "remote-connectable", address, NULL);
 }
 
@@ -383,7 +439,7 @@ open_tcp(struct server *server, const char *host, struct args *args, GError **er
     }
     bool bare_ipv6 = strchr(host, ':') && *host != '[';
     server->name = g_strdup_printf(bare_ipv6 ? "[%s]:%s" : "%s:%s", host, port);
-    server->url = g_strdup_printf("%s://%s/jsonrpc", plain ? "http" : "https", server->name);
+    server->url = g_strdup_printf("%s://%s", plain ? "http" : "https", server->name);
     server->http = soup_session_new();
     if (plain)
         return true;

@@ -22,6 +22,9 @@
 #define CONNECTION_ERROR (connection_error_quark())
 GQuark connection_error_quark(void);
 
+#define REFUSED_ERROR (refused_error_quark()) /* an HTTP action said no; the message is its own */
+GQuark refused_error_quark(void);
+
 #define INTERRUPT_ERROR (interrupt_error_quark()) /* the user pressed Ctrl-C */
 GQuark interrupt_error_quark(void);
 
@@ -41,6 +44,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(server_owned, server_close)
  * the API's error. */
 GVariant *server_call(struct server *server, const struct dm_message *message,
                       GVariant *const *params, unsigned n, GError **error);
+
+/* An HTTP action, with the session: the body of its answer into a stream; a body (borrowed) to it.
+ */
+bool server_get(struct server *server, const char *path, GOutputStream *to, GError **error);
+bool server_put(struct server *server, const char *path, GBytes *body, GError **error);
 
 /* From the login on, Ctrl-C ends the call that waits, and those that follow, with INTERRUPT_ERROR;
  * pressed once more, it ends the process.  True when it was pressed, until server_resume (). */

@@ -366,6 +366,11 @@ verb_find(const char *command)
          "Waits until an object of the class fulfils all conditions; a value /=V asks for another "
          "one.",
          .run = event_wait},
+        {"pool-dump-database", "Writes the database into a new file, as XML; - is standard output.",
+         .run = database_dump},
+        {"pool-restore-database",
+         "Makes the database what a dump says, and restarts xapid; --dry-run only checks the dump.",
+         .run = database_restore},
         {"session-subject-identifier-logout-all", "Ends the sessions of all users.",
          .run = logout_all},
         {"snapshot-disk-list", "Shows the disks of a snapshot.", .run = drives_snapshot_disk_list},

@@ -92,6 +92,8 @@ run_command(struct xtool *x, GError **error)
         xl_expand(x->args, x->alias);
     if (g_str_equal(x->args->command, "api-coverage"))
         return run_coverage(x, error);
+    if (database_is_local(x->args->command))
+        return database_local(x, error);
     command = command_find(x->args->command);
     if (command || generic_find(x->args->command, &cls, &op)) {
         if (x->args->words->len) {

@@ -135,6 +135,14 @@ bool drives_images(struct xtool *x, const struct xt_command *command, GError **e
 bool diagnose_vdi(struct xtool *x, const struct xt_command *command, GError **error);
 bool diagnose_vm(struct xtool *x, const struct xt_command *command, GError **error);
 
+/* ---- database.c: the database as a file ---- */
+
+bool database_dump(struct xtool *x, const struct xt_command *command, GError **error);
+bool database_restore(struct xtool *x, const struct xt_command *command, GError **error);
+/* db-fsck, db-dump and db-restore, which ask no server. */
+bool database_is_local(const char *command);
+bool database_local(struct xtool *x, GError **error);
+
 /* ---- help.c ---- */
 
 /* help, help COMMAND, help --all, and help --man: the page of man; false: unknown command. */

@@ -247,6 +247,9 @@ extern const unsigned dm_n_types;
 /* The level of the API that we tell clients; the tables are of a later one. */
 extern const int dm_api_version_major;
 extern const int dm_api_version_minor;
+/* What XAPI calls the version of its database with these classes. */
+extern const int dm_db_schema_major;
+extern const int dm_db_schema_minor;
 extern const char *const dm_role_names[DM_ROLE_MAX]; /* "read-only"...; NULL for NONE, LOCAL_ROOT */
 
 /* Look-ups; NULL when there is no such thing.  Class names compare without case when `fold`. */

@@ -444,6 +444,9 @@ class Writer:
         major, minor = model.model["served_api_version"].split(".")
         self.lines += ["};", f"const int dm_api_version_major = {major};",
                        f"const int dm_api_version_minor = {minor};"]
+        major, minor = model.model["db_schema_version"]
+        self.lines += [f"const int dm_db_schema_major = {major};",
+                       f"const int dm_db_schema_minor = {minor};"]
         out.write("\n".join(self.lines) + "\n")
 
 

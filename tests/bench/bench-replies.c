@@ -17,6 +17,7 @@
 
 #include "lib/settings.h"
 #include "xapid/http/rpc.h"
+#include "xapid/model/roles.h"
 
 #define SECRET "OpaqueRef:00000000-0000-4000-8000-000000000000"
 #define QUIET_SECONDS 2 /* of the run without readers */
@@ -248,7 +249,7 @@ main(int argc, char **argv)
     struct api api = {.model = model_new(), .limits = &limits};
     struct http_server *server = http_server_new(NULL, NULL);
 
-    if (!rbac_load_roles(api.model, NULL) || !model_load_done(api.model, 1, NULL))
+    if (!roles_load(api.model, NULL) || !model_load_done(api.model, 1, NULL))
         g_error("no roles");
     create_session(api.model);
     fill(api.model, vms);

@@ -64,6 +64,7 @@ xapid_holds() {
 		-rw-r--r-- root/root /usr/lib/sysusers.d/xapid.conf
 		-rwxr-xr-x root/root /usr/libexec/xapid/disk-hotplug
 		-rwxr-xr-x root/root /usr/libexec/xapid/xapid
+		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-db
 		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-domains
 		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-host
 		-rwxr-xr-x root/root /usr/libexec/xapid/xs-guestd
@@ -109,7 +110,7 @@ unit_is_valid() {
 }
 programs_run() {
 	local program
-	for program in /usr/bin/xtool /usr/sbin/xapid-launch /usr/libexec/xapid/{xapid,xapid-domains,xapid-host,xs-guestd}; do
+	for program in /usr/bin/xtool /usr/sbin/xapid-launch /usr/libexec/xapid/{xapid,xapid-db,xapid-domains,xapid-host,xs-guestd}; do
 		"$root$program" --version | grep -F "${program##*/} $(dpkg-parsechangelog -S Version)"
 	done
 	"$root/usr/bin/xtool" api-coverage | same <("$build/xtool/xtool" api-coverage) -

@@ -1,5 +1,6 @@
 # Fuzz targets, all of them run by tests/fuzz/run; they need --enable-fuzzing and CC=clang.
 include tests/fuzz/driver-answer.mk
+include tests/fuzz/dump.mk
 include tests/fuzz/filter.mk
 include tests/fuzz/guest-keys.mk
 include tests/fuzz/xtool.mk

@@ -143,7 +143,8 @@ class Host:
         self.bindir.mkdir()
         for name, program in (("xapid", "xapid/xapid"), ("xapid-launch", "xapid-launch"),
                               ("xapid-domains", "xapid-domains"),
-                              ("xapid-host", "xapid-host"), ("xs-guestd", "xs-guestd")):
+                              ("xapid-host", "xapid-host"), ("xs-guestd", "xs-guestd"),
+                              ("xapid-db", "xapid-db")):
             shutil.copy(BUILDDIR / program, self.bindir / name)  # where any user may read it
         (self.bindir / "storage").mkdir(mode=0o755)
         for name in ("file", "iso"):

@@ -19,7 +19,7 @@ TOP = Path(__file__).resolve().parents[2]
 BOUND = 120
 # By their first words; why they are not run here.
 ELSEWHERE = {"./try  ": "test-try.py, and ./check itself", "autoreconf": "./check builds so",
-             "sudo apt build-dep": "tests/deb/test-deb.sh"}
+             "sudo apt build-dep": "tests/deb/test-deb.sh", "sudo xtool pool-dump": "test-database.py"}
 
 
 def blocks():

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What becomes of storage, guests and the host's own state when the machine is rebooted."""
 import sys
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -96,8 +97,10 @@ def test_what_the_reboot_broke_off():
 
 
 def may_write(host):
+    x = host.client()
     try:
-        return host.client()
+        x.pool.set_name_description(x.pool.get_all()[0], str(uuid.uuid4()))
+        return True
     except Failure as failure:
         assert failure.code == "INTERNAL_ERROR", failure
 

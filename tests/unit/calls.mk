@@ -9,6 +9,7 @@ sim_tests = \
 	tests/sim/test-parked.py \
 	tests/sim/test-abuse.py \
 	tests/sim/test-disk-full.py \
+	tests/sim/test-database.py \
 	tests/sim/test-drives.py \
 	tests/sim/test-events.py \
 	tests/sim/test-foreign.py \

@@ -44,3 +44,22 @@ TESTS += tests/unit/test-store-figures
 tests_unit_test_store_figures_SOURCES = \
 	tests/unit/test-store-figures.c tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_store_figures_LDADD = $(store_test_libs)
+
+check_PROGRAMS += tests/unit/test-database-check
+TESTS += tests/unit/test-database-check
+tests_unit_test_database_check_SOURCES = \
+	tests/unit/test-database-check.c tests/unit/fake-store.c tests/unit/fake-store.h \
+	tests/unit/random-rows.c tests/unit/random-rows.h \
+	tests/unit/random-value.c tests/unit/random-value.h \
+	tests/unit/remove-tree.c tests/unit/remove-tree.h
+tests_unit_test_database_check_LDADD = $(store_test_libs) -lm
+
+# ... and of xapid/dump.
+dump_test_libs = libdump.a libmodel.a libwire.a libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
+check_PROGRAMS += tests/unit/test-dump
+TESTS += tests/unit/test-dump
+tests_unit_test_dump_SOURCES = \
+	tests/unit/test-dump.c tests/unit/fake-store.c tests/unit/fake-store.h \
+	tests/unit/random-rows.c tests/unit/random-rows.h \
+	tests/unit/random-value.c tests/unit/random-value.h
+tests_unit_test_dump_LDADD = $(dump_test_libs)

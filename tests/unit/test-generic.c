@@ -9,6 +9,7 @@
 #include "tests/unit/fake-store.h"
 #include "tests/unit/random-value.h"
 #include "xapid/calls/rows.h"
+#include "xapid/model/roles.h"
 
 #define SECRET "OpaqueRef:00000000-0000-4000-8000-000000000000"
 
@@ -259,7 +260,7 @@ setup(struct fixture *f, const void *data)
     memset(f, 0, sizeof *f);
     f->random = g_rand_new_with_seed(20261126);
     f->api.model = model_new();
-    g_assert_true(rbac_load_roles(f->api.model, NULL));
+    g_assert_true(roles_load(f->api.model, NULL));
     g_assert_true(model_load_done(f->api.model, 1, NULL));
     fake_store_init(&f->store, f->api.model);
     f->store.automatic = true;

@@ -8,6 +8,7 @@
 #include "tests/unit/fake-store.h"
 #include "tests/unit/random-value.h"
 #include "xapid/calls/rows.h"
+#include "xapid/model/roles.h"
 
 #define ROWS_OF_A_CLASS 4
 #define SECRET "OpaqueRef:00000000-0000-4000-8000-000000000000"
@@ -41,7 +42,7 @@ setup(struct fixture *f, const void *data)
     (void)data;
     f->random = g_rand_new_with_seed(20261124);
     f->api.model = model_new();
-    g_assert_true(rbac_load_roles(f->api.model, NULL));
+    g_assert_true(roles_load(f->api.model, NULL));
     g_assert_true(model_load_done(f->api.model, 1, NULL));
     fake_store_init(&f->store, f->api.model);
     f->store.automatic = true;
@@ -313,7 +314,7 @@ test_permissions(struct fixture *f, const void *data)
 {
     g_autoptr(GVariant) identity =
         g_variant_ref_sink(g_variant_new_parsed("(uint32 1000, @au [])"));
-    g_autofree char *role = rbac_ref("read-only"), *session = NULL, *key = NULL;
+    g_autofree char *role = roles_ref("read-only"), *session = NULL, *key = NULL;
     const char *const roles[] = {role};
     g_autoptr(GString) out = g_string_new(NULL);
     struct rpc_request request = {.dialect = RPC_XML};

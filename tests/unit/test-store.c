@@ -232,19 +232,20 @@ static void
 test_bad_rows(struct bed *bed, const void *data)
 {
     static const char *const damages[] = {
-        "UPDATE row SET fields = x'ffffffffff'",
-        "UPDATE row SET class = 'Spaceship'",
-        "UPDATE row SET ref = 'OpaqueRef:NULL'",
-        "UPDATE row SET ref = 'a' || char(1)",
-        "UPDATE row SET created = -1",
+        "UPDATE row SET sum = NULL, fields = x'ffffffffff'",
+        "UPDATE row SET sum = NULL, class = 'Spaceship'",
+        "UPDATE row SET sum = NULL, ref = 'OpaqueRef:NULL'",
+        "UPDATE row SET sum = NULL, ref = 'a' || char(1)",
+        "UPDATE row SET sum = NULL, created = -1",
         "UPDATE meta SET value = 'x' WHERE key = 'generation'",
         "UPDATE meta SET value = 9223372036854775807 WHERE key = 'generation'",
         "DELETE FROM meta",
-        "INSERT INTO journal VALUES ('k', x'00')",
+        "UPDATE row SET modified = modified + 1",
+        "INSERT INTO journal (key, value) VALUES ('k', x'00')",
         /* Same uuid twice. */
-        "INSERT INTO row SELECT 9, class, 'OpaqueRef:2', created, modified, fields FROM row",
+        "INSERT INTO row SELECT 9, class, 'OpaqueRef:2', created, modified, fields, NULL FROM row",
         /* Its VM is not there: the type of an empty a{sv} is always right. */
-        "UPDATE row SET class = 'VBD', fields = x''",
+        "UPDATE row SET sum = NULL, class = 'VBD', fields = x''",
         "DROP TABLE journal",
     };
 

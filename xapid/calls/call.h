@@ -158,8 +158,6 @@ bool system_call(const struct rpc_request *request, call_reply_fn reply, void *r
 
 /* --- rbac.c --- */
 
-/* The fixed rows of class role; before the store is loaded. */
-bool rbac_load_roles(struct model *model, GError **error);
 /* RBAC_PERMISSION_DENIED [permission, message] unless the caller may. */
 bool rbac_check(const struct caller *caller, const char *permission, enum dm_role needed,
                 GError **error);
@@ -168,8 +166,6 @@ enum dm_role rbac_role_of(const struct model *model, const char *ref);
 /* Names of every permission that a role has, and of itself ("as", floating); none for root, who
  * needs none. */
 GVariant *rbac_permissions(enum dm_role role);
-/* The reference of a permission's or role's row; the caller frees. */
-char *rbac_ref(const char *name);
 
 /* --- session.c --- */
 

@@ -29,6 +29,9 @@ libcalls_a_SOURCES = \
 xapid/calls/hostd.$(OBJEXT): lib/peer/host1.h
 
 # The seam between http/ and calls/.
+librpc_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
 librpc_a_SOURCES = \
+	xapid/http/admit.c xapid/http/admit.h \
 	xapid/http/aside.c xapid/http/aside.h \
+	xapid/http/database.c xapid/http/database.h \
 	xapid/http/rpc.c xapid/http/rpc.h

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "xapid/calls/call.h"
+#include "xapid/model/roles.h"
 
 static const struct dm_field *
 subroles_field(void)
@@ -51,7 +52,7 @@ get_by_permission(struct call *call)
 static void
 get_by_permission_name_label(struct call *call)
 {
-    g_autofree char *permission = rbac_ref(call_string(call, 0));
+    g_autofree char *permission = roles_ref(call_string(call, 0));
 
     return_roles_with(call, permission);
 }

@@ -186,6 +186,35 @@ changes_from(const struct applied *applied, guint64 generation)
     return NULL;
 }
 
+struct model_changes *
+model_everything(const struct model *model, guint64 generation,
+                 bool (*wanted)(const struct dm_class *cls))
+{
+    struct model_changes *changes = changes_new();
+    GHashTableIter iter;
+    void *key, *value;
+
+    changes->generation = generation;
+    for (unsigned i = 0; i < dm_n_classes; i++) {
+        const struct table *table = &model->tables[i];
+        for (guint j = 0; wanted(table->cls) && j < table->all.n; j++) {
+            const struct node *node = table->all.items[j];
+            struct model_row_change change = {.cls = table->cls,
+                                              .ref = g_strdup(node->ref),
+                                              .row = row_durable(table->cls, node->row),
+                                              .created = generation,
+                                              .modified = generation};
+            g_array_append_val(changes->rows, change);
+        }
+    }
+    g_hash_table_iter_init(&iter, model->journal);
+    while (g_hash_table_iter_next(&iter, &key, &value)) {
+        struct model_journal_change change = {.key = g_strdup(key), .value = g_variant_ref(value)};
+        g_array_append_val(changes->journal, change);
+    }
+    return changes;
+}
+
 static void
 node_move(struct node *node, guint64 modified)
 {

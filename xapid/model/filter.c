@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lib/error.h"
-#include "xapid/model/filter-internal.h"
+#include "xapid/model/value-text.h"
 
 enum token { END, TRUE_, FALSE_, FIELD, AND, OR, NOT, EQUALS, OPEN, CLOSE, TEXT, BAD };
 

@@ -9,14 +9,25 @@ struct scan {
     const struct dm_field *field;
     GHashTable *links; /* distinct (target, field) of the node: how many index entries it has */
     guint64 n_links;   /* of all rows */
-    char *violation;
+    model_fault_fn tell;
+    void *data;
+    guint n_faults;
 };
 
-static char *
-violation(const struct node *node, const struct dm_field *field, const char *what)
+/* node NULL: of the model as a whole. */
+static void
+fault(struct scan *scan, const struct node *node, const struct dm_field *field, const char *what)
 {
-    return g_strdup_printf("%s %s: %s%s%s", node->table->cls->name, node->ref,
-                           field ? field->name : "", field ? ": " : "", what);
+    struct model_fault told = {
+        .cls = "", .ref = "", .uuid = "", .field = field ? field->name : "", .what = what};
+
+    if (node) {
+        told.cls = node->table->cls->name;
+        told.ref = node->ref;
+        told.uuid = node->table->uuid ? row_string(node->row, node->table->uuid) : "";
+    }
+    scan->n_faults++;
+    scan->tell(&told, scan->data);
 }
 
 static bool
@@ -27,14 +38,12 @@ ref_scan(const struct dm_class *cls, const char *ref, void *data)
 
     if (!target || target->table->cls != cls) {
         g_autofree char *what = g_strdup_printf("%s is not a %s", ref, cls->name);
-        scan->violation = violation(scan->node, scan->field, what);
-        return false;
+        fault(scan, scan->node, scan->field, what);
+        return true;
     }
     const struct node_set *set = node_referrers(target, scan->field);
-    if (!set || !node_set_has(set, scan->node)) {
-        scan->violation = violation(scan->node, scan->field, "missing from the index");
-        return false;
-    }
+    if (!set || !node_set_has(set, scan->node))
+        fault(scan, scan->node, scan->field, "missing from the index");
     g_hash_table_add(scan->links, target);
     return true;
 }
@@ -45,18 +54,14 @@ fields_scan(struct scan *scan)
     const struct node *node = scan->node;
     const struct dm_class *cls = node->table->cls;
 
-    if (!g_variant_is_of_type(node->row, G_VARIANT_TYPE(cls->row_type))) {
-        scan->violation = violation(node, NULL, "the row has a wrong type");
-        return;
-    }
-    for (unsigned i = 0; i < cls->n_fields && !scan->violation; i++) {
+    for (unsigned i = 0; i < cls->n_fields; i++) {
         scan->field = &cls->fields[i];
         if (!field_is_stored(scan->field))
             continue;
         g_autoptr(GVariant) value = row_field(node->row, scan->field);
         if (!dm_type_check(scan->field->type, value)) {
-            scan->violation = violation(node, scan->field, "not a value of its type");
-            return;
+            fault(scan, node, scan->field, "not a value of its type");
+            continue;
         }
         g_hash_table_remove_all(scan->links);
         value_each_ref(scan->field->type, value, ref_scan, scan);
@@ -73,14 +78,22 @@ names_scan(struct scan *scan)
     if (table->uuid) {
         const char *uuid = row_string(node->row, table->uuid);
         if (!*uuid || g_hash_table_lookup(table->uuids, uuid) != node)
-            scan->violation = violation(node, table->uuid, "empty or not its own");
+            fault(scan, node, table->uuid, "empty or not its own");
     }
-    if (table->name_label && !scan->violation) {
+    if (table->name_label) {
         const struct label *label =
             g_hash_table_lookup(table->labels, row_string(node->row, table->name_label));
         if (!label || !node_set_has(&label->set, node))
-            scan->violation = violation(node, table->name_label, "missing from the index");
+            fault(scan, node, table->name_label, "missing from the index");
     }
+}
+
+static const struct node *
+tree_parent(const struct scan *scan, const struct node *node, const struct dm_field *field)
+{
+    const struct node *parent = node_find(scan->model, row_string(node->row, field));
+
+    return parent && parent->table == node->table ? parent : NULL;
 }
 
 /* Floyd's two walkers: constant memory, and a cycle anywhere on the way up is found. */
@@ -89,30 +102,31 @@ trees_scan(struct scan *scan)
 {
     const struct table *table = scan->node->table;
 
-    for (guint i = 0; i < table->n_trees && !scan->violation; i++) {
+    for (guint i = 0; i < table->n_trees; i++) {
         const struct dm_field *field = table->trees[i];
         const struct node *slow = scan->node, *fast = scan->node;
-        while (fast && (fast = node_find(scan->model, row_string(fast->row, field))) &&
-               (fast = node_find(scan->model, row_string(fast->row, field)))) {
-            slow = node_find(scan->model, row_string(slow->row, field));
+        while (fast && (fast = tree_parent(scan, fast, field)) &&
+               (fast = tree_parent(scan, fast, field))) {
+            slow = tree_parent(scan, slow, field);
             if (slow != fast)
                 continue;
-            scan->violation = violation(scan->node, field, "a cycle");
+            fault(scan, scan->node, field, "a cycle");
             break;
         }
     }
 }
 
-static char *
-table_scan(const struct model *model, const struct table *table)
+static void
+table_scan(struct scan *scan, const struct table *table)
 {
     guint64 labelled = 0, listed = 0, last = 0;
     GHashTableIter iter;
     void *label;
 
     for (const struct node *node = table->oldest; node; node = node->next, listed++) {
-        if (node->modified < last || node->modified > model->head || node->created > node->modified)
-            return violation(node, NULL, "out of order in the list of changes");
+        if (node->modified < last || node->modified > scan->model->head ||
+            node->created > node->modified)
+            fault(scan, node, NULL, "out of order in the list of changes");
         last = node->modified;
     }
     if (table->labels) {
@@ -121,38 +135,81 @@ table_scan(const struct model *model, const struct table *table)
             labelled += ((const struct label *)label)->set.n;
     }
     if (listed != table->all.n || (table->uuids && g_hash_table_size(table->uuids) != listed) ||
-        (table->labels && labelled != listed))
-        return g_strdup_printf("class %s: its indexes do not agree", table->cls->name);
-    return NULL;
+        (table->labels && labelled != listed)) {
+        g_autofree char *what = g_strdup_printf("the indexes of %s do not agree", table->cls->name);
+        fault(scan, NULL, NULL, what);
+    }
+}
+
+/* Whether memory agrees with itself, which can be asked only when every row is sound. */
+static void
+indexes_scan(struct scan *scan)
+{
+    const struct model *model = scan->model;
+    guint64 n_rows = 0, n_indexed = 0;
+
+    for (unsigned i = 0; i < dm_n_classes; i++) {
+        const struct table *table = &model->tables[i];
+        table_scan(scan, table);
+        n_rows += table->all.n;
+        for (guint j = 0; j < table->all.n; j++)
+            for (guint k = 0; k < table->all.items[j]->n_relations; k++)
+                n_indexed += table->all.items[j]->relations[k].set.n;
+    }
+    if (n_rows != g_hash_table_size(model->by_ref))
+        fault(scan, NULL, NULL, "the index by reference does not agree with the classes");
+    if (n_indexed != scan->n_links)
+        fault(scan, NULL, NULL, "the index of relations has entries that no row accounts for");
+}
+
+guint
+model_check(const struct model *model, model_fault_fn tell, void *data)
+{
+    g_autoptr(GHashTable) links = g_hash_table_new(NULL, NULL);
+    struct scan scan = {.model = model, .links = links, .tell = tell, .data = data};
+
+    for (unsigned i = 0; i < dm_n_classes; i++) {
+        const struct table *table = &model->tables[i];
+        for (guint j = 0; j < table->all.n; j++) {
+            scan.node = table->all.items[j];
+            if (!g_variant_is_of_type(scan.node->row, G_VARIANT_TYPE(table->cls->row_type))) {
+                g_autofree char *what =
+                    g_strdup_printf("%s %s: a wrong type", table->cls->name, scan.node->ref);
+                fault(&scan, NULL, NULL, what);
+                continue;
+            }
+            fields_scan(&scan);
+            names_scan(&scan);
+            trees_scan(&scan);
+        }
+    }
+    if (!scan.n_faults)
+        indexes_scan(&scan);
+    return scan.n_faults;
+}
+
+char *
+model_fault_text(const struct model_fault *fault)
+{
+    return g_strdup_printf("%s%s%s%s%s%s%s", fault->cls, *fault->cls ? " " : "", fault->ref,
+                           *fault->ref ? ": " : "", fault->field, *fault->field ? ": " : "",
+                           fault->what);
+}
+
+static void
+keep_first(const struct model_fault *fault, void *data)
+{
+    char **first = data;
+
+    if (!*first)
+        *first = model_fault_text(fault);
 }
 
 char *
 model_fsck(const struct model *model)
 {
-    g_autoptr(GHashTable) links = g_hash_table_new(NULL, NULL);
-    struct scan scan = {.model = model, .links = links};
-    guint64 n_rows = 0, n_indexed = 0;
+    char *first = NULL;
 
-    for (unsigned i = 0; i < dm_n_classes && !scan.violation; i++) {
-        const struct table *table = &model->tables[i];
-
-        n_rows += table->all.n;
-        for (guint j = 0; j < table->all.n && !scan.violation; j++) {
-            scan.node = table->all.items[j];
-            for (guint k = 0; k < scan.node->n_relations; k++)
-                n_indexed += scan.node->relations[k].set.n;
-            fields_scan(&scan);
-            if (!scan.violation)
-                names_scan(&scan);
-            if (!scan.violation)
-                trees_scan(&scan);
-        }
-        if (!scan.violation)
-            scan.violation = table_scan(model, table);
-    }
-    if (!scan.violation && n_rows != g_hash_table_size(model->by_ref))
-        scan.violation = g_strdup("the index by reference does not agree with the classes");
-    if (!scan.violation && n_indexed != scan.n_links)
-        scan.violation = g_strdup("the index of relations has entries that no row accounts for");
-    return scan.violation;
+    model_check(model, keep_first, &first);
+    return first;
 }

@@ -157,6 +157,9 @@ bool value_refers(const struct dm_type *type, GVariant *value, const char *ref);
 /* The value without the references that `gone` tells: null for a single one, left out of sets and
  * maps.  NULL when there is none; else a full reference. */
 GVariant *value_scrub(const struct dm_type *type, GVariant *value, ref_fn gone, void *data);
+/* The value as a restart finds it, a full reference: rows of volatile classes end with the process
+ * that made them. */
+GVariant *value_kept(const struct dm_type *type, GVariant *value);
 /* A serialised tuple, a full reference: fields[i], or else base's, or else the default. */
 GVariant *row_new(const struct dm_class *cls, GVariant *const *fields, GVariant *base);
 GVariant *row_field(GVariant *row, const struct dm_field *field);

@@ -7,23 +7,13 @@
 #include "lib/text.h"
 #include "xapid/model/internal.h"
 
-static bool
-ref_is_volatile(const struct dm_class *cls, const char *ref, void *data)
-{
-    (void)ref;
-    (void)data;
-    return !cls->persistent;
-}
-
 /* What the store has for a field as it can be used today, a full reference; NULL: the default. */
 static GVariant *
 field_load(const struct dm_field *field, GVariant *value)
 {
     if (field->storage != DM_DURABLE || !dm_type_check(field->type, value))
         return NULL;
-    /* Rows of volatile classes ended with the process that made them. */
-    GVariant *scrubbed = value_scrub(field->type, value, ref_is_volatile, NULL);
-    return scrubbed ? scrubbed : g_variant_ref(value);
+    return value_kept(field->type, value);
 }
 
 static GVariant *
@@ -79,6 +69,63 @@ model_load_row(struct model *model, const char *cls_name, const char *ref, GVari
     node->modified = node->shown = modified;
     node_index(model, node, NULL, row);
     return true;
+}
+
+struct row_check {
+    model_fault_fn tell;
+    void *data;
+    const char *cls, *ref, *uuid;
+    guint n_faults;
+};
+
+static void
+row_fault(struct row_check *check, const char *field, const char *what)
+{
+    const struct model_fault fault = {
+        .cls = check->cls, .ref = check->ref, .uuid = check->uuid, .field = field, .what = what};
+
+    check->n_faults++;
+    check->tell(&fault, check->data);
+}
+
+static void
+field_check(struct row_check *check, const struct dm_class *cls, const char *name, GVariant *value,
+            GHashTable *seen)
+{
+    const struct dm_field *field = dm_field_find(cls, name);
+
+    if (!field)
+        row_fault(check, name, "not a field of the class");
+    else if (field->storage != DM_DURABLE)
+        row_fault(check, name, "not a field that is kept");
+    else if (!dm_type_check(field->type, value))
+        row_fault(check, name, "not a value of its type");
+    if (!g_hash_table_add(seen, (char *)name))
+        row_fault(check, name, "is there twice");
+}
+
+guint
+model_check_row(const char *cls_name, const char *ref, GVariant *fields, model_fault_fn tell,
+                void *data)
+{
+    struct row_check check = {.tell = tell, .data = data, .cls = cls_name, .ref = ref, .uuid = ""};
+    const struct dm_class *cls = dm_class_find(cls_name, false);
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+    if (!cls || !cls->in_database || !cls->persistent) {
+        row_fault(&check, "", "its class is none that is kept");
+        return check.n_faults;
+    }
+    g_variant_lookup(fields, "uuid", "&s", &check.uuid);
+    for (gsize i = 0; i < g_variant_n_children(fields); i++) {
+        const char *name;
+        g_autoptr(GVariant) value = NULL;
+        g_variant_get_child(fields, i, "{&sv}", &name, &value);
+        field_check(&check, cls, name, value, seen);
+    }
+    if (cls->has_uuid && !*check.uuid)
+        row_fault(&check, "uuid", "missing");
+    return check.n_faults;
 }
 
 void

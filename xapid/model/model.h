@@ -111,6 +111,9 @@ void model_snapshot_values(const struct model_snapshot *snapshot, GVariant **ret
 /* Bytes that it holds, shared or not. */
 gsize model_snapshot_size(const struct model_snapshot *snapshot);
 
+/* A durable field of it as a restart would find it.  A full reference. */
+GVariant *model_snapshot_kept(const struct model_snapshot *snapshot, const struct dm_field *field);
+
 /* ref of a uuid, NULL when there is none; borrowed until the row goes. */
 const char *model_by_uuid(const struct model *model, const struct dm_class *cls, const char *uuid);
 /* refs (char *, borrowed until the rows go) by label; of a class; referring to `ref` through
@@ -210,7 +213,26 @@ void model_unobserve(struct model *model, guint id);
 /* Journal entries in memory: key -> GVariant (borrowed table). */
 GHashTable *model_journal(const struct model *model);
 
-/* Checks every invariant over the whole; NULL or the first violation in words (caller frees). */
+/* What makes an empty store one that has the rows of the classes that are `wanted`, and the
+ * journal: all of it as new in `generation`.  The caller frees. */
+struct model_changes *model_everything(const struct model *model, guint64 generation,
+                                       bool (*wanted)(const struct dm_class *cls));
+
+/* What is wrong with a row; "" for what is not known or does not apply.  Borrowed for the call. */
+struct model_fault {
+    const char *cls, *ref, *uuid, *field;
+    const char *what;
+};
+typedef void (*model_fault_fn)(const struct model_fault *fault, void *data);
+/* In words (caller frees). */
+char *model_fault_text(const struct model_fault *fault);
+
+/* Checks every invariant over the whole, tells each violation; their number. */
+guint model_check(const struct model *model, model_fault_fn tell, void *data);
+/* NULL, or the first violation in words (caller frees). */
 char *model_fsck(const struct model *model);
+/* What model_load_row () would refuse or pass over in a stored row; their number. */
+guint model_check_row(const char *cls, const char *ref, GVariant *fields, model_fault_fn tell,
+                      void *data);
 
 #endif

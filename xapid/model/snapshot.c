@@ -85,6 +85,15 @@ model_snapshot_values(const struct model_snapshot *snapshot, GVariant **ret_valu
     }
 }
 
+GVariant *
+model_snapshot_kept(const struct model_snapshot *snapshot, const struct dm_field *field)
+{
+    g_autoptr(GVariant) value = row_field(snapshot->row, field);
+
+    g_assert(field->cls == snapshot->cls && field->storage == DM_DURABLE);
+    return value_kept(field->type, value);
+}
+
 gsize
 model_snapshot_size(const struct model_snapshot *snapshot)
 {

@@ -123,6 +123,22 @@ value_scrub(const struct dm_type *type, GVariant *value, ref_fn gone, void *data
     return NULL;
 }
 
+static bool
+ref_is_volatile(const struct dm_class *cls, const char *ref, void *data)
+{
+    (void)ref;
+    (void)data;
+    return !cls->persistent;
+}
+
+GVariant *
+value_kept(const struct dm_type *type, GVariant *value)
+{
+    GVariant *scrubbed = value_scrub(type, value, ref_is_volatile, NULL);
+
+    return scrubbed ? scrubbed : g_variant_ref(value);
+}
+
 GVariant *
 row_new(const struct dm_class *cls, GVariant *const *fields, GVariant *base)
 {

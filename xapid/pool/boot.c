@@ -4,11 +4,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
-
-/* The journal's entry: the boot in which this host was last seen, whether that is to end, and
- * whether the host stays disabled in the next one. */
-#define BOOT_KEY "boot"
-#define BOOT_TYPE "(sbb)"
+#include "xapid/model/journal.h"
 
 struct boot {
     const char *id; /* "": none is on record; of boot_read (), until the next commit */
@@ -24,18 +20,18 @@ class_of(const char *name)
 static void
 boot_read(const struct model *model, struct boot *ret_boot)
 {
-    GVariant *kept = g_hash_table_lookup(model_journal(model), BOOT_KEY);
+    GVariant *kept = g_hash_table_lookup(model_journal(model), JOURNAL_BOOT);
 
     *ret_boot = (struct boot){.id = ""};
-    if (kept && g_variant_is_of_type(kept, G_VARIANT_TYPE(BOOT_TYPE)))
+    if (kept && g_variant_is_of_type(kept, G_VARIANT_TYPE(JOURNAL_BOOT_TYPE)))
         g_variant_get(kept, "(&sbb)", &ret_boot->id, &ret_boot->ends, &ret_boot->stays_disabled);
 }
 
 static void
 boot_write(const struct boot *boot, struct txn *txn)
 {
-    txn_journal(txn, BOOT_KEY,
-                g_variant_new(BOOT_TYPE, boot->id, boot->ends, boot->stays_disabled));
+    txn_journal(txn, JOURNAL_BOOT,
+                g_variant_new(JOURNAL_BOOT_TYPE, boot->id, boot->ends, boot->stays_disabled));
 }
 
 /* ---- enabling ---- */

@@ -20,18 +20,21 @@ static const char *const upgrades[DATABASE_SCHEMA_VERSION] = {
     "CREATE TABLE journal (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;"
     "INSERT INTO meta VALUES ('generation', 0), ('probe', x'');",
+    /* NULL: written by version 1. */
+    "ALTER TABLE row ADD COLUMN sum INTEGER; ALTER TABLE journal ADD COLUMN sum INTEGER;",
 };
 
 static const char *const statement_texts[STATEMENT_MAX] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",
-    [STATEMENT_PUT] = "INSERT INTO row (class, ref, created, modified, fields)"
-                      " VALUES (?1, ?2, ?3, ?4, ?5)"
+    [STATEMENT_PUT] = "INSERT INTO row (class, ref, created, modified, fields, sum)"
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
                       " ON CONFLICT (ref) DO UPDATE SET class = ?1, created = ?3, modified = ?4,"
-                      " fields = ?5",
+                      " fields = ?5, sum = ?6",
     [STATEMENT_DELETE] = "DELETE FROM row WHERE ref = ?1",
-    [STATEMENT_JOURNAL_PUT] = "INSERT OR REPLACE INTO journal VALUES (?1, ?2)",
+    [STATEMENT_JOURNAL_PUT] =
+        "INSERT OR REPLACE INTO journal (key, value, sum) VALUES (?1, ?2, ?3)",
     [STATEMENT_JOURNAL_DELETE] = "DELETE FROM journal WHERE key = ?1",
     [STATEMENT_GENERATION] = "UPDATE meta SET value = ?1 WHERE key = 'generation'",
     [STATEMENT_PROBE] = "UPDATE meta SET value = randomblob(?1) WHERE key = 'probe'",
@@ -219,7 +222,7 @@ statements_prepare(struct database *database, GError **error)
 }
 
 static bool
-open_all(struct database *database, GError **error)
+open_all(struct database *database, bool check, GError **error)
 {
     gint64 version = 0;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -234,21 +237,33 @@ open_all(struct database *database, GError **error)
      */
     return database_exec(database, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON",
                          error) &&
-           header_check(database, &version, error) && quick_check(database, error) &&
+           header_check(database, &version, error) && (!check || quick_check(database, error)) &&
            settings_apply(database, error) && upgrade(database, version, error) &&
            statements_prepare(database, error);
+}
+
+static struct database *
+database_new(const char *path, bool check, GError **error)
+{
+    struct database *database = g_new0(struct database, 1);
+
+    database->path = g_strdup(path);
+    if (open_all(database, check, error))
+        return database;
+    database_close(database);
+    return NULL;
 }
 
 struct database *
 database_open(const char *path, GError **error)
 {
-    struct database *database = g_new0(struct database, 1);
+    return database_new(path, true, error);
+}
 
-    database->path = g_strdup(path);
-    if (open_all(database, error))
-        return database;
-    database_close(database);
-    return NULL;
+struct database *
+database_open_damaged(const char *path, GError **error)
+{
+    return database_new(path, false, error);
 }
 
 void
@@ -308,6 +323,10 @@ row_write(struct database *database, const struct model_row_change *change, GErr
     sqlite3_bind_int64(put, 3, (sqlite3_int64)change->created);
     sqlite3_bind_int64(put, 4, (sqlite3_int64)change->modified);
     bind_variant(put, 5, change->row, &keep);
+    sqlite3_bind_int64(put, 6,
+                       row_sum(change->cls->name, change->ref, (gint64)change->created,
+                               (gint64)change->modified, g_variant_get_data(keep),
+                               g_variant_get_size(keep)));
     return run(database, STATEMENT_PUT, error);
 }
 
@@ -324,6 +343,8 @@ journal_write(struct database *database, const struct model_journal_change *chan
     g_autoptr(GVariant) boxed = g_variant_ref_sink(g_variant_new_variant(change->value));
     bind_text(put, 1, change->key);
     bind_variant(put, 2, boxed, &keep);
+    sqlite3_bind_int64(
+        put, 3, journal_sum(change->key, g_variant_get_data(keep), g_variant_get_size(keep)));
     return run(database, STATEMENT_JOURNAL_PUT, error);
 }
 

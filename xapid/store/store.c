@@ -8,6 +8,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "xapid/store/replace.h"
 #include "xapid/store/writer.h"
 
 #define PROBE_INTERVAL_S 2
@@ -84,8 +85,13 @@ on_commit(struct model_changes *changes, void *data)
 struct store *
 store_open(const char *path, struct model *model, GError **error)
 {
-    struct database *database = database_open(path, error);
+    g_autofree char *aside = NULL;
 
+    if (!database_take_restored(path, &aside, error))
+        return NULL;
+    if (aside)
+        log_warning("the database was restored; the one before is %s", aside);
+    struct database *database = database_open(path, error);
     if (!database)
         return NULL;
     if (!database_load(database, model, error)) {

@@ -13,7 +13,8 @@
 
 struct store;
 
-/* Opens or creates the database at `path` (mode 0600), upgrades an older schema version, refuses a
+/* Puts a restored database (replace.h) in its place, then opens or creates the one at `path` (mode
+ * 0600), upgrades an older schema version, refuses a
  * newer one or a damaged file (DB_... error naming it), loads everything into the model (calls
  * model_load_done) and becomes the model's store.  Blocks: start-up only. */
 struct store *store_open(const char *path, struct model *model, GError **error);

@@ -4,16 +4,15 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
+#include "xapid/model/journal.h"
 #include "xapid/vm/vm.h"
 
-/* The journal's entry for such a row: no field that a client can write tells it. */
-#define FOREIGN_PREFIX "foreign/" /* the VM's reference follows */
 #define DESCRIPTION "Made by another tool, such as xl: xapid shows it and leaves it alone."
 
 bool
 vm_is_foreign(const struct model *model, const char *vm)
 {
-    g_autofree char *key = g_strconcat(FOREIGN_PREFIX, vm, NULL);
+    g_autofree char *key = g_strconcat(JOURNAL_FOREIGN, vm, NULL);
 
     return g_hash_table_contains(model_journal(model), key);
 }
@@ -35,7 +34,7 @@ vm_is_ours(const struct model *model, const char *vm, GError **error)
 static void
 mark(struct txn *txn, const char *vm, bool foreign)
 {
-    g_autofree char *key = g_strconcat(FOREIGN_PREFIX, vm, NULL);
+    g_autofree char *key = g_strconcat(JOURNAL_FOREIGN, vm, NULL);
 
     txn_journal(txn, key, foreign ? g_variant_new_boolean(TRUE) : NULL);
 }

@@ -1,0 +1,17 @@
+/* Entries of the journal that tell of rows what no field tells, because clients write fields.  They
+ * live as long as the rows, and are where the rows are: in a dump, too. */
+#ifndef XAPID_MODEL_JOURNAL_H
+#define XAPID_MODEL_JOURNAL_H
+
+/* The boot in which this host was last seen, whether that is to end, and whether the host stays
+ * disabled in the next one. */
+#define JOURNAL_BOOT "boot"
+#define JOURNAL_BOOT_TYPE "(sbb)"
+/* A VM that stands for a domain of another tool; its reference follows. */
+#define JOURNAL_FOREIGN "foreign/"
+#define JOURNAL_FOREIGN_TYPE "b"
+
+/* The type of such an entry, NULL when the key is another's. */
+const char *journal_row_type(const char *key);
+
+#endif
