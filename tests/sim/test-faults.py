@@ -6,6 +6,7 @@ life can go on.
 
 XAPID_FAULTS: all, or one way at each point (default), or at so many of them.  XAPID_SEED repeats the choices.
 XAPID_FAULT_ONLY=point=way for one of them."""
+import http.client
 import os
 import random
 import subprocess
@@ -23,7 +24,7 @@ import tap
 import disks
 import world
 from accounts import Accounts
-from host import BUILDDIR, GUEST, Client, Failure, Host
+from host import BUILDDIR, GUEST, Client, Failure, Host, UnixConnection
 from owner import AFTER, BROKEN, EXCUSES, GONE, POSSIBLE, Gate, Owner
 
 SEED = int(os.environ.get("XAPID_SEED", str(random.randrange(1 << 30))))
@@ -259,9 +260,28 @@ def life_of_the_power(host):
     return owner.wrong
 
 
+def life_of_the_database(host):
+    """Restored from its own dump, and asked for that until the one before lies beside it."""
+    dump = b""
+    for _ in range(TRIES):
+        if list((host.dir / "state").glob("xapid.db.before-*")):
+            host.wait_up()
+            return []
+        try:
+            connection = UnixConnection(host.socket, 20)
+            connection.request("PUT" if dump else "GET", "/pool/xmldbdump", dump or None)
+            answer = connection.getresponse().read()
+            dump = dump or answer
+        except (OSError, http.client.HTTPException):
+            pass  # it was ended, and comes again
+        time.sleep(0.3)
+    return ["the database was not restored"]
+
+
 def fault_of_a_host(point, spec, marks):
     storage = point.startswith(("file.", "host.handle.", "plug.", "unplug."))
     power = point.startswith("host.power.")
+    restore = point.startswith(("store.prepare.", "store.restore."))
     passwords = point.startswith("host.") and not storage and not power
     recorder = BUILDDIR / "tests/unit/pam-recorder.so"
     accounts = Accounts({"root": (0, "secret")}, recorder=recorder) if passwords else None
@@ -272,7 +292,7 @@ def fault_of_a_host(point, spec, marks):
     host.environment.update(XAPID_FAULT=spec, XAPID_TEST_FAULT_DIR=str(marks))
     with host, Manager(host):
         life = (life_of_a_password if passwords else life_of_a_disk if storage else
-                life_of_the_power if power else life_of_a_vm)
+                life_of_the_power if power else life_of_the_database if restore else life_of_a_vm)
         return life(host) + settled.check(host)
 
 

@@ -38,6 +38,8 @@ database_make(struct bed *bed, void (*fill)(struct bed *bed, struct model *model
 static void
 fill_known(struct bed *bed, struct model *model)
 {
+    g_free(bed->vm);
+    g_free(bed->vdi);
     bed->vm = row_create(model, "VM", fields_of("name_label", "one", NULL));
     bed->vdi = row_create(model, "VDI", fields_of("name_label", "disk", NULL));
     g_free(row_create(model, "VBD", fields_of("VM", bed->vm, "VDI", bed->vdi, NULL)));
