@@ -8,3 +8,10 @@ EXTRA_DIST += tests/bench/RESULTS.md
 .PHONY: bench
 bench: tests/bench/bench-replies
 	tests/bench/bench-replies
+
+EXTRA_DIST += tests/bench/README.md tests/bench/ratio.py tests/bench/start.py tests/bench/start.sh tests/unit/test-ratio.py
+TESTS += tests/unit/test-ratio.py
+
+.PHONY: bench-lab
+bench-lab: all
+	BUILDDIR=$(abs_builddir) $(srcdir)/tests/bench/start.sh $(abs_builddir)/start.json

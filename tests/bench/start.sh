@@ -1,0 +1,12 @@
+#!/bin/bash
+# start.sh [OUT]   guests started by xl and by us in one boot of a lab host; figures go to OUT, a file
+# (start.json in BUILDDIR).  tests/bench/README.md tells how they are taken.
+LAB=$(cd "$(dirname "$0")/../lab" && pwd)
+. "$LAB/functions.sh"
+. "$LAB/daemon.sh"
+
+lab_host bench
+serve_xapid log_level=info
+# shellcheck disable=SC2154,SC2034 # password is serve_xapid's, FAILED is lab_done's
+/usr/bin/python3 "$LAB/../bench/start.py" "$HOST" "$(lab_addr)" "$password" "${1:-${BUILDDIR:-.}/start.json}" || FAILED=1
+lab_done
