@@ -97,8 +97,8 @@ def test_what_the_reboot_broke_off():
 
 
 def may_write(host):
-    x = host.client()
     try:
+        x = host.client()
         x.pool.set_name_description(x.pool.get_all()[0], str(uuid.uuid4()))
         return True
     except Failure as failure:

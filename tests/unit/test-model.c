@@ -367,7 +367,7 @@ test_unsaved(struct bed *bed, const void *data)
     for (int refused = 0; refused < 2; refused++) {
         if (refused) {
             bed->store.automatic = false;
-            row_create(model, "VM", fields_of("name_label", "lost", NULL));
+            g_autofree char *lost = row_create(model, "VM", fields_of("name_label", "lost", NULL));
             fake_store_fail(&bed->store, true);
             g_assert_false(model_is_writable(model));
         }

@@ -303,9 +303,11 @@ session_open(struct call *call, const struct session_identity *identity, const c
     GError *error = NULL;
     GVariantBuilder fields;
 
-    /* Who is to find out why the database cannot be written must get in: until xapid ends. */
-    struct txn *txn =
-        model_is_writable(api->model) ? call_begin(call) : model_begin_unsaved(api->model);
+    /* Who is to find out why the database cannot be written must get in: until xapid ends.  Unless
+     * not even our own row could be written yet. */
+    bool saved = model_is_writable(api->model) ||
+                 !model_has(api->model, dm_class_find("host", false), api->host);
+    struct txn *txn = saved ? call_begin(call) : model_begin_unsaved(api->model);
     if (!txn)
         return;
     g_variant_builder_init(&fields, G_VARIANT_TYPE("a{sv}"));
