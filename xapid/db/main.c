@@ -114,7 +114,7 @@ main(int argc, char **argv)
         case 'h':
             return usage(stdout, DB_DONE);
         case 'v':
-            puts(PACKAGE_STRING);
+            puts("xapid-db " PACKAGE_VERSION);
             return DB_DONE;
         default:
             return usage(stderr, DB_USAGE);
