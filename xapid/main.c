@@ -319,6 +319,18 @@ limits_of(const struct settings_limits *settings)
     return limits;
 }
 
+/* Without them nothing can be served; xapid-launch starts us again, later and later. */
+static void
+own_rows_durable(const GError *error, void *data)
+{
+    const struct app *app = data;
+
+    if (!error || model_has(app->model, dm_class_find("host", false), app->host))
+        return;
+    log_error("this host's own rows could not be written: %s", error->message);
+    exit(1); /* before anybody looks for them */
+}
+
 static bool
 start(struct app *app, GError **error)
 {
@@ -334,6 +346,7 @@ start(struct app *app, GError **error)
         !vm_refresh_all(app->model, error) || !vbd_refresh_all(app->model, error) ||
         !storage_refresh_all(app->model, error))
         return false;
+    model_when_durable(app->model, model_head(app->model), own_rows_durable, app);
     app->domains = domains_new(domains_changed, app);
     app->hostd = hostd_new(host_attached, app);
     start_operations(app);

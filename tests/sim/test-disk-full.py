@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The disk of the state folder is full: changes are refused and say why, reads go on, no guest is lost or run
 twice, and with room again all goes on without a restart.  A mount namespace of its own holds the small disk."""
+import http.client
 import os
 import subprocess
 import sys
@@ -131,8 +132,25 @@ def test_a_full_disk():
         assert not wrong, wrong
 
 
+def test_a_first_start_that_cannot_be_written():
+    host = Host(launch_options=("--backoff-max", "50"))
+    marks = host.dir / "marks"
+    marks.mkdir()
+    marks.chmod(0o777)
+    host.environment.update(XAPID_FAULT="store.commit.before=error", XAPID_TEST_FAULT_DIR=str(marks))
+    with host:
+        def serves():
+            try:
+                return host.client().host.get_all()
+            except (Failure, OSError, http.client.HTTPException):
+                return None
+        tap.wait_until(serves, "a host that serves")
+        log = host.log.read_text()
+        assert "own rows could not be written" in log and "was ended by signal" not in log, log[-3000:]
+
+
 if os.environ.get(INSIDE):
-    tap.run(test_a_full_disk)
+    tap.run(test_a_full_disk, test_a_first_start_that_cannot_be_written)
 else:
     os.environ[INSIDE] = "1"
     os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
