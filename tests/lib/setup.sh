@@ -169,7 +169,7 @@ run_make_check() {
 # run_taps [-j JOBS] [-t SECONDS] RESULT BUILDDIR PROGRAM...: programs that print TAP, JOBS (1) at a
 # time, each within SECONDS (TAP_SECONDS).  One that cannot run has failed.  An interruption ends
 # those that run.
-TAP_SECONDS=1200
+TAP_SECONDS=1500
 run_taps() {
 	local jobs=1 seconds=$TAP_SECONDS result dir program
 	local -A running=() began=() # by pid: the program, and when
