@@ -22,8 +22,8 @@ check_rows(struct call *call, struct drive *drive, GError **error)
         api_error_set(error, "HANDLE_INVALID", "VM", drive->vm, NULL);
         return false;
     }
-    if (vm_is_foreign(model, drive->vm))
-        return vm_is_ours(model, drive->vm, error);
+    if (!vm_is_not_foreign(model, drive->vm, error))
+        return false;
     drive->empty = g_str_equal(drive->vdi, REF_NULL) || !*drive->vdi;
     if (drive->empty && cd)
         return true;

@@ -18,17 +18,23 @@ vm_is_foreign(const struct model *model, const char *vm)
 }
 
 bool
+vm_is_not_foreign(const struct model *model, const char *vm, GError **error)
+{
+    if (!vm_is_foreign(model, vm))
+        return true;
+    api_error_set(error, "OPERATION_NOT_ALLOWED",
+                  "The domain was made by another tool, which alone may change it", NULL);
+    return false;
+}
+
+bool
 vm_is_ours(const struct model *model, const char *vm, GError **error)
 {
-    const char *why = NULL;
-
-    if (model_get_bool(model, vm, "is_control_domain"))
-        why = "This operation is not allowed on the control domain";
-    else if (vm_is_foreign(model, vm))
-        why = "The domain was made by another tool, which alone may change it";
-    if (why)
-        api_error_set(error, "OPERATION_NOT_ALLOWED", why, NULL);
-    return !why;
+    if (!model_get_bool(model, vm, "is_control_domain"))
+        return vm_is_not_foreign(model, vm, error);
+    api_error_set(error, "OPERATION_NOT_ALLOWED",
+                  "This operation is not allowed on the control domain", NULL);
+    return false;
 }
 
 static void
@@ -129,8 +135,6 @@ follow(const struct vm_world *world, const char *vm, GVariant *domain, GError **
     g_variant_lookup(domain, "domid", "i", &domid);
     g_variant_lookup(domain, "type", "&s", &type);
     set_shape(txn, vm, domain);
-    if (!txn_commit(txn, error) || !(txn = model_begin(world->model, error)))
-        return false;
     /* One that has shut down and is kept, or is going, still has its memory. */
     vm_record_state(world, txn, vm, state ? state : "Paused", domid,
                     domid != model_get_int(world->model, vm, "domid"));

@@ -50,6 +50,8 @@ bool vm_may(const struct model *model, const char *vm, const char *operation, GE
 
 /* Is it the row of one? */
 bool vm_is_foreign(const struct model *model, const char *vm);
+/* OPERATION_NOT_ALLOWED if it is. */
+bool vm_is_not_foreign(const struct model *model, const char *vm, GError **error);
 /* Neither such a row nor the control domain's?  OPERATION_NOT_ALLOWED. */
 bool vm_is_ours(const struct model *model, const char *vm, GError **error);
 /* Brings such rows in line: those of `uuids` ("" = all), by List's `domains` (vm_domains_by_uuid).
