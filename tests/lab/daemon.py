@@ -179,8 +179,7 @@ def answering(address, session, condition):
     """A client of that session, once the daemon answers and the condition holds."""
     def answers():
         try:
-            x = Client(None, connect=lambda: connect(address))
-            x.session_ref = session
+            x = Client(None, connect=lambda: connect(address)).resume(session)
             return condition(x) and x
         except (OSError, http.client.HTTPException):
             return None

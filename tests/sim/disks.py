@@ -1,8 +1,14 @@
 """Storage repositories, disks and drives of a simulated host, as tests make them."""
 import os
 
+import tap
+
 MIB = 1 << 20
 NULL = "OpaqueRef:NULL"
+
+
+def drivers_known(x):
+    tap.wait_until(lambda: {"file", "iso"} <= set(x.SR.get_supported_types()), "drivers")
 
 
 def new_sr(host, x, kind="file", name="sr", location=None):

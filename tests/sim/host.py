@@ -98,6 +98,11 @@ class Client:
         self.session_ref = self.raw("session.login_with_password", user, password, "2.21", "test")
         return self
 
+    def resume(self, session):
+        """On with a session of another client's."""
+        self.session_ref = session
+        return self
+
     def call(self, method, *params):
         return self.raw(method, self.session_ref, *params)
 

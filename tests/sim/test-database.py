@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from accounts import Accounts
-from disks import new_sr, new_vbd, new_vdi
+from disks import drivers_known, new_sr, new_vbd, new_vdi
 from host import BUILDDIR, GUEST, Client, Host, UnixConnection, fails
 from xtool import Tool
 
@@ -44,7 +44,7 @@ def rows(dump):
 def furnish(host):
     """A running guest with a disk, one that is halted, and words that are hard to write down."""
     x = host.client()
-    tap.wait_until(lambda: "file" in x.SR.get_supported_types(), "drivers")
+    drivers_known(x)
     sr = new_sr(host, x)
     disk = new_vdi(x, sr)
     vm = x.VM.create({**GUEST, "name_label": "running"})
@@ -251,9 +251,7 @@ def test_http_restore():
         assert found == 200, (found, reply)
         tap.wait_until(lambda: host.child("xapid") not in (None, pid), "restart")
         host.wait_up()
-        again = Client(host)
-        again.session_ref = x.session_ref
-        fails("SESSION_INVALID", again.VM.get_all)
+        fails("SESSION_INVALID", Client(host).resume(x.session_ref).VM.get_all)
         x = host.client()
         tap.wait_until(lambda: records(x) == before, "the objects of the dump")
         assert x.VM.get_power_state(vm) == "Running"

@@ -79,13 +79,6 @@ def writable(x, vm):
     return x.VM.get_name_description(vm) == "room again"
 
 
-def again(host, client):
-    """The client's session on a new connection."""
-    new = Client(host)
-    new.session_ref = client.session_ref
-    return new
-
-
 def test_a_full_disk():
     host = Host("resync_seconds=1", sim_conf="[host]\nmemory=8589934592\n")
     with SmallDisk(host) as disk, host:
@@ -122,8 +115,8 @@ def test_a_full_disk():
         # What was acknowledged outlives a kill.
         host.kill("xapid")
         host.wait_up()
-        assert again(host, x).VM.get_all(), "the session that was written is lost"
-        fails("SESSION_INVALID", again(host, late).VM.get_all)
+        assert Client(host).resume(x.session_ref).VM.get_all(), "the session that was written is lost"
+        fails("SESSION_INVALID", Client(host).resume(late.session_ref).VM.get_all)
         x = host.client()
         labels = {record["name_label"] for record in x.VM.get_all_records().values()}
         assert labels >= {*taken, "running", "ends", "idle"}, "what was acknowledged is lost"

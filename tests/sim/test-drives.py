@@ -9,7 +9,7 @@ import settled
 import tap
 import world
 from covers import covers
-from disks import NULL, new_sr, new_vbd, new_vdi
+from disks import NULL, drivers_known, new_sr, new_vbd, new_vdi
 from host import GUEST, Host, fails
 
 
@@ -26,7 +26,7 @@ def drives(host, x, vm):
 
 
 def repository(host, x, kind="file", **options):
-    tap.wait_until(lambda: kind in x.SR.get_supported_types(), "drivers")
+    drivers_known(x)
     return new_sr(host, x, kind, **options)
 
 

@@ -67,7 +67,7 @@ class Rows:
 
     def __init__(self, host, x):
         self.x, self.of = x, {"session": x.session_ref}
-        tap.wait_until(lambda: "file" in x.SR.get_supported_types(), "drivers")
+        disks.drivers_known(x)
         self.of["SR"] = disks.new_sr(host, x)
         elsewhere = x.SR.introduce(str(uuid.uuid4()), "elsewhere", "", "file", "user", False, {})
         vdi = disks.new_vdi(x, self.of["SR"])

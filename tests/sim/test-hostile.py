@@ -15,7 +15,7 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import facts
 import tap
 from accounts import Accounts
-from disks import MIB, new_sr, new_vbd, new_vdi
+from disks import MIB, drivers_known, new_sr, new_vbd, new_vdi
 from host import GUEST, Client, Failure, Host
 from payloads import payloads
 
@@ -155,7 +155,7 @@ def test_strings_are_data():
     with host:
         pids = {name: host.child(name) for name in PROGRAMS}
         attack = Attack(host)
-        tap.wait_until(lambda: len(attack.x.SM.get_all()) == 2, "drivers")
+        drivers_known(attack.x)
         new_vdi(attack.x, new_sr(host, attack.x, name="kept"))
         attack.x.VM.create(GUEST)
         with ThreadPoolExecutor(8) as pool:

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import settled
 import tap
-from disks import new_sr
+from disks import drivers_known, new_sr
 from host import Host
 from owner import SETTLE, Gate, Owner
 
@@ -87,7 +87,7 @@ def test_killed_under_load():
         gate = Gate(CLIENTS)
         owners = [Owner(host, number, SEED, gate) for number in range(CLIENTS)]
         x = host.client()
-        tap.wait_until(lambda: "file" in x.SR.get_supported_types(), "drivers")
+        drivers_known(x)
         owners[0].sr = owners[1].sr = new_sr(host, x)  # the others' VMs have no disks
         for owner in owners:
             owner.start()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
-from disks import new_sr
+from disks import drivers_known, new_sr
 from host import Host, sanitized
 from owner import SETTLE, Gate, Owner
 
@@ -25,7 +25,7 @@ def test_nothing_is_leaked():
         if not sanitized(host.child("xapid")):
             raise tap.Skip("it takes a build with sanitizers")
         x = host.client()
-        tap.wait_until(lambda: "file" in x.SR.get_supported_types(), "drivers")
+        drivers_known(x)
         gate, seed = Gate(CLIENTS), random.randrange(1 << 30)
         owners = [Owner(host, number, seed, gate) for number in range(CLIENTS)]
         owners[0].sr = owners[1].sr = new_sr(host, x)

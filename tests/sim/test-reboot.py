@@ -9,7 +9,7 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import settled
 import tap
 from covers import covers
-from disks import new_sr, new_vbd, new_vdi
+from disks import drivers_known, new_sr, new_vbd, new_vdi
 from host import GUEST, Client, Failure, Host, fails
 
 
@@ -19,7 +19,7 @@ def attached(x, srs):
 
 def with_disk(host, x, name):
     """A repository, and a guest that runs on a disk of it."""
-    tap.wait_until(lambda: "file" in x.SR.get_supported_types(), "drivers")
+    drivers_known(x)
     sr, vm = new_sr(host, x, name=name), x.VM.create(GUEST)
     vbd = new_vbd(x, vm, new_vdi(x, sr))
     x.VM.start(vm, False, False)
@@ -117,8 +117,7 @@ def reboot_with_fault(number):
         marks.chmod(0o777)
         host.environment.update(XAPID_FAULT=f"store.commit.before=error@{number}", XAPID_TEST_FAULT_DIR=str(marks))
         host.reboot()
-        session, x = x.session_ref, Client(host)
-        x.session_ref = session
+        x = Client(host).resume(x.session_ref)
 
         def over():
             try:
@@ -143,7 +142,7 @@ def test_a_database_that_cannot_be_written():
 
 def is_enabled(host, x):
     """Once the boot is known: before, no storage driver is asked anything."""
-    tap.wait_until(lambda: "file" in x.SR.get_supported_types(), "drivers")
+    drivers_known(x)
     new_sr(host, x, name=f"sr{len(x.SR.get_all())}")
     here, = x.host.get_all()
     return x.host.get_enabled(here), "vm_start" in x.host.get_allowed_operations(here)

@@ -138,7 +138,7 @@ class Map:
 
 def rows(host, root, clients):
     """A row of each class that has such maps, for each role: of tasks its own, others are not for all."""
-    tap.wait_until(lambda: "file" in root.SR.get_supported_types(), "drivers")
+    disks.drivers_known(root)
     repository = disks.new_sr(host, root)
     of = {"pool": root.pool.get_all()[0],
           "VM": root.VM.create({**GUEST, "platform": {}}), "host": root.host.get_all()[0],

@@ -154,8 +154,7 @@ def test_sessions_survive_a_restart_and_are_kept_as_digests():
         secret = x.session_ref
         host.kill("xapid")
         host.wait_up()
-        y = Client(host)
-        y.session_ref = secret
+        y = Client(host).resume(secret)
         assert y.VM.get_all()
         database = b"".join(p.read_bytes() for p in (host.dir / "state").glob("xapid.db*"))
         assert secret.removeprefix("OpaqueRef:").encode() not in database

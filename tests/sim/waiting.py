@@ -14,8 +14,7 @@ class Waiting(threading.Thread):
 
     def __init__(self, host, session):
         super().__init__(daemon=True)
-        self.x = Client(host)
-        self.x.session_ref = session
+        self.x = Client(host).resume(session)
         self.token = events(self.x, [], "", 0.0)["token"]
         self.code = None
         self.start()
