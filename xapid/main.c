@@ -29,6 +29,7 @@
 /* How often finished tasks and idle sessions are looked for, at least. */
 #define COLLECT_SECONDS 60
 #define HOST_RETRY_SECONDS 1  /* when what it is cannot be recorded */
+#define MEMORY_LOOK_MS 500    /* after a domain changed */
 #define OTHER_DESCRIPTORS 256 /* that are not connections of clients */
 
 struct app {
@@ -41,7 +42,8 @@ struct app {
     struct store *store;
     struct domains *domains;
     struct hostd *hostd;
-    guint asking_host; /* a source that asks it again */
+    guint asking_host;       /* a source that asks it again */
+    guint asking_hypervisor; /* a source that will ask it */
     struct vm_world vm;
     struct storage_world storage;
     struct ops_room rooms[4];
@@ -176,14 +178,25 @@ host_attached(void *data)
         hostd_facts(app->hostd, host_known, app);
 }
 
+static gboolean
+ask_hypervisor(void *data)
+{
+    struct app *app = data;
+
+    app->asking_hypervisor = 0;
+    domains_host_info(app->domains, hypervisor_known, app);
+    return G_SOURCE_REMOVE;
+}
+
 static void
 domains_changed(const char *uuid, void *data)
 {
     struct app *app = data;
 
     vm_look(&app->vm, uuid);
-    /* Memory comes and goes with domains. */
-    domains_host_info(app->domains, hypervisor_known, app);
+    /* Memory comes and goes with domains: asked for when what happens to one is over. */
+    if (!app->asking_hypervisor)
+        app->asking_hypervisor = g_timeout_add(*uuid ? MEMORY_LOOK_MS : 0, ask_hypervisor, app);
 }
 
 /* Xen tells of domains that come, end and go, not of what else another toolstack does to them. */

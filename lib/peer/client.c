@@ -23,6 +23,7 @@ struct pending {
 struct question {
     struct peer_client *client;
     const char *method;
+    GVariant *params;
     const char *type;
     peer_done_fn done;
     void *data;
@@ -198,6 +199,15 @@ leftovers_known(const GError *error, GVariant *operations, void *data)
 
 static void question_send(struct question *question);
 
+static void
+question_free(void *data)
+{
+    struct question *question = data;
+
+    g_clear_pointer(&question->params, g_variant_unref);
+    g_free(question);
+}
+
 /* Asked again on the next connection (we may be closing: then never), which may be there already.
  */
 static void
@@ -236,7 +246,7 @@ question_answered(GObject *source, GAsyncResult *result, void *data)
         g_dbus_proxy_call_with_unix_fd_list_finish(G_DBUS_PROXY(source), &fds, result, &error);
 
     if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
-        g_free(question);
+        question_free(question);
         return;
     }
     if (error && !g_dbus_error_is_remote_error(error) &&
@@ -251,25 +261,26 @@ question_answered(GObject *source, GAsyncResult *result, void *data)
         g_autoptr(GVariant) value = question_unpack(question, answer, fds, &unfit);
         question->done(unfit, value, question->data);
     }
-    g_free(question);
+    question_free(question);
 }
 
 static void
 question_send(struct question *question)
 {
-    g_dbus_proxy_call_with_unix_fd_list(question->client->proxy, question->method, NULL,
+    g_dbus_proxy_call_with_unix_fd_list(question->client->proxy, question->method, question->params,
                                         G_DBUS_CALL_FLAGS_NONE, -1, NULL, question->client->freed,
                                         question_answered, question);
 }
 
 void
-peer_client_ask(struct peer_client *client, const char *method, const char *type, peer_done_fn done,
-                void *data)
+peer_client_ask(struct peer_client *client, const char *method, GVariant *params, const char *type,
+                peer_done_fn done, void *data)
 {
     struct question *question = g_new0(struct question, 1);
 
     question->client = client;
     question->method = method;
+    question->params = params ? g_variant_ref_sink(params) : NULL;
     question->type = type;
     question->done = done;
     question->data = data;
@@ -317,11 +328,11 @@ send_all(struct peer_client *client)
     while (g_hash_table_iter_next(&iter, (void **)&op_id, (void **)&pending))
         send_start(client, op_id, pending);
     g_autoptr(GPtrArray) questions = client->questions;
-    client->questions = g_ptr_array_new_with_free_func(g_free);
+    client->questions = g_ptr_array_new_with_free_func(question_free);
     g_ptr_array_set_free_func(questions, NULL);
     for (guint i = 0; i < questions->len; i++)
         question_send(questions->pdata[i]);
-    peer_client_ask(client, "Operations", OPERATIONS_TYPE, leftovers_known, client);
+    peer_client_ask(client, "Operations", NULL, OPERATIONS_TYPE, leftovers_known, client);
 }
 
 void
@@ -370,7 +381,7 @@ peer_client_new(const char *object_path, const char *interface)
     client->object_path = object_path;
     client->interface = interface;
     client->pending = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, pending_free);
-    client->questions = g_ptr_array_new_with_free_func(g_free);
+    client->questions = g_ptr_array_new_with_free_func(question_free);
     client->listeners = g_array_new(FALSE, FALSE, sizeof(struct listener));
     client->freed = g_cancellable_new();
     client->ask_again = g_timeout_add_seconds(ASK_AGAIN_SECONDS, ask_again, client);

@@ -301,12 +301,12 @@ client_shutdown_args(const char *how, int timeout)
 }
 
 GVariant *
-client_list(struct domains_client *client, GError **error)
+client_list(struct domains_client *client, const char *uuid, GError **error)
 {
     g_autoptr(GVariant) handle = NULL;
     g_autoptr(GUnixFDList) fds = NULL;
 
-    if (!peer_domains1_call_list_sync(client->proxy, NULL, &handle, &fds, NULL, error))
+    if (!peer_domains1_call_list_sync(client->proxy, uuid, NULL, &handle, &fds, NULL, error))
         return NULL;
     return bulk_unpack(handle, fds, "aa{sv}", error);
 }
@@ -325,7 +325,7 @@ client_operations(struct domains_client *client, GError **error)
 GVariant *
 client_domain(struct domains_client *client, const char *uuid)
 {
-    g_autoptr(GVariant) domains = client_list(client, NULL);
+    g_autoptr(GVariant) domains = client_list(client, uuid, NULL);
     GVariantIter iter;
     GVariant *domain;
 

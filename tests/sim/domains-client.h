@@ -47,8 +47,8 @@ bool client_run(struct domains_client *client, const char *op_id, const char *ve
 GVariant *client_guest_args(const char *type, const char *kernel, const char *ramdisk,
                             const char *cmdline, gint64 memory);
 GVariant *client_shutdown_args(const char *how, int timeout);
-/* aa{sv}, owned; NULL with an error. */
-GVariant *client_list(struct domains_client *client, GError **error);
+/* aa{sv}, owned: the domains of `uuid`, or all (""); NULL with an error. */
+GVariant *client_list(struct domains_client *client, const char *uuid, GError **error);
 /* a(ssss), owned; NULL with an error. */
 GVariant *client_operations(struct domains_client *client, GError **error);
 /* The domain of that uuid; NULL when there is none. */

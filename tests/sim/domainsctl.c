@@ -141,7 +141,7 @@ static bool
 run_list(struct ctl *ctl, GError **error)
 {
     gint64 from_us = g_get_monotonic_time();
-    g_autoptr(GVariant) domains = client_list(ctl->client, error);
+    g_autoptr(GVariant) domains = client_list(ctl->client, "", error);
     GVariantIter iter;
     GVariant *domain;
 

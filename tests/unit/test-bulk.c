@@ -153,7 +153,7 @@ assert_all_listed(struct domains_client *client)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) domains = client_list(client, &error);
+    g_autoptr(GVariant) domains = client_list(client, "", &error);
 
     g_assert_no_error(error);
     g_assert_cmpuint(g_variant_get_size(domains), >, PEER_MESSAGE_MAX);

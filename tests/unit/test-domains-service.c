@@ -594,7 +594,7 @@ test_many(struct fixture *f, gconstpointer data)
             client_wait(f->client, op, NULL, &error);
             g_assert_no_error(error);
         }
-        g_autoptr(GVariant) domains = client_list(f->client, &error);
+        g_autoptr(GVariant) domains = client_list(f->client, "", &error);
         g_assert_no_error(error);
         g_assert_cmpint(g_variant_n_children(domains), ==, v == 2 ? 1 : MANY + 1);
     }

@@ -43,7 +43,7 @@ test_broken_build_is_listed(struct verbs_fixture *f, gconstpointer data)
 
     (void)data;
     break_build(f);
-    g_assert_true(verbs_run(&f->verbs, "state", UUID, "", args, no_part, NULL, &result, &error));
+    g_assert_true(verbs_run(&f->verbs, "list", UUID, "", args, no_part, NULL, &result, &error));
     g_variant_ref_sink(result);
     g_autofree char *text = g_variant_print(result, FALSE);
     g_variant_unref(result);

@@ -11,6 +11,7 @@
 #include "lib/peer/peer.h"
 #include "xapid/vm/domains.h"
 
+#define UUID "a7d12e1a-7d5b-4a30-bd24-0b8d4d9a4c5e"
 #define PATH "/org/xapid/Domains1"
 
 /* A fake xapid-domains. */
@@ -80,13 +81,14 @@ on_operations(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDLi
 }
 
 static gboolean
-on_list(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none, void *data)
+on_list(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
+        const char *uuid, void *data)
 {
     struct server *server = data;
     g_autoptr(GUnixFDList) fds = NULL;
 
     (void)none;
-    say(server->seen, "list", "");
+    say(server->seen, "list", uuid);
     if (server->answers) {
         /* The worst: of another type than was asked for. */
         GVariant *value = server->garbles ? g_variant_new_string("garbled")
@@ -295,8 +297,8 @@ test_question_is_lost(struct bed *bed, const void *data)
     connect_both(bed);
     wait_for(bed->server.seen, "forget left.0");
     bed->server.answers = false;
-    domains_list(bed->domains, on_listed, NULL);
-    wait_for(bed->server.seen, "forget left.0, list");
+    domains_list(bed->domains, UUID, on_listed, NULL);
+    wait_for(bed->server.seen, "forget left.0, list " UUID);
     bed->server.answers = true;
     if (new_first) {
         g_autoptr(GDBusConnection) old = g_steal_pointer(&bed->server.connection);
@@ -323,8 +325,8 @@ test_freed(struct bed *bed, const void *data)
     wait_for(bed->server.seen, "forget left.0");
     bed->server.answers = false;
     start(bed, "a.0");
-    domains_list(bed->domains, on_listed, NULL);
-    wait_for(bed->server.seen, "forget left.0, start a.0, list");
+    domains_list(bed->domains, UUID, on_listed, NULL);
+    wait_for(bed->server.seen, "forget left.0, start a.0, list " UUID);
     g_clear_pointer(&bed->domains, domains_free);
     server_die(&bed->server);
     settle();
@@ -339,10 +341,10 @@ test_garbled_list(struct bed *bed, const void *data)
     connect_both(bed);
     wait_for(bed->server.seen, "forget left.0");
     bed->server.garbles = true;
-    domains_list(bed->domains, on_listed, NULL);
+    domains_list(bed->domains, UUID, on_listed, NULL);
     wait_for(bed->told, "changed, listed INTERNAL_ERROR");
     bed->server.garbles = false;
-    domains_list(bed->domains, on_listed, NULL);
+    domains_list(bed->domains, UUID, on_listed, NULL);
     wait_for(bed->told, "changed, listed INTERNAL_ERROR, listed");
 }
 

@@ -144,7 +144,7 @@ reset_looked(const GError *failed, GVariant *domains, void *data)
 static void
 power_state_reset(struct call *call)
 {
-    domains_list(call->api->vm->domains, reset_looked, call);
+    vm_list_domain(call->api->vm, call_ref(call, 0), reset_looked, call);
 }
 
 static void

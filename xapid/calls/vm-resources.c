@@ -156,7 +156,7 @@ wait_look(void *data)
 {
     struct memory_wait *wait = data;
 
-    domains_list(wait->call->api->vm->domains, wait_looked, wait);
+    vm_list_domain(wait->call->api->vm, call_ref(wait->call, 0), wait_looked, wait);
     return G_SOURCE_REMOVE;
 }
 

@@ -284,7 +284,7 @@ look(struct operation *op)
     if (op->looking)
         return;
     op->looking = true;
-    pool_submit(op->table->pool, REQUEST_QUESTION, "state", op->uuid, op->op_id, NULL, looked,
+    pool_submit(op->table->pool, REQUEST_QUESTION, "list", op->uuid, op->op_id, NULL, looked,
                 operation_ref(op));
 }
 

@@ -19,13 +19,15 @@
 
 enum { LIST, HOST_INFO, DMESG, DMESG_CLEAR, QUESTIONS };
 
-/* A question that many may wait for.  value: makes of the parts what is answered, behind a
- * descriptor; NULL: the only part is answered, as it is. */
+/* A question that many may wait for; List is asked for one uuid when all of them mean that, else
+ * for all.  value: makes of the parts what is answered, behind a descriptor; NULL: the only part is
+ * answered, as it is. */
 struct question {
     const char *verb;
     GVariant *(*value)(GPtrArray *parts);
     bool asked;     /* is with a worker, for `answering` */
     GQueue waiting; /* GDBusMethodInvocation, came since it was asked */
+    char *uuid;     /* what they ask about; "": all, or the question is about no domain */
     GQueue answering;
     struct service *service;
 };
@@ -224,13 +226,17 @@ question_ask(struct question *question)
     while ((invocation = g_queue_pop_head(&question->waiting)))
         g_queue_push_tail(&question->answering, invocation);
     question->asked = true;
-    pool_submit(question->service->pool, REQUEST_QUESTION, question->verb, "", "", NULL,
+    pool_submit(question->service->pool, REQUEST_QUESTION, question->verb, question->uuid, "", NULL,
                 question_answered, question);
 }
 
 static void
-question_add(struct question *question, GDBusMethodInvocation *invocation)
+question_add(struct question *question, GDBusMethodInvocation *invocation, const char *uuid)
 {
+    bool other = !g_queue_is_empty(&question->waiting) && !g_str_equal(question->uuid, uuid);
+
+    g_free(question->uuid);
+    question->uuid = g_strdup(other ? "" : uuid);
     g_queue_push_tail(&question->waiting, invocation);
     question_ask(question);
 }
@@ -300,7 +306,19 @@ handle_bulk_question(PeerDomains1 *object, GDBusMethodInvocation *invocation, GU
 {
     (void)object;
     (void)none;
-    question_add(data, invocation);
+    question_add(data, invocation, "");
+    return TRUE;
+}
+
+static gboolean
+handle_list(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
+            const char *uuid, gpointer data)
+{
+    struct service *service = data;
+
+    (void)object;
+    (void)none;
+    question_add(&service->questions[LIST], invocation, uuid);
     return TRUE;
 }
 
@@ -310,7 +328,7 @@ handle_host_info(PeerDomains1 *object, GDBusMethodInvocation *invocation, gpoint
     struct service *service = data;
 
     (void)object;
-    question_add(&service->questions[HOST_INFO], invocation);
+    question_add(&service->questions[HOST_INFO], invocation, "");
     return TRUE;
 }
 
@@ -430,9 +448,9 @@ static void
 questions_init(struct service *service)
 {
     static const struct {
-        const char *verb, *signal; /* of those that are answered by a descriptor */
+        const char *verb, *signal; /* of those without arguments that a descriptor answers */
         GVariant *(*value)(GPtrArray *parts);
-    } kinds[] = {[LIST] = {"list", "handle-list", outcome_domains},
+    } kinds[] = {[LIST] = {"list", NULL, outcome_domains},
                  [HOST_INFO] = {"host_info", NULL, NULL},
                  [DMESG] = {"dmesg", "handle-dmesg", outcome_text},
                  [DMESG_CLEAR] = {"dmesg_clear", "handle-dmesg-clear", outcome_text}};
@@ -462,6 +480,7 @@ service_new(const struct pool_options *options, void (*served)(void *data),
         {"handle-abort", G_CALLBACK(handle_abort)},
         {"handle-forget", G_CALLBACK(handle_forget)},
         {"handle-operations", G_CALLBACK(handle_operations)},
+        {"handle-list", G_CALLBACK(handle_list)},
         {"handle-host-info", G_CALLBACK(handle_host_info)},
         {"handle-guests", G_CALLBACK(handle_guests)},
     };
@@ -498,6 +517,7 @@ service_free(struct service *service)
     for (int i = 0; i < QUESTIONS; i++) {
         g_queue_clear_full(&service->questions[i].waiting, g_object_unref);
         g_queue_clear_full(&service->questions[i].answering, g_object_unref);
+        g_free(service->questions[i].uuid);
     }
     g_object_unref(service->object);
     g_free(service);

@@ -426,7 +426,8 @@ verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id
           verbs_part_fn part, void *data, GVariant **ret_result, GError **error)
 {
     if (g_str_equal(verb, "list"))
-        return verb_list(v, NULL, part, data, ret_result, error);
+        return (!*uuid || uuid_check(uuid, error)) &&
+               verb_list(v, *uuid ? uuid : NULL, part, data, ret_result, error);
     if (g_str_equal(verb, "host_info"))
         return verb_host_info(v, ret_result, error);
     if (g_str_equal(verb, "dmesg") || g_str_equal(verb, "dmesg_clear"))
@@ -435,12 +436,9 @@ verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id
         *ret_result = verbs_no_result();
         return verb_recover(v, uuid, error);
     }
-    if (g_str_equal(verb, "recover") || g_str_equal(verb, "state")) {
-        if (!uuid_check(uuid, error) ||
-            (g_str_equal(verb, "recover") && !verb_recover(v, uuid, error)))
-            return false;
-        return verb_list(v, uuid, part, data, ret_result, error);
-    }
+    if (g_str_equal(verb, "recover"))
+        return uuid_check(uuid, error) && verb_recover(v, uuid, error) &&
+               verb_list(v, uuid, part, data, ret_result, error);
     if (!op_id_check(op_id, error) || !verb_check(verb, uuid, args, error))
         return false;
     if (g_str_equal(verb, "create") || g_str_equal(verb, "restore"))

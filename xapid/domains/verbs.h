@@ -22,11 +22,10 @@ struct verbs {
 typedef bool (*verbs_part_fn)(GVariant *part, void *data, GError **error);
 
 /* Runs one verb: those of Start, and
- *     list       result: domains aa{sv}, in parts
+ *     list       result: domains aa{sv}, in parts: those of `uuid`, "" = all
  *     host_info  result: that of HostInfo
  *     dmesg, dmesg_clear  result: text s, in parts
- *     state      result: domains aa{sv}, those of `uuid` alone
- *     recover    removes what a broken build left of `uuid` ("" = of all marks), then as state
+ *     recover    removes what a broken build left of `uuid` ("" = of all marks), then as list
  * *ret_result is an a{sv}, floating. */
 bool verbs_run(struct verbs *verbs, const char *verb, const char *uuid, const char *op_id,
                GVariant *args, verbs_part_fn part, void *data, GVariant **ret_result,

@@ -160,5 +160,5 @@ drivers_known(const GError *error, GVariant *drivers, void *data)
 void
 sm_refresh(struct storage_world *world)
 {
-    peer_client_ask(world->drivers, "Drivers", "aa{sv}", drivers_known, world);
+    peer_client_ask(world->drivers, "Drivers", NULL, "aa{sv}", drivers_known, world);
 }

@@ -35,21 +35,21 @@ domains_abort(struct domains *domains, const char *op_id)
 }
 
 void
-domains_list(struct domains *domains, domains_done_fn done, void *data)
+domains_list(struct domains *domains, const char *uuid, domains_done_fn done, void *data)
 {
-    peer_client_ask(domains->client, "List", "aa{sv}", done, data);
+    peer_client_ask(domains->client, "List", g_variant_new("(s)", uuid), "aa{sv}", done, data);
 }
 
 void
 domains_host_info(struct domains *domains, domains_done_fn done, void *data)
 {
-    peer_client_ask(domains->client, "HostInfo", "a{sv}", done, data);
+    peer_client_ask(domains->client, "HostInfo", NULL, "a{sv}", done, data);
 }
 
 void
 domains_dmesg(struct domains *domains, bool clear, domains_done_fn done, void *data)
 {
-    peer_client_ask(domains->client, clear ? "DmesgClear" : "Dmesg", "s", done, data);
+    peer_client_ask(domains->client, clear ? "DmesgClear" : "Dmesg", NULL, "s", done, data);
 }
 
 /* ---- guests ---- */

@@ -27,8 +27,9 @@ void domains_start(struct domains *domains, const char *op_id, const char *verb,
                    GVariant *args, domains_done_fn done, void *data);
 void domains_abort(struct domains *domains, const char *op_id);
 
-/* aa{sv} as org.xapid.Domains1.List has it; waits for a connection. */
-void domains_list(struct domains *domains, domains_done_fn done, void *data);
+/* aa{sv} as org.xapid.Domains1.List has it: those of `uuid` and perhaps others, or all (""); waits
+ * for a connection. */
+void domains_list(struct domains *domains, const char *uuid, domains_done_fn done, void *data);
 void domains_host_info(struct domains *domains, domains_done_fn done, void *data);
 /* s, what the hypervisor printed; clear: and has it forgotten. */
 void domains_dmesg(struct domains *domains, bool clear, domains_done_fn done, void *data);

@@ -77,11 +77,19 @@ surveyed(const GError *error, GVariant *domains, void *data)
 }
 
 void
+vm_list_domain(const struct vm_world *world, const char *vm, domains_done_fn done, void *data)
+{
+    g_autofree char *uuid = model_has(world->model, vm_class(), vm)
+                                ? model_get_string(world->model, vm, "uuid")
+                                : g_strdup("");
+
+    domains_list(world->domains, uuid, done, data);
+}
+
+void
 vm_survey(struct op *op)
 {
-    struct vm_world *world = op_room_data(op);
-
-    domains_list(world->domains, surveyed, op);
+    vm_list_domain(op_room_data(op), op_object(op), surveyed, op);
 }
 
 struct later {
@@ -263,6 +271,46 @@ listed(const GError *error, GVariant *domains, void *data)
         world->look_source = g_idle_add(look_now, world);
 }
 
+static GHashTable *
+uuids_new(void)
+{
+    return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+}
+
+/* Those that are to be looked at now.  A VM with an operation under way is left for vm_idle: what a
+ * start does to a domain would make us ask for it several times, beside the start. */
+static GHashTable *
+take_looks(struct vm_world *world)
+{
+    g_autoptr(GHashTable) wanted = world->look;
+    GHashTable *now = uuids_new();
+    GHashTableIter iter;
+    const char *uuid;
+
+    world->look = uuids_new();
+    g_hash_table_iter_init(&iter, wanted);
+    while (g_hash_table_iter_next(&iter, (void **)&uuid, NULL)) {
+        const char *vm = *uuid ? model_by_uuid(world->model, vm_class(), uuid) : NULL;
+        bool busy = vm && ops_busy(world->ops, vm);
+        g_hash_table_add(busy ? world->look : now, g_strdup(uuid));
+    }
+    return now;
+}
+
+/* What to ask for: one domain, or all. */
+static const char *
+uuid_to_list(GHashTable *uuids)
+{
+    GHashTableIter iter;
+    void *uuid = NULL;
+
+    if (g_hash_table_size(uuids) > 1)
+        return "";
+    g_hash_table_iter_init(&iter, uuids);
+    g_hash_table_iter_next(&iter, &uuid, NULL);
+    return uuid;
+}
+
 static gboolean
 look_now(void *data)
 {
@@ -273,13 +321,17 @@ look_now(void *data)
         world->looking->again = true;
         return G_SOURCE_REMOVE;
     }
+    GHashTable *uuids = take_looks(world);
+    if (g_hash_table_size(uuids) == 0) {
+        g_hash_table_unref(uuids);
+        return G_SOURCE_REMOVE;
+    }
     struct look *look = g_new0(struct look, 1);
     world->looking = look;
     look->world = world;
-    look->touched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    look->uuids = world->look;
-    world->look = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    domains_list(world->domains, listed, look);
+    look->touched = uuids_new();
+    look->uuids = uuids;
+    domains_list(world->domains, uuid_to_list(uuids), listed, look);
     return G_SOURCE_REMOVE;
 }
 

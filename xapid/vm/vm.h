@@ -251,6 +251,8 @@ void vm_restart_forget(const struct vm_world *world, struct txn *txn, const char
 
 /* ops_room's survey: notes power_state and domid as List has them. */
 void vm_survey(struct op *op);
+/* What List says of a VM's domain, and perhaps of others; of all when the VM is gone. */
+void vm_list_domain(const struct vm_world *world, const char *vm, domains_done_fn done, void *data);
 
 /* xapid-domains says that `uuid` ("" = any) needs a look. */
 void vm_look(struct vm_world *world, const char *uuid);
