@@ -67,6 +67,8 @@ struct backend {
 
     struct backend_ctx *(*open)(const struct backend_options *options, GError **error);
     void (*close)(struct backend_ctx *ctx);
+    /* Between two requests: makes the next one find a context as new.  NULL: it does anyway. */
+    bool (*renew)(struct backend_ctx *ctx, GError **error);
 
     bool (*host_info)(struct backend_ctx *ctx, struct host_info *ret_info, GError **error);
     /* Adds what the hypervisor printed and has kept, bytes of any kind, CONSOLE_MAX or a little

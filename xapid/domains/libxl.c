@@ -44,6 +44,18 @@ disaster(void *user, libxl_event_type type, const char *msg, int errnoval)
 
 static const libxl_event_hooks event_hooks = {.disaster = disaster};
 
+/* The libxl context, alone or anew. */
+static bool
+open_libxl(struct backend_ctx *ctx, GError **error)
+{
+    int rc = libxl_ctx_alloc(&ctx->ctx, LIBXL_VERSION, 0, &ctx->log.logger);
+
+    if (rc)
+        return libxl_failed(ctx, rc, "libxl_ctx_alloc", error);
+    libxl_event_register_callbacks(ctx->ctx, &event_hooks, NULL);
+    return true;
+}
+
 static void
 libxl_backend_close(struct backend_ctx *ctx)
 {
@@ -59,14 +71,11 @@ static struct backend_ctx *
 libxl_backend_open(const struct backend_options *options, GError **error)
 {
     struct backend_ctx *ctx = g_new0(struct backend_ctx, 1);
-    int rc;
 
     libxl_log_init(&ctx->log);
     ctx->kernels_dir = options->kernels_dir;
     ctx->reserves = options->reserves;
-    rc = libxl_ctx_alloc(&ctx->ctx, LIBXL_VERSION, 0, &ctx->log.logger);
-    if (rc) {
-        libxl_failed(ctx, rc, "libxl_ctx_alloc", error);
+    if (!open_libxl(ctx, error)) {
         libxl_backend_close(ctx);
         return NULL;
     }
@@ -76,8 +85,20 @@ libxl_backend_open(const struct backend_options *options, GError **error)
         libxl_backend_close(ctx);
         return NULL;
     }
-    libxl_event_register_callbacks(ctx->ctx, &event_hooks, NULL);
     return ctx;
+}
+
+/* With the first watch, a connection to xenstored gets a thread that reads, and from then on each
+ * of the hundreds of requests of a start changes threads twice.  Most operations end with watches,
+ * and none begins with them. */
+static bool
+libxl_backend_renew(struct backend_ctx *ctx, GError **error)
+{
+    if (ctx->unanswered > 0)
+        return true;
+    libxl_ctx_free(ctx->ctx);
+    ctx->ctx = NULL;
+    return open_libxl(ctx, error);
 }
 
 static bool
@@ -237,10 +258,12 @@ libxl_backend_pause(struct backend_ctx *ctx, int domid, GError **error)
 
 /* The guest took the request, or let libxl's time for that pass. */
 static void
-acknowledged(libxl_ctx *ctx, int rc, void *for_callback)
+acknowledged(libxl_ctx *libxl, int rc, void *for_callback)
 {
-    (void)ctx;
-    (void)for_callback;
+    struct backend_ctx *ctx = for_callback;
+
+    (void)libxl;
+    ctx->unanswered--;
     log_debug("a guest that was asked to shut down: %d", rc);
 }
 
@@ -267,10 +290,14 @@ static bool
 libxl_backend_shutdown(struct backend_ctx *ctx, int domid, const char *uuid, bool reboot,
                        GError **error)
 {
-    const libxl_asyncop_how how = {.callback = acknowledged};
-    int rc = reboot ? libxl_domain_reboot(ctx->ctx, (uint32_t)domid, &how)
-                    : libxl_domain_shutdown(ctx->ctx, (uint32_t)domid, &how);
+    const libxl_asyncop_how how = {.callback = acknowledged, .u.for_callback = ctx};
+    int rc;
 
+    ctx->unanswered++;
+    rc = reboot ? libxl_domain_reboot(ctx->ctx, (uint32_t)domid, &how)
+                : libxl_domain_shutdown(ctx->ctx, (uint32_t)domid, &how);
+    if (rc)
+        ctx->unanswered--; /* libxl forgot it */
     if (rc == ERROR_NOPARAVIRT)
         return press_power_button(ctx, domid, uuid, error);
     return rc ? libxl_failed(ctx, rc, "libxl_domain_shutdown", error) : true;
@@ -300,6 +327,7 @@ const struct backend backend_libxl = {
     .name = "libxl",
     .open = libxl_backend_open,
     .close = libxl_backend_close,
+    .renew = libxl_backend_renew,
     .host_info = libxl_backend_host_info,
     .console = libxl_backend_console,
     .list = libxl_backend_list,

@@ -140,6 +140,13 @@ worker_open(struct worker *w, const struct child_options *options, GError **erro
     return true;
 }
 
+/* After the reply, when nobody waits. */
+static bool
+worker_renew(struct worker *w, GError **error)
+{
+    return !w->verbs.backend->renew || w->verbs.backend->renew(w->verbs.ctx, error);
+}
+
 int
 worker_main(const struct child_options *options)
 {
@@ -154,7 +161,7 @@ worker_main(const struct child_options *options)
 
         if (!request)
             break;
-        if (!serve(&worker, request, &error))
+        if (!serve(&worker, request, &error) || !worker_renew(&worker, &error))
             break;
     }
     if (error)
