@@ -28,7 +28,7 @@
 #define TIMEOUT_SAVE_S 7200 /* 256 GB at 40 MB/s */
 #define TIMEOUT_DESTROY_S 180
 #define TIMEOUT_QUICK_S 60  /* pause, unpause, asking a guest to shut down, recovery of a domain */
-#define TIMEOUT_ABORT_S 30  /* after Abort */
+#define TIMEOUT_ABORT_S 10  /* after Abort */
 #define TIMEOUT_START_S 60  /* of a new worker's hello */
 #define TIMEOUT_LOCK_S 30   /* of the workers of a dead predecessor to go */
 #define RECOVERY_TRIES 3    /* before an operation ends with what is known */

@@ -30,6 +30,11 @@ bool libxl_create(struct backend_ctx *ctx, const char *uuid, const struct guest_
 
 /* --- libxl-model.c --- */
 
+#define LIBXL_MODEL_PID_KEY "/local/domain/%d/image/device-model-pid" /* libxl writes it */
+
+/* The pid of a domain's device model that is there, else NULL; free it. */
+char *libxl_model_pid(struct backend_ctx *ctx, int domid);
+
 /* Lifts the limit on how far into a file the confined QEMU of a domain may write.  It has no file
  * but the guest's disks and its log. */
 bool libxl_let_model_write(struct backend_ctx *ctx, int domid, GError **error);

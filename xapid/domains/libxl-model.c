@@ -57,11 +57,10 @@ serves(const char *pid, const char *domid)
     return false;
 }
 
-/* The pid as libxl wrote it down; NULL when that is no device model of the domain. */
-static char *
-pid_of(struct backend_ctx *ctx, int domid)
+char *
+libxl_model_pid(struct backend_ctx *ctx, int domid)
 {
-    g_autofree char *path = g_strdup_printf("/local/domain/%d/image/device-model-pid", domid);
+    g_autofree char *path = g_strdup_printf(LIBXL_MODEL_PID_KEY, domid);
     g_autofree char *id = g_strdup_printf("%d", domid);
     unsigned length;
     char *text = xs_read(ctx->xs, XBT_NULL, path, &length);
@@ -75,7 +74,7 @@ bool
 libxl_let_model_write(struct backend_ctx *ctx, int domid, GError **error)
 {
     const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
-    g_autofree char *pid = pid_of(ctx, domid);
+    g_autofree char *pid = libxl_model_pid(ctx, domid);
 
     if (pid && prlimit((pid_t)atoi(pid), RLIMIT_FSIZE, &none, NULL) == 0)
         return true;

@@ -43,6 +43,7 @@ libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl-guest.c xapid/domains/libxl-image.c \
 	xapid/domains/libxl-list.c xapid/domains/libxl-live.c \
 	xapid/domains/libxl-model.c \
+	xapid/domains/libxl-model-watch.c xapid/domains/libxl-model-watch.h \
 	xapid/domains/libxl-log.c xapid/domains/libxl-log.h \
 	xapid/domains/libxl-record.c xapid/domains/libxl-record.h \
 	xapid/domains/libxl-watch.c
