@@ -26,6 +26,12 @@ log_level_parse(const char *name)
     return -1;
 }
 
+bool
+log_is_on(enum log_level level)
+{
+    return level <= log_state.level;
+}
+
 static void
 write_line(enum log_level level, const char *text)
 {
@@ -55,7 +61,7 @@ log_write(enum log_level level, const char *format, ...)
 {
     va_list ap;
 
-    if (level > log_state.level)
+    if (!log_is_on(level))
         return;
     va_start(ap, format);
     g_autofree char *text = g_strdup_vprintf(format, ap);

@@ -5,6 +5,7 @@
 #define XAPID_LIB_LOG_H
 
 #include <glib.h>
+#include <stdbool.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -13,6 +14,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 void log_init(const char *program, enum log_level level);
 /* "error", "warning", "info" or "debug"; -1 for anything else. */
 int log_level_parse(const char *name);
+/* Is a line of that level written?  For what is costly to say. */
+bool log_is_on(enum log_level level);
 
 void log_write(enum log_level level, const char *format, ...) G_GNUC_PRINTF(2, 3);
 

@@ -13,9 +13,7 @@
 #include "lib/log.h"
 
 #define TOKEN_PREFIX "model:"
-/* From a model's end to the look whether its guest misses it: who destroys a guest ends its model
- * first. */
-#define GRACE_US (2 * G_USEC_PER_SEC)
+#define CHECK_US (2 * G_USEC_PER_SEC) /* from a model's end to the look at its guest */
 #define EVENTS_MAX 16
 
 struct model {
@@ -93,7 +91,7 @@ model_watch_remove(struct model_watch *watch, int domid)
 static void
 check_later(struct model *model)
 {
-    model->check_at = g_get_monotonic_time() + GRACE_US;
+    model->check_at = g_get_monotonic_time() + CHECK_US;
 }
 
 static void
@@ -130,23 +128,23 @@ model_watch_heed(struct model_watch *watch, const char *token)
     return true;
 }
 
-/* Ours, alive, and not being built. */
-static bool
-misses_its_model(struct backend_ctx *ctx, int domid)
+/* DOMAIN_DYING when it is not there, is not ours, or is being built. */
+static enum domain_state
+state_of_ours(struct backend_ctx *ctx, int domid)
 {
     g_autoptr(GPtrArray) domains = NULL;
     g_autoptr(GError) error = NULL;
 
     if (!libxl_backend_list(ctx, NULL, &domains, &error)) {
         log_warning("%s", error->message);
-        return false;
+        return DOMAIN_DYING;
     }
     for (guint i = 0; i < domains->len; i++) {
         const struct domain_info *info = domains->pdata[i];
-        if (info->domid == domid)
-            return info->ours && (info->state == DOMAIN_RUNNING || info->state == DOMAIN_PAUSED);
+        if (info->domid == domid && info->ours)
+            return info->state;
     }
-    return false;
+    return DOMAIN_DYING;
 }
 
 static void
@@ -165,10 +163,17 @@ static void
 check(struct model_watch *watch, struct model *model)
 {
     g_autofree char *pid = libxl_model_pid(watch->ctx, model->domid);
+    enum domain_state state;
 
     model->check_at = 0;
-    if (!pid && misses_its_model(watch->ctx, model->domid))
+    if (pid)
+        return;
+    state = state_of_ours(watch->ctx, model->domid);
+    if (state == DOMAIN_RUNNING)
         crash(model->domid);
+    /* Who destroys a guest pauses it and ends its model, in this order, long before it is gone. */
+    if (state == DOMAIN_PAUSED)
+        check_later(model);
 }
 
 static void

@@ -149,6 +149,18 @@ create(struct backend_ctx *ctx, libxl_domain_config *config, int image, uint32_t
     return rc;
 }
 
+static void
+log_config(struct backend_ctx *ctx, libxl_domain_config *config)
+{
+    char *json;
+
+    if (!log_is_on(LOG_LEVEL_DEBUG))
+        return;
+    json = libxl_domain_config_to_json(ctx->ctx, config);
+    log_debug("building %s", json ? json : "");
+    free(json);
+}
+
 bool
 libxl_create(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,
              libxl_domain_config *config, int image, int *ret_domid, GError **error)
@@ -166,9 +178,7 @@ libxl_create(struct backend_ctx *ctx, const char *uuid, const struct guest_confi
     reserved = libxl_reserve(ctx, uuid, need_kb, error);
     if (reserved < 0)
         return false;
-    char *json = libxl_domain_config_to_json(ctx->ctx, config);
-    log_debug("building %s", json ? json : "");
-    free(json);
+    log_config(ctx, config);
     rc = create(ctx, config, image, &domid);
     reserve_end(ctx->reserves, uuid, reserved);
     if (rc)
