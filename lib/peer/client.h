@@ -29,8 +29,8 @@ void peer_client_on_signal(struct peer_client *client, const char *signal,
 void peer_client_start(struct peer_client *client, const char *op_id, GVariant *params,
                        peer_done_fn done, void *data);
 void peer_client_abort(struct peer_client *client, const char *op_id);
-/* params: the method's, sunk when floating; NULL: none.  result: its one answer, a value of `type`, in the message or behind
- * a descriptor (lib/peer/bulk.h). */
+/* params: the method's, sunk when floating; NULL: none.  result: its one answer, a value of `type`,
+ * in the message or behind a descriptor (lib/peer/bulk.h). */
 void peer_client_ask(struct peer_client *client, const char *method, GVariant *params,
                      const char *type, peer_done_fn done, void *data);
 
