@@ -54,6 +54,17 @@ tests_unit_test_database_check_SOURCES = \
 	tests/unit/remove-tree.c tests/unit/remove-tree.h
 tests_unit_test_database_check_LDADD = $(store_test_libs) -lm
 
+disk_test_sources = \
+	tests/unit/disk.c tests/unit/disk.h tests/unit/disk-internal.h tests/unit/disk-vfs.c \
+	tests/unit/power-cut.c tests/unit/power-cut.h \
+	tests/unit/ledger.c tests/unit/ledger.h \
+	tests/unit/fake-store.c tests/unit/fake-store.h
+
+check_PROGRAMS += tests/unit/test-power-loss
+TESTS += tests/unit/test-power-loss
+tests_unit_test_power_loss_SOURCES = tests/unit/test-power-loss.c $(disk_test_sources)
+tests_unit_test_power_loss_LDADD = $(store_test_libs)
+
 # ... and of xapid/dump.
 dump_test_libs = libdump.a libmodel.a libwire.a libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
 check_PROGRAMS += tests/unit/test-dump
