@@ -12,7 +12,7 @@ struct handle {
     sqlite3_file base;
     struct disk_parts *parts;
     struct disk_file *file;
-    bool fresh; /* nobody synced the folder since it was made */
+    bool fresh; /* its first sync is one of the folder, too */
 };
 
 static int
@@ -175,10 +175,10 @@ file_is_reserved(sqlite3_file *base, int *ret_is)
 static int
 file_control(sqlite3_file *base, int what, void *data)
 {
-    (void)base;
-    (void)what;
-    (void)data;
-    return SQLITE_NOTFOUND;
+    if (what != SQLITE_FCNTL_LAST_ERRNO)
+        return SQLITE_NOTFOUND;
+    *(int *)data = ((struct handle *)base)->parts->last_error;
+    return SQLITE_OK;
 }
 
 static int
@@ -241,15 +241,19 @@ vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags, int 
     int code = attempt(parts, DISK_OPEN);
     if (code != SQLITE_OK)
         return code;
-    handle->fresh = name && !file;
-    if (handle->fresh && !(flags & (SQLITE_OPEN_CREATE | SQLITE_OPEN_MAIN_DB)))
+    if (!name) {
+        file = disk_file_new(parts);
+    } else if (file) {
+        g_rc_box_acquire(file);
+    } else if (flags & (SQLITE_OPEN_CREATE | SQLITE_OPEN_MAIN_DB)) {
+        file = g_rc_box_acquire(file_make(parts, name));
+        /* The database the store has made itself, on disk, before sqlite3 opens it. */
+        if (flags & SQLITE_OPEN_MAIN_DB)
+            folder_sync(handle);
+    } else {
         return SQLITE_CANTOPEN;
-    if (handle->fresh)
-        file = file_make(parts, name);
-    /* The database the store has made itself, on disk, before sqlite3 opens it. */
-    if (handle->fresh && flags & SQLITE_OPEN_MAIN_DB)
-        folder_sync(handle);
-    file = file ? g_rc_box_acquire(file) : disk_file_new(parts);
+    }
+    handle->fresh = flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL);
     handle->file = file;
     handle->base.pMethods = &methods;
     if (ret_flags)

@@ -65,6 +65,11 @@ TESTS += tests/unit/test-power-loss
 tests_unit_test_power_loss_SOURCES = tests/unit/test-power-loss.c $(disk_test_sources)
 tests_unit_test_power_loss_LDADD = $(store_test_libs)
 
+check_PROGRAMS += tests/unit/test-disk-errors
+TESTS += tests/unit/test-disk-errors
+tests_unit_test_disk_errors_SOURCES = tests/unit/test-disk-errors.c $(disk_test_sources)
+tests_unit_test_disk_errors_LDADD = $(store_test_libs)
+
 # ... and of xapid/dump.
 dump_test_libs = libdump.a libmodel.a libwire.a libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
 check_PROGRAMS += tests/unit/test-dump

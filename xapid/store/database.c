@@ -13,6 +13,9 @@
 #include "lib/faults.h"
 #include "xapid/store/internal.h"
 
+/* Bytes of the log that are written again at once. */
+#define LOG_CHUNK (64 << 10)
+
 /* What takes the file from version i to version i + 1. */
 static const char *const upgrades[DATABASE_SCHEMA_VERSION] = {
     "CREATE TABLE row (id INTEGER PRIMARY KEY, class TEXT NOT NULL, ref TEXT NOT NULL UNIQUE,"
@@ -58,6 +61,41 @@ database_damaged(const struct database *database, const char *detail, GError **e
                   "move it and its -wal file away, and put a backup in its place");
 }
 
+/* sqlite3's file of the write-ahead log; NULL: there is none. */
+static sqlite3_file *
+log_file(const struct database *database)
+{
+    sqlite3_file *log = NULL;
+
+    sqlite3_file_control(database->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    return log && log->pMethods ? log : NULL;
+}
+
+/* errno of the last call that failed; 0: none is known. */
+static int
+system_error(const struct database *database)
+{
+    sqlite3_file *log = log_file(database);
+    int code = sqlite3_system_errno(database->db);
+
+    /* sqlite3 forgets it when a COMMIT fails; the files know. */
+    if (!code && log)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &code);
+    if (!code)
+        sqlite3_file_control(database->db, "main", SQLITE_FCNTL_LAST_ERRNO, &code);
+    return code;
+}
+
+static bool
+unusable(const struct database *database, const char *doing, const char *detail, int system,
+         GError **error)
+{
+    g_autofree char *why = g_strdup_printf("cannot be used (%s: %s%s%s)", doing, detail,
+                                           system ? ", " : "", system ? g_strerror(system) : "");
+
+    return refuse(database, error, why, "check the file system it is on");
+}
+
 bool
 database_error(const struct database *database, const char *doing, GError **error)
 {
@@ -68,10 +106,8 @@ database_error(const struct database *database, const char *doing, GError **erro
         return database_damaged(database, detail, error);
     if (code == SQLITE_BUSY)
         return refuse(database, error, "is in use by another process", "end the other xapid first");
-    int system = sqlite3_system_errno(database->db);
-    g_autofree char *why = g_strdup_printf("cannot be used (%s: %s%s%s)", doing, detail,
-                                           system ? ", " : "", system ? g_strerror(system) : "");
-    return refuse(database, error, why, "check the file system it is on");
+    bool system = code == SQLITE_IOERR || code == SQLITE_CANTOPEN;
+    return unusable(database, doing, detail, system ? system_error(database) : 0, error);
 }
 
 sqlite3 *
@@ -181,6 +217,29 @@ quick_check(struct database *database, GError **error)
     return ok;
 }
 
+/* A process before this one may have ended after a sync of the log had failed.  What it had written
+ * is read, and counts, although the disk may not have it and no later sync would write it: commits
+ * after it would be lost with it.  Written again, all of it is on the disk. */
+static bool
+log_rewrite(struct database *database, GError **error)
+{
+    sqlite3_file *log = log_file(database);
+    g_autofree char *bytes = g_malloc(LOG_CHUNK);
+    sqlite3_int64 size = 0;
+    int r = log ? log->pMethods->xFileSize(log, &size) : SQLITE_OK;
+
+    for (sqlite3_int64 at = 0; r == SQLITE_OK && at < size; at += LOG_CHUNK) {
+        int n = (int)MIN(LOG_CHUNK, size - at);
+        r = log->pMethods->xRead(log, bytes, n, at);
+        if (r == SQLITE_OK)
+            r = log->pMethods->xWrite(log, bytes, n, at);
+    }
+    if (r == SQLITE_OK && size)
+        r = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    return r == SQLITE_OK || unusable(database, "write its log again", sqlite3_errstr(r),
+                                      system_error(database), error);
+}
+
 /* All steps and the new version in one transaction: killed in the middle, the old file stands. */
 static bool
 upgrade(struct database *database, gint64 version, GError **error)
@@ -237,9 +296,9 @@ open_all(struct database *database, bool check, GError **error)
      */
     return database_exec(database, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON",
                          error) &&
-           header_check(database, &version, error) && (!check || quick_check(database, error)) &&
-           settings_apply(database, error) && upgrade(database, version, error) &&
-           statements_prepare(database, error);
+           header_check(database, &version, error) && log_rewrite(database, error) &&
+           (!check || quick_check(database, error)) && settings_apply(database, error) &&
+           upgrade(database, version, error) && statements_prepare(database, error);
 }
 
 static struct database *
