@@ -315,6 +315,7 @@ main(int argc, char **argv)
     static const struct failing read_only = {DISK_CHANGES, EROFS, true, "Read-only file system",
                                              100};
     static const struct failing full = {DISK_WRITE, ENOSPC, true, "full", 80};
+    static const struct failing reads = {DISK_READ, EIO, false, "Input/output error", 20};
 
     static const struct failing syncs = {DISK_SYNC, EIO, true, "Input/output error", 0};
 
@@ -323,6 +324,7 @@ main(int argc, char **argv)
     g_test_add_data_func("/disk-errors/lasting", &lasting, test_every_call);
     g_test_add_data_func("/disk-errors/read-only", &read_only, test_every_call);
     g_test_add_data_func("/disk-errors/full", &full, test_every_call);
+    g_test_add_data_func("/disk-errors/reads", &reads, test_every_call);
     g_test_add_data_func("/disk-errors/store/write", &lasting, test_store);
     g_test_add_data_func("/disk-errors/store/sync", &syncs, test_store);
     return g_test_run();

@@ -208,9 +208,13 @@ quick_check(struct database *database, GError **error)
                   SQLITE_OK &&
               sqlite3_step(statement) == SQLITE_ROW;
     const char *text = ok ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    int system = system_error(database);
 
     if (!ok)
         database_error(database, "check", error);
+    else if (text && system && !g_str_equal(text, "ok"))
+        /* A page that cannot be read is not yet one that is lost. */
+        ok = unusable(database, "check", text, system, error);
     else if (g_strcmp0(text, "ok") != 0)
         ok = database_damaged(database, text ? text : "check failed", error);
     sqlite3_finalize(statement);
