@@ -12,11 +12,11 @@ import settled
 import tap
 import world
 from host import GUEST, Client, Failure, Host, fails
+from unwritable import refused, writable
 from waiting import events
 
 INSIDE = "XAPID_TEST_MOUNTS"
 SIZE = 8 << 20
-FULL = "INTERNAL_ERROR"
 
 
 class SmallDisk:
@@ -50,16 +50,6 @@ class SmallDisk:
         subprocess.run(["umount", "-l", self.state], check=True)
 
 
-def refused(call, *args):
-    """The failure of a change; it names the database."""
-    try:
-        call(*args)
-    except Failure as failure:
-        assert failure.code == FULL and "xapid.db" in str(failure), failure
-        return True
-    return False
-
-
 def use_up(x):
     """Changes until one is refused; labels of those that were taken."""
     taken = []
@@ -69,14 +59,6 @@ def use_up(x):
             return taken
         taken.append(label)
     raise AssertionError("the disk does not fill up")
-
-
-def writable(x, vm):
-    try:
-        x.VM.set_name_description(vm, "room again")
-    except Failure:
-        return False
-    return x.VM.get_name_description(vm) == "room again"
 
 
 def test_a_full_disk():

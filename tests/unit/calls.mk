@@ -9,6 +9,7 @@ sim_tests = \
 	tests/sim/test-parked.py \
 	tests/sim/test-abuse.py \
 	tests/sim/test-disk-full.py \
+	tests/sim/test-disk-errors.py \
 	tests/sim/test-database.py \
 	tests/sim/test-drives.py \
 	tests/sim/test-events.py \
@@ -27,7 +28,13 @@ sim_tests = \
 	tests/sim/test-wire.py
 TESTS += $(sim_tests)
 EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/guests.py tests/sim/accounts.py tests/sim/waiting.py tests/sim/payloads.py \
-	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/sim/test-growth.py tests/sim/test-hostile.py tests/clients/test-xencenter.py
+	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/sim/test-growth.py tests/sim/test-hostile.py tests/clients/test-xencenter.py \
+	tests/sim/unwritable.py tests/sim/disk-errors.c
+# Of test-disk-errors.py.
+check_DATA = tests/sim/disk-errors.so
+CLEANFILES += tests/sim/disk-errors.so
+tests/sim/disk-errors.so: $(top_srcdir)/tests/sim/disk-errors.c
+	$(HOST_TEST_MODULE) $(top_srcdir)/tests/sim/disk-errors.c
 
 # Unit tests of xapid/calls.
 calls_test_libs = libcalls.a libpool.a libvm.a libstorage.a libops.a libmodel.a libpeer.a libwire.a \

@@ -19,7 +19,7 @@ tests_unit_test_power_LDADD = libhost.a libbase.a $(GLIB_LIBS)
 
 # Loaded by programs that know no sanitizer, and so without one.
 host_test_modules = tests/unit/shadow-wrapper.so tests/unit/pam-recorder.so
-HOST_TEST_MODULE = $(AM_V_CC)$(MKDIR_P) tests/unit && $(CC) -D_GNU_SOURCE -O1 -Wall -Wextra -shared -fPIC -o $@
+HOST_TEST_MODULE = $(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -D_GNU_SOURCE -O1 -Wall -Wextra -shared -fPIC -o $@
 EXTRA_DIST += tests/unit/shadow-wrapper.c tests/unit/pam-recorder.c
 CLEANFILES += $(host_test_modules)
 tests/unit/shadow-wrapper.so: $(top_srcdir)/tests/unit/shadow-wrapper.c

@@ -157,14 +157,15 @@ directory_sync(const char *path, GError **error)
 static bool
 file_prepare(const struct database *database, GError **error)
 {
-    struct stat st;
+    struct stat st = {0};
     int fd = open(database->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     bool ok = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fchmod(fd, 0600) == 0 &&
               fsync(fd) == 0;
 
     if (!ok) {
+        bool usable = fd < 0 || S_ISREG(st.st_mode);
         g_autofree char *why = g_strdup_printf("cannot be opened (%s)",
-                                               fd >= 0 ? "not a usable file" : g_strerror(errno));
+                                               usable ? g_strerror(errno) : "not a usable file");
         refuse(database, error, why, "check its directory");
     }
     if (fd >= 0)
