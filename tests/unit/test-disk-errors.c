@@ -311,21 +311,19 @@ int
 main(int argc, char **argv)
 {
     static const struct failing once = {DISK_CHANGES, EIO, false, "Input/output error", 100};
-    static const struct failing lasting = {DISK_CHANGES, EIO, true, "Input/output error", 100};
+    static const struct failing syncs = {DISK_SYNC, EIO, true, "Input/output error", 20};
     static const struct failing read_only = {DISK_CHANGES, EROFS, true, "Read-only file system",
                                              100};
     static const struct failing full = {DISK_WRITE, ENOSPC, true, "full", 80};
     static const struct failing reads = {DISK_READ, EIO, false, "Input/output error", 20};
 
-    static const struct failing syncs = {DISK_SYNC, EIO, true, "Input/output error", 0};
-
     g_test_init(&argc, &argv, NULL);
     g_test_add_data_func("/disk-errors/once", &once, test_every_call);
-    g_test_add_data_func("/disk-errors/lasting", &lasting, test_every_call);
+    g_test_add_data_func("/disk-errors/syncs", &syncs, test_every_call);
     g_test_add_data_func("/disk-errors/read-only", &read_only, test_every_call);
     g_test_add_data_func("/disk-errors/full", &full, test_every_call);
     g_test_add_data_func("/disk-errors/reads", &reads, test_every_call);
-    g_test_add_data_func("/disk-errors/store/write", &lasting, test_store);
-    g_test_add_data_func("/disk-errors/store/sync", &syncs, test_store);
+    g_test_add_data_func("/disk-errors/store/read-only", &read_only, test_store);
+    g_test_add_data_func("/disk-errors/store/syncs", &syncs, test_store);
     return g_test_run();
 }
