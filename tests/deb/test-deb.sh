@@ -29,7 +29,8 @@ check() {
 }
 end() { echo "1..$count"; exit $failed; }
 same() { diff -u --label expected "$1" --label found "$2"; }
-deb() { echo "$build/deb/$1_$(dpkg-parsechangelog -S Version)_amd64.deb"; }
+# Its file; the one for any architecture is the documentation's.
+deb() { echo "$build/deb/$1_$(dpkg-parsechangelog -S Version)_$([ "$1" = xapid-doc ] && echo all || echo amd64).deb"; }
 
 source_files() { find . .. -maxdepth 1 -name '*.deb' -o -maxdepth 1 -name '*.changes'; find debian; }
 builds() {
@@ -37,7 +38,7 @@ builds() {
 	# As whoever calls make would; what builds the tree with sanitizers or for coverage is not asked.
 	make -C "$build" deb
 	source_files | same "$work/before" -
-	ls "$(deb xapid)" "$(deb xapid-storage-drivers)" "$(deb xtool)"
+	ls "$(deb xapid)" "$(deb xapid-storage-drivers)" "$(deb xtool)" "$(deb xapid-doc)"
 }
 
 # gcc and make are everywhere where packages are built.
@@ -86,6 +87,13 @@ xtool_holds() {
 		-rw-r--r-- root/root /usr/share/bash-completion/completions/xtool
 	X
 	if dpkg-deb -f "$(deb xtool)" Depends | grep -i xen; then return 1; fi
+}
+
+doc_holds() {
+	holds xapid-doc <<<"-rw-r--r-- root/root /usr/share/doc-base/xapid-doc.xapid-api"
+	dpkg-deb -x "$(deb xapid-doc)" "$work/doc"
+	# What tests/sim/test-reference.py has looked at.
+	diff -r "$build/docs/api" "$work/doc/usr/share/doc/xapid/api"
 }
 
 # apart COMMAND...: where neither this machine's systemd nor its network is seen.
@@ -163,6 +171,7 @@ check "lintian finds no error and no warning" lintian_is_content
 check "xapid holds the daemon, its configuration and its unit" xapid_holds
 check "xapid-storage-drivers holds the drivers" drivers_hold
 check "xtool holds the command line and needs no Xen" xtool_holds
+check "xapid-doc holds the reference of the API" doc_holds
 check "they install; the user is there and the unit enabled" installs
 check "systemd understands the unit" unit_is_valid
 check "the programs run, and xtool tells what the tree's tells" programs_run

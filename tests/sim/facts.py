@@ -6,6 +6,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ENUMS = json.loads((HERE.parents[1] / "lib" / "datamodel" / "schema" / "enums.json").read_text())
 NULL = "OpaqueRef:NULL"
+UNKNOWN = "OpaqueRef:unknown"
+# They end the session that asks, and event.next waits.  Every role may call them, as other tests do.
+NOT_TRIED = {"session.logout", "session.local_logout", "event.next"}
 
 
 @dataclass
@@ -116,3 +119,26 @@ def values(kind, refs=()):
         keys = [str(key) for key in keys if key != NULL]
         return [dict(zip(keys, some * len(keys))), dict(zip(keys[:1], some[-1:])), {}]
     return [{}]  # a record
+
+
+def junk(kind):
+    """Of the right type, but of nothing that is there."""
+    if kind.startswith("ref<"):
+        return UNKNOWN
+    return {} if kind.startswith("map<") else [] if kind.startswith("set<") else values(kind)[0]
+
+
+def calls(cls):
+    """Each message of a class that takes a session, and parameters for it."""
+    own = {message.name: message.params for message in cls.custom if message.session}
+    for kind in cls.generic:
+        own[f"{cls.name}.{kind}"] = {"create": ["record"], "destroy": ["ref<>"], "get_record": ["ref<>"],
+                                     "get_by_uuid": ["string"], "get_by_name_label": ["string"],
+                                     "get_all_where": ["string"], "get_all_records_where": ["string"]}.get(kind, [])
+    for name, (kind, verbs) in cls.fields.items():
+        outer, _, inner = kind.partition("<")
+        inner = split(inner[:-1])
+        params = {"get": [], "set": [kind], "add": inner, "remove": inner[:1]}
+        own.update({cls.verb(verb, name): ["ref<>", *params[verb]] for verb in verbs})
+    return {name: [junk(kind) for kind in params] for name, params in own.items()
+            if name not in cls.removed and name not in NOT_TRIED}

@@ -14,9 +14,6 @@ from host import GUEST, Client, Failure, Host
 ROLES = ("read-only", "vm-operator", "vm-admin", "vm-power-admin", "pool-operator", "pool-admin")
 ACCOUNTS = Accounts({role: (5001 + i, "secret") for i, role in enumerate(ROLES)})
 CLASSES = facts.load()
-UNKNOWN = "OpaqueRef:unknown"
-# They end the session that asks, and event.next waits; all roles may call them, as other tests do.
-LEFT_OUT = {"session.logout", "session.local_logout", "event.next"}
 
 
 def subjects(host, root):
@@ -33,29 +30,6 @@ def subjects(host, root):
 
 def allowed(needed):
     return ROLES[ROLES.index(needed):] if needed in ROLES else ()
-
-
-def junk(kind):
-    """Of the right type, but of nothing that is there."""
-    if kind.startswith("ref<"):
-        return UNKNOWN
-    return {} if kind.startswith("map<") else [] if kind.startswith("set<") else facts.values(kind)[0]
-
-
-def calls(cls):
-    """Each message of a class that takes a session, and parameters for it."""
-    own = {message.name: message.params for message in cls.custom if message.session}
-    for kind in cls.generic:
-        own[f"{cls.name}.{kind}"] = {"create": ["record"], "destroy": ["ref<>"], "get_record": ["ref<>"],
-                                     "get_by_uuid": ["string"], "get_by_name_label": ["string"],
-                                     "get_all_where": ["string"], "get_all_records_where": ["string"]}.get(kind, [])
-    for name, (kind, verbs) in cls.fields.items():
-        outer, _, inner = kind.partition("<")
-        inner = facts.split(inner[:-1])
-        params = {"get": [], "set": [kind], "add": inner, "remove": inner[:1]}
-        own.update({cls.verb(verb, name): ["ref<>", *params[verb]] for verb in verbs})
-    return {name: [junk(kind) for kind in params] for name, params in own.items()
-            if name not in cls.removed and name not in LEFT_OUT}
 
 
 def denied(client, method, *params):
@@ -79,7 +53,7 @@ def test_every_message():
     with Host(https=True, accounts=ACCOUNTS) as host:
         clients, wrong, asked = subjects(host, host.client()), [], 0
         for cls in CLASSES:
-            for method, params in calls(cls).items():
+            for method, params in facts.calls(cls).items():
                 wrong += differences(clients, cls.roles[method], method, *params)
                 asked += 1
         assert not wrong, "\n".join(wrong)
@@ -87,8 +61,8 @@ def test_every_message():
         assert asked > 2100, asked
         # And a table that errs by one role is told from the right one.
         for needed, false in (("vm-admin", "vm-operator"), ("vm-admin", "vm-power-admin"), ("vm-admin", "pool")):
-            assert not differences(clients, needed, "VM.destroy", UNKNOWN)
-            assert differences(clients, false, "VM.destroy", UNKNOWN), false
+            assert not differences(clients, needed, "VM.destroy", facts.UNKNOWN)
+            assert differences(clients, false, "VM.destroy", facts.UNKNOWN), false
 
 
 GOOD = {"pci": "0/0000:00:00.0", "hvm_serial": "pty"}  # other values of these keys are refused, whoever asks

@@ -22,6 +22,7 @@ sim_tests = \
 	tests/sim/test-lifecycle.py \
 	tests/sim/test-live.py \
 	tests/sim/test-reboot.py \
+	tests/sim/test-reference.py \
 	tests/sim/test-role-matrix.py \
 	tests/sim/test-tasks.py \
 	tests/sim/test-vm-fields.py \
