@@ -155,6 +155,7 @@ class Host:
         for name in ("file", "iso"):
             shutil.copy(BUILDDIR / "storage-repos" / name / name, self.bindir / "storage" / name)
         self.socket = str(self.dir / "xapi.sock")
+        self.disks = self.dir / "disks"
         self.sim = self.dir / "sim"
         self.sim.mkdir()
         if sim_conf:
@@ -172,7 +173,7 @@ class Host:
             f"[xapid]\nuser=nobody\nhttp_port=0\nhttps_port={self.https_port}\nlisten=127.0.0.1\naddress=127.0.0.1\n"
             f"unix_socket={self.socket}\nstate_dir={self.dir}/state\n"
             f"guest_kernels={self.dir}/kernels\nstorage_drivers={self.bindir}/storage\n"
-            f"disk_handles={self.dir}/disks\nlog_level=debug\n{options}\n[limits]\n{limits}\n")
+            f"disk_handles={self.disks}\nlog_level=debug\n{options}\n[limits]\n{limits}\n")
         self.certificate = self.dir / "state" / "xapid-ssl.pem"
         if CERTIFICATE.exists():
             self.certificate.parent.mkdir(mode=0o700)
@@ -254,7 +255,7 @@ class Host:
 
     def handles(self):
         """The uuids of the drives whose disks are attached."""
-        return {path.name for path in (self.dir / "disks").iterdir() if not path.name.startswith(".")}
+        return {path.name for path in self.disks.iterdir() if not path.name.startswith(".")}
 
     def violations(self):
         path = self.sim / "violations"
@@ -292,7 +293,7 @@ class Host:
         self.stop()
         for name in "world", "dmesg":
             (self.sim / name).unlink(missing_ok=True)
-        for path in (self.dir / "disks").iterdir():
+        for path in self.disks.iterdir():
             path.unlink()
         (self.sim / "boot_id").write_text(str(uuid.uuid4()))
         meanwhile()
