@@ -208,8 +208,8 @@ class Reference:
             role = "the action itself decides" if "no-role-check" in flags else role_text(action["role"])
             rows.append((anchor(action["name"]), f"{action['method']} {escape(action['path'])}", escape(action["name"]), role,
                          ", ".join(f"<code>{escape(name)}</code>: {escape(kind)}" for name, kind in query.items())))
-        return self.page("HTTP", "<p>What is asked for by HTTP besides the calls. An action that xapid does not serve "
-                         "is answered with the status 501.</p>",
+        return self.page("HTTP", "<p>What is asked for by HTTP besides the calls. Who shows no session and no password is "
+                         "answered 401, who lacks the role 403, and who asks for what xapid does not serve 501.</p>",
                          table(("request", "name", "role", "query"), rows))
 
     def index(self):

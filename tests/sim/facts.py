@@ -62,7 +62,7 @@ def load():
     classes = []
     for line in (HERE / "facts.txt").read_text().splitlines():
         words = line.split(" ")
-        if words[0] == "#":
+        if words[0] in ("#", ">"):
             continue
         if words[0] == "=":
             kinds = dict(with_role(word) for word in words[2:] if word[0] != "+")
@@ -89,6 +89,24 @@ def load():
             if keys:
                 cls.key_roles[name] = keys
     return classes
+
+
+@dataclass
+class Action:
+    """Of HTTP."""
+    method: str
+    path: str
+    name: str
+    role: str  # "": whoever asks
+
+
+def http_actions():
+    found = []
+    for line in (HERE / "facts.txt").read_text().splitlines():
+        if line.startswith("> "):
+            method, path, name = line[2:].split(" ")
+            found.append(Action(method, path, name[1:], "") if name[0] == "!" else Action(method, path, *with_role(name)))
+    return found
 
 
 def values(kind, refs=()):

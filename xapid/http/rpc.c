@@ -8,14 +8,22 @@
 #include "lib/wire/jsonrpc.h"
 #include "lib/wire/xmlrpc.h"
 #include "xapid/calls/rows.h"
+#include "xapid/http/admit.h"
 #include "xapid/http/aside.h"
 
 #define SLICE_BYTES (64 * 1024) /* of a long reply; the next when the socket has drained */
 #define LARGE_BODY (256 * 1024) /* is decoded aside */
 
+/* An HTTP action of the model that is not there yet. */
+struct unserved {
+    struct api *api;
+    const struct dm_http_action *action;
+};
+
 struct rpc_service {
     struct api *api;
     struct aside *decoders;
+    struct unserved *unserved; /* dm_n_http_actions */
     bool closing;
 };
 
@@ -235,10 +243,22 @@ serve_options(struct http_request *http, void *data)
 static void
 not_implemented(struct http_request *http, void *data)
 {
-    const struct dm_http_action *action = data;
-    g_autofree char *text = g_strdup_printf("%s is not implemented\n", action->name);
+    const struct unserved *unserved = data;
+    g_autofree char *text = g_strdup_printf("%s is not implemented\n", unserved->action->name);
 
     http_reply_error(http, 501, text);
+}
+
+/* What a host can do is told to those who might do it. */
+static void
+refuse_unserved(struct http_request *http, void *data)
+{
+    const struct unserved *unserved = data;
+
+    if (unserved->action->role_check)
+        admit(unserved->api, http, unserved->action, not_implemented, data);
+    else
+        not_implemented(http, data);
 }
 
 struct rpc_service *
@@ -248,11 +268,13 @@ rpc_serve(struct http_server *server, struct api *api)
 
     service->api = api;
     service->decoders = aside_new(decode_aside, decoded);
+    service->unserved = g_new0(struct unserved, dm_n_http_actions);
     for (unsigned i = 0; i < dm_n_http_actions; i++) {
         const struct dm_http_action *action = &dm_http_actions[i];
+        service->unserved[i] = (struct unserved){api, action};
         if (!g_str_equal(action->path, "/"))
-            http_server_route(server, action->method, action->path, not_implemented,
-                              (void *)action);
+            http_server_route(server, action->method, action->path, refuse_unserved,
+                              &service->unserved[i]);
     }
     /* "/" catches every other path: clients post to /RPC2, /xmlrpc and others. */
     http_server_route(server, "POST", "/", serve_xml, service);
@@ -272,5 +294,6 @@ rpc_service_free(struct rpc_service *service)
         return;
     service->closing = true;
     aside_free(service->decoders);
+    g_free(service->unserved);
     g_free(service);
 }
