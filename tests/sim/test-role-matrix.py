@@ -3,6 +3,8 @@
 also in new records, and every action of HTTP, each asked for by a subject of each role.  What they need is what the
 published model says (facts.txt)."""
 import base64
+import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import disks
 import facts
 import tap
 from accounts import Accounts
-from host import GUEST, Client, Failure, Host, UnixConnection
+from host import GUEST, Client, Failure, Host, UnixConnection, fails
 
 ROLES = ("read-only", "vm-operator", "vm-admin", "vm-power-admin", "pool-operator", "pool-admin")
 ACCOUNTS = Accounts({role: (5001 + i, "secret") for i, role in enumerate(ROLES)})
@@ -259,6 +261,28 @@ def test_every_http_action():
         assert len(actions) == 57, len(actions)
 
 
+@contextlib.contextmanager
+def somebody_else(host):
+    """This program as a user who is not root, and whom the socket lets in."""
+    os.chmod(host.socket, 0o666)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_only_root_needs_no_password_at_the_socket():
+    with Host(https=True, accounts=ACCOUNTS) as host:
+        dump = next(action for action in facts.http_actions() if action.name == "get_pool_xml_db_sync")
+        assert request(UnixConnection(host.socket), dump)[0] == 200
+        session = subjects(host, host.client())["pool-admin"].session_ref
+        with somebody_else(host):
+            assert request(UnixConnection(host.socket), dump)[0] == 401
+            assert request(UnixConnection(host.socket), dump, session)[0] == 200
+            fails("SESSION_AUTHENTICATION_FAILED", Client(host).login)
+
+
 def test_tasks_of_others():
     """Whoever made one may do all to it; to those of others a role of its own is needed."""
     with Host(https=True, accounts=ACCOUNTS) as host:
@@ -278,4 +302,5 @@ def test_tasks_of_others():
                 assert may == list(allowed("pool-operator") if others else ROLES), f"{method}, others {others}: {may}"
 
 
-tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])
+TESTS = {name.removeprefix("test_"): function for name, function in list(globals().items()) if name.startswith("test_")}
+tap.run(*[TESTS[name] for name in sys.argv[1:] or TESTS])

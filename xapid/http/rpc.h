@@ -1,5 +1,5 @@
-/* The RPC paths of the API on an HTTP server: XML-RPC, JSON-RPC, CORS; and the HTTP actions that are
- * not there yet, which answer 401, 403 or, to whoever has the role, 501.  Main loop only. */
+/* The RPC paths of the API on an HTTP server: XML-RPC, JSON-RPC, CORS; and the HTTP actions that
+ * are not there yet, which answer 401, 403 or, to whoever has the role, 501.  Main loop only. */
 #ifndef XAPID_HTTP_RPC_H
 #define XAPID_HTTP_RPC_H
 
