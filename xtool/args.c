@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "xtool/xl.h"
+
 GQuark
 usage_error_quark(void)
 {
@@ -43,24 +45,25 @@ args_free(struct args *args)
     g_free(args);
 }
 
-/* The long name of a switch that takes the next word as its value, or NULL. */
-static const char *
-switch_name(const char *word)
+/* The switch that a word is, or NULL.  One that a word of xl's has for itself counts behind it. */
+static const struct xt_switch *
+switch_find(const char *command, const char *word)
 {
-    static const char *const names[][2] = {
-        {"-s", "server"},
-        {"-h", "server"},
-        {"-p", "port"},
-        {"-u", "username"},
-        {"-pw", "password"},
-        {"-pwf", "passwordfile"},
-        {"--fingerprint", "fingerprint"},
+    static const struct xt_switch switches[] = {
+        {"-s", "server", true},
+        {"-h", "server", true},
+        {"-p", "port", true},
+        {"-u", "username", true},
+        {"-pw", "password", true},
+        {"-pwf", "passwordfile", true},
+        {"--fingerprint", "fingerprint", true},
     };
+    const struct xt_switch *own = command ? xl_switch(command, word) : NULL;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
-        if (g_str_equal(word, names[i][0]))
-            return names[i][1];
-    return NULL;
+    for (size_t i = 0; i < G_N_ELEMENTS(switches) && !own; i++)
+        if (g_str_equal(word, switches[i].word))
+            return &switches[i];
+    return own;
 }
 
 static void
@@ -110,7 +113,7 @@ args_parse(const char *const *argv, GError **error)
     args->list = g_ptr_array_new_with_free_func(arg_free);
     args->words = g_ptr_array_new_with_free_func(g_free);
     for (unsigned i = 0; argv[i]; i++) {
-        const char *name = switch_name(argv[i]);
+        const struct xt_switch *known = switch_find(args->command, argv[i]);
 
         if (i == ARGS_MAX) {
             usage_set(error, "More than %d arguments.", ARGS_MAX);
@@ -120,12 +123,12 @@ args_parse(const char *const *argv, GError **error)
             usage_set(error, "Argument %u is not UTF-8.", i + 1);
             return NULL;
         }
-        if (name && !argv[i + 1]) {
+        if (known && known->takes_value && !argv[i + 1]) {
             usage_set(error, "%s needs a value.", argv[i]);
             return NULL;
         }
-        if (name)
-            args_add(args, name, argv[++i]);
+        if (known)
+            args_add(args, known->key, known->takes_value ? argv[++i] : "true");
         else if (!add_word(args, argv[i], error))
             return NULL;
     }

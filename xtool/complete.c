@@ -330,6 +330,17 @@ offer_keys(struct completion *c, const struct xt_command *command)
                      record ? GENERIC_PARAM_SET : GENERIC_LIST, "", true);
 }
 
+/* A word of xl's that stands for no command: the VMs that it takes. */
+static void
+offer_verb(struct completion *c, const struct xt_alias *alias)
+{
+    g_autofree char *word = xl_word(alias, c->x->args->words->len);
+
+    c->guests = true;
+    if (word && g_str_equal(word, "vm"))
+        offer_objects(c, class_find("vm"), "", false);
+}
+
 static void
 offer_generic(struct completion *c, const struct xt_class *cls, enum generic_op op, const char *key,
               const char *before)
@@ -366,10 +377,14 @@ offer_arguments(struct completion *c)
     g_autofree char *before =
         equals ? g_strndup(c->word, (size_t)(equals - c->word) + 1) : g_strdup("");
     g_autofree char *bare = alias && !equals ? xl_word(alias, x->args->words->len) : NULL;
-    const struct xt_command *command = command_find(alias ? alias->as : x->args->command);
     const struct xt_class *cls;
     enum generic_op op;
 
+    if (alias && !alias->as) {
+        offer_verb(c, alias);
+        return;
+    }
+    const struct xt_command *command = command_find(alias ? alias->as : x->args->command);
     if (command && bare)
         offer_values(c, command, bare, before);
     else if (command && key)

@@ -93,17 +93,32 @@ class Writer:
             rows.append(", ".join(map(quote, match.groups())))
         return rows + ["NULL, NULL, NULL, NULL"]
 
+    def switches(self, name, switches):
+        """"-i/iterations=" as rows of struct xt_switch; the last row has no word."""
+        rows = []
+        for text in switches:
+            match = re.fullmatch(r"(-\w)/([\w-]+)(=?)", text)
+            if not match:
+                fail(f"{name}: cannot read {text!r}")
+            rows.append(f"{quote(match[1])}, {quote(match[2])}, {str(bool(match[3])).lower()}")
+        return rows + ["NULL, NULL, false"]
+
     def aliases(self, aliases):
         rows = []
         for name, item in aliases.items():
-            check_keys(name, item, "as words set columns marks")
+            check_keys(name, item, "as words set columns marks switches text")
+            if ("as" in item) == ("text" in item):
+                fail(f"{name}: either stands for a command or has a text")
             marks = words(item.get("marks"))
             check_keys(name, marks, "lines live")
-            columns = f"columns_{len(rows)}"
+            columns, switches = f"columns_{len(rows)}", f"switches_{len(rows)}"
             self.table(f"static const struct xt_column {columns}[]",
                        self.columns(name, words(item.get("columns"))))
-            rows.append(", ".join([quote(name), quote(item["as"]), self.vector(words(item.get("words"))),
-                                   quote(item.get("set")), columns] +
+            self.table(f"static const struct xt_switch {switches}[]",
+                       self.switches(name, words(item.get("switches"))))
+            rows.append(", ".join([quote(name), quote(item.get("as")), self.vector(words(item.get("words"))),
+                                   self.vector(words(item.get("set"))), columns, switches,
+                                   quote(item.get("text"))] +
                                   [str(mark in marks).lower() for mark in ("lines", "live")]))
         self.table("const struct xt_alias xt_aliases[]", rows)
         self.lines += [f"const unsigned xt_n_aliases = {len(rows)};", ""]

@@ -8,12 +8,18 @@
 
 #define SIMILAR_MAX 4
 
+/* whole: all that is said of it, and not the first sentence alone. */
 static void
-print_alias(struct xtool *x, const struct xt_alias *alias)
+print_alias(struct xtool *x, const struct xt_alias *alias, bool whole)
 {
     g_autofree char *usage = manual_alias(alias);
 
-    fprintf(x->out, "%s [KEY=VALUE]...: as %s%s\n", usage, alias->as, alias->set ? " --force" : "");
+    if (alias->as)
+        fprintf(x->out, "%s [KEY=VALUE]...: as %s%s\n", usage, alias->as,
+                *alias->set ? " --force" : "");
+    else
+        fprintf(x->out, "%s: %.*s\n", usage,
+                (int)(whole ? strlen(alias->text) : strcspn(alias->text, ".;") + 1), alias->text);
 }
 
 static void
@@ -22,7 +28,7 @@ print_names(struct xtool *x, bool all)
     fputs("Commands of everyday use:\n", x->out);
     for (unsigned i = 0; i < xt_n_aliases; i++) {
         fputs("  ", x->out);
-        print_alias(x, &xt_aliases[i]);
+        print_alias(x, &xt_aliases[i], false);
     }
     fputs(
         "  api-coverage [--client xencenter|xo]: which messages xapid has, and tests prove\n"
@@ -74,7 +80,7 @@ help_run(struct xtool *x, GError **error)
         return true;
     }
     if (alias) {
-        print_alias(x, alias);
+        print_alias(x, alias, true);
     } else if (!name) {
         print_names(x, all);
         manual_print(x->out);

@@ -1,8 +1,8 @@
 # xtool, the command line; libxtool.a is all of it but main (), for the tests.
 bin_PROGRAMS += xtool/xtool
 xtool_xtool_SOURCES = xtool/main.c
-xtool_libs = libxtool.a libcoverage.a libwire.a libdatamodel.a libbase.a $(SOUP_LIBS) $(XML_LIBS) $(YAJL_LIBS) \
-	$(GLIB_LIBS) -lm
+xtool_libs = libxtool.a libcoverage.a libwire.a libdatamodel.a libbase.a $(SOUP_LIBS) \
+	$(XML_LIBS) $(YAJL_LIBS) $(GLIB_LIBS) -lm
 xtool_xtool_LDADD = $(xtool_libs)
 
 noinst_LIBRARIES += libxtool.a
@@ -30,8 +30,34 @@ libxtool_a_SOURCES = \
 	xtool/value.c xtool/value.h \
 	xtool/verbs.c \
 	xtool/xl.c xtool/xl.h \
+	xtool/xl-console.c \
+	xtool/xl-create.c \
+	xtool/xl-drives.c \
+	xtool/xl-read.c xtool/xl-record.h \
+	xtool/xl-top.c \
+	xtool/xl-verbs.c xtool/xl-verbs.h \
+	xtool/xl-words.c \
 	xtool/xtool.c xtool/xtool.h
 nodist_libxtool_a_SOURCES = xtool/xtool-tables.c
+
+# What reads xl's configuration, with Xen's libraries.
+xtool_xl_sources = \
+	xtool/xl-disks.c xtool/xl-disks.h \
+	xtool/xl-file.c xtool/xl-file.h \
+	xtool/xl-keys.c xtool/xl-keys.h \
+	xtool/xl-record.c \
+	xtool/xl-words.c
+if WITH_XEN
+noinst_LIBRARIES += libxtoolxl.a
+libxtoolxl_a_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
+libxtoolxl_a_SOURCES = $(xtool_xl_sources)
+xtool_xl_libs = libxtoolxl.a libbase.a -lxlutil $(XEN_LIBS) $(GLIB_LIBS)
+pkglibexec_PROGRAMS += xtool-xl
+xtool_xl_SOURCES = xtool/xl-main.c
+xtool_xl_LDADD = $(xtool_xl_libs)
+else
+EXTRA_DIST += $(xtool_xl_sources) xtool/xl-main.c
+endif
 
 xtool_schema = $(top_srcdir)/xtool/schema
 EXTRA_DIST += xtool/generate.py xtool/schema

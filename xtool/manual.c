@@ -77,9 +77,15 @@ manual_alias(const struct xt_alias *alias)
     GString *out = g_string_new(alias->name);
     char *key;
 
+    for (const struct xt_switch *own = alias->switches; own->word; own++) {
+        g_autofree char *value = g_ascii_strup(own->key, -1);
+        g_string_append_printf(out, " [%s%s%s]", own->word, own->takes_value ? " " : "",
+                               own->takes_value ? value : "");
+    }
     for (unsigned i = 0; (key = xl_word(alias, i)); i++) {
-        g_autofree char *shown = g_ascii_strup(i ? key : "name", -1);
-        g_string_append_printf(out, alias->columns->title ? " [%s]" : " %s", shown);
+        bool named = g_str_equal(key, "vm") || g_str_equal(key, "uuid") || g_str_equal(key, "host");
+        g_autofree char *shown = g_ascii_strup(named ? "name" : key, -1);
+        g_string_append_printf(out, xl_needs(alias, i) ? " %s" : " [%s]", shown);
         g_free(key);
     }
     return g_string_free(out, FALSE);
@@ -194,10 +200,10 @@ manual_page(FILE *out)
         const struct xt_alias *alias = &xt_aliases[i];
         g_autofree char *usage = manual_alias(alias);
         g_autofree char *text =
-            g_strdup_printf("As %s%s%s.", alias->as, alias->set ? " --force" : "",
+            g_strdup_printf("As %s%s%s.", alias->as, *alias->set ? " --force" : "",
                             alias->columns->title ? ", in the columns of xl" : "");
         term(out, usage);
-        line(out, text);
+        line(out, alias->as ? text : alias->text);
     }
     fputs(".SH COMMANDS ON ANY CLASS\n", out);
     generic_commands(out);

@@ -50,7 +50,6 @@ static void
 on_interrupt(int signal)
 {
     const guint64 one = 1;
-
     bool again = pressed;
 
     (void)signal;
@@ -299,6 +298,12 @@ server_call(struct server *server, const struct dm_message *message, GVariant *c
     return jsonrpc_reply_parse(message->result, (const char *)reply->data, reply->len, error);
 }
 
+bool
+server_is_here(const struct server *server)
+{
+    return *server->name == '/';
+}
+
 GVariant *
 server_tasks(struct server *server, GError **error)
 {
@@ -372,10 +377,9 @@ credentials(struct server *server, struct args *args, char **ret_user, char **re
     if (file && !read_password_file(file, &file_user, &file_password, error))
         return false;
     user = user ? user : file_user ? file_user : "root";
-    if (!password)
-        password = file_password;
+    password = password ? password : file_password;
     /* Over the unix socket root needs none. */
-    if (!password && *server->name == '/')
+    if (!password && server_is_here(server))
         password = "";
     g_autofree char *typed = password ? NULL : ask_password(server, user);
     if (!password && !typed) {
@@ -456,12 +460,10 @@ struct server *
 server_open(struct args *args, bool local, GError **error)
 {
     g_autoptr(server_owned) server = g_new0(struct server, 1);
-    const char *host = args_get(args, "server");
+    const char *given = args_get(args, "server"), *host = given ? given : g_getenv("XTOOL_SERVER");
 
     server->local = local;
     server->interrupt = g_cancellable_new();
-    if (!host)
-        host = g_getenv("XTOOL_SERVER");
     if (!host || !*host)
         host = access(SERVER_SOCKET, F_OK) == 0 || errno == EACCES ? SERVER_SOCKET : "localhost";
     if (*host == '/')
@@ -482,8 +484,7 @@ server_close(struct server *server)
     if (!server)
         return;
     if (server->session) {
-        /* Nothing to tell when it fails: the command is done, and idle sessions end by themselves.
-         */
+        /* Nothing to tell when it fails: the command is done, idle sessions end by themselves. */
         const char *method = server->local ? "session.local_logout" : "session.logout";
         GVariant *nothing = server_call(server, dm_method_find(method), NULL, 0, NULL);
         g_clear_pointer(&nothing, g_variant_unref);

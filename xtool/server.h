@@ -50,6 +50,9 @@ GVariant *server_call(struct server *server, const struct dm_message *message,
 bool server_get(struct server *server, const char *path, GOutputStream *to, GError **error);
 bool server_put(struct server *server, const char *path, GBytes *body, GError **error);
 
+/* Is it this host's, by its socket? */
+bool server_is_here(const struct server *server);
+
 /* From the login on, Ctrl-C ends the call that waits, and those that follow, with INTERRUPT_ERROR;
  * pressed once more, it ends the process.  True when it was pressed, until server_resume (). */
 bool server_interrupted(const struct server *server);

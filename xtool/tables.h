@@ -44,15 +44,23 @@ struct xt_column {
     const char *form;  /* "mib", or NULL: as xe has it */
 };
 
+struct xt_switch {
+    const char *word; /* "-i"; NULL ends a list */
+    const char *key;  /* "iterations" */
+    bool takes_value; /* the next word */
+};
+
 /* A word of xl's. */
 struct xt_alias {
     const char *name;
-    const char *as;                  /* the command */
-    const char *const *words;        /* arguments that bare words stand for: "vm", "target/mem" */
-    const char *set;                 /* "force=true", or NULL */
+    const char *as;                  /* the command, or NULL: a verb of xl-verbs.c */
+    const char *const *words;        /* what bare words stand for: "vm", "target/mem", "file?" */
+    const char *const *set;          /* "force=true" */
     const struct xt_column *columns; /* what a list shows; empty: the class's own */
-    bool lines;                      /* a line for each of them, and not a table */
-    bool live;                       /* of those alone that have a domain */
+    const struct xt_switch *switches;
+    const char *text; /* of a verb: what it does, in a sentence */
+    bool lines;       /* a line for each of them, and not a table */
+    bool live;        /* of those alone that have a domain */
 };
 
 /* An enum's value that xe spells in another way. */

@@ -22,12 +22,29 @@ xl_find(const char *name)
     return NULL;
 }
 
+bool
+xl_needs(const struct xt_alias *alias, unsigned place)
+{
+    return !alias->columns->title && !g_str_has_suffix(alias->words[place], "?");
+}
+
+const struct xt_switch *
+xl_switch(const char *command, const char *word)
+{
+    const struct xt_alias *alias = xl_find(command);
+
+    for (const struct xt_switch *own = alias ? alias->switches : NULL; own && own->word; own++)
+        if (g_str_equal(own->word, word))
+            return own;
+    return NULL;
+}
+
 char *
 xl_word(const struct xt_alias *alias, unsigned place)
 {
     if (place >= g_strv_length((char **)alias->words))
         return NULL;
-    return g_strndup(alias->words[place], strcspn(alias->words[place], "/"));
+    return g_strndup(alias->words[place], strcspn(alias->words[place], "/?"));
 }
 
 /* "512" and "512m" as xl means them, in xe's spelling; anything else as it is. */
@@ -57,8 +74,8 @@ xl_expand(struct args *args, const struct xt_alias *alias)
         args_add(args, key, value);
         g_ptr_array_remove_index(args->words, 0);
     }
-    if (alias->set) {
-        g_auto(GStrv) pair = g_strsplit(alias->set, "=", 2);
+    for (unsigned i = 0; alias->set[i]; i++) {
+        g_auto(GStrv) pair = g_strsplit(alias->set[i], "=", 2);
         args_add(args, pair[0], pair[1]);
     }
 }

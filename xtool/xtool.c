@@ -11,6 +11,7 @@
 #include "xtool/coverage.h"
 #include "xtool/explain.h"
 #include "xtool/print.h"
+#include "xtool/xl-verbs.h"
 #include "xtool/xl.h"
 
 GQuark
@@ -88,6 +89,8 @@ run_command(struct xtool *x, GError **error)
     if (g_str_equal(x->args->command, "help"))
         return help_run(x, error);
     x->alias = x->as_xe ? NULL : xl_find(x->args->command);
+    if (x->alias && !x->alias->as)
+        return xl_verb_run(x, error);
     if (x->alias)
         xl_expand(x->args, x->alias);
     if (g_str_equal(x->args->command, "api-coverage"))
