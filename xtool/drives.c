@@ -1,12 +1,11 @@
 /* Disks and CDs of VMs: the vm-disk- and vm-cd- commands, and cd-list. */
 #include "config.h"
 
-#include <stdlib.h>
-
 #include "lib/error.h"
 #include "xtool/explain.h"
 #include "xtool/print.h"
 #include "xtool/value.h"
+#include "xtool/xl-record.h"
 #include "xtool/xtool.h"
 
 #define EMPTY_DRIVE "<EMPTY>" /* what stands for the name of a CD where there is none */
@@ -31,7 +30,8 @@ compare_devices(const void *a, const void *b)
 {
     const struct object *const *left = a, *const *right = b;
 
-    return atoi(object_string(*left, "userdevice")) - atoi(object_string(*right, "userdevice"));
+    return xl_position_read(object_string(*left, "userdevice")) -
+           xl_position_read(object_string(*right, "userdevice"));
 }
 
 GPtrArray *

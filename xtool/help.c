@@ -19,7 +19,7 @@ print_alias(struct xtool *x, const struct xt_alias *alias, bool whole)
                 *alias->set ? " --force" : "");
     else
         fprintf(x->out, "%s: %.*s\n", usage,
-                (int)(whole ? strlen(alias->text) : strcspn(alias->text, ".;") + 1), alias->text);
+                (int)(whole ? strlen(alias->text) : strcspn(alias->text, ".") + 1), alias->text);
 }
 
 static void

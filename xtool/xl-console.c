@@ -44,8 +44,9 @@ xl_console_exec(struct xtool *x, const struct object *vm, const char *type, cons
     }
     g_variant_lookup(vm->record, "domid", "x", &domid);
     if (domid < 0) {
+        g_autofree char *state = g_ascii_strdown(object_string(vm, "power_state"), -1);
         g_set_error(error, FAILED_ERROR, 0, "%s is %s, and has a console while it runs.",
-                    object_string(vm, "name_label"), object_string(vm, "power_state"));
+                    object_string(vm, "name_label"), state);
         return false;
     }
     g_autofree char *program = find_program(error);

@@ -159,13 +159,17 @@ check_name(struct xtool *x, const char *name, GError **error)
         return false;
     if (!vms->len)
         return true;
-    const struct object *vm = vms->pdata[0];
-    g_set_error(error, FAILED_ERROR, 0,
-                "There is a VM '%s' already (%s), and it is %s.\n"
-                "hint: xapid keeps VMs when they are shut down: '%s start' starts one again, '%s "
-                "vm-destroy uuid=%s' removes this one.",
-                name, object_string(vm, "uuid"), object_string(vm, "power_state"), x->name, x->name,
-                object_string(vm, "uuid"));
+    const char *uuid = object_string(vms->pdata[0], "uuid");
+    g_autofree char *state = g_ascii_strdown(object_string(vms->pdata[0], "power_state"), -1);
+    g_autofree char *hint =
+        g_str_equal(state, "halted")
+            ? g_strdup_printf(
+                  "\nhint: xapid keeps VMs that are shut down. '%s start %s' starts this "
+                  "one, '%s vm-destroy uuid=%s' removes it.",
+                  x->name, uuid, x->name, uuid)
+            : g_strdup("");
+    g_set_error(error, FAILED_ERROR, 0, "There is a VM '%s' already, %s, which is %s.%s", name,
+                uuid, state, hint);
     return false;
 }
 
@@ -246,16 +250,17 @@ make(struct xtool *x, const struct xl_vm *vm, bool paused, GError **error)
     if (!made)
         return NULL;
     const char *ref = g_variant_get_string(made, NULL);
-    if (add_drives(x, ref, vm, vdis, &failure) && start(x, ref, paused, &failure) &&
-        objects_get(x->objects, vm_class(), ref, false, &object, error))
+    if (add_drives(x, ref, vm, vdis, &failure) && start(x, ref, paused, &failure)) {
+        if (objects_get(x->objects, vm_class(), ref, false, &object, error) && !object)
+            api_error_set(error, "HANDLE_INVALID", "VM", ref, NULL);
         return object;
+    }
     /* As with xl: what did not start is not there.  The first error is the one that tells; after
      * Ctrl-C what the server began goes on. */
-    if (failure && !server_interrupted(x->server))
+    if (!server_interrupted(x->server))
         call_message(x, "VM.destroy", (GVariant *const[]){made}, 1, NULL);
     explain_kernel(&failure);
-    if (failure)
-        g_propagate_error(error, g_steal_pointer(&failure));
+    g_propagate_error(error, g_steal_pointer(&failure));
     return NULL;
 }
 

@@ -41,7 +41,7 @@ convert(struct xl_file *file, const char *entry, const libxl_device_disk *disk)
         return NULL;
     }
     if (!has_target && !disk->is_cdrom) {
-        xl_file_refuse(file, "disk", "a disk without a target: %s", entry);
+        xl_file_wrong(file, "disk", "a disk without a target: %s", entry);
         return NULL;
     }
     struct xl_disk *out = g_new0(struct xl_disk, 1);

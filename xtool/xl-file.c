@@ -21,8 +21,23 @@ struct xl_file {
     GPtrArray *keys;              /* char *: those of the file */
     GHashTable *taken;            /* of these */
     GPtrArray *left_out, *left;   /* names: which shall be, and which were */
-    GPtrArray *refused;           /* char *: name and reason by turns */
+    GPtrArray *refused;           /* struct refusal */
 };
+
+struct refusal {
+    char *name, *why;
+    bool wrong; /* and cannot be left out */
+};
+
+static void
+refusal_free(void *data)
+{
+    struct refusal *refusal = data;
+
+    g_free(refusal->name);
+    g_free(refusal->why);
+    g_free(refusal);
+}
 
 /* ---- keys ---- */
 
@@ -80,7 +95,7 @@ xl_file_parse(const char *name, const char *text, const char *leave_out, GError 
     for (unsigned i = 0; names[i]; i++)
         g_ptr_array_add(file->left_out, g_strdup(g_strstrip(names[i])));
     file->left = g_ptr_array_new_with_free_func(g_free);
-    file->refused = g_ptr_array_new_with_free_func(g_free);
+    file->refused = g_ptr_array_new_with_free_func(refusal_free);
     file->report = open_memstream(&file->reported, &file->reported_length);
     file->config = file->report ? xlu_cfg_init(file->report, name) : NULL;
     if (!file->config)
@@ -88,14 +103,14 @@ xl_file_parse(const char *name, const char *text, const char *leave_out, GError 
     size_t length = strlen(text);
     if (length > XL_FILE_MAX || !text_is_valid(text, -1)) {
         g_set_error(error, XL_ERROR, 0, "%s is no configuration: it %s.", name,
-                    length > XL_FILE_MAX ? "is too long" : "is not UTF-8 text");
+                    length > XL_FILE_MAX ? "is too long" : "has bytes that no text has");
         return NULL;
     }
     if (xlu_cfg_readdata(file->config, text, (int)length)) {
         g_autofree char *why = take_report(file);
         /* libxlutil has nothing more to say of it. */
         g_clear_pointer(&file->config, xlu_cfg_destroy);
-        g_set_error(error, XL_ERROR, 0, "%s", why);
+        g_set_error(error, XL_ERROR, 0, *why ? "%s" : "%s cannot be read.", *why ? why : name);
         return NULL;
     }
     file->keys = xl_file_keys(text);
@@ -161,11 +176,11 @@ xl_file_text(struct xl_file *file, const char *key)
     if (!xl_file_has(file, key))
         return NULL;
     if (xlu_cfg_get_string(file->config, key, &text, /* dont_warn= */ 1))
-        xl_file_refuse(file, key, "it is one text, and no list");
+        xl_file_wrong(file, key, "it is one text, and no list");
     else if (text_is_valid(text, -1))
         return text;
     else
-        xl_file_refuse(file, key, "it has bytes that no text has");
+        xl_file_wrong(file, key, "it has bytes that no text has");
     return NULL;
 }
 
@@ -177,9 +192,9 @@ xl_file_number(struct xl_file *file, const char *key, gint64 min, gint64 max, gi
     if (!xl_file_has(file, key))
         return false;
     if (xlu_cfg_get_bounded_long(file->config, key, min, max, &number, /* dont_warn= */ 1)) {
-        xl_file_refuse(file, key,
-                       "it is a whole number from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, min,
-                       max);
+        xl_file_wrong(file, key,
+                      "it is a whole number from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, min,
+                      max);
         return false;
     }
     *ret = number;
@@ -194,7 +209,7 @@ xl_file_flag(struct xl_file *file, const char *key, bool *ret)
     if (!xl_file_has(file, key))
         return false;
     if (xlu_cfg_get_long(file->config, key, &number, /* dont_warn= */ 1)) {
-        xl_file_refuse(file, key, "it is 0 or 1");
+        xl_file_wrong(file, key, "it is 0 or 1");
         return false;
     }
     *ret = number;
@@ -211,13 +226,13 @@ xl_file_list(struct xl_file *file, const char *key)
     if (!xl_file_has(file, key))
         return NULL;
     if (xlu_cfg_get_list(file->config, key, &list, &n, /* dont_warn= */ 1)) {
-        xl_file_refuse(file, key, "it is a list: [ \"...\", \"...\" ]");
+        xl_file_wrong(file, key, "it is a list: [ \"...\", \"...\" ]");
         return NULL;
     }
     for (int i = 0; i < n; i++) {
         const char *item = xlu_cfg_get_listitem(list, i);
         if (!item || !text_is_valid(item, -1)) {
-            xl_file_refuse(file, key, "its entry %d is no text", i + 1);
+            xl_file_wrong(file, key, "its entry %d is no text", i + 1);
             return NULL;
         }
         g_ptr_array_add(items, (void *)item);
@@ -231,11 +246,30 @@ xl_file_disk(struct xl_file *file, const char *entry, libxl_device_disk *disk)
     if (xlu_disk_parse(file->config, 1, &entry, disk) == 0)
         return true;
     g_autofree char *why = take_report(file);
-    xl_file_refuse(file, "disk", "%s", *why ? why : entry);
+    xl_file_wrong(file, "disk", "%s", *why ? why : entry);
     return false;
 }
 
 /* ---- what cannot be had ---- */
+
+static void
+note(struct xl_file *file, const char *name, bool wrong, const char *format, va_list ap)
+{
+    struct refusal *refusal = g_new0(struct refusal, 1);
+
+    *refusal = (struct refusal){g_strdup(name), g_strdup_vprintf(format, ap), wrong};
+    g_ptr_array_add(file->refused, refusal);
+}
+
+void
+xl_file_wrong(struct xl_file *file, const char *name, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    note(file, name, true, format, ap);
+    va_end(ap);
+}
 
 void
 xl_file_refuse(struct xl_file *file, const char *name, const char *format, ...)
@@ -247,8 +281,7 @@ xl_file_refuse(struct xl_file *file, const char *name, const char *format, ...)
         return;
     }
     va_start(ap, format);
-    g_ptr_array_add(file->refused, g_strdup(name));
-    g_ptr_array_add(file->refused, g_strdup_vprintf(format, ap));
+    note(file, name, false, format, ap);
     va_end(ap);
 }
 
@@ -268,23 +301,23 @@ xl_file_finish(struct xl_file *file, bool hint, GError **error)
     g_autoptr(GString) text = g_string_new(NULL);
     g_autoptr(GPtrArray) names = g_ptr_array_new();
 
-    for (unsigned i = 0; i < file->refused->len; i += 2) {
-        char *name = file->refused->pdata[i];
-        g_string_append_printf(text, "\n  %s: %s", name, (char *)file->refused->pdata[i + 1]);
-        if (!has_name(names, name))
-            g_ptr_array_add(names, name);
+    for (unsigned i = 0; i < file->refused->len; i++) {
+        const struct refusal *refusal = file->refused->pdata[i];
+        g_string_append_printf(text, "\n  %s: %s", refusal->name, refusal->why);
+        if (!refusal->wrong && !has_name(names, refusal->name))
+            g_ptr_array_add(names, refusal->name);
     }
-    if (text->len) {
+    if (!text->len) {
+        g_ptr_array_add(file->left, NULL);
+        char *left = g_strjoinv(", ", (char **)file->left->pdata);
+        g_ptr_array_remove_index(file->left, file->left->len - 1);
+        return left;
+    }
+    if (hint && names->len) {
         g_ptr_array_add(names, NULL);
         g_autofree char *all = g_strjoinv(",", (char **)names->pdata);
-        if (hint)
-            g_string_append_printf(text, "\nhint: --leave-out=%s makes it without that.", all);
-        g_set_error(error, XL_ERROR, 0, "%s asks for what a VM cannot have:%s", file->name,
-                    text->str);
-        return NULL;
+        g_string_append_printf(text, "\nhint: --leave-out=%s makes it without that.", all);
     }
-    g_ptr_array_add(file->left, NULL);
-    char *left = g_strjoinv(", ", (char **)file->left->pdata);
-    g_ptr_array_remove_index(file->left, file->left->len - 1);
-    return left;
+    g_set_error(error, XL_ERROR, 0, "%s asks for what a VM cannot have:%s", file->name, text->str);
+    return NULL;
 }

@@ -36,6 +36,9 @@ bool xl_file_is_list(struct xl_file *file, const char *key);
 /* Reads one entry of disk=[] into an initialised disk; what is wrong with it is noted. */
 bool xl_file_disk(struct xl_file *file, const char *entry, libxl_device_disk *disk);
 
+/* Notes a mistake of the file's. */
+void xl_file_wrong(struct xl_file *file, const char *name, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 /* Notes that `name`, a key or "disk:script", cannot be had; unless it is left out. */
 void xl_file_refuse(struct xl_file *file, const char *name, const char *format, ...)
     G_GNUC_PRINTF(3, 4);

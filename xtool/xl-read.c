@@ -1,8 +1,11 @@
 /* Has xl's configuration read by xtool-xl. */
 #include "config.h"
 
+#include <errno.h>
 #include <gio/gio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "xtool/xl-record.h"
 #include "xtool/xtool.h"
@@ -10,33 +13,53 @@
 #define READER XAPID_LIBEXECDIR "/xtool-xl"
 #define READER_VARIABLE "XTOOL_XL" /* environment: another one, for tests */
 
+/* The text as a file without a name, which nobody needs to read to its end; -1 with errno. */
+static int
+text_fd(const char *text)
+{
+    int fd = memfd_create("configuration", MFD_CLOEXEC);
+    size_t length = strlen(text);
+
+    if (fd >= 0 && (write(fd, text, length) != (ssize_t)length || lseek(fd, 0, SEEK_SET) != 0)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
 /* What the program answers, of that type; NULL with an error. */
 static GVariant *
 ask(const char *const *arguments, const char *input, const char *type, GError **error)
 {
+    g_autoptr(GSubprocessLauncher) launcher =
+        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
     g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    g_autoptr(GBytes) in = g_bytes_new_static(input, strlen(input));
     g_autoptr(GBytes) out = NULL;
     g_autoptr(GError) cause = NULL;
     const char *program = g_getenv(READER_VARIABLE), *why;
+    int fd = text_fd(input);
     gboolean ok;
 
+    if (fd < 0) {
+        g_set_error(error, FAILED_ERROR, 0, "%s.", g_strerror(errno));
+        return NULL;
+    }
     g_ptr_array_add(argv, (char *)(program ? program : READER));
     for (; *arguments; arguments++)
         g_ptr_array_add(argv, (char *)*arguments);
     g_ptr_array_add(argv, NULL);
+    g_subprocess_launcher_take_stdin_fd(launcher, fd);
     g_autoptr(GSubprocess) process =
-        g_subprocess_newv((const char *const *)argv->pdata,
-                          G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE, &cause);
+        g_subprocess_launcher_spawnv(launcher, (const char *const *)argv->pdata, &cause);
     if (!process) {
         g_set_error(
             error, FAILED_ERROR, 0,
-            "%s. It reads xl's configuration by Xen's libraries, and is a part of xapid that "
-            "builds without Xen (--without-xen) leave out.",
+            "%s\nxtool-xl reads xl's configuration by Xen's libraries. It comes with xapid, "
+            "and not in a build without Xen (--without-xen).",
             cause->message);
         return NULL;
     }
-    if (!g_subprocess_communicate(process, in, NULL, &out, NULL, &cause) ||
+    if (!g_subprocess_communicate(process, NULL, NULL, &out, NULL, &cause) ||
         !g_subprocess_get_successful(process)) {
         g_set_error(error, FAILED_ERROR, 0, "%s failed%s%s.", *(char **)argv->pdata,
                     cause ? ": " : "", cause ? cause->message : "");

@@ -42,7 +42,7 @@ take_name(struct maker *m, struct xl_vm *vm)
     const char *name = xl_file_text(m->file, "name");
 
     if (!name || !*name)
-        xl_file_refuse(m->file, "name", "a VM must have one");
+        xl_file_wrong(m->file, "name", "a VM must have one");
     else
         set_text(m, "name_label", name);
     vm->name = g_strdup(name ? name : "");
@@ -59,16 +59,16 @@ take_type(struct maker *m)
                                                           : "";
 
     if (built && !*built)
-        xl_file_refuse(m->file, "builder", "it is hvm or generic; type is the newer word");
+        xl_file_wrong(m->file, "builder", "it is hvm or generic; type is the newer word");
     if (built && *built && type && !g_str_equal(built, type))
-        xl_file_refuse(m->file, "builder", "type says '%s'", type);
+        xl_file_wrong(m->file, "builder", "type says '%s'", type);
     m->type = G_N_ELEMENTS(names);
     type = type ? type : built && *built ? built : names[PV];
     for (enum type i = PV; i <= HVM; i++)
         if (g_str_equal(type, names[i]))
             m->type = i;
     if (m->type == G_N_ELEMENTS(names)) {
-        xl_file_refuse(m->file, "type", "it is pv, pvh or hvm");
+        xl_file_wrong(m->file, "type", "it is pv, pvh or hvm");
         m->type = PV;
     }
     set_text(m, "domain_type", names[m->type]);
@@ -84,13 +84,13 @@ take_memory(struct maker *m)
     bool limited = xl_file_number(m->file, "maxmem", 1, MEMORY_MAX, &max);
 
     if (!given && !limited) {
-        xl_file_refuse(m->file, "memory", "it says how many MiB the VM has");
+        xl_file_wrong(m->file, "memory", "it says how many MiB the VM has");
         return;
     }
     memory = given ? memory : max;
     max = limited ? max : memory;
     if (max < memory)
-        xl_file_refuse(m->file, "maxmem", "it is less than memory");
+        xl_file_wrong(m->file, "maxmem", "it is less than memory");
     set_int(m, "memory_static_max", max * MIB);
     set_int(m, "memory_dynamic_max", memory * MIB);
     set_int(m, "memory_dynamic_min", memory * MIB);
@@ -138,7 +138,7 @@ take_vcpus(struct maker *m)
     if (!xl_file_number(m->file, "maxvcpus", 1, G_MAXINT32, &max))
         max = vcpus;
     if (max < vcpus)
-        xl_file_refuse(m->file, "maxvcpus", "it is less than vcpus");
+        xl_file_wrong(m->file, "maxvcpus", "it is less than vcpus");
     if (given || max != 1) {
         set_int(m, "VCPUs_max", max);
         set_int(m, "VCPUs_at_startup", vcpus);
@@ -179,7 +179,7 @@ take_kernel(struct maker *m)
     if (kernel)
         set_text(m, "PV_kernel", kernel);
     else
-        xl_file_refuse(m->file, "kernel", "a PV or PVH guest starts from one");
+        xl_file_wrong(m->file, "kernel", "a PV or PVH guest starts from one");
     if (ramdisk)
         set_text(m, "PV_ramdisk", ramdisk);
     take_command_line(m);

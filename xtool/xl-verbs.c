@@ -10,6 +10,9 @@
 #include "xtool/print.h"
 #include "xtool/xl.h"
 
+#define WEIGHT_MAX 65535 /* this and the next as xapid has them */
+#define CAP_MAX 6400     /* percent of a CPU */
+
 static GVariant *
 text(const char *string)
 {
@@ -100,6 +103,16 @@ domname(struct xtool *x, GError **error)
 
 /* ---- the scheduler ---- */
 
+/* Of a VM without a domain nobody else looks at it before it starts. */
+static bool
+check_number(const char *what, const char *value, guint64 min, guint64 max, GError **error)
+{
+    if (!value || g_ascii_string_to_unsigned(value, 10, min, max, NULL, NULL))
+        return true;
+    usage_set(error, "A %s is a number from %d to %d, not '%s'.", what, (int)min, (int)max, value);
+    return false;
+}
+
 /* A key of VCPUs_params, at once of a VM that has a domain; value "": none. */
 static bool
 set_param(struct xtool *x, const struct object *vm, const char *key, const char *value,
@@ -187,7 +200,8 @@ sched_credit2(struct xtool *x, GError **error)
     const char *name = args_get(x->args, "domain");
     const char *weight = args_get(x->args, "weight"), *cap = args_get(x->args, "cap");
 
-    if (!xtool_check_unused(x, error))
+    if (!xtool_check_unused(x, error) || !check_number("weight", weight, 1, WEIGHT_MAX, error) ||
+        !check_number("cap", cap, 0, CAP_MAX, error))
         return false;
     if (!weight && !cap)
         return show_shares(x, name, error);
@@ -245,7 +259,7 @@ xl_verb_run(struct xtool *x, GError **error)
         bool (*run)(struct xtool *x, GError **error);
         bool takes_arguments; /* and looks after them by itself */
     } verbs[] = {
-        {"block-attach", xl_block_attach, false},
+        {"block-attach", xl_block_attach, true},
         {"block-detach", xl_block_detach, false},
         {"block-list", xl_block_list, false},
         {"cd-eject", xl_cd_eject, false},

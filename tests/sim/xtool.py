@@ -17,7 +17,7 @@ class Tool:
         self.name = XTOOL
         self.before = ["-s", server or host.socket, *switches]
         self.environment = {**os.environ, "HOME": str(self.home), "LC_ALL": "C.UTF-8",
-                            "XDG_CONFIG_HOME": str(self.home / "config")}
+                            "XDG_CONFIG_HOME": str(self.home / "config"), "XTOOL_XL": str(BUILDDIR / "xtool-xl")}
 
     def run(self, *args, status=0, stdin=subprocess.DEVNULL, quiet=True, **more):
         done = subprocess.run([self.name, *self.before, *args], env=self.environment, stdin=stdin,

@@ -16,13 +16,20 @@ TESTS += tests/unit/test-xtool-print
 tests_unit_test_xtool_print_SOURCES = tests/unit/test-xtool-print.c
 tests_unit_test_xtool_print_LDADD = $(xtool_test_libs)
 
+check_PROGRAMS += tests/unit/test-xtool-words
+TESTS += tests/unit/test-xtool-words
+tests_unit_test_xtool_words_SOURCES = tests/unit/test-xtool-words.c
+tests_unit_test_xtool_words_LDADD = $(xtool_test_libs)
+
 TESTS += tests/unit/test-pages.py
 EXTRA_DIST += tests/unit/test-pages.py
 
 xtool_sim_tests = \
 	tests/sim/test-xtool.py \
 	tests/sim/test-xtool-complete.py \
+	tests/sim/test-xtool-create.py \
 	tests/sim/test-xtool-disks.py \
-	tests/sim/test-xtool-login.py
+	tests/sim/test-xtool-login.py \
+	tests/sim/test-xtool-xl.py
 TESTS += $(xtool_sim_tests)
 EXTRA_DIST += $(xtool_sim_tests) tests/sim/xtool.py
