@@ -119,7 +119,6 @@ xl_add_drive(struct xtool *x, const char *vm, const struct object *vdi, const st
              GError **error)
 {
     g_autofree char *position = g_strdup_printf("%d", disk->position);
-    GVariant *none = g_variant_new_array(G_VARIANT_TYPE("{ss}"), NULL, 0);
     GVariantBuilder record;
 
     g_variant_builder_init(&record, G_VARIANT_TYPE_VARDICT);
@@ -132,9 +131,11 @@ xl_add_drive(struct xtool *x, const char *vm, const struct object *vdi, const st
     g_variant_builder_add(&record, "{sv}", "bootable", g_variant_new_boolean(disk->position == 0));
     g_variant_builder_add(&record, "{sv}", "unpluggable", g_variant_new_boolean(true));
     g_variant_builder_add(&record, "{sv}", "empty", g_variant_new_boolean(!vdi));
-    g_variant_builder_add(&record, "{sv}", "other_config", none);
+    g_variant_builder_add(&record, "{sv}", "other_config",
+                          g_variant_new_array(G_VARIANT_TYPE("{ss}"), NULL, 0));
     g_variant_builder_add(&record, "{sv}", "qos_algorithm_type", g_variant_new_string(""));
-    g_variant_builder_add(&record, "{sv}", "qos_algorithm_params", none);
+    g_variant_builder_add(&record, "{sv}", "qos_algorithm_params",
+                          g_variant_new_array(G_VARIANT_TYPE("{ss}"), NULL, 0));
     g_autoptr(GVariant) args = g_variant_ref_sink(g_variant_builder_end(&record));
     return server_call(x->server, dm_method_find("VBD.create"), &args, 1, error);
 }
