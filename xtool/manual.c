@@ -7,7 +7,7 @@
 
 #include "xtool/xl.h"
 
-#define MANUAL_DATE "2026-11-27" /* of this text */
+#define MANUAL_DATE "2026-11-29" /* of this text */
 #define TEXT_COLUMN 12
 #define TEXT_WIDTH 76
 #define PAGE_WIDTH 60 /* of a line of the page's source, about */

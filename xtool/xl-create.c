@@ -278,6 +278,10 @@ xl_create(struct xtool *x, GError **error)
         !args_flag(x->args, "quiet", &quiet, error) ||
         !args_flag(x->args, "console", &console, error))
         return false;
+    if (leave_out && g_str_equal(leave_out, "true")) {
+        usage_set(error, "--leave-out=KEY,KEY says what, --leave-out=all everything.");
+        return false;
+    }
     g_autofree char *config = read_file(path, error);
     if (!config)
         return false;

@@ -110,7 +110,7 @@ xl_file_parse(const char *name, const char *text, const char *leave_out, GError 
         g_autofree char *why = take_report(file);
         /* libxlutil has nothing more to say of it. */
         g_clear_pointer(&file->config, xlu_cfg_destroy);
-        g_set_error(error, XL_ERROR, 0, *why ? "%s" : "%s cannot be read.", *why ? why : name);
+        g_set_error(error, XL_ERROR, 0, "%s%s", *why ? why : name, *why ? "" : " cannot be read.");
         return NULL;
     }
     file->keys = xl_file_keys(text);
@@ -252,12 +252,13 @@ xl_file_disk(struct xl_file *file, const char *entry, libxl_device_disk *disk)
 
 /* ---- what cannot be had ---- */
 
+/* Takes the reason. */
 static void
-note(struct xl_file *file, const char *name, bool wrong, const char *format, va_list ap)
+note(struct xl_file *file, const char *name, bool wrong, char *why)
 {
     struct refusal *refusal = g_new0(struct refusal, 1);
 
-    *refusal = (struct refusal){g_strdup(name), g_strdup_vprintf(format, ap), wrong};
+    *refusal = (struct refusal){g_strdup(name), why, wrong};
     g_ptr_array_add(file->refused, refusal);
 }
 
@@ -267,7 +268,7 @@ xl_file_wrong(struct xl_file *file, const char *name, const char *format, ...)
     va_list ap;
 
     va_start(ap, format);
-    note(file, name, true, format, ap);
+    note(file, name, true, g_strdup_vprintf(format, ap));
     va_end(ap);
 }
 
@@ -281,7 +282,7 @@ xl_file_refuse(struct xl_file *file, const char *name, const char *format, ...)
         return;
     }
     va_start(ap, format);
-    note(file, name, false, format, ap);
+    note(file, name, false, g_strdup_vprintf(format, ap));
     va_end(ap);
 }
 

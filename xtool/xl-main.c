@@ -53,6 +53,11 @@ int
 main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
+
+    if (argc == 2 && g_str_equal(argv[1], "--version")) {
+        puts("xtool-xl " PACKAGE_VERSION);
+        return 0;
+    }
     GVariant *value = convert(argc, argv, &error);
     g_autoptr(GVariant) reply =
         g_variant_ref_sink(g_variant_new("(bsv)", value != NULL, error ? error->message : "",

@@ -69,6 +69,7 @@ xapid_holds() {
 		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-domains
 		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-host
 		-rwxr-xr-x root/root /usr/libexec/xapid/xs-guestd
+		-rwxr-xr-x root/root /usr/libexec/xapid/xtool-xl
 		-rwxr-xr-x root/root /usr/sbin/xapid-launch
 	X
 	contents xapid | grep -Fx "drwxr-xr-x root/root /var/lib/xcp/guest/"
@@ -118,7 +119,7 @@ unit_is_valid() {
 }
 programs_run() {
 	local program
-	for program in /usr/bin/xtool /usr/sbin/xapid-launch /usr/libexec/xapid/{xapid,xapid-db,xapid-domains,xapid-host,xs-guestd}; do
+	for program in /usr/bin/xtool /usr/sbin/xapid-launch /usr/libexec/xapid/{xapid,xapid-db,xapid-domains,xapid-host,xs-guestd,xtool-xl}; do
 		"$root$program" --version | grep -F "${program##*/} $(dpkg-parsechangelog -S Version)"
 	done
 	"$root/usr/bin/xtool" api-coverage | same <("$build/xtool/xtool" api-coverage) -

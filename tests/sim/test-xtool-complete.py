@@ -41,7 +41,7 @@ class Shell:
 def test_commands_and_arguments():
     with Host() as host:
         offered = Shell(Tool(host))
-        assert offered("xtool vm-sta") == ["vm-start "]
+        assert offered("xtool vm-sta") == ["vm-start "] and "console " in offered("xtool consol")
         assert "vm-param-list " in offered("xtool vm-p") and "vm-pause " in offered("xtool vm-p")
         assert {"start ", "suspend ", "sr-create ", "sr-list ", "secret-list "} <= set(offered("xtool s"))
         assert len(offered("xtool ")) > 500
@@ -89,7 +89,8 @@ def test_values():
         assert offered("xtool vm-param-list uuid=web") == ["web-1 "]
         assert offered("xtool mem-set web-1 ") == [] and offered("xtool mem-set w") == ["web-1 "]
         assert "force=" in offered("xtool shutdown web-1 ")
-        assert offered("xtool list w") == ["web-1 "]
+        assert offered("xtool list w") == offered("xtool console w") == offered("xtool block-attach w") == ["web-1 "]
+        assert offered("xtool vcpu-pin web-1 ") == offered("xtool domname ") == offered("xtool top w") == []
         host_uuid = t("host-list", "--minimal").strip()
         assert offered("xtool sr-create host-uuid=") == [host_uuid + " "]
         assert offered("xtool vm-start vm=web-1 on=") == [t("host-list", "params=name-label", "--minimal").strip() + " "]
@@ -120,7 +121,9 @@ def test_a_shell_at_a_terminal():
         (host.dir / "path" / "xtool").symlink_to(XTOOL)
         environment = {**t.environment, "XTOOL_SERVER": host.socket, "TERM": "dumb", "PS1": "> ",
                        "PATH": f"{host.dir}/path:{os.environ['PATH']}"}
-        for typed, wanted in (("start my", "start my\\ web "), ("vm-start vm=m", "vm-start vm=my\\ web "),
+        (host.dir / "web.cfg").write_text("")
+        for typed, wanted in (("start my", "start my\\ web "), (f"create {host.dir}/web.c", f"create {host.dir}/web.cfg"),
+                              ("vm-start vm=m", "vm-start vm=my\\ web "),
                               ("vm-list power-state=ru", "vm-list power-state=running "),
                               ("vm-sta", "vm-start "), ('start "my', 'start "my web"')):
             master, slave = pty.openpty()

@@ -235,6 +235,7 @@ def test_leaving_out():
         assert vm == PLAIN and len(drives) == 1, (vm, drives)
         left = err.removeprefix("note: left out: ").strip().split(", ")
         assert sorted(left) == ["cpus", "disk:script", "frob", "vif", "vnc"], err
+    assert "--leave-out=all everything" in file.refuses(text, "--leave-out", status=2)
     _, drives, err = file.becomes(text, "--leave-out=vif,vnc,frob,cpus,disk", "-q")
     assert (drives, err) == ([], ""), err
     assert "name: a VM must have one" in file.refuses("name=''\nmemory=1\nkernel='x'", "--leave-out=vif")
@@ -264,7 +265,7 @@ def test_what_is_no_configuration():
                        (PVH.encode() + b"x = [ 'a'", "web.cfg:"), (b"\x00", "has a zero byte"),
                        (b"name='\xff'", "has bytes that no text has"), (b"#" * (1 << 20) + b"\n\n", "is too long"),
                        (b"\x1b[31m=1", "has bytes that no text has"), (b"(" * 1000, "web.cfg:1:"),
-                       (b"a=" + b"[" * 20000, "web.cfg:")):
+                       (b"name='\\x'\n", "web.cfg:1:"), (b"name='\\x41'\n", "web.cfg:1:"), (b"a=" + b"[" * 20000, "web.cfg:")):
         err = file.refuses(text)
         assert err.startswith("error: ") and said in err and "\x1b" not in err, (text[:40], err)
     assert "\x1b" not in file.refuses(PVH + "vga=1\nfrob=1\non_crash='\\x1b[31m'")
