@@ -257,8 +257,9 @@ make(struct xtool *x, const struct xl_vm *vm, bool paused, GError **error)
     }
     /* As with xl: what did not start is not there.  The first error is the one that tells; after
      * Ctrl-C what the server began goes on. */
-    if (!server_interrupted(x->server))
-        call_message(x, "VM.destroy", (GVariant *const[]){made}, 1, NULL);
+    if (!server_interrupted(x->server) &&
+        !call_message(x, "VM.destroy", (GVariant *const[]){made}, 1, NULL))
+        fprintf(stderr, "note: the VM is there nevertheless, and could not be removed.\n");
     explain_kernel(&failure);
     g_propagate_error(error, g_steal_pointer(&failure));
     return NULL;

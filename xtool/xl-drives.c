@@ -219,7 +219,8 @@ xl_block_attach(struct xtool *x, GError **error)
     if (!drive || !runs || call_message(x, "VBD.plug", &drive, 1, error))
         return drive;
     /* As with xl, what cannot be attached is not there; the first error is the one that tells. */
-    call_message(x, "VBD.destroy", &drive, 1, NULL);
+    if (!call_message(x, "VBD.destroy", &drive, 1, NULL))
+        fprintf(stderr, "note: the VM has the drive nevertheless, for its next start.\n");
     return false;
 }
 

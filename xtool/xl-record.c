@@ -240,16 +240,14 @@ take_flags(struct maker *m)
 static void
 take_viridian(struct maker *m)
 {
-    bool on;
+    bool on, given = xl_file_has(m->file, "viridian");
 
-    if (m->type != HVM)
-        xl_file_has(m->file, "viridian");
-    else if (xl_file_is_list(m->file, "viridian"))
+    if (!given || m->type != HVM)
+        return;
+    if (xl_file_is_list(m->file, "viridian"))
         xl_file_refuse(m->file, "viridian", "it is 0 or 1; xapid has no groups of it");
     else if (xl_file_flag(m->file, "viridian", &on))
         g_variant_builder_add(&m->platform, "{ss}", "viridian", on ? "1" : "0");
-    if (xl_file_is_list(m->file, "viridian"))
-        xl_file_has(m->file, "viridian");
 }
 
 static void

@@ -311,6 +311,13 @@ def test_a_vm_of_a_file():
         t("create", "-n", str(cfg), "name=dry")
         assert t("vm-list", "name-label=dry", "--minimal") == "\n"
 
+        cfg.write_text(HVM + "name='machine'\nboot='d'\nlocaltime=0\nvcpus=2\ndisk=[',hdc:cdrom,r']\n")
+        uuid = t("create", str(cfg)).strip()
+        record = json.loads(t("vm-param-list", f"uuid={uuid}", "--json"))
+        assert (record["power-state"], record["HVM-boot-params"], record["platform"]) == \
+            ("Running", {"order": "d"}, {"vga": "cirrus"}), record
+        cfg.write_text(PVH)
+
         # What does not start is not there.
         for kernel in ("/boot/vmlinuz", "../vmlinux"):
             err = t.fails(1, "create", str(cfg), "name=none", f"kernel={kernel}")
