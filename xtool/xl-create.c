@@ -10,8 +10,6 @@
 #include "xtool/value.h"
 #include "xtool/xl-verbs.h"
 
-#define FILE_MAX (1024 * 1024) /* bytes of a configuration */
-
 static const struct dm_class *
 vm_class(void)
 {
@@ -36,10 +34,10 @@ read_file(const char *path, GError **error)
         g_set_error(error, FAILED_ERROR, 0, "%s.", cause->message);
         return NULL;
     }
-    if (length <= FILE_MAX && strlen(text) == length)
+    if (length <= XL_FILE_MAX && strlen(text) == length)
         return text;
     g_set_error(error, FAILED_ERROR, 0, "%s is no configuration: it %s.", path,
-                length > FILE_MAX ? "is too long" : "has a zero byte");
+                length > XL_FILE_MAX ? "is too long" : "has a zero byte");
     g_free(text);
     return NULL;
 }

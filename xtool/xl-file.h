@@ -10,8 +10,6 @@
 #include <libxlutil.h>
 #include <stdbool.h>
 
-#define XL_FILE_MAX (1024 * 1024) /* bytes */
-
 struct xl_file;
 
 /* name: for messages.  leave_out: names separated by commas, "all", or NULL.  An error for what is

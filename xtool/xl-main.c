@@ -13,7 +13,7 @@
 
 #include "xtool/xl-record.h"
 
-#define READ_MAX (2 * 1024 * 1024) /* bytes; xl_vm_convert () has its own, lower limit */
+#define READ_MAX (XL_FILE_MAX + 1) /* bytes: xl_vm_convert () sees that it is too long */
 
 /* All of standard input; the caller's. */
 static char *

@@ -7,6 +7,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#define XL_FILE_MAX (64 * 1024) /* bytes of a configuration */
+
 struct xl_disk {
     char *entry;  /* as the file has it, for messages */
     char *target; /* a path, or what else the user named; NULL: an empty CD drive */

@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
+from disks import drivers_known
 from host import BUILDDIR, Host
 from xtool import XTOOL, Tool
 
@@ -263,9 +264,10 @@ def test_what_is_no_configuration():
     file = Files()
     for text, said in ((b"name=", "web.cfg:"), (b"memory 12", "web.cfg:1: config parsing error near"),
                        (PVH.encode() + b"x = [ 'a'", "web.cfg:"), (b"\x00", "has a zero byte"),
-                       (b"name='\xff'", "has bytes that no text has"), (b"#" * (1 << 20) + b"\n\n", "is too long"),
+                       (b"name='\xff'", "has bytes that no text has"), (b"#" * (1 << 16) + b"\n\n", "is too long"),
                        (b"\x1b[31m=1", "has bytes that no text has"), (b"(" * 1000, "web.cfg:1:"),
-                       (b"name='\\x'\n", "web.cfg:1:"), (b"name='\\x41'\n", "web.cfg:1:"), (b"a=" + b"[" * 20000, "web.cfg:")):
+                       (b"name='\\x'\n", "web.cfg:1:"), (b"name='\\x41'\n", "web.cfg:1:"), (b"a=" + b"[" * 20000, "web.cfg:"),
+                       (PVH.encode() + b"".join(b"k%d=1\n" % i for i in range(6000)), "  k5999: xtool does not know it")):
         err = file.refuses(text)
         assert err.startswith("error: ") and said in err and "\x1b" not in err, (text[:40], err)
     assert "\x1b" not in file.refuses(PVH + "vga=1\nfrob=1\non_crash='\\x1b[31m'")
@@ -332,7 +334,7 @@ def test_disks_are_found_or_it_is_said_what_to_do():
     needs_xen()
     with Host() as host:
         t = Tool(host)
-        tap.wait_until(lambda: {"file", "iso"} <= set(t("sm-list", "params=type", "--minimal").strip().split(",")), "drivers")
+        drivers_known(host.client())
         folder, cds = host.folder(), host.folder("cds")
         sr = t("sr-create", "type=file", "name-label=disks", f"device-config:location={folder}/").strip()
         (Path(cds) / "a b.iso").write_bytes(b"\0" * 2048)

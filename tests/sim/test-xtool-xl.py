@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from accounts import Accounts
+from disks import drivers_known
 from host import BUILDDIR, Host
 from world import domains
 from xtool import Tool
@@ -107,7 +108,7 @@ def test_signals():
 def test_drives():
     with Host() as host:
         t = Tool(host)
-        tap.wait_until(lambda: {"file", "iso"} <= set(t("sm-list", "params=type", "--minimal").strip().split(",")), "drivers")
+        drivers_known(host.client())
         folder, cds = host.folder(), host.folder("cds")
         sr = t("sr-create", "type=file", "name-label=disks", f"device-config:location={folder}").strip()
         for name in ("a.iso", "b.iso"):
