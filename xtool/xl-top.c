@@ -1,6 +1,7 @@
 /* top: a table of the VMs that run, again and again. */
 #include "config.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -142,7 +143,7 @@ show(struct xtool *x, bool clear, unsigned rows_max, GError **error)
                 cells->len / G_N_ELEMENTS(titles));
     if (!clear)
         fputc('\n', x->out);
-    return fflush(x->out) == 0;
+    return true;
 }
 
 /* ---- the terminal ---- */
@@ -213,6 +214,12 @@ xl_top(struct xtool *x, GError **error)
             break;
         if (!show(x, screen, screen ? rows_of_terminal() : G_MAXUINT, error))
             return false;
+        if (fflush(x->out) == 0)
+            continue;
+        if (errno == EPIPE)
+            break; /* the reader has seen enough */
+        g_set_error(error, FAILED_ERROR, 0, "Standard output: %s.", g_strerror(errno));
+        return false;
     }
     return true;
 }

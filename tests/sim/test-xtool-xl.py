@@ -203,6 +203,13 @@ def test_top():
             assert (web["ID"], web["STATE"], web["CPU(%)"], web["MEM(k)"], web["MAXMEM(k)"], web["VCPUS"]) == \
                 (t("domid", "web").strip(), "running", "-", "131072", "131072", "1"), web
             assert 0 < float(web["MEM(%)"]) < 100
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([t.name, *t.before, "top", "-b"], env=t.environment, stdout=full, stderr=subprocess.PIPE,
+                                  stdin=subprocess.DEVNULL, text=True, timeout=60)
+        assert done.returncode == 1 and done.stderr.startswith("error: Standard output: No space left"), done
+        done = subprocess.run(["sh", "-c", '"$@" | head -n 1', "sh", t.name, *t.before, "top", "-b", "-d", "0.1"],
+                              env=t.environment, capture_output=True, stdin=subprocess.DEVNULL, text=True, timeout=60)
+        assert done.stdout.count("\n") == 1 and not done.stderr, done
         t("pause", "web")
         assert "1 running, 1 paused" in t("top", "-i", "1")
         for args in (("-d", "0"), ("-d", "x"), ("-d", "nan"), ("-d", "1e99"), ("-i", "0"), ("-i", "x"), ("web",), ("-i",),
