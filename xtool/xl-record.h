@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #define XL_FILE_MAX (64 * 1024) /* bytes of a configuration */
+#define XL_CPUS_MAX 4096        /* physical ones in a list, as xapid has it */
 
 struct xl_disk {
     char *entry;  /* as the file has it, for messages */

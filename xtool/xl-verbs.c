@@ -143,7 +143,7 @@ all_cpus(struct xtool *x, GError **error)
     g_autoptr(GVariant) info =
         host ? object_value(host, dm_field_find(host->cls, "cpu_info")) : NULL;
     if (!info || !g_variant_lookup(info, "cpu_count", "&s", &count) ||
-        !g_ascii_string_to_unsigned(count, 10, 1, G_MAXINT16, &n, NULL)) {
+        !g_ascii_string_to_unsigned(count, 10, 1, XL_CPUS_MAX, &n, NULL)) {
         g_set_error(error, FAILED_ERROR, 0, "The host does not tell how many CPUs it has.");
         return NULL;
     }

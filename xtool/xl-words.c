@@ -5,8 +5,7 @@
 
 #include "xtool/xl-record.h"
 
-#define CPUS_MAX 4096 /* this and the next as xapid has them */
-#define POSITIONS 16  /* xvda … xvdp */
+#define POSITIONS 16 /* xvda … xvdp, as xapid has them */
 
 void
 xl_disk_free(struct xl_disk *disk)
@@ -112,13 +111,13 @@ read_range(const char **text, guint64 *ret_first, guint64 *ret_last)
         *ret_last = g_ascii_strtoull(end + 1, &end, 10);
     }
     *text = end;
-    return *ret_first <= *ret_last && *ret_last < CPUS_MAX;
+    return *ret_first <= *ret_last && *ret_last < XL_CPUS_MAX;
 }
 
 char *
 xl_cpus_read(const char *text)
 {
-    g_autofree bool *chosen = g_new0(bool, CPUS_MAX);
+    g_autofree bool *chosen = g_new0(bool, XL_CPUS_MAX);
     g_autoptr(GString) out = g_string_new(NULL);
 
     if (g_str_equal(text, "all"))
@@ -134,7 +133,7 @@ xl_cpus_read(const char *text)
         if (!*p)
             break;
     }
-    for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++)
+    for (unsigned cpu = 0; cpu < XL_CPUS_MAX; cpu++)
         if (chosen[cpu])
             g_string_append_printf(out, "%s%u", out->len ? "," : "", cpu);
     return out->len ? g_string_free(g_steal_pointer(&out), FALSE) : NULL;
