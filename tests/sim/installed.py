@@ -76,13 +76,14 @@ class Installed(Host):
         self.make_programs()
 
     def make_programs(self):
-        """What is found by name: xtool, which knows where xapid-db is, and systemctl."""
+        """What is found by name: xtool, which knows where xapid-db and xtool-xl are, and systemctl."""
         self.path = self.dir / "path"
         self.path.mkdir()
         for name, text in (
                 ("systemctl", SYSTEMCTL),
                 ("xapid-db", f'#!/bin/sh\nexec "{self.bindir}/xapid-db" --config "{CONFIG}" "$@"\n'),
-                ("xtool", f'#!/bin/sh\nXTOOL_XAPID_DB="{self.path}/xapid-db" exec "{BUILDDIR}/xtool/xtool" "$@"\n')):
+                ("xtool", f'#!/bin/sh\nXTOOL_XL="{BUILDDIR}/xtool-xl" XTOOL_XAPID_DB="{self.path}/xapid-db" '
+                          f'exec "{BUILDDIR}/xtool/xtool" "$@"\n')):
             (self.path / name).write_text(text)
             (self.path / name).chmod(0o755)
 

@@ -18,7 +18,7 @@ PASSWORD = "wonderland"
 GUIDE = Document("docs/admin-guide.md", {
     "apt install xen-system": "tests/deb/test-deb.sh", "apt remove": "tests/deb/test-deb.sh",
     "journalctl -u xapid -p": "systemd's", "journalctl -u xapid --since": "systemd's"})
-XTOOL = Document("docs/xtool.md", {})
+XTOOL = Document("docs/xtool.md", {"  vdi=$(xtool vdi-create": "tests/sim/test-xtool-create.py"})
 
 
 class Reader:
@@ -165,6 +165,12 @@ def a_host_anew(reader):
     (reader.host.dir / "home/.config/xapid/known_hosts").unlink()
 
 
+def files_of_xl(reader):
+    for name, more in ("web", ""), ("old", 'vif = ["bridge=br0"]\nvnc = 1\n'):
+        (reader.folder / f"{name}.cfg").write_text(
+            f'name = "{name} of xl"\ntype = "pvh"\nkernel = "vmlinux"\nmemory = 64\n{more}')
+
+
 def test_the_admin_guide():
     damaged = "systemctl stop xapid\nxtool db-fsck"
     moving = "systemctl stop xapid\nxtool db-restore"
@@ -178,7 +184,7 @@ def test_the_admin_guide():
                      "xtool db-restore": restored, moving: moved},
                     (damaged,))
         # And xtool's page on what that left.
-        reader.read(XTOOL, {"xtool -s HOST": {"HOST": "127.0.0.1", "FILE": "root"}}, {"xtool -s HOST": a_host_anew})
+        reader.read(XTOOL, {"xtool -s HOST": {"HOST": "127.0.0.1", "FILE": "root"}}, {"xtool -s HOST": a_host_anew, "xtool create -n": files_of_xl})
         assert not host.violations()
 
 
