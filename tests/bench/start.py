@@ -100,37 +100,38 @@ def processes(name):
     return int(dom0(name, "grep ^processes /proc/stat").split()[1])
 
 
-def requests(name, act):
-    """What xenstored was asked while `act` ran."""
-    dom0(name, "rm -f /tmp/xenstored.trace; xenstore-control logfile /tmp/xenstored.trace >/dev/null 2>&1; "
-               "xenstore-control log on >/dev/null 2>&1")
-    act()
-    dom0(name, "xenstore-control log off >/dev/null 2>&1 || true")
-    return int(dom0(name, "grep -c '^IN ' /tmp/xenstored.trace || true"))
+# What begins to write a trace in dom0, what ends it, and what is counted in it.
+REQUESTS = ("xenstore-control logfile /tmp/bench.trace >/dev/null 2>&1; xenstore-control log on >/dev/null 2>&1",
+            "xenstore-control log off >/dev/null 2>&1 || true", "^IN ")
+SYNCS = ("strace -f -qq -o /tmp/bench.trace -e trace=fsync,fdatasync -p $(pidof xapid) >/dev/null 2>&1 & "
+         "echo $! >/tmp/bench.strace; sleep 1", "kill $(cat /tmp/bench.strace); sleep 1", "sync(")
 
 
-def syncs(name, act):
-    """How often the daemon waited for the disk while `act` ran."""
-    dom0(name, "strace -f -qq -o /tmp/bench.syncs -e trace=fsync,fdatasync -p $(pidof xapid) >/dev/null 2>&1 & "
-               "echo $! >/tmp/bench.strace; sleep 1")
+def traced(name, act, trace):
+    """How many of what `trace` counts there were while `act` ran."""
+    begin, end, counted = trace
+    dom0(name, f"rm -f /tmp/bench.trace; {begin}")
     act()
-    dom0(name, "kill $(cat /tmp/bench.strace); sleep 1")
-    return int(dom0(name, "grep -c 'sync(' /tmp/bench.syncs || true"))
+    dom0(name, end)
+    return int(dom0(name, f"grep -c '{counted}' /tmp/bench.trace || true"))
+
+
+def begun(name, act):
+    """How many processes and threads began in dom0 while `act` ran, with those of two looks at their number."""
+    before = processes(name)
+    act()
+    return processes(name) - before
 
 
 def count(name, ways):
     """Of one start and end: processes without those of the counting, requests, waits for the disk."""
-    nothing = -processes(name) + processes(name)
-    found = {}
-    for way in "xl", "api":
-        before = processes(name)
-        getattr(ways, way)()
-        # xl's two commands bring a shell and two clocks each.
-        extra = nothing + (2 * 6 if way == "xl" else 0)
-        found[way] = {"processes": processes(name) - before - extra,
-                      "requests of xenstore": requests(name, getattr(ways, way))}
-    found["api"]["syncs"] = syncs(name, ways.api)
-    return found
+    nothing = begun(name, lambda: None)
+    clocks = begun(name, lambda: [seconds(name, ":") for _ in range(2)])  # one for each of xl's two commands
+    return {"xl": {"processes": begun(name, ways.xl) - clocks,
+                   "requests of xenstore": traced(name, ways.xl, REQUESTS)},
+            "api": {"processes": begun(name, ways.api) - nothing,
+                    "requests of xenstore": traced(name, ways.api, REQUESTS),
+                    "syncs": traced(name, ways.api, SYNCS)}}
 
 
 def measure(name, address, password, label, *guest):
