@@ -1,0 +1,79 @@
+"""A libvirt daemon of our own with the test driver: nothing of the system's is used, and it ends with us."""
+import contextlib
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from clients import Rounds
+
+CONFIG = """listen_tls = 0
+listen_tcp = 0
+unix_sock_dir = "{dir}"
+unix_sock_rw_perms = "0700"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+max_clients = 5000
+max_anonymous_clients = 5000
+log_level = 4
+log_outputs = "4:file:{dir}/log"
+"""
+# Run by sh: what it writes below /run is its own.
+PRIVATE = 'mount -n -t tmpfs libvirtd /run && exec "$@"'
+
+
+class Libvirtd:
+    """With domains: so many of them beside the driver's own one, as long as it runs.  config: a file for the
+    driver, of which each connection has a copy of its own."""
+
+    def __init__(self, domains=0, config=None):
+        self.dir = Path(tempfile.mkdtemp(prefix="xapid-libvirtd-"))
+        self.socket = self.dir / "libvirt-sock"
+        self.uri = f"test+unix://{config or '/default'}?socket={self.socket}"
+        self.domains, self.process, self.holder = domains, None, None
+        (self.dir / "modules").mkdir()
+        (self.dir / "conf").write_text(CONFIG.format(dir=self.dir))
+
+    def spawn(self):
+        self.socket.unlink(missing_ok=True)
+        # No module: drivers of real hypervisors stay out, and their memory with them.
+        self.process = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c", PRIVATE, "sh",
+             "env", f"LIBVIRT_DRIVER_DIR={self.dir / 'modules'}",
+             "libvirtd", "-f", self.dir / "conf", "-p", self.dir / "pid"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def wait_up(self, seconds=20):
+        end = time.monotonic() + seconds
+        while not self.socket.exists():
+            if time.monotonic() > end or self.process.poll() is not None:
+                raise RuntimeError(f"libvirtd does not serve: {self.log()}")
+            time.sleep(0.002)
+
+    def log(self):
+        with contextlib.suppress(OSError):
+            return (self.dir / "log").read_text()[-2000:]
+
+    def load(self, work, clients=1, *more, kind=Rounds):
+        return kind("load-libvirt", self.uri, work, clients, *more)
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(20)
+            self.process = None
+
+    def __enter__(self):
+        self.spawn()
+        self.wait_up()
+        if self.domains:
+            self.holder = self.load("state", 1, self.domains)
+            self.holder(1)
+        return self
+
+    def __exit__(self, *_):
+        if self.holder:
+            self.holder.stop()
+        self.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
