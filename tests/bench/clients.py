@@ -78,6 +78,11 @@ def status(pid, name):
     return int(re.search(rf"^{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)[1])
 
 
+def forget_peak(pid):
+    """VmHWM begins anew."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 def shared_out(pid):
     """KiB of a process, with its part of what it shares."""
     return int(re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])

@@ -56,16 +56,16 @@ def cheap_calls(report):
 
 def lists(report):
     for count, rounds in (1000, ROUNDS), (10000, FEW):
-        with filled(count) as host, Libvirtd(count) as libvirt, contextlib.ExitStack() as stack:
+        with filled(count) as host, Libvirtd(count) as libvirt:
             session = host.client().session_ref
             pid = host.child("xapid")
-            ours, refs = (stack.enter_context(calls(host, [body(f"VM.{what}", session)]))
-                          for what in ("get_all_records", "get_all"))
-            theirs, names = (stack.enter_context(libvirt.load(what)) for what in ("xml", "list"))
+            clients.forget_peak(pid)
             before = clients.status(pid, "VmRSS")
-            found = in_turn(rounds, lambda: ours(1), lambda: theirs(1))
+            with calls(host, [body("VM.get_all_records", session)]) as ours, libvirt.load("xml") as theirs:
+                found = in_turn(rounds, lambda: ours(1), lambda: theirs(1))
             growth = clients.status(pid, "VmHWM") - before
-            few = in_turn(rounds, lambda: refs(1), lambda: names(1))
+            with calls(host, [body("VM.get_all", session)]) as ours, libvirt.load("list") as theirs:
+                few = in_turn(rounds, lambda: ours(1), lambda: theirs(1))
         sizes = [rounds[0]["bytes"] / 1e6 for rounds in found]
         report.pair(f"{count} records of VMs, {sizes[0]:.1f} MB; XML of domains, {sizes[1]:.1f} MB",
                     *(each(rounds, "seconds") for rounds in found), "ms", "0.1 x")

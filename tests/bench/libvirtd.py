@@ -73,6 +73,9 @@ class Libvirtd:
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
         if self.holder:
             self.holder.stop()
         self.stop()

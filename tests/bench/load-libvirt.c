@@ -54,7 +54,8 @@ caller_open(guint client)
 
     (void)client;
     caller->connection = connected();
-    caller->n = (guint)good(virConnectListAllDomains(caller->connection, &caller->domains, 0), "list");
+    caller->n =
+        (guint)good(virConnectListAllDomains(caller->connection, &caller->domains, 0), "list");
     /* Of domains that there are many of, guest-00000 is the first. */
     qsort(caller->domains, caller->n, sizeof(virDomainPtr), compare_names);
     return caller;
@@ -144,8 +145,9 @@ volumes(void *connection, guint turn)
 static const struct {
     const char *name;
     gsize (*call)(void *connection, guint turn);
-} works[] = {{"state", state},           {"list", list_names},   {"xml", list_xml},
-             {"shutdown", shutdown_next}, {"create", create_next}, {"volumes", volumes}};
+} works[] = {{"state", state},        {"list", list_names},
+             {"xml", list_xml},       {"shutdown", shutdown_next},
+             {"create", create_next}, {"volumes", volumes}};
 
 static void
 define(virConnectPtr connection, guint n)
@@ -155,8 +157,10 @@ define(virConnectPtr connection, guint n)
             "<domain type='test'><name>" NAME "</name><memory>2097152</memory><vcpu>2</vcpu>"
             "<os><type>hvm</type><kernel>/vmlinuz</kernel>"
             "<cmdline>root=/dev/xvda1 console=hvc0</cmdline></os><devices>"
-            "<disk type='file' device='disk'><source file='/disks/%05u-a'/><target dev='xvda'/></disk>"
-            "<disk type='file' device='disk'><source file='/disks/%05u-b'/><target dev='xvdb'/></disk>"
+            "<disk type='file' device='disk'><source file='/disks/%05u-a'/><target "
+            "dev='xvda'/></disk>"
+            "<disk type='file' device='disk'><source file='/disks/%05u-b'/><target "
+            "dev='xvdb'/></disk>"
             "</devices></domain>",
             i, i, i);
         virDomainPtr domain = virDomainDefineXML(connection, xml);

@@ -1,8 +1,8 @@
 /* load-sqlite FILE BYTES CLIENTS: durable commits of a row of so many bytes each, without anything
  * around SQLite; see load.h.
  *
- * The clients share one connection, with the settings of ours, and take turns at a lock: SQLite's own
- * way to wait for another writer is to sleep, and would be measured in its place. */
+ * The clients share one connection, with the settings of ours, and take turns at a lock: SQLite's
+ * own way to wait for another writer is to sleep, and would be measured in its place. */
 #include "config.h"
 
 #include <err.h>

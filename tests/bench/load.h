@@ -1,5 +1,5 @@
-/* Clients that do one thing again and again, each in a thread with a connection of its own, and what
- * that takes them.
+/* Clients that do one thing again and again, each in a thread with a connection of its own, and
+ * what that takes them.
  *
  * A round begins with a line on the standard input, the number of calls of each client; its figures
  * are a line of JSON on the standard output.  Connections stay open from round to round, until the

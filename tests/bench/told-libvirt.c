@@ -85,9 +85,9 @@ main(int argc, char **argv)
     told_init(&told, (guint)strtoul(argv[2], NULL, 10));
     g_thread_new("events", events_run, NULL);
     for (guint i = 0; i < told.n_subscribers; i++)
-        good(virConnectDomainEventRegisterAny(connected(argv[1]), NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                              VIR_DOMAIN_EVENT_CALLBACK(on_event),
-                                              GUINT_TO_POINTER(i), NULL),
+        good(virConnectDomainEventRegisterAny(
+                 connected(argv[1]), NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                 VIR_DOMAIN_EVENT_CALLBACK(on_event), GUINT_TO_POINTER(i), NULL),
              "subscribe");
     while (told_round(&changes, &pause_ms)) {
         for (guint i = 0; i < changes; i++) {

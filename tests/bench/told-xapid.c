@@ -1,5 +1,5 @@
-/* told-xapid SOCKET SESSION VM SUBSCRIBERS: clients that wait in event.from for changes of VMs, while
- * another one changes the description of one; see told.h. */
+/* told-xapid SOCKET SESSION VM SUBSCRIBERS: clients that wait in event.from for changes of VMs,
+ * while another one changes the description of one; see told.h. */
 #include "config.h"
 
 #include <err.h>
@@ -36,7 +36,8 @@ static char *
 change_request(guint number)
 {
     g_autofree char *body = g_strdup_printf(
-        "<?xml version=\"1.0\"?><methodCall><methodName>VM.set_name_description</methodName><params>"
+        "<?xml "
+        "version=\"1.0\"?><methodCall><methodName>VM.set_name_description</methodName><params>"
         "<param><value>%s</value></param><param><value>%s</value></param>"
         "<param><value>change %u</value></param></params></methodCall>",
         session, vm, number);
