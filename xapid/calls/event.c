@@ -1,8 +1,8 @@
 /* Class event: what changed since a token, at once or when something changes.
  *
  * A call that waits is a struct waiter in a set: no thread, no timer but its own time-out.  When
- * the model says that something became durable, one scan a batching delay later serves all of them.
- */
+ * the model says that something became durable, one scan serves all of them: at once after a quiet
+ * time, else together with what else changes until BATCH_MS have passed since the scan before. */
 #include "config.h"
 
 #include <math.h>
@@ -11,7 +11,7 @@
 #include "xapid/calls/rows.h"
 #include "xapid/calls/subscription.h"
 
-#define BATCH_MS 50                 /* changes that follow each other closely go out together */
+#define BATCH_MS 50                 /* between two scans */
 #define TIMEOUT_MAX_SECONDS 86400.0 /* not finite or larger means this */
 #define REGISTERED_MAX 2000         /* sessions that use event.register */
 
@@ -92,19 +92,6 @@ anything_new(struct api *api, const struct subscription *subscription, guint64 s
     return false;
 }
 
-static GVariant *
-valid_ref_counts(struct api *api)
-{
-    GVariantBuilder counts;
-
-    g_variant_builder_init(&counts, G_VARIANT_TYPE("a{si}"));
-    for (unsigned i = 0; i < dm_n_classes; i++)
-        if (dm_classes[i].in_database)
-            g_variant_builder_add(&counts, "{si}", dm_classes[i].lower_name,
-                                  (gint32)model_count(api->model, &dm_classes[i]));
-    return g_variant_builder_end(&counts);
-}
-
 /* ---- waiting ---- */
 
 struct waiter {
@@ -127,8 +114,31 @@ struct events {
     GHashTable *waiters;       /* set of struct waiter */
     GHashTable *registrations; /* session -> struct registration */
     guint observer;
-    guint batch; /* source of the next scan; 0 none */
+    guint batch;       /* source of the next scan; 0 none */
+    gint64 scanned_at; /* of the monotonic clock */
+    GVariant *counts;  /* of rows, as replies have them; NULL: none yet */
+    guint64 counted;   /* the head that they are of */
 };
+
+/* The number of rows of each class: many waiters ask for it at once.  Borrowed. */
+static GVariant *
+valid_ref_counts(struct events *events)
+{
+    struct model *model = events->api->model;
+    GVariantBuilder counts;
+
+    if (events->counts && events->counted == model_head(model))
+        return events->counts;
+    g_variant_builder_init(&counts, G_VARIANT_TYPE("a{si}"));
+    for (unsigned i = 0; i < dm_n_classes; i++)
+        if (dm_classes[i].in_database)
+            g_variant_builder_add(&counts, "{si}", dm_classes[i].lower_name,
+                                  (gint32)model_count(model, &dm_classes[i]));
+    g_clear_pointer(&events->counts, g_variant_unref);
+    events->counts = g_variant_ref_sink(g_variant_builder_end(&counts));
+    events->counted = model_head(model);
+    return events->counts;
+}
 
 static void
 waiter_free(struct waiter *waiter)
@@ -171,7 +181,7 @@ serve(struct waiter *waiter, bool expired)
     waiter_free(waiter);
     if (!registration) {
         g_autofree char *token = token_format(now);
-        rows_set_batch(events, valid_ref_counts(api), token);
+        rows_set_batch(events, valid_ref_counts(api->events), token);
         call_return_rows(call, events);
     } else if (lost) {
         rows_free(events);
@@ -207,6 +217,7 @@ serve_all(void *data)
     g_autoptr(GList) waiters = g_hash_table_get_keys(events->waiters);
 
     events->batch = 0;
+    events->scanned_at = g_get_monotonic_time();
     for (GList *item = waiters; item; item = item->next)
         serve(item->data, false);
     return G_SOURCE_REMOVE;
@@ -223,8 +234,13 @@ model_changed(void *data)
         if (waiter->tasks_only)
             serve(waiter, false);
     }
-    if (!events->batch && g_hash_table_size(events->waiters))
-        events->batch = g_timeout_add(BATCH_MS, serve_all, events);
+    if (events->batch || !g_hash_table_size(events->waiters))
+        return;
+    gint64 passed = (g_get_monotonic_time() - events->scanned_at) / 1000;
+    if (passed >= BATCH_MS)
+        serve_all(events);
+    else
+        events->batch = g_timeout_add((guint)(BATCH_MS - passed), serve_all, events);
 }
 
 static void
@@ -410,6 +426,7 @@ events_free(struct events *events)
         g_source_remove(events->batch);
     g_hash_table_unref(events->waiters);
     g_hash_table_unref(events->registrations);
+    g_clear_pointer(&events->counts, g_variant_unref);
     g_free(events);
 }
 
