@@ -197,7 +197,6 @@ struct dm_class {
     unsigned n_fields;
     const struct dm_message *messages; /* custom and generic, sorted by name */
     unsigned n_messages;
-    const char *row_type; /* GVariant tuple of all fields: DERIVED ones as their empty set */
     const char *description;
     bool task_per_call;                /* a synchronous call of a message with async makes a task */
     const unsigned short *field_order; /* indexes of fields[] sorted by name */

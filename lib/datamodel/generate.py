@@ -348,7 +348,6 @@ class Writer:
         field, message = 0, 0
         for index, cls in enumerate(self.model.classes):
             flags, fields = cls["flags"], cls["fields"]
-            row_type = "(" + "".join(self.gvariant(f["type"]) for f in fields) + ")"
             order = sorted(range(len(fields)), key=lambda i: fields[i]["name"])
             self.lines.append(f"static const unsigned short field_order_{index}[] = "
                               f"{{{', '.join(map(str, order or [0]))}}};")
@@ -359,7 +358,7 @@ class Writer:
                 c_bool(any(f["name"] == "uuid" for f in fields)),
                 c_bool(any(f.get("path") == "name/label" for f in fields)),
                 ROLES[cls["role"]], ROLES[cls["read_role"]], f"&dm_fields[{field}]", str(len(fields)),
-                f"&dm_messages[{message}]", str(len(cls["all_messages"])), c_string(row_type),
+                f"&dm_messages[{message}]", str(len(cls["all_messages"])),
                 c_string(cls.get("description", "")), c_bool("no-task-per-call" not in flags),
                 f"field_order_{index}"])
             field += len(fields)

@@ -84,7 +84,7 @@ model_changes_free(struct model_changes *changes)
     g_free(changes);
 }
 
-/* The new tuple of a row that stays, or NULL when it would be as it is. */
+/* What a row that stays becomes, or NULL when it would be as it is. */
 static GVariant *
 txn_row_pack(const struct txn_row *row)
 {

@@ -172,7 +172,7 @@ model_check(const struct model *model, model_fault_fn tell, void *data)
         const struct table *table = &model->tables[i];
         for (guint j = 0; j < table->all.n; j++) {
             scan.node = table->all.items[j];
-            if (!g_variant_is_of_type(scan.node->row, G_VARIANT_TYPE(table->cls->row_type))) {
+            if (!row_is_sound(table->cls, scan.node->row)) {
                 g_autofree char *what =
                     g_strdup_printf("%s %s: a wrong type", table->cls->name, scan.node->ref);
                 fault(&scan, NULL, NULL, what);

@@ -26,7 +26,7 @@ struct relation {
 /* A live row, or a deleted one that the undo log still holds. */
 struct node {
     struct table *table;
-    GVariant *row;    /* serialised tuple */
+    GVariant *row;    /* see row_new () */
     guint64 created;  /* generations */
     guint64 modified; /* the newest change */
     guint64 shown;    /* the newest change that is durable; 0: not even its creation is */
@@ -148,7 +148,7 @@ void node_index_refs(struct model *model, struct node *node, GVariant *row, GVar
 void node_link(struct node *node);
 void node_unlink(struct node *node);
 
-/* value.c: references inside values, rows as tuples. */
+/* value.c: references inside values, and rows. */
 typedef bool (*ref_fn)(const struct dm_class *cls, const char *ref, void *data);
 bool type_has_refs(const struct dm_type *type);
 /* Calls each for every reference that is not null, until it returns false; false then. */
@@ -160,10 +160,14 @@ GVariant *value_scrub(const struct dm_type *type, GVariant *value, ref_fn gone, 
 /* The value as a restart finds it, a full reference: rows of volatile classes end with the process
  * that made them. */
 GVariant *value_kept(const struct dm_type *type, GVariant *value);
-/* A serialised tuple, a full reference: fields[i], or else base's, or else the default. */
+/* A row, a full reference: fields[i], or else base's, or else the default.  One block of memory, in
+ * which only what is not default takes room. */
 GVariant *row_new(const struct dm_class *cls, GVariant *const *fields, GVariant *base);
+/* Whether it could be a row of the class: every value has its field's type. */
+bool row_is_sound(const struct dm_class *cls, GVariant *row);
+/* A full reference; the default is the shared one of dm_field_default (). */
 GVariant *row_field(GVariant *row, const struct dm_field *field);
-/* A string field, borrowed from the row. */
+/* A string field, borrowed for as long as the row is there. */
 const char *row_string(GVariant *row, const struct dm_field *field);
 /* The durable fields that differ from their default, a{sv}, a full reference. */
 GVariant *row_durable(const struct dm_class *cls, GVariant *row);

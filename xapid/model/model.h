@@ -1,7 +1,8 @@
 /* The objects: every row of every XenAPI class that lives in the database, in memory.
  *
- * A row is one immutable GVariant tuple in the data model's field order, replaced as a whole by a
- * transaction.  Derived fields (the far side of a relation) are computed from an index when read.
+ * A row is one immutable GVariant, replaced as a whole by a transaction; a field that has its
+ * default takes no room in it.  Derived fields (the far side of a relation) are computed from an
+ * index when read.
  *
  * Two generations.  A transaction is applied in memory at once (`head`) and is durable later, when
  * the store has it on disk; nothing that shows generation G may leave the daemon before
@@ -93,8 +94,8 @@ char *model_get_map_value(const struct model *model, const char *ref, const char
 /* The whole record as a{sv}: every field that is not internal_only, derived ones computed. */
 GVariant *model_record(const struct model *model, const char *ref);
 
-/* A row as it is at one moment, to be read later: shares the stored tuple with the model for as
- * long as the row does not change, and has of the derived fields those that are not empty. */
+/* A row as it is at one moment, to be read later: shares the row with the model for as long
+ * as it does not change, and has of the derived fields those that are not empty. */
 struct model_snapshot {
     const struct dm_class *cls;
     GVariant *row;

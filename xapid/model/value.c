@@ -1,4 +1,4 @@
-/* References inside values, and rows as tuples of values.  Pure; used by the model's files only. */
+/* References inside values, and rows, which hold them.  Pure; used by the model's files only. */
 #include "config.h"
 
 #include <string.h>
@@ -139,34 +139,104 @@ value_kept(const struct dm_type *type, GVariant *value)
     return scrubbed ? scrubbed : g_variant_ref(value);
 }
 
+/* ---- rows: a bit for each field that is not its default, then the values of those ---- */
+
+static gsize
+bits_size(const struct dm_class *cls)
+{
+    return (cls->n_fields + 7) / 8;
+}
+
+/* They are the first member of the tuple, and bytes, so that they are where it begins. */
+static const guint8 *
+row_bits(GVariant *row)
+{
+    return g_variant_get_data(row);
+}
+
+static bool
+bit_is_set(const guint8 *bits, unsigned i)
+{
+    return bits[i / 8] & 1u << i % 8;
+}
+
+static gsize
+bits_before(const guint8 *bits, unsigned i)
+{
+    gsize n = (gsize)__builtin_popcount(bits[i / 8] & ((1u << i % 8) - 1));
+
+    for (unsigned byte = 0; byte < i / 8; byte++)
+        n += (gsize)__builtin_popcount(bits[byte]);
+    return n;
+}
+
+/* A full reference; NULL: it is the default. */
+static GVariant *
+field_own(const struct dm_field *field, GVariant *given, GVariant *base)
+{
+    if (!field_is_stored(field))
+        return NULL;
+    if (!given)
+        return base && bit_is_set(row_bits(base), field->index) ? row_field(base, field) : NULL;
+    g_autoptr(GVariant) otherwise = dm_field_default(field);
+    return g_variant_equal(given, otherwise) ? NULL : g_variant_ref(given);
+}
+
 GVariant *
 row_new(const struct dm_class *cls, GVariant *const *fields, GVariant *base)
 {
-    g_autofree GVariant **children = g_new(GVariant *, cls->n_fields);
+    g_autofree GVariant **children = g_new(GVariant *, 1 + cls->n_fields);
+    guint8 *bits = g_new0(guint8, bits_size(cls));
+    gsize n = 1;
 
     for (unsigned i = 0; i < cls->n_fields; i++) {
-        const struct dm_field *field = &cls->fields[i];
-        if (!field_is_stored(field))
-            children[i] = dm_type_empty(field->type);
-        else if (fields && fields[i])
-            children[i] = g_variant_ref(fields[i]);
-        else if (base)
-            children[i] = g_variant_get_child_value(base, i);
-        else
-            children[i] = dm_field_default(field);
+        GVariant *own = field_own(&cls->fields[i], fields ? fields[i] : NULL, base);
+        if (!own)
+            continue;
+        bits[i / 8] |= (guint8)(1u << i % 8);
+        children[n++] = own;
     }
-    GVariant *row = g_variant_ref_sink(g_variant_new_tuple(children, cls->n_fields));
+    /* Trusted, as all bytes are good, and the row then is, too: its values are not checked again
+     * whenever they are read. */
+    children[0] = g_variant_new_from_data(G_VARIANT_TYPE_BYTESTRING, bits, bits_size(cls), true,
+                                          g_free, bits);
+    GVariant *row = g_variant_ref_sink(g_variant_new_tuple(children, n));
     /* Serialised at once: the children are let go, one block of memory stays. */
     g_variant_get_data(row);
-    for (unsigned i = 0; i < cls->n_fields; i++)
+    for (gsize i = 1; i < n; i++)
         g_variant_unref(children[i]);
     return row;
+}
+
+bool
+row_is_sound(const struct dm_class *cls, GVariant *row)
+{
+    g_autoptr(GVariant) first = g_variant_get_child_value(row, 0);
+    gsize n = 1;
+
+    if (!g_variant_is_of_type(first, G_VARIANT_TYPE_BYTESTRING) ||
+        g_variant_n_children(first) != bits_size(cls))
+        return false;
+    for (unsigned i = 0; i < 8 * bits_size(cls); i++) {
+        if (!bit_is_set(row_bits(row), i))
+            continue;
+        if (i >= cls->n_fields || n >= g_variant_n_children(row))
+            return false;
+        g_autoptr(GVariant) own = g_variant_get_child_value(row, n++);
+        if (!g_variant_is_of_type(own, G_VARIANT_TYPE(cls->fields[i].type->gvariant)))
+            return false;
+    }
+    return n == g_variant_n_children(row);
 }
 
 GVariant *
 row_field(GVariant *row, const struct dm_field *field)
 {
-    return g_variant_get_child_value(row, field->index);
+    const guint8 *bits = row_bits(row);
+
+    return bit_is_set(bits, field->index)
+               ? g_variant_get_child_value(row, 1 + bits_before(bits, field->index))
+               : dm_field_default(field);
 }
 
 const char *
@@ -174,7 +244,7 @@ row_string(GVariant *row, const struct dm_field *field)
 {
     g_autoptr(GVariant) value = row_field(row, field);
 
-    /* The bytes belong to the serialised row. */
+    /* The bytes belong to the serialised row, or to a default, which is never freed. */
     return g_variant_get_string(value, NULL);
 }
 
@@ -186,12 +256,10 @@ row_durable(const struct dm_class *cls, GVariant *row)
     g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
     for (unsigned i = 0; i < cls->n_fields; i++) {
         const struct dm_field *field = &cls->fields[i];
-        if (field->storage != DM_DURABLE)
+        if (field->storage != DM_DURABLE || !bit_is_set(row_bits(row), i))
             continue;
         g_autoptr(GVariant) value = row_field(row, field);
-        g_autoptr(GVariant) otherwise = dm_field_default(field);
-        if (!g_variant_equal(value, otherwise))
-            g_variant_builder_add(&builder, "{sv}", field->name, value);
+        g_variant_builder_add(&builder, "{sv}", field->name, value);
     }
     return g_variant_ref_sink(g_variant_builder_end(&builder));
 }
@@ -201,7 +269,8 @@ row_durable_differs(const struct dm_class *cls, GVariant *a, GVariant *b)
 {
     for (unsigned i = 0; i < cls->n_fields; i++) {
         const struct dm_field *field = &cls->fields[i];
-        if (field->storage != DM_DURABLE)
+        if (field->storage != DM_DURABLE ||
+            !(bit_is_set(row_bits(a), i) || bit_is_set(row_bits(b), i)))
             continue;
         g_autoptr(GVariant) before = row_field(a, field);
         g_autoptr(GVariant) after = row_field(b, field);
