@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/wire/field-text.h"
+
 void
 json_text_append(GString *out, const char *text)
 {
@@ -148,9 +150,9 @@ map_append(GString *out, const struct dm_type *type, GVariant *value)
 
 /* Names of fields are plain: no need to look for what must be escaped. */
 static void
-field_append(GString *out, const struct dm_field *field, GVariant *value, bool first)
+field_append(GString *out, const struct dm_field *field, GVariant *value)
 {
-    g_string_append(out, first ? "\"" : ",\"");
+    g_string_append_c(out, '"');
     g_string_append(out, field->name);
     g_string_append(out, "\":");
     json_value_encode(out, field->type, value);
@@ -159,13 +161,16 @@ field_append(GString *out, const struct dm_field *field, GVariant *value, bool f
 void
 json_record_encode(GString *out, const struct dm_class *cls, GVariant *const *values)
 {
+    static struct field_texts texts = {.encode = field_append};
     bool first = true;
 
     g_string_append_c(out, '{');
     for (unsigned i = 0; i < cls->n_fields; i++) {
         if (!values[i] || cls->fields[i].internal_only)
             continue;
-        field_append(out, &cls->fields[i], values[i], first);
+        if (!first)
+            g_string_append_c(out, ',');
+        field_text_append(&texts, out, &cls->fields[i], values[i]);
         first = false;
     }
     g_string_append_c(out, '}');
@@ -189,7 +194,9 @@ record_append(GString *out, const struct dm_class *cls, GVariant *value)
         if (!field || strcmp(field->name, name) != 0)
             field = dm_field_find(cls, name);
         if (field && !field->internal_only) {
-            field_append(out, field, member, first);
+            if (!first)
+                g_string_append_c(out, ',');
+            field_append(out, field, member);
             first = false;
         }
         if (field)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/error.h"
+#include "lib/wire/field-text.h"
 
 /* What becomes of a byte of text: 0 as it is, 1 left out, 2 the first byte of U+FFFE or U+FFFF, or
  * the character to escape. */
@@ -153,10 +154,12 @@ field_append(GString *out, const struct dm_field *field, GVariant *value)
 void
 xmlrpc_record_encode(GString *out, const struct dm_class *cls, GVariant *const *values)
 {
+    static struct field_texts texts = {.encode = field_append};
+
     g_string_append(out, "<value><struct>");
     for (unsigned i = 0; i < cls->n_fields; i++)
         if (values[i] && !cls->fields[i].internal_only)
-            field_append(out, &cls->fields[i], values[i]);
+            field_text_append(&texts, out, &cls->fields[i], values[i]);
     g_string_append(out, "</struct></value>");
 }
 
