@@ -4,6 +4,7 @@
 
 #include <getopt.h>
 #include <glib-unix.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -338,6 +339,7 @@ own_rows_durable(const GError *error, void *data)
 {
     const struct app *app = data;
 
+    malloc_trim(0); /* what the loading took, and the rows have not kept */
     if (!error || model_has(app->model, dm_class_find("host", false), app->host))
         return;
     log_error("this host's own rows could not be written: %s", error->message);
