@@ -121,6 +121,44 @@ on_endless(struct http_request *request, void *data)
     http_reply_slices(request, 200, "text/plain", endless, data, free_counted);
 }
 
+struct pieces {
+    struct fixture *fixture;
+    int left;
+};
+
+static bool
+next_piece(GString *out, void *data)
+{
+    struct pieces *pieces = data;
+
+    if (pieces->fixture->long_left <= 0)
+        pieces->fixture->pieces++;
+    g_string_set_size(out, 64 * 1024);
+    memset(out->str, 'p', 64 * 1024);
+    return --pieces->left > 0;
+}
+
+static void
+on_long(struct http_request *request, void *data)
+{
+    struct pieces *pieces = g_new(struct pieces, 1);
+
+    *pieces = (struct pieces){.fixture = data, .left = 100};
+    http_reply_slices(request, 200, "text/plain", next_piece, pieces, g_free);
+    pieces->fixture->long_left--;
+}
+
+static __thread struct fixture *polled;
+
+/* Between two turns of the server's loop. */
+static gint
+poll_counted(GPollFD *fds, guint n, gint timeout)
+{
+    polled->pieces_most = MAX(polled->pieces_most, polled->pieces);
+    polled->pieces = 0;
+    return g_poll(fds, n, timeout);
+}
+
 static gboolean
 answer_later(gpointer data)
 {
@@ -191,6 +229,9 @@ serve(gpointer data)
     http_server_route(server, "GET", "/park", on_park, fixture);
     http_server_route(server, "GET", "/wait", on_wait, fixture);
     http_server_route(server, "GET", "/slices", on_slices, NULL);
+    http_server_route(server, "GET", "/long", on_long, fixture);
+    polled = fixture;
+    g_main_context_set_poll_func(fixture->context, poll_counted);
     http_server_route(server, "GET", "/endless", on_endless, fixture);
     http_server_route(server, "GET", "/later", on_later, NULL);
     http_server_route(server, "CONNECT", "/console", on_name, (void *)"console");

@@ -15,7 +15,10 @@ struct fixture {
     char *socket_path;
     GPtrArray *parked; /* the server thread's */
     gint gone;
-    gint freed; /* slices */
+    gint freed;     /* slices */
+    gint long_left; /* readers of /long that it has not begun to answer */
+    guint pieces,
+        pieces_most; /* of /long once all are answered: in this turn of the loop; in any */
 };
 
 /* `limits` may be NULL; routes are in http-fixture.c. */

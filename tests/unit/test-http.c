@@ -150,6 +150,35 @@ test_slices(void)
     fixture_free(fixture);
 }
 
+static void *
+read_long(void *data)
+{
+    const struct fixture *fixture = data;
+
+    return client_ask(fixture->port, GET_LAST("/long"));
+}
+
+/* Many long replies share the turns of the loop: whoever asks for something short is not behind a
+ * piece of each. */
+static void
+test_long_replies_take_turns(void)
+{
+    struct fixture *fixture = fixture_new(NULL, NULL);
+    GThread *readers[20];
+
+    fixture->long_left = G_N_ELEMENTS(readers);
+    for (gsize i = 0; i < G_N_ELEMENTS(readers); i++)
+        readers[i] = g_thread_new("reader", read_long, fixture);
+    for (gsize i = 0; i < G_N_ELEMENTS(readers); i++) {
+        g_autofree char *reply = g_thread_join(readers[i]);
+        g_assert_cmpuint(strlen(reply), >, 100 * 64 * 1024);
+    }
+    g_test_message("%u pieces in a turn", fixture->pieces_most);
+    g_assert_cmpuint(fixture->pieces_most, >, 0);
+    g_assert_cmpuint(fixture->pieces_most, <=, 2); /* the rest of one, and the next */
+    fixture_free(fixture);
+}
+
 static void
 test_slices_without_reader(void)
 {
@@ -419,6 +448,7 @@ main(int argc, char **argv)
     g_test_add_func("/http/unix-socket", test_unix_socket);
     g_test_add_func("/http/late-reply", test_late_reply);
     g_test_add_func("/http/slices", test_slices);
+    g_test_add_func("/http/long-replies-take-turns", test_long_replies_take_turns);
     g_test_add_func("/http/slices-without-reader", test_slices_without_reader);
     g_test_add_func("/http/vanished-clients", test_vanished_clients);
     g_test_add_func("/http/half-closed", test_half_closed);

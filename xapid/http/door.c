@@ -53,8 +53,8 @@ unwatch(struct connection *connection)
     connection->interest = not_watched;
 }
 
-static void
-kick(struct http_server *server)
+void
+door_kick(struct http_server *server)
 {
     g_source_set_ready_time(server->kick_source, 0);
 }
@@ -66,7 +66,7 @@ door_queue(struct connection *connection)
         return;
     connection->queued = true;
     g_queue_push_tail_link(&connection->server->ready, &connection->ready_link);
-    kick(connection->server);
+    door_kick(connection->server);
 }
 
 void
@@ -89,7 +89,7 @@ door_forget(struct connection *connection)
         else
             g_hash_table_remove(server->origins, connection->origin);
     }
-    kick(server);
+    door_kick(server);
 }
 
 static void
@@ -100,7 +100,7 @@ handshake_step(gpointer data, gpointer user_data)
 
     connection->step = tls_session_handshake(connection->tls);
     g_async_queue_push(server->handshakes, connection);
-    kick(server);
+    door_kick(server);
 }
 
 void
@@ -137,7 +137,8 @@ on_kick(gpointer data)
         connection_turn(connection);
     }
     if (server->ready.length > 0)
-        kick(server);
+        door_kick(server);
+    reply_streams_turn(server);
     free_closed(server);
     return G_SOURCE_CONTINUE;
 }

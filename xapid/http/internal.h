@@ -111,13 +111,14 @@ struct http_server {
     int epoll_fd;
     int spare_fd; /* given up to refuse a connection when no descriptor is left */
     GSource *epoll_source;
-    GSource *kick_source;    /* something is in `ready` or `closed` */
+    GSource *kick_source;    /* something is in `ready`, `turns` or `closed` */
     GSource *sweep_source;   /* while there are connections */
     guint most_connections;  /* since memory was given back */
     guint swept_connections; /* at the last sweep */
     GPtrArray *listeners;
     GQueue connections;
     GQueue ready;
+    GQueue turns; /* struct reply_stream: long replies that could go on */
     GPtrArray *closed;
     GHashTable *origins; /* origin to number of connections */
     GThreadPool *workers;
@@ -128,7 +129,9 @@ struct http_server {
 /* door.c */
 void door_watch(struct connection *connection, guint32 events);
 void door_forget(struct connection *connection);
-/* The connection's turn comes when the main loop runs again. */
+/* What waits for a turn gets it when the main loop runs again. */
+void door_kick(struct http_server *server);
+/* The connection's turn comes then. */
 void door_queue(struct connection *connection);
 /* Lends the session to a worker for one step of the handshake. */
 void door_handshake(struct connection *connection);
@@ -174,7 +177,11 @@ void reply_start(struct http_request *request);
 
 /* stream.c: what libsoup writes to.  Owned by libsoup once it is in a GIOStream. */
 GOutputStream *reply_stream_new(struct http_request *request);
+/* There is room for more: it goes on when its turn comes. */
 void reply_stream_wake(struct reply_stream *stream);
+/* The turn of the stream that waits longest.  One in a turn of the main loop: however many long
+ * replies there are, who asks for something short waits for a piece of one. */
+void reply_streams_turn(struct http_server *server);
 /* The connection goes away first. */
 void reply_stream_orphan(struct reply_stream *stream);
 /* All of the reply has been written. */

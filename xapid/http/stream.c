@@ -21,8 +21,11 @@ struct reply_stream {
     struct http_request *request; /* its connection is NULL once the client has gone */
     GByteArray *held;             /* small writes wait for the next one: heads, chunk sizes */
     bool complete;
-    gsize turn;
+    gsize turn; /* bytes written in it */
     GSource *waiter;
+    struct http_server *server;
+    GList turn_link; /* in server->turns while `queued` */
+    bool queued;
     GMutex lock;
     GByteArray *tail; /* under lock */
 };
@@ -129,8 +132,17 @@ waiter_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 static GSourceFuncs waiter_functions = {.dispatch = waiter_dispatch};
 
 static void
+unqueue(struct reply_stream *stream)
+{
+    if (stream->queued)
+        g_queue_unlink(&stream->server->turns, &stream->turn_link);
+    stream->queued = false;
+}
+
+static void
 drop_waiter(struct reply_stream *stream)
 {
+    unqueue(stream);
     if (stream->waiter)
         g_source_unref(g_steal_pointer(&stream->waiter));
 }
@@ -142,10 +154,14 @@ reply_stream_create_source(GPollableOutputStream *pollable, GCancellable *cancel
     GSource *source = g_pollable_source_new(G_OBJECT(pollable));
     GSource *waiter = g_source_new(&waiter_functions, sizeof(GSource));
 
-    g_source_set_ready_time(waiter, reply_stream_is_writable(pollable) ? 0 : -1);
+    g_source_set_ready_time(waiter, -1);
     stream->turn = 0;
     drop_waiter(stream);
     stream->waiter = waiter;
+    if (!stream->request || !stream->request->connection)
+        reply_stream_orphan(stream);
+    else if (reply_stream_is_writable(pollable))
+        reply_stream_wake(stream);
     g_source_add_child_source(source, waiter);
     if (cancellable) {
         g_autoptr(GSource) cancelled = g_cancellable_source_new(cancellable);
@@ -159,14 +175,32 @@ reply_stream_create_source(GPollableOutputStream *pollable, GCancellable *cancel
 void
 reply_stream_wake(struct reply_stream *stream)
 {
-    if (stream->waiter)
-        g_source_set_ready_time(stream->waiter, 0);
+    if (!stream->waiter || stream->queued)
+        return;
+    stream->queued = true;
+    g_queue_push_tail_link(&stream->server->turns, &stream->turn_link);
+    door_kick(stream->server);
+}
+
+void
+reply_streams_turn(struct http_server *server)
+{
+    struct reply_stream *stream = g_queue_peek_head(&server->turns);
+
+    if (!stream)
+        return;
+    unqueue(stream);
+    g_source_set_ready_time(stream->waiter, 0);
+    if (server->turns.length)
+        door_kick(server);
 }
 
 void
 reply_stream_orphan(struct reply_stream *stream)
 {
-    reply_stream_wake(stream);
+    unqueue(stream);
+    if (stream->waiter)
+        g_source_set_ready_time(stream->waiter, 0);
 }
 
 void
@@ -240,6 +274,8 @@ reply_stream_new(struct http_request *request)
     struct reply_stream *stream = g_object_new(REPLY_TYPE_STREAM, NULL);
 
     stream->request = request;
+    stream->server = request->server;
+    stream->turn_link.data = stream;
     request->connection->reply = stream;
     return G_OUTPUT_STREAM(stream);
 }
