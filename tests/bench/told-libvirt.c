@@ -83,7 +83,7 @@ main(int argc, char **argv)
     if (!domain)
         errx(1, "test: %s", virGetLastErrorMessage());
     told_init(&told, (guint)strtoul(argv[2], NULL, 10));
-    g_thread_new("events", events_run, NULL);
+    g_thread_unref(g_thread_new("events", events_run, NULL));
     for (guint i = 0; i < told.n_subscribers; i++)
         good(virConnectDomainEventRegisterAny(
                  connected(argv[1]), NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
