@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import time
 import xmlrpc.client
 from pathlib import Path
 
@@ -71,6 +72,15 @@ def calls(host, bodies, clients=1, kind=Rounds):
     path = host.dir / f"bodies-{next(NUMBERS)}"
     path.write_text("\n".join(bodies) + "\n")
     return kind("load-xapid", host.socket, path, clients)
+
+
+def wait_for(path, process, seconds=20):
+    """Until the process has made it."""
+    end = time.monotonic() + seconds
+    while not path.exists():
+        if time.monotonic() > end or process.poll() is not None:
+            raise RuntimeError(f"{process.args} made no {path}")
+        time.sleep(0.002)
 
 
 def status(pid, name):

@@ -127,8 +127,7 @@ def cold_start(report):
             Path(host.socket).unlink(missing_ok=True)
             began = time.monotonic()
             host.spawn()
-            while not Path(host.socket).exists():
-                time.sleep(0.002)
+            clients.wait_for(Path(host.socket), host.process)
             with calls(host, [body("VDI.get_all", session)]) as client:
                 client(1)
             return time.monotonic() - began
@@ -136,7 +135,6 @@ def cold_start(report):
         def theirs():
             began = time.monotonic()
             libvirt.spawn()
-            libvirt.wait_up()
             with libvirt.load("volumes") as client:
                 client(1)
             seconds = time.monotonic() - began

@@ -1,12 +1,10 @@
 """A libvirt daemon of our own with the test driver: nothing of the system's is used, and it ends with us."""
-import contextlib
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
-from clients import Rounds
+from clients import Rounds, wait_for
 
 CONFIG = """listen_tls = 0
 listen_tcp = 0
@@ -17,7 +15,7 @@ auth_unix_rw = "none"
 max_clients = 5000
 max_anonymous_clients = 5000
 log_level = 4
-log_outputs = "4:file:{dir}/log"
+log_outputs = "4:stderr"
 """
 # Run by sh: what it writes below /run is its own.
 PRIVATE = 'mount -n -t tmpfs libvirtd /run && exec "$@"'
@@ -36,24 +34,14 @@ class Libvirtd:
         (self.dir / "conf").write_text(CONFIG.format(dir=self.dir))
 
     def spawn(self):
+        """Returns when it serves."""
         self.socket.unlink(missing_ok=True)
         # No module: drivers of real hypervisors stay out, and their memory with them.
         self.process = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "-c", PRIVATE, "sh",
              "env", f"LIBVIRT_DRIVER_DIR={self.dir / 'modules'}",
-             "libvirtd", "-f", self.dir / "conf", "-p", self.dir / "pid"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def wait_up(self, seconds=20):
-        end = time.monotonic() + seconds
-        while not self.socket.exists():
-            if time.monotonic() > end or self.process.poll() is not None:
-                raise RuntimeError(f"libvirtd does not serve: {self.log()}")
-            time.sleep(0.002)
-
-    def log(self):
-        with contextlib.suppress(OSError):
-            return (self.dir / "log").read_text()[-2000:]
+             "libvirtd", "-f", self.dir / "conf", "-p", self.dir / "pid"], stdin=subprocess.DEVNULL)
+        wait_for(self.socket, self.process)
 
     def load(self, work, clients=1, *more, kind=Rounds):
         return kind("load-libvirt", self.uri, work, clients, *more)
@@ -66,7 +54,6 @@ class Libvirtd:
 
     def __enter__(self):
         self.spawn()
-        self.wait_up()
         if self.domains:
             self.holder = self.load("state", 1, self.domains)
             self.holder(1)
