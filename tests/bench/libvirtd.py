@@ -37,11 +37,16 @@ class Libvirtd:
         """Returns when it serves."""
         self.socket.unlink(missing_ok=True)
         # No module: drivers of real hypervisors stay out, and their memory with them.
-        self.process = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-c", PRIVATE, "sh",
-             "env", f"LIBVIRT_DRIVER_DIR={self.dir / 'modules'}",
-             "libvirtd", "-f", self.dir / "conf", "-p", self.dir / "pid"], stdin=subprocess.DEVNULL)
-        wait_for(self.socket, self.process)
+        with open(self.dir / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["unshare", "--mount", "--propagation", "private", "sh", "-c", PRIVATE, "sh",
+                 "env", f"LIBVIRT_DRIVER_DIR={self.dir / 'modules'}",
+                 "libvirtd", "-f", self.dir / "conf", "-p", self.dir / "pid"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            wait_for(self.socket, self.process)
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}: {(self.dir / 'log').read_text()[-2000:]}") from None
 
     def load(self, work, clients=1, *more, kind=Rounds):
         return kind("load-libvirt", self.uri, work, clients, *more)
