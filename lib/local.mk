@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
+	lib/bridge-name.c lib/bridge-name.h \
 	lib/disk-handle.c lib/disk-handle.h \
 	lib/error.c lib/error.h \
 	lib/faults.c lib/faults.h \
@@ -8,3 +9,8 @@ libbase_a_SOURCES = \
 	lib/member.c lib/member.h \
 	lib/settings.c lib/settings.h \
 	lib/text.c lib/text.h
+
+# For those programs that change network interfaces, and for no other.
+noinst_LIBRARIES += liblink.a
+liblink_a_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
+liblink_a_SOURCES = lib/link.c lib/link.h

@@ -35,3 +35,8 @@ tests_unit_test_drivers_SOURCES = tests/unit/test-drivers.c $(remove_tree) xapid
 	xapid/domains/argument.c
 tests_unit_test_drivers_LDADD = libhost.a libpeer.a libwire.a libdatamodel.a libbase.a $(YAJL_LIBS) \
 	$(XML_LIBS) $(GLIB_LIBS) -lm
+
+check_PROGRAMS += tests/unit/test-bridge
+TESTS += tests/unit/test-bridge
+tests_unit_test_bridge_SOURCES = tests/unit/test-bridge.c $(remove_tree)
+tests_unit_test_bridge_LDADD = libhost.a liblink.a libbase.a $(MNL_LIBS) $(GLIB_LIBS)

@@ -118,6 +118,46 @@ test_hostile_names(void)
     host_stop(&host);
 }
 
+/* Refused before anything is looked for. */
+static void
+test_hostile_bridges(void)
+{
+    static const struct {
+        const char *name;
+        guint mtu;
+    } cases[] = {{"", 1500},
+                 {"all", 1500},
+                 {"../x", 1500},
+                 {"a b", 1500},
+                 {"x;reboot", 1500},
+                 {"vif1.0", 1500},
+                 {"-x", 1500},
+                 {"xapi0123456789x", 1500 + (1u << 31)},
+                 {"xapi0", 0},
+                 {"xapi0", 67},
+                 {"xapi0", 65518},
+                 {"xapi0", G_MAXUINT32},
+                 {"xapi0123456789xy", 1500}};
+    struct host host;
+
+    host_start(&host, NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *outcome = NULL;
+        g_autoptr(GError) error = NULL, again = NULL;
+        gboolean removed;
+
+        g_assert_false(peer_host1_call_ensure_bridge_sync(host.proxy, cases[i].name, TRUE,
+                                                          cases[i].mtu, &outcome, NULL, &error));
+        g_assert_error(error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS);
+        if (g_str_has_prefix(cases[i].name, "xapi0") && strlen(cases[i].name) < 16)
+            continue;
+        g_assert_false(
+            peer_host1_call_remove_bridge_sync(host.proxy, cases[i].name, &removed, NULL, &again));
+        g_assert_error(again, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS);
+    }
+    host_stop(&host);
+}
+
 /* Bytes that D-Bus could not have brought: NULs, too few and too many fields. */
 static void
 test_child_refuses_nonsense(void)
@@ -423,6 +463,7 @@ main(int argc, char **argv)
     g_test_add_func("/host/right-password", test_right_password);
     g_test_add_func("/host/refusals", test_refusals);
     g_test_add_func("/host/hostile-names", test_hostile_names);
+    g_test_add_func("/host/hostile-bridges", test_hostile_bridges);
     g_test_add_func("/host/child-refuses-nonsense", test_child_refuses_nonsense);
     g_test_add_func("/host/accounts", test_accounts);
     g_test_add_func("/host/many-at-once", test_many_at_once);

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libhost.a
 libhost_a_SOURCES = \
 	xapid/host/accounts.c xapid/host/accounts.h \
 	xapid/host/answer.c xapid/host/answer.h \
+	xapid/host/bridge.c xapid/host/bridge.h \
 	xapid/host/child.c xapid/host/child.h \
 	xapid/host/driver.c xapid/host/driver.h \
 	xapid/host/facts.c xapid/host/facts.h \
@@ -13,8 +14,8 @@ libhost_a_SOURCES = \
 	xapid/host/volume.c xapid/host/volume.h
 $(libhost_a_OBJECTS): $(peer_headers)
 xapid_host_SOURCES = xapid/host/main.c
-xapid_host_LDADD = libhost.a libpeer.a libwire.a libdatamodel.a libbase.a \
-	$(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) $(PAM_LIBS) -lm
+xapid_host_LDADD = libhost.a liblink.a libpeer.a libwire.a libdatamodel.a libbase.a \
+	$(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) $(PAM_LIBS) $(MNL_LIBS) -lm
 
 pamdir = $(sysconfdir)/pam.d
 dist_pam_DATA = docs/pam.d/xapid
