@@ -64,6 +64,7 @@ xapid_holds() {
 		-rw-r--r-- root/root /lib/systemd/system/xapid.service
 		-rw-r--r-- root/root /usr/lib/sysusers.d/xapid.conf
 		-rwxr-xr-x root/root /usr/libexec/xapid/disk-hotplug
+		-rwxr-xr-x root/root /usr/libexec/xapid/nic-hotplug
 		-rwxr-xr-x root/root /usr/libexec/xapid/xapid
 		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-db
 		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-domains

@@ -9,7 +9,7 @@ STATES = ("running", "paused", "shutdown", "dying")
 
 
 def constant(name):
-    for header in ("guest-config.h", "guest-disks.h", "domains.h", "backend.h", "sim-world.h", "sim-world.c"):
+    for header in ("guest-config.h", "guest-disks.h", "guest-nics.h", "../../lib/bridge-name.h", "domains.h", "backend.h", "sim-world.h", "sim-world.c"):
         found = re.search(rf"#define {name} (\w+)", (SOURCE / header).read_text())
         if found:
             return int(found[1], 0)
@@ -25,6 +25,11 @@ class Disk(ctypes.Structure):
                 ("writes", ctypes.c_char * (UUID + 1))]
 
 
+class Nic(ctypes.Structure):
+    _fields_ = [("mac", ctypes.c_char * 18), ("bridge", ctypes.c_char * (constant("BRIDGE_NAME_MAX") + 1)),
+                ("mtu", ctypes.c_int32)]
+
+
 class Domain(ctypes.Structure):
     _fields_ = [("domid", ctypes.c_int32), ("state", ctypes.c_uint8), ("reason", ctypes.c_uint8),
                 ("type", ctypes.c_uint8), ("recorded", ctypes.c_uint8),
@@ -36,7 +41,8 @@ class Domain(ctypes.Structure):
                 ("since_us", ctypes.c_int64), ("boots_at_us", ctypes.c_int64),
                 ("due_at_us", ctypes.c_int64), ("weight", ctypes.c_int32), ("cap", ctypes.c_int32),
                 ("signal", ctypes.c_uint8), ("sysrq", ctypes.c_char),
-                ("refuses_unplug", ctypes.c_uint8), ("disks", Disk * constant("CONFIG_DISKS_MAX"))]
+                ("refuses_unplug", ctypes.c_uint8), ("disks", Disk * constant("CONFIG_DISKS_MAX")),
+                ("nics", Nic * constant("CONFIG_NICS_MAX"))]
 
 
 class File(ctypes.Structure):
@@ -50,7 +56,8 @@ class File(ctypes.Structure):
 
 
 def domains(sim_dir):
-    """Every domain as a dictionary, in one moment; disks: vdev to handle."""
+    """Every domain as a dictionary, in one moment; disks: vdev to handle; nics: device to
+    (MAC, bridge, MTU)."""
     with open(Path(sim_dir) / "world", "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         world = File.from_buffer_copy(file.read())
@@ -59,5 +66,7 @@ def domains(sim_dir):
     return [{"uuid": d.uuid.decode(), "domid": d.domid, "state": STATES[d.state],
              "recorded": bool(d.recorded), "vcpus": d.vcpus, "memory": d.memory, "weight": d.weight,
              "cap": d.cap, "signal": d.signal, "sysrq": d.sysrq.decode(),
-             "disks": {disk.vdev.decode(): disk.handle.decode() for disk in d.disks if disk.vdev}}
+             "disks": {disk.vdev.decode(): disk.handle.decode() for disk in d.disks if disk.vdev},
+             "nics": {place: (nic.mac.decode(), nic.bridge.decode(), nic.mtu)
+                      for place, nic in enumerate(d.nics) if nic.bridge}}
             for d in found]

@@ -136,6 +136,55 @@ test_refused(void)
         assert_refused(cases[i].change, cases[i].expected);
 }
 
+#define NIC(device, mac, bridge, mtu)                                                              \
+    "{'device': <" device ">, 'mac': <'" mac "'>, 'bridge': <'" bridge "'>, 'mtu': <" mtu ">}"
+#define MAC "02:00:00:00:00:01"
+
+static void
+test_nics(void)
+{
+    static const struct {
+        const char *nics, *expected;
+    } cases[] = {
+        {NIC("7", MAC, "xapi0", "1500"), "INVALID_VALUE [device, 7]"},
+        {NIC("-1", MAC, "xapi0", "1500"), "INVALID_VALUE [device, -1]"},
+        {NIC("0", "01:00:00:00:00:01", "xapi0", "1500"), "INVALID_VALUE [mac, 01:00:00:00:00:01]"},
+        {NIC("0", "00:00:00:00:00:00", "xapi0", "1500"), "INVALID_VALUE [mac, 00:00:00:00:00:00]"},
+        {NIC("0", MAC ":02", "xapi0", "1500"), "INVALID_VALUE [mac, " MAC ":02]"},
+        {NIC("0", "02:00:00:00:00:0", "xapi0", "1500"), "INVALID_VALUE [mac, 02:00:00:00:00:0]"},
+        {NIC("0", "", "xapi0", "1500"), "INVALID_VALUE [mac, ]"},
+        {NIC("0", MAC, "", "1500"), "INVALID_VALUE [bridge, ]"},
+        {NIC("0", MAC, "all", "1500"), "INVALID_VALUE [bridge, all]"},
+        {NIC("0", MAC, "../x", "1500"), "INVALID_VALUE [bridge, ../x]"},
+        {NIC("0", MAC, "x;reboot", "1500"), "INVALID_VALUE [bridge, x;reboot]"},
+        {NIC("0", MAC, "vif1.0", "1500"), "INVALID_VALUE [bridge, vif1.0]"},
+        {NIC("0", MAC, "xapi0", "67"), "INVALID_VALUE [mtu, 67]"},
+        {NIC("0", MAC, "xapi0", "65518"), "INVALID_VALUE [mtu, 65518]"},
+        {NIC("0", MAC, "xapi0", "-1500"), "INVALID_VALUE [mtu, -1500]"},
+        {NIC("0", MAC, "xapi0", "1500") ", " NIC("0", MAC, "xapi1", "1500"),
+         "INVALID_VALUE [device, 0]"},
+        {"{'device': <0>}", "INVALID_VALUE [mac, ]"},
+        {"{'device': <0>, 'script': <'/bin/sh'>}", "INVALID_VALUE [nics, script]"},
+        {"@a{sv} {}, {}, {}, {}, {}, {}, {}, {}", "INVALID_VALUE [nics, 8]"},
+    };
+    g_autoptr(GVariant) args =
+        args_with("{'nics': <[" NIC("6", "FE:dc:00:00:00:01", "br0.7", "65517") "]>}");
+    g_auto(guest_config) config = {0};
+    const struct guest_nic *nic;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *change = g_strdup_printf("{'nics': <[%s]>}", cases[i].nics);
+        assert_refused(change, cases[i].expected);
+    }
+    g_assert_true(guest_config_parse(args, &config, NULL));
+    g_assert_cmpuint(config.nics->len, ==, 1);
+    nic = &g_array_index(config.nics, struct guest_nic, 0);
+    g_assert_cmpint(nic->device, ==, 6);
+    g_assert_cmpint(nic->mtu, ==, 65517);
+    g_assert_cmpstr(nic->bridge, ==, "br0.7");
+    g_assert_cmpmem(nic->mac, MAC_LENGTH, "\xfe\xdc\0\0\0\1", MAC_LENGTH);
+}
+
 static void
 test_lengths(void)
 {
@@ -283,6 +332,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/domains/config/good", test_good);
     g_test_add_func("/domains/config/refused", test_refused);
+    g_test_add_func("/domains/config/nics", test_nics);
     g_test_add_func("/domains/config/lengths", test_lengths);
     g_test_add_func("/domains/config/twice", test_twice);
     g_test_add_func("/domains/config/uuids", test_uuids);

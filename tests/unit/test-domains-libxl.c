@@ -16,6 +16,7 @@
 #include "xapid/domains/libxl-disks.h"
 #include "xapid/domains/libxl-internal.h"
 #include "xapid/domains/libxl-log.h"
+#include "xapid/domains/libxl-nics.h"
 #include "xapid/domains/libxl-record.h"
 
 #define UUID "aaaaaaaa-0000-4000-8000-000000000001"
@@ -152,6 +153,7 @@ json_with_disks(const char *args_text, const char *folder)
         g_clear_pointer(&fds, g_array_unref);
         libxl_disks_open(&guest, &config, &fds, &error);
         g_assert_no_error(error);
+        libxl_nics_fill(&guest, &config);
     }
     json = libxl_domain_config_to_json(ctx, &config);
     g_assert_nonnull(json);
@@ -232,6 +234,35 @@ test_hvm_disks(void)
         "\"extra_hvm\": \\[\"-add-fd\",\"fd=[0-9]+,set=51712\",\"-add-fd\",\"fd=[0-9]+,"
         "set=51712\",\"-add-fd\",\"fd=[0-9]+,set=5632\"\\]",
         json, 0, 0));
+}
+
+#define GOLDEN_NIC                                                                                 \
+    "{\"devid\": 3,\"mtu\": 9000,\"mac\": \"02:aa:bb:cc:dd:0f\",\"bridge\": "                      \
+    "\"xapi0\",\"script\": "
+#define NIC                                                                                        \
+    "'nics': <[{'device': <3>, 'mac': <'02:AA:bb:cc:dd:0f'>, 'bridge': <'xapi0'>, 'mtu': "         \
+    "<9000>}]>"
+
+static void
+assert_nic(const char *type, const char *start, const char *nictype)
+{
+    g_autofree char *text =
+        g_strdup_printf("{'type': <'%s'>, 'memory_static_max': <int64 134217728>, 'memory_target': "
+                        "<int64 134217728>, 'vcpus_max': <1>, 'vcpus': <1>, %s, " NIC "}",
+                        type, start);
+    g_autofree char *json = json_of(text);
+    g_autofree char *kind = g_strdup_printf("\"nictype\": \"%s\"", nictype);
+
+    if (!strstr(json, GOLDEN_NIC) || !strstr(json, "/nic-hotplug\"") || !strstr(json, kind))
+        g_error("no card in %s", json);
+}
+
+static void
+test_nics(void)
+{
+    assert_nic("pv", "'kernel': <'vmlinux'>", "vif");
+    assert_nic("pvh", "'kernel': <'vmlinux'>", "vif");
+    assert_nic("hvm", "'boot': <'c'>", "vif_ioemu");
 }
 
 /* What no image keeps emulated is theirs. */
@@ -348,6 +379,7 @@ main(int argc, char **argv)
     g_test_add_func("/domains/libxl/pvh", test_pvh);
     g_test_add_func("/domains/libxl/pvh-on-demand", test_pvh_on_demand);
     g_test_add_func("/domains/libxl/hvm-disks", test_hvm_disks);
+    g_test_add_func("/domains/libxl/nics", test_nics);
     g_test_add_func("/domains/libxl/hvm-platform", test_hvm_platform);
     g_test_add_func("/domains/libxl/hvm-machine", test_hvm_machine);
     g_test_add_func("/domains/libxl/console", test_console);

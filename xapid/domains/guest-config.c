@@ -113,6 +113,7 @@ static const struct argument_key config_keys[] = {
     {"platform", "a{ss}", false}, {"weight", "i", false},
     {"cap", "i", false},          {"cpus", "ai", false},
     {"boot", "s", false},         {"disks", "aa{sv}", false},
+    {"nics", "aa{sv}", false},
 };
 
 static bool
@@ -207,7 +208,7 @@ guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **err
 {
     g_auto(guest_config) config = {0};
     const char *type, *kernel = "", *ramdisk = "", *cmdline = "", *label = "", *boot = "";
-    g_autoptr(GVariant) disks = NULL;
+    g_autoptr(GVariant) disks = NULL, nics = NULL;
 
     if (!argument_keys_check("config", args, config_keys, G_N_ELEMENTS(config_keys), error))
         return false;
@@ -222,6 +223,7 @@ guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **err
     g_variant_lookup(args, "name_label", "&s", &label);
     g_variant_lookup(args, "boot", "&s", &boot);
     disks = g_variant_lookup_value(args, "disks", G_VARIANT_TYPE("aa{sv}"));
+    nics = g_variant_lookup_value(args, "nics", G_VARIANT_TYPE("aa{sv}"));
     config.xenstore = g_variant_lookup_value(args, "xenstore", G_VARIANT_TYPE("a{ss}"));
     config.platform = g_variant_lookup_value(args, "platform", G_VARIANT_TYPE("a{ss}"));
     if (!config.xenstore)
@@ -239,6 +241,9 @@ guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **err
         return argument_refuse(error, "cmdline", cmdline);
     config.disks = guest_disks_parse(disks, error);
     if (!config.disks)
+        return false;
+    config.nics = guest_nics_parse(nics, error);
+    if (!config.nics)
         return false;
     /* Xen counts KiB. */
     config.memory_static_max &= ~(int64_t)1023;
@@ -261,6 +266,7 @@ guest_config_clear(struct guest_config *config)
     g_clear_pointer(&config->cmdline, g_free);
     g_clear_pointer(&config->boot, g_free);
     g_clear_pointer(&config->disks, g_ptr_array_unref);
+    g_clear_pointer(&config->nics, g_array_unref);
     g_clear_pointer(&config->name_label, g_free);
     g_clear_pointer(&config->xenstore, g_variant_unref);
     g_clear_pointer(&config->platform, g_variant_unref);

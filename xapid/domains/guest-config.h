@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "xapid/domains/guest-disks.h"
+#include "xapid/domains/guest-nics.h"
 
 #define CONFIG_VCPUS_MAX 64
 #define CONFIG_MEMORY_MIN ((int64_t)4 << 20)  /* bytes */
@@ -46,6 +47,7 @@ struct guest_config {
     GVariant *platform; /* a{ss} */
     char *boot;         /* HVM: from what, in this order: letters of "cdn" */
     GPtrArray *disks;   /* of struct guest_disk */
+    GArray *nics;       /* of struct guest_nic */
 };
 
 /* `args` is the a{sv} of create. */

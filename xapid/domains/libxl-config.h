@@ -13,7 +13,8 @@
 
 /* Fills `config`, which libxl_domain_config_init () has prepared and libxl_domain_config_dispose ()
  * frees.  The uuid is the name: labels may repeat, names may not.  `ramdisk` NULL = none.  Leaves
- * the disks to libxl_disks_open ().  Makes no hypervisor call. */
+ * the disks to libxl_disks_open (), and the network cards to libxl_nics_fill ().  Makes no
+ * hypervisor call. */
 void libxl_config_fill(libxl_ctx *ctx, const char *uuid, const struct guest_config *guest,
                        const char *kernel, const char *ramdisk, libxl_domain_config *config);
 

@@ -13,6 +13,7 @@
 #include "xapid/domains/kernel-file.h"
 #include "xapid/domains/libxl-disks.h"
 #include "xapid/domains/libxl-internal.h"
+#include "xapid/domains/libxl-nics.h"
 #include "xapid/domains/libxl-record.h"
 #include "xapid/domains/reserve.h"
 
@@ -172,6 +173,7 @@ libxl_create(struct backend_ctx *ctx, const char *uuid, const struct guest_confi
 
     if (!libxl_disks_open(guest, config, &fds, error))
         return false;
+    libxl_nics_fill(guest, config);
     rc = libxl_domain_need_memory(ctx->ctx, config, INVALID_DOMID, &need_kb);
     if (rc)
         return libxl_failed(ctx, rc, "libxl_domain_need_memory", error);

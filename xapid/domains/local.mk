@@ -6,6 +6,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/domains.h \
 	xapid/domains/guest-config.c xapid/domains/guest-config.h \
 	xapid/domains/guest-disks.c xapid/domains/guest-disks.h \
+	xapid/domains/guest-nics.c xapid/domains/guest-nics.h \
 	xapid/domains/guest-keys.c xapid/domains/guest-keys.h \
 	xapid/domains/guest-watch.c xapid/domains/guest-watch.h \
 	xapid/domains/guests.c xapid/domains/guests.h \
@@ -21,6 +22,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/sim-console.c xapid/domains/sim-console.h \
 	xapid/domains/sim-disks.c xapid/domains/sim-disks.h \
 	xapid/domains/sim-guest.c xapid/domains/sim-guest.h \
+	xapid/domains/sim-nics.c xapid/domains/sim-nics.h \
 	xapid/domains/sim-world.c xapid/domains/sim-world.h \
 	xapid/domains/service.c xapid/domains/service.h \
 	xapid/domains/verb-args.c xapid/domains/verb-args.h \
@@ -44,9 +46,14 @@ libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl-list.c xapid/domains/libxl-live.c \
 	xapid/domains/libxl-model.c \
 	xapid/domains/libxl-model-watch.c xapid/domains/libxl-model-watch.h \
+	xapid/domains/libxl-nics.c xapid/domains/libxl-nics.h \
 	xapid/domains/libxl-log.c xapid/domains/libxl-log.h \
 	xapid/domains/libxl-record.c xapid/domains/libxl-record.h \
 	xapid/domains/libxl-watch.c
 dist_pkglibexec_SCRIPTS += xapid/domains/disk-hotplug
+pkglibexec_PROGRAMS += nic-hotplug
+nic_hotplug_CFLAGS = $(HOUSE_CFLAGS) $(XEN_CFLAGS) $(MNL_CFLAGS)
+nic_hotplug_SOURCES = xapid/domains/nic-hotplug.c lib/bridge-name.c lib/link.c
+nic_hotplug_LDADD = $(MNL_LIBS) -lxenstore
 xapid_domains_LDADD += libdomainslibxl.a libdomains.a libbase.a $(XEN_LIBS) $(GLIB_LIBS)
 endif

@@ -7,6 +7,7 @@
  *
  * Two domains of one uuid, or that write one disk, and are not dying: "VIOLATION ..." in
  * DIR/violations.
+ * DIR/bridges: a file for each bridge of the host (xapid/host/bridge.h), which a card must find.
  * DIR/dmesg: what the hypervisor printed, when a test wrote it or it was cleared.
  * DIR/host.conf (key file, group [host], read again when it changes): memory, dom0_memory (bytes),
  * cpus, and how long things take in milliseconds: create_ms, destroy_ms, pause_ms, unpause_ms,
@@ -42,6 +43,13 @@ struct world_disk {
     char writes[UUID_LENGTH + 1]; /* the disk, if it is its alone */
 };
 
+/* A network card of a domain, at its place; all of it empty: none. */
+struct world_nic {
+    char mac[18];
+    char bridge[BRIDGE_NAME_MAX + 1];
+    int32_t mtu;
+};
+
 /* What the world knows of a domain; strings are NUL terminated. */
 struct world_domain {
     int32_t domid;
@@ -64,6 +72,7 @@ struct world_domain {
     char sysrq;     /* last key */
     uint8_t refuses_unplug;
     struct world_disk disks[CONFIG_DISKS_MAX];
+    struct world_nic nics[CONFIG_NICS_MAX];
 };
 
 struct world *world_open(const char *dir, GError **error);

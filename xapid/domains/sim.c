@@ -13,6 +13,7 @@
 #include "xapid/domains/sim-console.h"
 #include "xapid/domains/sim-disks.h"
 #include "xapid/domains/sim-guest.h"
+#include "xapid/domains/sim-nics.h"
 #include "xapid/domains/sim-world.h"
 
 struct backend_ctx {
@@ -213,6 +214,8 @@ sim_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *
     int domid = -1;
 
     sim_disks_fill(config, &template);
+    if (!sim_nics_fill(ctx->world, config, &template, error))
+        return false;
     memcpy(template.uuid, uuid, UUID_LENGTH + 1);
     memcpy(template.name, uuid, UUID_LENGTH + 1);
     if (image >= 0 && !image_read(image, uuid, &template, error))

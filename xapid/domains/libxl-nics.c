@@ -1,0 +1,36 @@
+#include "config.h"
+
+#include "xapid/domains/libxl-nics.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Puts the interface of a card into its bridge. */
+#define NIC_SCRIPT XAPID_LIBEXECDIR "/nic-hotplug"
+
+static void
+fill(const struct guest_config *guest, const struct guest_nic *card, libxl_device_nic *nic)
+{
+    G_STATIC_ASSERT(sizeof nic->mac == sizeof card->mac);
+
+    libxl_device_nic_init(nic);
+    nic->devid = card->device;
+    nic->mtu = card->mtu;
+    memcpy(nic->mac, card->mac, sizeof nic->mac);
+    nic->bridge = libxl_copy(card->bridge);
+    nic->script = libxl_copy(NIC_SCRIPT);
+    /* A whole machine has an emulated card, too, until its guest's drivers take it over. */
+    nic->nictype = guest->type == GUEST_HVM ? LIBXL_NIC_TYPE_VIF_IOEMU : LIBXL_NIC_TYPE_VIF;
+}
+
+void
+libxl_nics_fill(const struct guest_config *guest, libxl_domain_config *config)
+{
+    for (int i = 0; i < config->num_nics; i++)
+        libxl_device_nic_dispose(&config->nics[i]);
+    free(config->nics);
+    config->num_nics = (int)guest->nics->len;
+    config->nics = libxl_allocate(guest->nics->len + 1, sizeof *config->nics);
+    for (guint i = 0; i < guest->nics->len; i++)
+        fill(guest, &g_array_index(guest->nics, struct guest_nic, i), &config->nics[i]);
+}
