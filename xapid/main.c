@@ -237,10 +237,10 @@ on_signal(void *data)
 }
 
 static const struct call_impl *const call_tables[] = {
-    calls_auth,         calls_event,        calls_pbd,        calls_sr,   calls_vbd,
-    calls_vdi,          calls_host,         calls_message,    calls_pool, calls_login,
-    calls_role,         calls_session,      calls_subject,    calls_task, calls_vm,
-    calls_vm_lifecycle, calls_vm_resources, calls_vm_settings};
+    calls_network, calls_vif,   calls_auth,         calls_event,        calls_pbd,
+    calls_sr,      calls_vbd,   calls_vdi,          calls_host,         calls_message,
+    calls_pool,    calls_login, calls_role,         calls_session,      calls_subject,
+    calls_task,    calls_vm,    calls_vm_lifecycle, calls_vm_resources, calls_vm_settings};
 
 static void
 start_api(struct app *app)
@@ -260,6 +260,13 @@ start_api(struct app *app)
         api_register(&app->api, call_tables[i]);
     app->api.events = events_new(&app->api);
     session_begin_all(&app->api, g_get_real_time());
+}
+
+static void
+ensure_bridge(void *hostd, const char *name, bool managed, guint32 mtu, domains_done_fn done,
+              void *data)
+{
+    hostd_ensure_bridge(hostd, name, managed, mtu, done, data);
 }
 
 static void
@@ -296,6 +303,8 @@ start_operations(struct app *app)
     app->ops = ops_new(app->model, app->rooms);
     app->vm.ops = app->ops;
     app->storage.ops = app->ops;
+    app->vm.ensure_bridge = ensure_bridge;
+    app->vm.hostd = app->hostd;
     vm_guests_follow(&app->vm);
 }
 
@@ -359,7 +368,7 @@ start(struct app *app, GError **error)
     if (!roles_load(app->model, error) || !(app->store = store_open(database, app->model, error)) ||
         !self_ensure(app->model, app->address, &app->host, &app->pool, error) ||
         !vm_refresh_all(app->model, error) || !vbd_refresh_all(app->model, error) ||
-        !storage_refresh_all(app->model, error))
+        !vif_refresh_all(app->model, error) || !storage_refresh_all(app->model, error))
         return false;
     model_when_durable(app->model, model_head(app->model), own_rows_durable, app);
     app->domains = domains_new(domains_changed, app);

@@ -114,7 +114,7 @@ static const struct {
     {"vdispl", "", SCREEN, false},
     {"vendor_device", "none", NOTHING, true},
     {"vfb", "", SCREEN, false},
-    {"vif", "", "xapid has no networks yet", false},
+    {"vif", "", "vif-create makes a card, once the VM is there", false},
     {"virtio", "", NOTHING, false},
     {"vkb", "", SCREEN, false},
     {"vkb_device", "", SCREEN, true},

@@ -295,6 +295,7 @@ class Host:
             (self.sim / name).unlink(missing_ok=True)
         for path in self.disks.iterdir():
             path.unlink()
+        shutil.rmtree(self.sim / "bridges", ignore_errors=True)
         (self.sim / "boot_id").write_text(str(uuid.uuid4()))
         meanwhile()
         return self.start()

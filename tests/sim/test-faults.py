@@ -22,6 +22,7 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import settled
 import tap
 import disks
+import networks
 import world
 from accounts import Accounts
 from host import BUILDDIR, GUEST, Client, Failure, Host, UnixConnection
@@ -216,6 +217,39 @@ def life_of_a_disk(host):
     return owner.wrong
 
 
+def life_of_a_network(host):
+    """With a guest that has a card on it meanwhile."""
+    owner = Owner(host, 0, SEED, Gate(1))
+    owner.insist(owner.connect)
+    made = {}
+
+    def do(what, call):
+        for _ in range(TRIES):
+            try:
+                made[what] = owner.insist(lambda: call(owner.x))
+                return
+            except Failure as failure:
+                if failure.code not in EXCUSES:
+                    owner.say(f"{what}: {failure}")
+                time.sleep(0.3)
+        owner.say(f"{what} cannot be done any more")
+
+    do("network", networks.new_network)
+    do("vm", lambda x: x.VM.create(GUEST))
+    do("vif", lambda x: networks.new_vif(x, made["vm"], made["network"]))
+    do("start", lambda x: x.VM.get_power_state(made["vm"]) == "Running" or x.VM.start(made["vm"], False, False))
+    given = [d["nics"] for d in world.domains(host.sim) if d["state"] != "dying"]
+    if [len(cards) for cards in given] != [1] or networks.bridges(host) != {"xapi0": "1500"}:
+        owner.say(f"after the start: {given}, {networks.bridges(host)}")
+    if not owner.insist(lambda: owner.x.VIF.get_currently_attached(made["vif"])):
+        owner.say("the card is not attached")
+    do("stop", lambda x: x.VM.hard_shutdown(made["vm"]))
+    do("end", lambda x: x.network.destroy(made["network"]))
+    if owner.insist(lambda: owner.x.VIF.get_all()):
+        owner.say("the card is left")
+    return owner.wrong
+
+
 def life_of_a_password(host):
     """Each step fails at most once and says so; what is written is what was acknowledged."""
     wrong = []
@@ -281,8 +315,9 @@ def life_of_the_database(host):
 def fault_of_a_host(point, spec, marks):
     storage = point.startswith(("file.", "host.handle.", "plug.", "unplug."))
     power = point.startswith("host.power.")
+    network = point.startswith("host.bridge.")
     restore = point.startswith(("store.prepare.", "store.restore."))
-    passwords = point.startswith("host.") and not storage and not power
+    passwords = point.startswith("host.") and not storage and not power and not network
     recorder = BUILDDIR / "tests/unit/pam-recorder.so"
     accounts = Accounts({"root": (0, "secret")}, recorder=recorder) if passwords else None
     host = Host(launch_options=("--backoff-max", "50"), sim_conf="[host]\nshutdown_ms=5\n",
@@ -292,7 +327,7 @@ def fault_of_a_host(point, spec, marks):
     host.environment.update(XAPID_FAULT=spec, XAPID_TEST_FAULT_DIR=str(marks))
     with host, Manager(host):
         life = (life_of_a_password if passwords else life_of_a_disk if storage else
-                life_of_the_power if power else life_of_the_database if restore else life_of_a_vm)
+                life_of_the_power if power else life_of_a_network if network else life_of_the_database if restore else life_of_a_vm)
         return life(host) + settled.check(host)
 
 

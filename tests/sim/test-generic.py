@@ -62,6 +62,10 @@ def test_looking_up():
                     fails("INVALID_VALUE", call, "get_all_records_where", "field")
 
 
+# What of a type's values a field takes, where that is not all.
+LIMITED = {"network.set_MTU": [1400, 9000]}
+
+
 class Rows:
     """A row of each class that can have one: those that are there, and those that create makes."""
 
@@ -76,6 +80,7 @@ class Rows:
             "subject": {"subject_identifier": "u4711"},
             "VDI": {"SR": self.of["SR"], "virtual_size": str(disks.MIB)},
             "VBD": {"VDI": vdi, "userdevice": "autodetect", "type": "Disk", "mode": "RW"},
+            "VIF": {"device": "0", "MAC": "", "MTU": "1500"},
             "PBD": {"SR": elsewhere, "host": x.host.get_all()[0], "device_config": {}}}
         self.of["task"] = x.task.create("a task", "")
         vm = x.VM.create({**GUEST, "platform": {}})
@@ -132,7 +137,7 @@ def try_writing(x, rows, cls, ref, name):
     """Sets, adds and removes come back as they were given."""
     kind, verbs = cls.fields[name]
     get, setting = cls.verb("get", name), cls.verb("set", name)
-    for value in rows.values(kind):
+    for value in LIMITED.get(setting) or rows.values(kind):
         assert x.call(setting, ref, value) in ("", None)
         now = x.call(get, ref)
         assert same_set(now, value) if isinstance(value, list) else now == value, (setting, value, now)
@@ -169,7 +174,7 @@ def test_writing_fields():
                     tried += 1
         # The others are of classes of which no row can be made yet.
         print(f"# {tried} of {all_setters} setters tried, of {len(rows.of)} of {len(STORED)} classes")
-        assert tried >= 98, tried
+        assert tried >= 102, tried
         host.kill("xapid")
         host.wait_up()
         assert host.client().VM.get_all(), "the database is read back"

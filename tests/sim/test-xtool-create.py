@@ -169,7 +169,7 @@ def test_disks():
 
 # A file's lines after those of the guest, and what is said of them.
 REFUSED = {
-    "vif=['bridge=xenbr0']": "  vif: xapid has no networks yet\nhint: --leave-out=vif makes it without that.\n",
+    "vif=['bridge=xenbr0']": "  vif: vif-create makes a card, once the VM is there\nhint: --leave-out=vif makes it without that.\n",
     "vfb=['vnc=1']": "  vfb: screens",
     "pci=['01:00.0']": "  pci: no devices of the host",
     "uuid='5e5d2bd5-8a3c-4a19-a1a3-6c1b6f5d3c11'": "  uuid: the server gives a VM its uuid",
@@ -217,7 +217,7 @@ def test_what_cannot_be_had_is_named():
         err = file.refuses(PVH + text)
         assert err.startswith("error: web.cfg asks for what a VM cannot have:\n") and said in err, (text, err)
     err = file.refuses(PVH + "vif=['']\nvnc=1\nvncpasswd='secret'\nfrob=1")
-    assert err == ("error: web.cfg asks for what a VM cannot have:\n  vif: xapid has no networks yet\n"
+    assert err == ("error: web.cfg asks for what a VM cannot have:\n  vif: vif-create makes a card, once the VM is there\n"
                    "  vnc: screens of guests are not shown yet\n  vncpasswd: screens of guests are not shown yet\n"
                    "  frob: xtool does not know it\nhint: --leave-out=vif,vnc,vncpasswd,frob makes it without that.\n"), err
     for leave in (), ("--leave-out=all",), ("--leave-out=name",):

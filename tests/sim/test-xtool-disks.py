@@ -150,6 +150,19 @@ def test_vifs_and_bios_strings():
         assert t("vm-vif-list", "--json") == "[]\n"
         assert t("vm-vif-list").split() == ["uuid", "vm-name-label", "device", "MAC", "network-uuid",
                                             "network-name-label"]
+        network = t("network-create", "name-label=lan", "MTU=1400").strip()
+        assert names(t, "network") == "lan"
+        vif = t("vif-create", f"vm-uuid={uuid}", f"network-uuid={network}", "device=0").strip()
+        t("vif-create", f"vm-uuid={uuid}", f"network-uuid={network}", "device=1", "mac=00:16:3e:12:34:56")
+        assert "already has a device" in t.fails(1, "vif-create", f"vm-uuid={uuid}", f"network-uuid={network}", "device=1")
+        shown = sorted(json.loads(t("vm-vif-list", "vm=web", "--json")), key=lambda card: card["device"])
+        assert [(card["device"], card["network-name-label"]) for card in shown] == [("0", "lan"), ("1", "lan")], shown
+        assert shown[1]["MAC"] == "00:16:3e:12:34:56"
+        t("vif-destroy", f"uuid={vif}")
+        assert vif not in t("vif-list", "--minimal")
+        assert t("vif-list", "device=1", "params=MTU", "--minimal").strip() == "1400"
+        t("network-destroy", f"uuid={network}")
+        assert names(t, "network") == "" and t("vif-list", "--minimal").strip() == ""
         assert "not yet been set" in t("vm-is-bios-customized", "vm=web")
         x = host.client()
         for vendor, word in (("Xen", "generic"), ("Acme", "customized")):

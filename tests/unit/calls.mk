@@ -21,6 +21,7 @@ sim_tests = \
 	tests/sim/test-leaks.py \
 	tests/sim/test-lifecycle.py \
 	tests/sim/test-live.py \
+	tests/sim/test-network.py \
 	tests/sim/test-reboot.py \
 	tests/sim/test-reference.py \
 	tests/sim/test-role-matrix.py \

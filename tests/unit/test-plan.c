@@ -101,6 +101,82 @@ test_halted(struct bed *bed, const void *data)
     assert_refused(vm_plan_reboot(world, bed->vm, true, &error), "VM_BAD_POWER_STATE");
 }
 
+/* "device mac bridge mtu" of each card of the VM's config. */
+static char *
+cards_text(struct bed *bed)
+{
+    g_autoptr(GVariant) config = vm_domain_config(bed->model, bed->vm, "/kernels", NULL);
+    g_autoptr(GVariant) nics = g_variant_lookup_value(config, "nics", G_VARIANT_TYPE("aa{sv}"));
+    GString *text = g_string_new("");
+
+    for (gsize i = 0; nics && i < g_variant_n_children(nics); i++) {
+        g_autoptr(GVariant) nic = g_variant_get_child_value(nics, i);
+        const char *mac, *bridge;
+        int device, mtu;
+
+        g_variant_lookup(nic, "device", "i", &device);
+        g_variant_lookup(nic, "mac", "&s", &mac);
+        g_variant_lookup(nic, "bridge", "&s", &bridge);
+        g_variant_lookup(nic, "mtu", "i", &mtu);
+        g_string_append_printf(text, "%d %s %s %d; ", device, mac, bridge, mtu);
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* Bridges are seen to just before a domain is built, in the order of the cards that it gets. */
+static void
+test_cards(struct bed *bed, const void *data)
+{
+    static const char *const macs[] = {"02:00:00:00:00:01", "02:00:00:00:00:02"};
+    static const char *const devices[] = {"3", "1"};
+
+    (void)data;
+    g_autofree char *network =
+        row_create(bed->model, "network", fields_of("name_label", "n", "bridge", "xapi4", NULL));
+    row_set(bed->model, network, "MTU", g_variant_new_int64(1400));
+    for (unsigned i = 0; i < G_N_ELEMENTS(macs); i++) {
+        g_autofree char *vif = row_create(bed->model, "VIF",
+                                          fields_of("VM", bed->vm, "network", network, "device",
+                                                    devices[i], "MAC", macs[i], NULL));
+        g_assert_nonnull(vif);
+    }
+    g_autofree char *cards = cards_text(bed);
+    g_assert_cmpstr(cards, ==, "1 02:00:00:00:00:02 xapi4 1400; 3 02:00:00:00:00:01 xapi4 1400; ");
+    assert_plan(vm_plan_start(&bed->world, bed->vm, "start", true, NULL),
+                "start: vif.bridge vif.bridge domain.create");
+    set_text_field(bed, "power_state", "Suspended");
+    assert_plan(vm_plan_resume(&bed->world, bed->vm, "resume", true, NULL),
+                "resume: vif.bridge vif.bridge domain.restore image.discard");
+    set_text_field(bed, "power_state", "Running");
+    assert_plan(vm_plan_reboot(&bed->world, bed->vm, false, NULL),
+                "hard_reboot: domain.destroy vif.bridge vif.bridge domain.create domain.unpause "
+                "(interrupts)");
+    assert_plan(vm_plan_shutdown(&bed->world, bed->vm, false, NULL),
+                "hard_shutdown: domain.end (interrupts)");
+}
+
+static void
+test_addresses(struct bed *bed, const void *data)
+{
+    g_autofree char *first = vif_make_mac(bed->model, bed->vm, 0);
+    g_autofree char *again = vif_make_mac(bed->model, bed->vm, 0);
+    g_autofree char *second = vif_make_mac(bed->model, bed->vm, 1);
+
+    (void)data;
+    g_assert_cmpstr(first, ==, again);
+    g_assert_cmpstr(first, !=, second);
+    for (int position = 0; position <= VIF_POSITION_MAX; position++) {
+        g_autofree char *mac = vif_make_mac(bed->model, bed->vm, position);
+        g_assert_true(vif_mac_is_valid(mac));
+        g_assert_cmpint(g_ascii_xdigit_value(mac[1]) & 3, ==, 2);
+    }
+    g_assert_cmpint(vif_position("0"), ==, 0);
+    g_assert_cmpint(vif_position("6"), ==, 6);
+    static const char *const bad[] = {"", "7", "-1", "00", "0 ", "a"};
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++)
+        g_assert_cmpint(vif_position(bad[i]), ==, -1);
+}
+
 static void
 test_running(struct bed *bed, const void *data)
 {
@@ -377,6 +453,8 @@ main(int argc, char **argv)
     } tests[] = {
         {"config-maps", test_config_maps},
         {"halted", test_halted},
+        {"cards", test_cards},
+        {"addresses", test_addresses},
         {"running", test_running},
         {"paused", test_paused},
         {"suspended", test_suspended},

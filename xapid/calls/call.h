@@ -224,8 +224,8 @@ bool generic_check_new(struct call *call, GVariant *fields, GError **error);
 /* --- the class files: one table each, ending with name == NULL --- */
 
 extern const struct call_impl calls_auth[], calls_event[], calls_host[], calls_login[],
-    calls_message[], calls_pbd[], calls_pool[], calls_role[], calls_session[], calls_sr[],
-    calls_subject[], calls_task[], calls_vbd[], calls_vdi[], calls_vm[], calls_vm_lifecycle[],
-    calls_vm_resources[], calls_vm_settings[];
+    calls_message[], calls_network[], calls_pbd[], calls_pool[], calls_role[], calls_session[],
+    calls_sr[], calls_subject[], calls_task[], calls_vbd[], calls_vdi[], calls_vif[], calls_vm[],
+    calls_vm_lifecycle[], calls_vm_resources[], calls_vm_settings[];
 
 #endif

@@ -20,6 +20,7 @@ struct question {
     hostd_done_fn done;
     hostd_auth_fn auth_done;
     void *data;
+    bool repeats;  /* what was lost is asked again */
     guint timeout; /* source, while it waits for a connection; 0: it was sent */
 };
 
@@ -105,6 +106,7 @@ struct sent {
     struct hostd *hostd;
     guint64 id;
     bool auth; /* a reply says no more than that it was taken */
+    bool repeats;
 };
 
 static void
@@ -114,6 +116,9 @@ question_answered(GObject *source, GAsyncResult *result, void *data)
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) reply = g_dbus_proxy_call_finish(G_DBUS_PROXY(source), result, &error);
 
+    /* disconnect () has it wait, or is about to. */
+    if (sent->repeats && g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CLOSED))
+        return;
     if (!reply) {
         g_dbus_error_strip_remote_error(error);
         question_fail(sent->hostd, sent->id, error->message);
@@ -131,7 +136,8 @@ question_answered(GObject *source, GAsyncResult *result, void *data)
 static void
 question_send(struct question *question)
 {
-    const struct sent sent = {question->hostd, question->id, question->auth_done != NULL};
+    const struct sent sent = {question->hostd, question->id, question->auth_done != NULL,
+                              question->repeats};
 
     g_clear_handle_id(&question->timeout, g_source_remove);
     g_dbus_proxy_call(G_DBUS_PROXY(question->hostd->proxy), question->method, question->args,
@@ -147,6 +153,12 @@ waited_long(void *data)
     question->timeout = 0;
     question_fail(question->hostd, question->id, "xapid-host is not there");
     return G_SOURCE_REMOVE;
+}
+
+static void
+wait_for_host(struct question *question)
+{
+    question->timeout = g_timeout_add_seconds(WAIT_SECONDS, waited_long, question);
 }
 
 static guint64
@@ -170,7 +182,7 @@ ask(struct hostd *hostd, const char *method, GVariant *args, const struct questi
     if (hostd->proxy)
         question_send(question);
     else
-        question->timeout = g_timeout_add_seconds(WAIT_SECONDS, waited_long, question);
+        wait_for_host(question);
 }
 
 static void
@@ -223,6 +235,21 @@ hostd_power(struct hostd *hostd, const char *action, hostd_done_fn done, void *d
         &(struct question){.done = done, .data = data});
 }
 
+void
+hostd_ensure_bridge(struct hostd *hostd, const char *name, bool managed, guint32 mtu,
+                    hostd_done_fn done, void *data)
+{
+    ask(hostd, "EnsureBridge", g_variant_new("(sbu)", name, managed, mtu),
+        &(struct question){.done = done, .data = data, .repeats = true});
+}
+
+void
+hostd_remove_bridge(struct hostd *hostd, const char *name, hostd_done_fn done, void *data)
+{
+    ask(hostd, "RemoveBridge", g_variant_new("(s)", name),
+        &(struct question){.done = done, .data = data, .repeats = true});
+}
+
 /* ---- connection ---- */
 
 /* Calls `each` for every question that was sent, or for every one that waits. */
@@ -239,7 +266,10 @@ each_question(struct hostd *hostd, bool waiting, void (*each)(struct question *q
 static void
 lost(struct question *question)
 {
-    question_fail(question->hostd, question->id, "xapid-host was restarted");
+    if (question->repeats)
+        wait_for_host(question);
+    else
+        question_fail(question->hostd, question->id, "xapid-host was restarted");
 }
 
 static void

@@ -9,6 +9,7 @@ libcalls_a_SOURCES = \
 	xapid/calls/hostd.c xapid/calls/hostd.h \
 	xapid/calls/login.c \
 	xapid/calls/message.c \
+	xapid/calls/network.c \
 	xapid/calls/pbd.c \
 	xapid/calls/pool.c \
 	xapid/calls/rbac.c \
@@ -22,6 +23,7 @@ libcalls_a_SOURCES = \
 	xapid/calls/task.c \
 	xapid/calls/vbd.c \
 	xapid/calls/vdi.c \
+	xapid/calls/vif.c \
 	xapid/calls/vm.c \
 	xapid/calls/vm-lifecycle.c \
 	xapid/calls/vm-resources.c \

@@ -87,6 +87,16 @@ add_kernel(const struct model *model, const char *vm, const char *guest_kernels,
     return true;
 }
 
+/* Takes the floating list, and leaves an empty one out. */
+static void
+add_devices(GVariantBuilder *config, const char *name, GVariant *devices)
+{
+    g_autoptr(GVariant) sunk = g_variant_ref_sink(devices);
+
+    if (g_variant_n_children(sunk))
+        g_variant_builder_add(config, "{sv}", name, sunk);
+}
+
 GVariant *
 vm_domain_config(const struct model *model, const char *vm, const char *guest_kernels,
                  GError **error)
@@ -124,10 +134,7 @@ vm_domain_config(const struct model *model, const char *vm, const char *guest_ke
     g_variant_builder_add(&config, "{sv}", "xenstore",
                           vm_known_entries(model, vm, "xenstore_data"));
     g_variant_builder_add(&config, "{sv}", "platform", vm_known_entries(model, vm, "platform"));
-    GVariant *disks = vm_disks_config(model, vm);
-    if (g_variant_n_children(disks))
-        g_variant_builder_add(&config, "{sv}", "disks", disks);
-    else
-        g_variant_unref(g_variant_ref_sink(disks));
+    add_devices(&config, "disks", vm_disks_config(model, vm));
+    add_devices(&config, "nics", vm_nics_config(model, vm));
     return g_variant_ref_sink(g_variant_builder_end(&config));
 }

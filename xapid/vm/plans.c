@@ -5,8 +5,8 @@
 #include "lib/log.h"
 #include "xapid/vm/vm.h"
 
-/* A domain for the VM, by domain.create or domain.restore, with its disks.  The configuration is
- * fixed in the plan, so that a restart in mid-way builds the same domain. */
+/* A domain for the VM, by domain.create or domain.restore, with its disks and bridges.  The
+ * configuration is fixed in the plan, so that a restart in mid-way builds the same domain. */
 static bool
 add_build(struct plan *plan, const char *step, const struct vm_world *world, const char *vm,
           GError **error)
@@ -15,6 +15,7 @@ add_build(struct plan *plan, const char *step, const struct vm_world *world, con
 
     if (!config || !vm_plan_attach(plan, world, vm, error))
         return false;
+    vm_plan_bridges(plan, world->model, vm);
     plan_add(plan, step, config);
     return true;
 }

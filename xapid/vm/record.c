@@ -118,6 +118,7 @@ vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
             record_started(world, txn, vm);
     }
     record_metrics_state(world, txn, vm, power_state);
+    vm_record_nics(world, txn, vm, /* op= */ NULL);
     vm_refresh_allowed(txn, vm);
 }
 
@@ -216,6 +217,7 @@ vm_finish(struct op *op, struct txn *txn, const GError *error)
         vm_record_state(world, txn, vm, g_variant_get_string(state, NULL),
                         domid ? g_variant_get_int64(domid) : -1, started);
     vm_record_drives(world, txn, vm, op);
+    vm_record_nics(world, txn, vm, op);
     if (!error && op_result(op, "record"))
         record_fields(txn, vm, op_result(op, "record"));
     /* A failure may have left what no step could note: look at what really is. */

@@ -29,6 +29,11 @@ struct vm_world {
     struct look *looking;     /* List has been asked for; reconcile.c */
     GHashTable *following;    /* uuid -> looks at a guest on its way to a target; reconcile.c */
     struct vm_guests *guests; /* guest-metrics.c */
+    /* Asks xapid-host for a bridge: EnsureBridge of org.xapid.Host1.  Its first argument is hostd.
+     */
+    void (*ensure_bridge)(void *hostd, const char *name, bool managed, guint32 mtu,
+                          domains_done_fn done, void *data);
+    void *hostd;
 };
 
 const struct dm_class *vm_class(void);
@@ -127,6 +132,37 @@ void vm_record_drives(const struct vm_world *world, struct txn *txn, const char 
 void vbd_detach_all(const struct vm_world *world, struct txn *txn);
 /* Something is attached for a guest that, as the record is now, is not there. */
 bool vm_has_stray_disks(const struct vm_world *world, struct txn *txn, const char *vm);
+
+/* --- nics.c: network cards --- */
+
+#define VIF_POSITION_MAX 6 /* seven cards, as XAPI has them */
+
+const struct dm_class *vif_class(void);
+const struct dm_class *network_class(void);
+/* Bytes: INVALID_VALUE [MTU, value].  A bridge has it when a card next needs the bridge. */
+bool network_check_mtu(gint64 mtu, GError **error);
+/* May a field, of a network or another class, become `value`? */
+bool network_check_value(const struct dm_field *field, GVariant *value, GError **error);
+/* Where a card is, as device names it ("0" .. "6"); -1: no such place. */
+int vif_position(const char *device);
+bool vif_position_is_free(const struct model *model, const char *vm, int position);
+/* xx:xx:xx:xx:xx:xx of one station. */
+bool vif_mac_is_valid(const char *mac);
+/* An address for the VM's card there, always the same one: locally administered, made from
+ * other_config:mac_seed. */
+char *vif_make_mac(const struct model *model, const char *vm, int position);
+void vif_refresh_allowed(struct txn *txn, const char *vif);
+bool vif_refresh_all(struct model *model, GError **error);
+/* nics of xapid-domains' create: aa{sv}, floating. */
+GVariant *vm_nics_config(const struct model *model, const char *vm);
+/* Adds the steps that see to the bridges of its cards, before the domain is built:
+ * BRIDGE_NOT_AVAILABLE [bridge]. */
+void vm_plan_bridges(struct plan *plan, const struct model *model, const char *vm);
+extern const struct step_kind vif_bridge_kind;
+/* Brings currently_attached in line with the power state in txn: a domain that `op` (may be NULL)
+ * built has the cards whose bridges it saw to; without a domain none is attached. */
+void vm_record_nics(const struct vm_world *world, struct txn *txn, const char *vm,
+                    const struct op *op);
 
 /* --- drives.c: drives of VMs that run --- */
 
