@@ -91,6 +91,8 @@ def clear(name, address, password):
         if record["power_state"] != "Halted":
             x.VM.hard_shutdown(vm)
         x.VM.destroy(vm)
+    for network in x.network.get_all():
+        x.network.destroy(network)
 
 
 def run_scenario(scenarios):

@@ -1,0 +1,13 @@
+#!/bin/bash
+# Network cards of guests on bridges, on real Xen.
+. "$(dirname "$0")/functions.sh"
+. "$LAB/daemon.sh"
+
+lab_host network
+serve_xapid
+check "PV guests of one network reach each other, those of two do not" scenario network exchange_pv
+check "PVH guests of one network reach each other, those of two do not" scenario network exchange_pvh
+check "a suspended guest has its card again" scenario network suspended
+check "a whole machine has both its cards on the bridge" scenario network machine
+check "the administrator's bridges are used and left" scenario network administrators
+lab_done
