@@ -49,7 +49,7 @@ def bash(code, folder, host):
 
 
 def test_every_block_is_run():
-    starts = "./try --sim --keep", "vm=$(xtool", "mkdir", "import json"
+    starts = "./try --sim --keep", "vm=$(xtool", "mkdir", "xtool network-create", "import json"
     for code in README.here():
         assert code.startswith(starts), f"nobody runs {code}"
 
@@ -76,8 +76,9 @@ def test_a_reader_gets_what_is_shown():
                            "AB:CD:…": host["ssl_fingerprint"]})
         disks, more = README.block("mkdir")
         code += fill(disks, {"/srv": str(folder)})
-        assert shown and more
-        assert_printed(shown + more, bash(code, folder, host))
+        cards, last = README.block("xtool network-create")
+        assert shown and more and last
+        assert_printed(shown + more + last, bash(code + cards, folder, host))
         said = bash("xtool vbd-list vm-name-label=second params=userdevice,vdi-name-label", folder, host)
         assert re.search("vdi-name-label.*: second", said), said
 
