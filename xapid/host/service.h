@@ -5,7 +5,7 @@
 #include <gio/gio.h>
 
 #define CHECKS_MAX 64    /* passwords checked at once */
-#define CHECK_SECONDS 30 /* for one: a directory may be slow, and so a host that is busy */
+#define CHECK_SECONDS 20 /* for one: a directory may be slow, and so a host that is busy */
 #define LOOKUPS_MAX 64   /* accounts looked up at once */
 #define LOOKUP_SECONDS 5 /* for one: less than a method call may take */
 
