@@ -64,8 +64,8 @@ op_room_data(const struct op *op)
 void
 op_mark(const struct op *op, struct txn *txn, bool running)
 {
-    if (op->room)
-        op->room->mark(txn, op->plan->shown_by, op->plan->operation, op_key(op), running,
+    for (guint i = 0; op->room && i < op->plan->shown_by->len; i++)
+        op->room->mark(txn, op->plan->shown_by->pdata[i], op->plan->operation, op_key(op), running,
                        op->room->data);
 }
 

@@ -19,7 +19,8 @@ plan_new(const char *operation, const char *object)
 
     plan->operation = g_strdup(operation);
     plan->object = g_strdup(object);
-    plan->shown_by = g_strdup(object);
+    plan->shown_by = g_ptr_array_new_with_free_func(g_free);
+    plan_show_also(plan, object);
     plan->steps = g_ptr_array_new_with_free_func(step_free);
     return plan;
 }
@@ -31,7 +32,7 @@ plan_free(struct plan *plan)
         return;
     g_free(plan->operation);
     g_free(plan->object);
-    g_free(plan->shown_by);
+    g_ptr_array_unref(plan->shown_by);
     g_ptr_array_unref(plan->steps);
     g_free(plan);
 }
@@ -39,8 +40,14 @@ plan_free(struct plan *plan)
 void
 plan_show_by(struct plan *plan, const char *row)
 {
-    g_free(plan->shown_by);
-    plan->shown_by = g_strdup(row);
+    g_ptr_array_set_size(plan->shown_by, 0);
+    plan_show_also(plan, row);
+}
+
+void
+plan_show_also(struct plan *plan, const char *row)
+{
+    g_ptr_array_add(plan->shown_by, g_strdup(row));
 }
 
 void
@@ -65,23 +72,28 @@ plan_to_variant(const struct plan *plan)
         const struct step *step = plan->steps->pdata[i];
         g_variant_builder_add(&steps, "(s@a{sv})", step->kind, step->args);
     }
-    return g_variant_new(PLAN_TYPE, plan->operation, plan->object, plan->shown_by, &steps);
+    GVariant *shown_by =
+        g_variant_new_strv((const char *const *)plan->shown_by->pdata, plan->shown_by->len);
+    return g_variant_new("(ss@asa(sa{sv}))", plan->operation, plan->object, shown_by, &steps);
 }
 
 struct plan *
 plan_from_variant(GVariant *variant)
 {
-    const char *operation, *object, *shown_by, *kind;
+    const char *operation, *object, *kind;
+    g_autofree const char **shown_by = NULL;
     GVariant *args;
 
     if (!g_variant_is_of_type(variant, G_VARIANT_TYPE(PLAN_TYPE)))
         return NULL;
     g_autoptr(GVariantIter) steps = NULL;
-    g_variant_get(variant, "(&s&s&sa(sa{sv}))", &operation, &object, &shown_by, &steps);
+    g_variant_get(variant, "(&s&s^a&sa(sa{sv}))", &operation, &object, &shown_by, &steps);
     if (g_variant_iter_n_children(steps) > PLAN_MAX_STEPS)
         return NULL;
     struct plan *plan = plan_new(operation, object);
-    plan_show_by(plan, shown_by);
+    g_ptr_array_set_size(plan->shown_by, 0);
+    for (gsize i = 0; shown_by[i]; i++)
+        plan_show_also(plan, shown_by[i]);
     while (g_variant_iter_next(steps, "(&s@a{sv})", &kind, &args)) {
         plan_add(plan, kind, args);
         g_variant_unref(args);

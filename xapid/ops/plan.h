@@ -16,25 +16,27 @@ struct step {
 };
 
 struct plan {
-    char *operation;  /* as current_operations has it: "start" */
-    char *object;     /* reference whose queue it waits in */
-    char *shown_by;   /* reference whose current_operations has it; plan_new: the object */
-    GPtrArray *steps; /* of struct step */
-    bool interrupts;  /* cancels what is before it in the queue, when it is submitted */
+    char *operation;     /* as current_operations has it: "start" */
+    char *object;        /* reference whose queue it waits in */
+    GPtrArray *shown_by; /* references whose current_operations have it; plan_new: the object */
+    GPtrArray *steps;    /* of struct step */
+    bool interrupts;     /* cancels what is before it in the queue, when it is submitted */
 };
 
 struct plan *plan_new(const char *operation, const char *object);
 void plan_free(struct plan *plan);
 
-/* Has another row show it: a part of the object, that the room knows. */
+/* Has another row show it instead, or too: one that the room knows. */
 void plan_show_by(struct plan *plan, const char *row);
+void plan_show_also(struct plan *plan, const char *row);
 
 /* Appends a step; args a{sv}, sunk when floating, NULL for none. */
 void plan_add(struct plan *plan, const char *kind, GVariant *args);
 
-/* (sssa(sa{sv})), without `interrupts`, a floating reference; and back: NULL when it is not a plan.
+/* (ssasa(sa{sv})), without `interrupts`, a floating reference; and back: NULL when it is not a
+ * plan.
  */
-#define PLAN_TYPE "(sssa(sa{sv}))"
+#define PLAN_TYPE "(ssasa(sa{sv}))"
 GVariant *plan_to_variant(const struct plan *plan);
 struct plan *plan_from_variant(GVariant *variant);
 
