@@ -5,8 +5,10 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#define QEMU_IMG "/usr/bin/qemu-img"
+
 /* folder: a descriptor that the tool may use too, as /proc/self/fd/FOLDER; argv ends with NULL.
- * False with the tool's last words in *ret_words (the caller's). */
+ * The tool dies with its caller.  False with its last words in *ret_words (the caller's). */
 bool tool_run(int folder, const char *const *argv, char **ret_words);
 
 #endif
