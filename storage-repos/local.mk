@@ -10,6 +10,7 @@ libdriver_a_SOURCES = \
 driver_libs = libdriver.a libwire.a libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
 
 storage_repos_file_file_SOURCES = \
+	storage-repos/file/copy.c \
 	storage-repos/file/disk.c \
 	storage-repos/file/file.c storage-repos/file/file.h \
 	storage-repos/file/repository.c

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/error.h"
@@ -15,7 +16,6 @@
 #include "storage-repos/common/folder.h"
 #include "storage-repos/common/tool.h"
 
-#define QEMU_IMG "/usr/bin/qemu-img"
 #define SIZE_MAX_BYTES ((gint64)16 << 40)
 #define SIZE_UNIT ((gint64)512)
 
@@ -37,7 +37,7 @@ disk_set_format(struct disk *disk, const char *format)
     disk->file = g_strdup_printf("%s.%s", disk->uuid, disk->qcow2 ? "qcow2" : "raw");
 }
 
-static bool
+bool
 disk_open(GVariant *args, disk_t *ret_disk, GError **error)
 {
     *ret_disk = (disk_t){.folder = repository_open(args, error), .uuid = member_text(args, "vdi")};
@@ -95,8 +95,8 @@ make_raw(const struct disk *disk, const char *part, gint64 size, GError **error)
     return ok;
 }
 
-static bool
-sync_file(const struct disk *disk, const char *name)
+bool
+disk_sync_file(const struct disk *disk, const char *name)
 {
     int fd = folder_open_file(disk->folder, name, O_RDONLY, 0);
     bool ok = fd >= 0 && fsync(fd) == 0;
@@ -106,25 +106,33 @@ sync_file(const struct disk *disk, const char *name)
     return ok;
 }
 
-/* A name of the folder as a path for a tool, which has the folder's descriptor too. */
-static char *
-tool_path(const struct disk *disk, const char *name)
+char *
+disk_tool_path(const struct disk *disk, const char *name)
 {
     return g_strdup_printf("/proc/self/fd/%d/%s", disk->folder, name);
+}
+
+void
+disk_tool_failed(const struct disk *disk, enum driver_failure number, const char *words,
+                 GError **error)
+{
+    const char *why = words ? words : g_strerror(errno);
+    bool full = strstr(why, "No space left on device") != NULL; /* a tool speaks as LC_ALL=C */
+
+    driver_fail(error, full ? FAILURE_SR_NO_SPACE : number, "%s: %s", disk->file, why);
 }
 
 static bool
 make_qcow2(const struct disk *disk, const char *part, gint64 size, GError **error)
 {
-    g_autofree char *path = tool_path(disk, part);
+    g_autofree char *path = disk_tool_path(disk, part);
     g_autofree char *bytes = g_strdup_printf("%" G_GINT64_FORMAT, size);
     g_autofree char *words = NULL;
     const char *const argv[] = {QEMU_IMG, "create", "-q", "-f", "qcow2", path, bytes, NULL};
 
     if (!folder_remove(disk->folder, part) || !tool_run(disk->folder, argv, &words) ||
-        !sync_file(disk, part)) {
-        driver_fail(error, FAILURE_VDI_CREATE, "%s: %s", disk->file,
-                    words ? words : g_strerror(errno));
+        !disk_sync_file(disk, part)) {
+        disk_tool_failed(disk, FAILURE_VDI_CREATE, words, error);
         return false;
     }
     return true;
@@ -144,15 +152,14 @@ new_record(const struct disk *disk, GVariant *args, gint64 size)
     return g_variant_dict_end(&record);
 }
 
-/* sm_config's image-format; qcow2 when it does not say. */
-static bool
-read_format(GVariant *args, struct disk *disk, GError **error)
+bool
+disk_read_format(GVariant *args, const char *otherwise, struct disk *disk, GError **error)
 {
     g_autoptr(GVariant) config = g_variant_lookup_value(args, "sm_config", G_VARIANT_TYPE_VARDICT);
     const char *format = config ? member_text(config, "image-format") : "";
 
     if (!*format)
-        format = "qcow2";
+        format = otherwise;
     if (!g_str_equal(format, "qcow2") && !g_str_equal(format, "raw")) {
         api_error_set(error, "INVALID_VALUE", "sm_config:image-format", format, NULL);
         return false;
@@ -161,8 +168,8 @@ read_format(GVariant *args, struct disk *disk, GError **error)
     return true;
 }
 
-static bool
-read_size(GVariant *args, gint64 *ret_size, GError **error)
+bool
+disk_read_size(GVariant *args, gint64 *ret_size, GError **error)
 {
     gint64 size;
 
@@ -177,6 +184,25 @@ read_size(GVariant *args, gint64 *ret_size, GError **error)
     return true;
 }
 
+bool
+disk_publish(const struct disk *disk, const char *part, GError **error)
+{
+    if (renameat(disk->folder, part, disk->folder, disk->file) == 0 && folder_sync(disk->folder))
+        return true;
+    driver_fail(error, FAILURE_VDI_CREATE, "%s: %s", disk->file, g_strerror(errno));
+    return false;
+}
+
+bool
+disk_note(struct disk *disk, GVariant *args, gint64 size, GError **error)
+{
+    disk->record = g_variant_ref_sink(new_record(disk, args, size));
+    if (record_write(disk->folder, disk->record_name, disk->record))
+        return true;
+    driver_fail(error, FAILURE_VDI_CREATE, "%s: %s", disk->record_name, g_strerror(errno));
+    return false;
+}
+
 static bool
 make_disk(struct disk *disk, GVariant *args, gint64 size, GError **error)
 {
@@ -186,18 +212,8 @@ make_disk(struct disk *disk, GVariant *args, gint64 size, GError **error)
         !(disk->qcow2 ? make_qcow2 : make_raw)(disk, part, size, error) ||
         !FAULT_POINT("file.vdi.create.made", error))
         return false;
-    if (renameat(disk->folder, part, disk->folder, disk->file) || !folder_sync(disk->folder)) {
-        driver_fail(error, FAILURE_VDI_CREATE, "%s: %s", disk->file, g_strerror(errno));
-        return false;
-    }
-    if (!FAULT_POINT("file.vdi.create.renamed", error))
-        return false;
-    disk->record = g_variant_ref_sink(new_record(disk, args, size));
-    if (!record_write(disk->folder, disk->record_name, disk->record)) {
-        driver_fail(error, FAILURE_VDI_CREATE, "%s: %s", disk->record_name, g_strerror(errno));
-        return false;
-    }
-    return FAULT_POINT("file.vdi.create.after", error);
+    return disk_publish(disk, part, error) && FAULT_POINT("file.vdi.create.renamed", error) &&
+           disk_note(disk, args, size, error) && FAULT_POINT("file.vdi.create.after", error);
 }
 
 bool
@@ -208,8 +224,9 @@ vdi_create(GVariant *args, GVariantDict *result, GError **error)
 
     if (!disk_open(args, &disk, error))
         return false;
-    if (!disk.record && (!read_size(args, &size, error) || !read_format(args, &disk, error) ||
-                         !make_disk(&disk, args, size, error)))
+    if (!disk.record &&
+        (!disk_read_size(args, &size, error) || !disk_read_format(args, "qcow2", &disk, error) ||
+         !make_disk(&disk, args, size, error)))
         return false;
     if (disk_describe(&disk, result))
         return true;
@@ -269,14 +286,14 @@ grow_raw(const struct disk *disk, gint64 size, GError **error)
 static bool
 grow_qcow2(const struct disk *disk, gint64 size, GError **error)
 {
-    g_autofree char *path = tool_path(disk, disk->file);
+    g_autofree char *path = disk_tool_path(disk, disk->file);
     g_autofree char *bytes = g_strdup_printf("%" G_GINT64_FORMAT, size);
     g_autofree char *words = NULL;
     const char *const argv[] = {QEMU_IMG, "resize", "-q", "-f", "qcow2", path, bytes, NULL};
 
-    if (tool_run(disk->folder, argv, &words) && sync_file(disk, disk->file))
+    if (tool_run(disk->folder, argv, &words) && disk_sync_file(disk, disk->file))
         return true;
-    driver_fail(error, FAILURE_VDI_RESIZE, "%s: %s", disk->file, words ? words : g_strerror(errno));
+    disk_tool_failed(disk, FAILURE_VDI_RESIZE, words, error);
     return false;
 }
 
@@ -287,7 +304,7 @@ vdi_resize(GVariant *args, GVariantDict *result, GError **error)
     g_auto(disk_t) disk = {.folder = -1};
     gint64 size, now = 0;
 
-    if (!read_size(args, &size, error) || !disk_open(args, &disk, error) ||
+    if (!disk_read_size(args, &size, error) || !disk_open(args, &disk, error) ||
         !disk_must_exist(&disk, args, error))
         return false;
     g_variant_lookup(disk.record, "virtual_size", "x", &now);

@@ -35,6 +35,22 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(disk_t, disk_clear)
 void disk_set_format(struct disk *disk, const char *format);
 /* What the API is told of it; false with errno when its file is not there. */
 bool disk_describe(const struct disk *disk, GVariantDict *result);
+/* The disk of args' vdi, with its record when it has one.  To be cleared either way. */
+bool disk_open(GVariant *args, disk_t *ret_disk, GError **error);
+/* sm_config's image-format; `otherwise` when it does not say. */
+bool disk_read_format(GVariant *args, const char *otherwise, struct disk *disk, GError **error);
+/* args' virtual_size, rounded up. */
+bool disk_read_size(GVariant *args, gint64 *ret_size, GError **error);
+/* A name of the folder as a path for a tool, which has the folder's descriptor too. */
+char *disk_tool_path(const struct disk *disk, const char *name);
+bool disk_sync_file(const struct disk *disk, const char *name);
+/* What a tool's last words (NULL: errno) mean: no space, or the failure `number`. */
+void disk_tool_failed(const struct disk *disk, enum driver_failure number, const char *words,
+                      GError **error);
+/* The end of making one, each on disk when it returns: the file `part`, whole, gets its name; then
+ * the record, by which it is there. */
+bool disk_publish(const struct disk *disk, const char *part, GError **error);
+bool disk_note(struct disk *disk, GVariant *args, gint64 size, GError **error);
 
 /* --- the calls: docs/storage-driver.md --- */
 
@@ -46,6 +62,7 @@ bool sr_destroy(GVariant *args, GVariantDict *result, GError **error);
 bool sr_scan(GVariant *args, GVariantDict *result, GError **error);
 bool sr_stat(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_create(GVariant *args, GVariantDict *result, GError **error);
+bool vdi_copy(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_destroy(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_resize(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_attach(GVariant *args, GVariantDict *result, GError **error);

@@ -1,5 +1,9 @@
 """Storage repositories, disks and drives of a simulated host, as tests make them."""
+import hashlib
 import os
+import subprocess
+import tempfile
+from pathlib import Path
 
 import tap
 
@@ -30,6 +34,31 @@ def new_vbd(x, vm, vdi, **fields):
 
 def files(location):
     return sorted(name for name in os.listdir(location) if name != "xapid-sr.json")
+
+
+def image(host, x, vdi):
+    """The file of a disk in a folder of the host's, and its format."""
+    record = x.VDI.get_record(vdi)
+    pbd, = x.SR.get_PBDs(record["SR"])
+    path, = (path for path in Path(x.PBD.get_device_config(pbd)["location"]).glob(f"{record['uuid']}.*")
+             if path.suffix != ".json")
+    return path, path.suffix[1:]
+
+
+def write(host, x, vdi, *commands):
+    """Writes into a disk as a guest would, by commands of qemu-io."""
+    path, image_format = image(host, x, vdi)
+    words = [word for command in commands for word in ("-c", command)]
+    done = subprocess.run(["qemu-io", "-f", image_format, *words, path], capture_output=True, text=True, check=True)
+    assert "failed" not in done.stdout + done.stderr, done
+
+
+def contents(host, x, vdi):
+    """A checksum of what a guest would read."""
+    path, image_format = image(host, x, vdi)
+    with tempfile.NamedTemporaryFile(prefix="xapid-test-") as raw:
+        subprocess.run(["qemu-img", "convert", "-f", image_format, "-O", "raw", path, raw.name], check=True)
+        return hashlib.sha256(Path(raw.name).read_bytes()).hexdigest()
 
 
 def leftovers(host, x):

@@ -193,6 +193,15 @@ def life_of_a_disk(host):
     until_so(lambda: all_of("VDI"), lambda x: disks.new_vdi(x, only("SR"), disks.MIB), "VDI.create")
     until_so(lambda: all_of("VDI")[only("VDI")]["virtual_size"] == str(2 * disks.MIB),
              lambda x: x.VDI.resize(only("VDI"), str(2 * disks.MIB)), "VDI.resize")
+    source, = all_of("VDI")
+    owner.insist(lambda: disks.write(host, owner.x, source, "write -P 7 64k 300k"))
+    until_so(lambda: len(all_of("VDI")) == 2, lambda x: x.VDI.copy(source, only("SR")), "VDI.copy")
+    until_so(lambda: not host.handles(), lambda x: time.sleep(0.1), "the end of VDI.copy")
+    copy, = set(all_of("VDI")) - {source}
+    found = {owner.insist(lambda: disks.contents(host, owner.x, vdi)) for vdi in (source, copy)}
+    if len(found) > 1:
+        owner.say("the copy is another disk")
+    until_so(lambda: list(all_of("VDI")) == [source], lambda x: x.VDI.destroy(copy), "VDI.destroy")
     until_so(lambda: all_of("VM"), lambda x: x.VM.create(GUEST), "VM.create")
     until_so(lambda: all_of("VBD"), lambda x: disks.new_vbd(x, only("VM"), only("VDI")), "VBD.create")
     for verb, state in (("start", "Running"), ("hard_shutdown", "Halted")):

@@ -2,12 +2,15 @@
 """What every storage driver does, of docs/storage-driver.md: ours, and the sample.
 
 test-drivers.py [PROGRAM DEVICE_CONFIG]: another one, with the device_config (JSON) of a new, empty place."""
+import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from pathlib import Path
 
@@ -54,6 +57,19 @@ class Driver:
 
     def volumes(self):
         return {volume["uuid"]: volume for volume in self.call("sr.scan")["volumes"]}
+
+
+def contents(path, image_format):
+    """A checksum of what a guest would read."""
+    with tempfile.NamedTemporaryFile(prefix="xapid-test-") as raw:
+        subprocess.run(["qemu-img", "convert", "-f", image_format, "-O", "raw", path, raw.name], check=True)
+        return hashlib.sha256(Path(raw.name).read_bytes()).hexdigest()
+
+
+def qemu_io(path, image_format, *commands):
+    words = [word for command in commands for word in ("-c", command)]
+    done = subprocess.run(["qemu-io", "-f", image_format, *words, path], capture_output=True, text=True, check=True)
+    assert "failed" not in done.stdout + done.stderr, done
 
 
 def refuses(code, function, *args, **fields):
@@ -146,7 +162,7 @@ def life(driver, image_format, fault):
             met.append(error)
             return driver.call(name, **args)
 
-    vdi, half = str(uuid.uuid4()), str(uuid.uuid4())
+    vdi, other, half = (str(uuid.uuid4()) for _ in range(3))
     made = {"name_label": "n", "name_description": "", "type": "user", "virtual_size": MIB,
             "sm_config": {"image-format": image_format}}
     insist("sr.create", size=0)
@@ -158,10 +174,24 @@ def life(driver, image_format, fault):
         pass
     driver.call("vdi.destroy", vdi=half)
     insist("vdi.resize", vdi=vdi, virtual_size=2 * MIB)
-    assert {uuid: volume["virtual_size"] for uuid, volume in driver.volumes().items()} == {vdi: 2 * MIB}
+    source = driver.call("vdi.attach", vdi=vdi, handle=half, read_only=True, sharable=False)
+    qemu_io(source["path"], image_format, "write -P 7 64k 300k")
+    copy = {**made, "virtual_size": 2 * MIB, "source": source}
+    insist("vdi.copy", vdi=other, **copy)
+    try:
+        driver.call("vdi.copy", fault, vdi=half, **copy)
+    except (ProcessLookupError, Refused):
+        pass
+    driver.call("vdi.destroy", vdi=half)
+    sizes = {uuid: volume["virtual_size"] for uuid, volume in driver.volumes().items()}
+    assert sizes == {vdi: 2 * MIB, other: 2 * MIB}, sizes
     there = sorted(os.listdir(driver.config["location"]))
-    assert there == sorted([f"{vdi}.json", f"{vdi}.{image_format}", "xapid-sr.json"]), there
+    files = [f"{name}.{end}" for name in (vdi, other) for end in ("json", image_format)]
+    assert there == sorted([*files, "xapid-sr.json"]), there
     insist("vdi.destroy", vdi=vdi)
+    copied = driver.call("vdi.attach", vdi=other, handle=half, read_only=True, sharable=False)
+    qemu_io(copied["path"], image_format, "read -P 0 0 64k", "read -P 7 64k 300k", "read -P 0 364k 1684k")
+    insist("vdi.destroy", vdi=other)
     insist("sr.destroy")
     there = os.listdir(driver.config["location"])
     assert not there, there
@@ -175,6 +205,93 @@ def kills(driver):
         for way in ("kill", "error"):
             for image_format in ("raw", "qcow2"):
                 assert life(driver, image_format, f"{point}={way}"), f"{point} was not reached"
+
+
+def attach(driver, vdi):
+    return driver.call("vdi.attach", vdi=vdi, handle=str(uuid.uuid4()), read_only=True, sharable=False)
+
+
+def copies(driver):
+    """From each format to each, and from another repository: the same contents, and no more space than they need."""
+    attached(driver)
+    folder = tempfile.mkdtemp(prefix="xapid-test-")
+    try:
+        other = attached(Driver(driver.program, {"location": folder}))
+        for there in (driver, other):
+            for source_format in ("raw", "qcow2"):
+                made = there.call("vdi.create", vdi=str(uuid.uuid4()), name_label="", name_description="", type="user",
+                                  virtual_size=64 * MIB, sm_config={"image-format": source_format})
+                source = attach(there, made["uuid"])
+                qemu_io(source["path"], source_format, "write -P 1 0 64k", "write -P 2 33m 1m")
+                for wanted in ("raw", "qcow2", None):
+                    vdi, config = str(uuid.uuid4()), {"image-format": wanted} if wanted else {}
+                    for _ in range(2):
+                        copy = driver.call("vdi.copy", vdi=vdi, name_label="copy", name_description="", type="user",
+                                           virtual_size=64 * MIB, sm_config=config, source=source)
+                        assert copy["virtual_size"] == 64 * MIB and copy["physical_utilisation"] < 4 * MIB, copy
+                    is_now = attach(driver, vdi)
+                    assert is_now["format"] == (wanted or source_format), is_now
+                    assert contents(is_now["path"], is_now["format"]) == contents(source["path"], source_format)
+                    driver.call("vdi.destroy", vdi=vdi)
+        fields = {"name_label": "", "name_description": "", "type": "user", "virtual_size": 64 * MIB, "sm_config": {}}
+        for nonsense in (None, {}, {"path": "relative.raw", "format": "raw"}, {**source, "format": "vmdk"}):
+            refuses("INVALID_VALUE", driver.call, "vdi.copy", vdi=str(uuid.uuid4()), source=nonsense, **fields)
+        refuses("SR_BACKEND_FAILURE_78", driver.call, "vdi.copy", vdi=str(uuid.uuid4()),
+                source={"path": folder + "/none", "format": "raw"}, **fields)
+        # What looks like an image that names another file is what a guest wrote into a raw disk.
+        trap = Path(folder) / "trap"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", "/etc/hostname", trap, "1M"], check=True)
+        os.truncate(trap, MIB)
+        vdi = driver.call("vdi.copy", vdi=str(uuid.uuid4()), source={"path": str(trap), "format": "raw"},
+                          **{**fields, "virtual_size": MIB})["uuid"]
+        assert Path(attach(driver, vdi)["path"]).read_bytes() == trap.read_bytes()
+    finally:
+        shutil.rmtree(folder)
+
+
+def copies_that_are_ended(driver):
+    """Killed anywhere in the middle: the tool, even one that stands still, ends with its driver, and nothing of the
+    copy stays."""
+    attached(driver)
+    source = attach(driver, driver.create(size=1 << 40)["uuid"])
+    qemu_io(source["path"], "qcow2", "write -P 1 0 256m")
+    before = sorted(os.listdir(driver.config["location"]))
+    for wait in (None, 0, 0.01, 0.05, 0.1, 0.2):
+        vdi = str(uuid.uuid4())
+        request = {"call": "vdi.copy", "args": {
+            "sr": driver.sr, "device_config": driver.config, "vdi": vdi, "name_label": "", "name_description": "",
+            "type": "user", "virtual_size": 1 << 40, "sm_config": {}, "source": source}}
+        running = subprocess.Popen([driver.program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        running.stdin.write(json.dumps(request))
+        running.stdin.close()
+        if wait is None:
+            tool = tap.wait_until(lambda: tools_at(vdi), "a tool")[0]
+            os.kill(int(tool), signal.SIGSTOP)
+        else:
+            time.sleep(wait)
+        running.kill()
+        running.wait()
+        running.stdout.close()
+        try:
+            tap.wait_until(lambda: not tools_at(vdi), "end of the tool")
+        except AssertionError:
+            for tool in tools_at(vdi):
+                os.kill(int(tool), signal.SIGKILL)
+            raise
+        driver.call("vdi.destroy", vdi=vdi)
+        assert sorted(os.listdir(driver.config["location"])) == before
+
+
+def tools_at(word):
+    """Processes that have the word among their arguments."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word.encode() in path.read_bytes():
+                found.append(path.parent.name)
+        except OSError:
+            pass  # it ended
+    return found
 
 
 def on(program, test, config=None):
@@ -195,6 +312,6 @@ if len(sys.argv) == 3:
 else:
     ours = BUILDDIR.resolve() / "storage-repos/file/file"
     tests = [on(program, test) for program in (ours, HERE / "sample") for test in GENERAL]
-    tests += [on(ours, test) for test in (nonsense_is_refused, kills)]
+    tests += [on(ours, test) for test in (nonsense_is_refused, copies, copies_that_are_ended, kills)]
     tests += [on(BUILDDIR.resolve() / "storage-repos/iso/iso", tells_what_it_can)]
 tap.run(*tests)

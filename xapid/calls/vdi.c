@@ -62,6 +62,38 @@ create(struct call *call)
     call_submit(call, txn, vdi_plan_create(vdi, sr));
 }
 
+/* (vdi, sr, base_vdi, into_vdi) */
+static void
+copy(struct call *call)
+{
+    struct model *model = call->api->model;
+    const char *source = call_ref(call, 0), *sr = call_ref(call, 1);
+    g_autofree char *its = model_get_string(model, source, "SR");
+    g_autofree char *uuid = NULL;
+    GError *error = NULL;
+    struct txn *txn;
+
+    for (unsigned i = 2; i <= 3; i++)
+        if (!g_str_equal(call_ref(call, i), REF_NULL)) {
+            call_fail_code(call, "NOT_IMPLEMENTED", i == 2 ? "base_vdi" : "into_vdi", NULL);
+            return;
+        }
+    if (g_str_equal(sr, REF_NULL))
+        sr = its;
+    if (!vdi_may_copy(call->api->storage, source, sr, &error)) {
+        call_fail(call, error);
+        return;
+    }
+    if (!(txn = call_begin_plan(call)))
+        return;
+    const char *vdi = vdi_add_copy(model, txn, source, sr, &uuid, &error);
+    if (!vdi) {
+        call_abort(call, txn, error);
+        return;
+    }
+    call_submit(call, txn, vdi_plan_copy(vdi, uuid, sr, source));
+}
+
 static void
 destroy(struct call *call)
 {
@@ -105,6 +137,7 @@ forget(struct call *call)
 
 const struct call_impl calls_vdi[] = {
     {"VDI.create", create},
+    {"VDI.copy", copy},
     {"VDI.destroy", destroy},
     {"VDI.resize", resize},
     {"VDI.forget", forget},

@@ -38,13 +38,13 @@ struct storage {
     GHashTable *operations; /* op_id -> struct operation */
     GQueue waiting;         /* of struct operation */
     GHashTable *busy;       /* uuids of disks that a driver has in hand: one call each at a time */
-    guint running;
+    guint running, copying; /* drivers; those of them that copy */
 };
 
 /* Which arguments a call has, beside sr and device_config; all of them must be there. */
 static const struct {
     const char *call;
-    const char *name[6], *type[6];
+    const char *name[7], *type[7];
 } calls[] = {
     {"sr.create", {"size"}, {"x"}},
     {"sr.attach", {NULL}, {NULL}},
@@ -56,6 +56,9 @@ static const struct {
     {"vdi.create",
      {"vdi", "name_label", "name_description", "type", "virtual_size", "sm_config"},
      {"s", "s", "s", "s", "x", "a{ss}"}},
+    {"vdi.copy",
+     {"vdi", "name_label", "name_description", "type", "virtual_size", "sm_config", "source"},
+     {"s", "s", "s", "s", "x", "a{ss}", "s"}},
     {"vdi.destroy", {"vdi"}, {"s"}},
     {"vdi.resize", {"vdi", "virtual_size"}, {"s", "x"}},
     {"vdi.attach", {"vdi", "handle", "read_only", "sharable"}, {"s", "s", "b", "b"}},
@@ -111,7 +114,8 @@ check(const struct operation *operation, GError **error)
         const char *name = calls[i].name[j];
         if (!check_type(operation, name, calls[i].type[j], error))
             return false;
-        if ((g_str_equal(name, "vdi") || g_str_equal(name, "handle")) &&
+        if ((g_str_equal(name, "vdi") || g_str_equal(name, "handle") ||
+             g_str_equal(name, "source")) &&
             !check_uuid(operation, name, error))
             return false;
     }
@@ -169,6 +173,7 @@ driver_done(GVariant *result, const GError *failed, void *data)
     GError *error = failed ? g_error_copy(failed) : NULL;
 
     storage->running--;
+    storage->copying -= is_call(operation, "vdi.copy");
     g_hash_table_remove(storage->busy, member_text(operation->args, "vdi"));
     if (!error && is_call(operation, "vdi.attach"))
         volume_attached(storage->handles, operation->driver, operation->args, result, &error);
@@ -198,6 +203,15 @@ ends_at_once(struct operation *operation)
         operation_end(operation, NULL, error);
         return true;
     }
+    if (is_call(operation, "vdi.copy")) {
+        GVariant *resolved = volume_resolve_source(handles, operation->args, &error);
+        if (!resolved) {
+            operation_end(operation, NULL, error);
+            return true;
+        }
+        g_variant_unref(operation->args);
+        operation->args = resolved;
+    }
     return false;
 }
 
@@ -217,6 +231,7 @@ operation_run(struct operation *operation)
         return;
     }
     storage->running++;
+    storage->copying += is_call(operation, "vdi.copy");
     if (*member_text(operation->args, "vdi"))
         g_hash_table_add(storage->busy, g_strdup(member_text(operation->args, "vdi")));
 }
@@ -231,6 +246,8 @@ start_waiting(struct storage *storage)
         next = item->next;
         if (storage->running >= STORAGE_RUNNING_MAX)
             return;
+        if (is_call(operation, "vdi.copy") && storage->copying >= STORAGE_COPYING_MAX)
+            continue;
         if (g_hash_table_contains(storage->busy, member_text(operation->args, "vdi")))
             continue;
         g_queue_delete_link(&storage->waiting, item);

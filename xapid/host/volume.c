@@ -122,6 +122,28 @@ volume_detached(int folder, GVariant *args, GError **error)
            FAULT_POINT("host.handle.remove.after", error);
 }
 
+GVariant *
+volume_resolve_source(int folder, GVariant *args, GError **error)
+{
+    const char *name = member_text(args, "source");
+    g_auto(disk_handle) handle = {0};
+    GVariantDict source, resolved;
+
+    if (!disk_handle_read(folder, name, &handle, error))
+        return NULL;
+    if (!handle.read_only) {
+        api_error_set(error, "INVALID_VALUE", "source", name, NULL);
+        return NULL;
+    }
+    g_variant_dict_init(&source, NULL);
+    g_variant_dict_insert(&source, "kind", "s", handle.block ? "block" : "file");
+    g_variant_dict_insert(&source, "path", "s", handle.path);
+    g_variant_dict_insert(&source, "format", "s", handle.format);
+    g_variant_dict_init(&resolved, args);
+    g_variant_dict_insert_value(&resolved, "source", g_variant_dict_end(&source));
+    return g_variant_ref_sink(g_variant_dict_end(&resolved));
+}
+
 static bool
 is_not_of_sr(const char *name, const struct disk_handle *other, void *data)
 {

@@ -16,6 +16,9 @@ bool volume_attached(int folder, const char *driver, GVariant *args, GVariant *a
 /* Is the handle of vdi.detach's args the last one of the disk (or was there none)? */
 bool volume_is_last(int folder, GVariant *args);
 bool volume_detached(int folder, GVariant *args, GError **error);
+/* Args of vdi.copy, whose source is a handle that only reads: the new ones, the caller's, in which
+ * it is what vdi.attach answered for that disk.  NULL with INVALID_VALUE. */
+GVariant *volume_resolve_source(int folder, GVariant *args, GError **error);
 /* Some disk of the SR is attached. */
 bool volume_of_sr(int folder, const char *sr);
 

@@ -27,14 +27,17 @@ static const struct {
     {"vdi_create", ATTACHED | SHARED, "VDI_CREATE"},
     {"vdi_destroy", ATTACHED | SHARED, "VDI_DELETE"},
     {"vdi_resize", ATTACHED | SHARED, "VDI_RESIZE"},
+    {"vdi_copy", ATTACHED | SHARED, "VDI_ATTACH"},
 };
 
 static const struct {
     const char *operation;
     const char *of_sr; /* what it is to the SR */
+    bool reads;        /* others may read meanwhile */
 } vdi_operations[] = {
-    {"destroy", "vdi_destroy"},
-    {"resize", "vdi_resize"},
+    {"destroy", "vdi_destroy", false},
+    {"resize", "vdi_resize", false},
+    {"copy", "vdi_copy", true},
 };
 
 static unsigned
@@ -53,13 +56,30 @@ sr_shows(const char *operation)
     return sr_operation_find(operation) < G_N_ELEMENTS(sr_operations);
 }
 
+static unsigned
+vdi_operation_find(const char *operation)
+{
+    unsigned i = 0;
+
+    while (i < G_N_ELEMENTS(vdi_operations) && !g_str_equal(vdi_operations[i].operation, operation))
+        i++;
+    return i;
+}
+
 const char *
 vdi_operation_of_sr(const char *operation)
 {
-    for (unsigned i = 0; i < G_N_ELEMENTS(vdi_operations); i++)
-        if (g_str_equal(vdi_operations[i].operation, operation))
-            return vdi_operations[i].of_sr;
-    return NULL;
+    unsigned i = vdi_operation_find(operation);
+
+    return i < G_N_ELEMENTS(vdi_operations) ? vdi_operations[i].of_sr : NULL;
+}
+
+static bool
+only_reads(const char *operation)
+{
+    unsigned i = vdi_operation_find(operation);
+
+    return i < G_N_ELEMENTS(vdi_operations) && vdi_operations[i].reads;
 }
 
 /* May it begin beside what is under way? */
@@ -148,7 +168,7 @@ sr_may(const struct storage_world *world, const char *sr, const char *operation,
 /* ---- disks ---- */
 
 static bool
-vdi_in_use_within(struct txn *txn, const char *vdi)
+vdi_in_use_within(struct txn *txn, const char *vdi, bool only_to_write)
 {
     const struct dm_field *attached =
         dm_field_find(dm_class_find("VBD", false), "currently_attached");
@@ -159,10 +179,25 @@ vdi_in_use_within(struct txn *txn, const char *vdi)
     g_variant_iter_init(&iter, vbds);
     while (g_variant_iter_next(&iter, "&s", &vbd)) {
         g_autoptr(GVariant) value = txn_get(txn, vbd, attached);
-        if (g_variant_get_boolean(value))
+        g_autoptr(GVariant) mode = txn_get(txn, vbd, dm_field_find(attached->cls, "mode"));
+        if (g_variant_get_boolean(value) &&
+            !(only_to_write && g_str_equal(g_variant_get_string(mode, NULL), "RO")))
             return true;
     }
     return false;
+}
+
+/* May it begin beside what is under way?  What only reads goes beside its like. */
+static bool
+vdi_is_idle(GVariant *current, const char *operation, const char **ret_other, const char **ret_key)
+{
+    GVariantIter iter;
+
+    g_variant_iter_init(&iter, current);
+    while (g_variant_iter_next(&iter, "{&s&s}", ret_key, ret_other))
+        if (!only_reads(operation) || !only_reads(*ret_other))
+            return false;
+    return true;
 }
 
 void
@@ -175,22 +210,25 @@ vdi_refresh_allowed(struct txn *txn, const struct model *model, const char *vdi)
     g_autoptr(GVariant) type =
         has_sr ? txn_get(txn, g_variant_get_string(sr, NULL), dm_field_find(sr_class(), "type"))
                : NULL;
-    bool busy = g_variant_n_children(current) || vdi_in_use_within(txn, vdi);
     GVariantBuilder allowed;
+    const char *other, *key;
 
     g_variant_builder_init(&allowed, G_VARIANT_TYPE("as"));
-    for (unsigned i = 0; type && !busy && i < G_N_ELEMENTS(vdi_operations); i++) {
+    for (unsigned i = 0; type && i < G_N_ELEMENTS(vdi_operations); i++) {
+        const char *operation = vdi_operations[i].operation;
         const char *capability =
             sr_operations[sr_operation_find(vdi_operations[i].of_sr)].capability;
-        if (sm_can(model, g_variant_get_string(type, NULL), capability))
-            g_variant_builder_add(&allowed, "s", vdi_operations[i].operation);
+        if (sm_can(model, g_variant_get_string(type, NULL), capability) &&
+            vdi_is_idle(current, operation, &other, &key) &&
+            !vdi_in_use_within(txn, vdi, vdi_operations[i].reads))
+            g_variant_builder_add(&allowed, "s", operation);
     }
     txn_set_value(txn, vdi, "allowed_operations", g_variant_builder_end(&allowed));
 }
 
-/* The drive through which a guest has it, or will when it is resumed; NULL: none. */
+/* The drive through which a guest has it (writes to it), or will when it is resumed; NULL: none. */
 static const char *
-vdi_user(const struct model *model, const char *vdi)
+vdi_user(const struct model *model, const char *vdi, bool only_to_write)
 {
     g_autoptr(GPtrArray) vbds =
         model_referrers(model, vdi, dm_field_find(dm_class_find("VBD", false), "VDI"));
@@ -200,6 +238,9 @@ vdi_user(const struct model *model, const char *vdi)
         g_autofree char *state = model_has(model, dm_class_find("VM", false), vm)
                                      ? model_get_string(model, vm, "power_state")
                                      : g_strdup("Halted");
+        g_autofree char *mode = model_get_string(model, vbds->pdata[i], "mode");
+        if (only_to_write && g_str_equal(mode, "RO"))
+            continue;
         if (model_get_bool(model, vbds->pdata[i], "currently_attached") ||
             g_str_equal(state, "Suspended"))
             return vbds->pdata[i];
@@ -211,14 +252,20 @@ bool
 vdi_is_free(const struct storage_world *world, const char *vdi, const char *operation,
             GError **error)
 {
+    g_autoptr(GVariant) current =
+        model_get(world->model, vdi, dm_field_find(vdi_class(), "current_operations"));
+    const char *other, *key;
+
     /* One that is being made is not managed yet. */
     if (!model_get_bool(world->model, vdi, "managed")) {
         api_error_set(error, "VDI_NOT_MANAGED", vdi, NULL);
         return false;
     }
-    if (!ops_none_shown(world->model, vdi, error))
+    if (!vdi_is_idle(current, operation, &other, &key)) {
+        api_error_set(error, "OTHER_OPERATION_IN_PROGRESS", "VDI", vdi, other, key, NULL);
         return false;
-    if (!vdi_user(world->model, vdi))
+    }
+    if (!vdi_user(world->model, vdi, only_reads(operation)))
         return true;
     api_error_set(error, "VDI_IN_USE", vdi, operation, NULL);
     return false;

@@ -126,6 +126,60 @@ vdi_plan_create(const char *vdi, const char *sr)
     return plan;
 }
 
+bool
+vdi_may_copy(const struct storage_world *world, const char *source, const char *sr, GError **error)
+{
+    if (!vdi_may(world, source, "copy", error) || !sr_may(world, sr, "vdi_create", error))
+        return false;
+    g_autofree char *type = model_get_string(world->model, sr, "type");
+    if (model_get_bool(world->model, source, "missing")) {
+        api_error_set(error, "VDI_NOT_AVAILABLE", source, NULL);
+        return false;
+    }
+    if (!sm_can(world->model, type, "VDI_COPY")) {
+        api_error_set(error, "SR_OPERATION_NOT_SUPPORTED", sr, NULL);
+        return false;
+    }
+    return true;
+}
+
+/* The source is attached to be read, under the new disk's uuid, so that nobody writes meanwhile. */
+static void
+add_source(struct plan *plan, const char *kind, const char *source, const char *handle)
+{
+    GVariantDict args;
+
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, "vdi", "s", source);
+    g_variant_dict_insert(&args, "handle", "s", handle);
+    g_variant_dict_insert(&args, "read_only", "b", TRUE);
+    plan_add(plan, kind, g_variant_dict_end(&args));
+}
+
+void
+vdi_plan_add_copy(struct plan *plan, const char *vdi, const char *uuid, const char *source)
+{
+    GVariantDict args;
+
+    add_source(plan, "vdi.attach", source, uuid);
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, "vdi", "s", vdi);
+    g_variant_dict_insert(&args, "source", "s", uuid);
+    plan_add(plan, "vdi.copy", g_variant_dict_end(&args));
+    add_source(plan, "vdi.detach", source, uuid);
+}
+
+struct plan *
+vdi_plan_copy(const char *vdi, const char *uuid, const char *sr, const char *source)
+{
+    struct plan *plan = plan_new("copy", vdi);
+
+    plan_show_also(plan, source);
+    vdi_plan_add_copy(plan, vdi, uuid, source);
+    add_stat(plan, sr);
+    return plan;
+}
+
 struct plan *
 vdi_plan_destroy(const struct storage_world *world, const char *vdi, GError **error)
 {

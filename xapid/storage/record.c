@@ -143,25 +143,29 @@ vdi_forget(const struct model *model, struct txn *txn, const char *vdi, GError *
     return txn_destroy(txn, vdi, error);
 }
 
+/* One that is being made shows nothing itself: to its SR that is vdi_create, whatever it is made
+ * from. */
 void
 vdi_mark(struct txn *txn, const char *vdi, const char *operation, const char *key, bool running,
          void *data)
 {
-    struct storage_world *world = data;
-    const char *of_sr =
-        g_str_equal(operation, "create") ? "vdi_create" : vdi_operation_of_sr(operation);
+    const struct model *model = txn_model(txn);
 
+    (void)data;
     if (!txn_has(txn, vdi_class(), vdi))
         return;
-    if (!g_str_equal(operation, "create"))
+    g_autoptr(GVariant) managed = txn_get(txn, vdi, dm_field_find(vdi_class(), "managed"));
+    bool made = !g_variant_get_boolean(managed) && !g_str_equal(operation, "destroy");
+    const char *of_sr = made ? "vdi_create" : vdi_operation_of_sr(operation);
+    if (!made)
         txn_set_map_value(txn, vdi, "current_operations", key, running ? operation : NULL);
-    vdi_refresh_allowed(txn, world->model, vdi);
+    vdi_refresh_allowed(txn, model, vdi);
     g_autoptr(GVariant) sr = txn_get(txn, vdi, dm_field_find(vdi_class(), "SR"));
     const char *sr_ref = g_variant_get_string(sr, NULL);
     if (!of_sr || !txn_has(txn, sr_class(), sr_ref))
         return;
     txn_set_map_value(txn, sr_ref, "current_operations", key, running ? of_sr : NULL);
-    sr_refresh_allowed(txn, world->model, sr_ref);
+    sr_refresh_allowed(txn, model, sr_ref);
 }
 
 /* What the driver made of it. */
@@ -177,6 +181,47 @@ record_made(struct txn *txn, const char *vdi, GVariant *made)
 }
 
 void
+vdi_record_copy(struct op *op, struct txn *txn, const char *vdi, const GError *error)
+{
+    g_autofree char *key = g_strconcat("copy/", vdi, NULL);
+    g_autoptr(GError) failed = NULL;
+
+    if (!txn_has(txn, vdi_class(), vdi))
+        return;
+    if (!error) {
+        record_made(txn, vdi, op_result(op, key));
+        txn_set_value(txn, vdi, "managed", g_variant_new_boolean(TRUE));
+        vdi_refresh_allowed(txn, txn_model(txn), vdi);
+    } else if (!vdi_forget(txn_model(txn), txn, vdi, &failed)) {
+        log_failed(op_operation(op), vdi, failed);
+    }
+}
+
+const char *
+vdi_add_copy(const struct model *model, struct txn *txn, const char *source, const char *sr,
+             char **ret_uuid, GError **error)
+{
+    static const char *const kept[] = {
+        "name_label",   "name_description", "type",          "sharable", "read_only",
+        "virtual_size", "other_config",     "xenstore_data", "on_boot",  "allow_caching"};
+    g_autofree char *uuid = g_uuid_string_random();
+    GVariantBuilder fields;
+
+    g_variant_builder_init(&fields, G_VARIANT_TYPE("a{sv}"));
+    for (unsigned i = 0; i < G_N_ELEMENTS(kept); i++) {
+        g_autoptr(GVariant) value = model_get(model, source, dm_field_find(vdi_class(), kept[i]));
+        g_variant_builder_add(&fields, "{sv}", kept[i], value);
+    }
+    g_variant_builder_add(&fields, "{sv}", "uuid", g_variant_new_string(uuid));
+    g_variant_builder_add(&fields, "{sv}", "SR", g_variant_new_string(sr));
+    g_variant_builder_add(&fields, "{sv}", "managed", g_variant_new_boolean(FALSE));
+    const char *vdi = txn_create(txn, vdi_class(), NULL, g_variant_builder_end(&fields), error);
+    if (vdi)
+        *ret_uuid = g_steal_pointer(&uuid);
+    return vdi;
+}
+
+void
 vdi_finish(struct op *op, struct txn *txn, const GError *error)
 {
     struct storage_world *world = op_room_data(op);
@@ -186,7 +231,11 @@ vdi_finish(struct op *op, struct txn *txn, const GError *error)
     if (!txn_has(txn, vdi_class(), vdi))
         return;
     g_autofree char *sr = model_get_string(world->model, vdi, "SR");
-    if (g_str_equal(operation, error ? "create" : "destroy")) {
+    if (g_str_equal(operation, "copy")) {
+        vdi_record_copy(op, txn, vdi, error);
+        if (!error)
+            op_set_result(op, "value", g_variant_new_string(vdi));
+    } else if (g_str_equal(operation, error ? "create" : "destroy")) {
         if (!vdi_forget(world->model, txn, vdi, &failed))
             log_failed(operation, vdi, failed);
     } else if (!error) {

@@ -199,21 +199,56 @@ sr_stat_run(struct op *op, GVariant *args)
 
 /* ---- disks ---- */
 
+/* What a driver is told of a disk that it is to make. */
+static void
+insert_new_disk(struct op *op, GVariant *args, GVariantDict *ret_more)
+{
+    static const char *const fields[] = {"name_label", "name_description", "type", "virtual_size",
+                                         "sm_config"};
+    struct storage_world *world = op_room_data(op);
+    const char *vdi = member_text(args, "vdi");
+
+    g_variant_dict_init(ret_more, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(fields); i++)
+        if (model_has(world->model, vdi_class(), vdi))
+            insert_field(world->model, ret_more, fields[i], vdi, fields[i]);
+}
+
 static void
 vdi_create_run(struct op *op, GVariant *args)
 {
-    struct storage_world *world = op_room_data(op);
-    static const char *const fields[] = {"name_label", "name_description", "virtual_size", "type",
-                                         "sm_config"};
-    const char *vdi = member_text(args, "vdi");
     GVariantDict more;
 
-    g_variant_dict_init(&more, NULL);
-    for (unsigned i = 0; i < G_N_ELEMENTS(fields); i++)
-        if (model_has(world->model, vdi_class(), vdi))
-            insert_field(world->model, &more, fields[i], vdi, fields[i]);
+    insert_new_disk(op, args, &more);
     call_vdi("vdi.create", args, &more,
              &(struct driver_call){.op = op, .args = args, .noted = keep_result});
+}
+
+static void
+note_copy(struct op *op, GVariant *args, GVariant *result)
+{
+    g_autofree char *key = g_strconcat("copy/", member_text(args, "vdi"), NULL);
+
+    op_set_result(op, key, result);
+}
+
+static void
+vdi_copy_run(struct op *op, GVariant *args)
+{
+    GVariantDict more;
+
+    insert_new_disk(op, args, &more);
+    g_variant_dict_insert(&more, "source", "s", member_text(args, "source"));
+    call_vdi("vdi.copy", args, &more,
+             &(struct driver_call){.op = op, .args = args, .noted = note_copy});
+}
+
+static void
+vdi_copy_cancel(struct op *op)
+{
+    struct storage_world *world = op_room_data(op);
+
+    peer_client_abort(world->drivers, op_step_id(op));
 }
 
 static void
@@ -302,6 +337,11 @@ static const struct step_kind sr_scan_kind = {.name = "sr.scan", .weight = 2, .r
 static const struct step_kind sr_stat_kind = {.name = "sr.stat", .weight = 1, .run = sr_stat_run};
 static const struct step_kind vdi_create_kind = {
     .name = "vdi.create", .weight = 4, .run = vdi_create_run, .undo = vdi_destroy_run};
+static const struct step_kind vdi_copy_kind = {.name = "vdi.copy",
+                                               .weight = 16,
+                                               .run = vdi_copy_run,
+                                               .undo = vdi_destroy_run,
+                                               .cancel = vdi_copy_cancel};
 static const struct step_kind vdi_destroy_kind = {
     .name = "vdi.destroy", .weight = 4, .once = true, .run = vdi_destroy_run};
 static const struct step_kind vdi_resize_kind = {
@@ -312,7 +352,17 @@ static const struct step_kind vdi_detach_kind = {
     .name = "vdi.detach", .weight = 1, .run = vdi_detach_run};
 
 const struct step_kind *const storage_step_kinds[] = {
-    &sr_create_kind,  &sr_destroy_kind, &sr_attach_kind,  &sr_detach_kind,
-    &sr_scan_kind,    &sr_stat_kind,    &vdi_create_kind, &vdi_destroy_kind,
-    &vdi_resize_kind, &vdi_attach_kind, &vdi_detach_kind, NULL,
+    &sr_create_kind,
+    &sr_destroy_kind,
+    &sr_attach_kind,
+    &sr_detach_kind,
+    &sr_scan_kind,
+    &sr_stat_kind,
+    &vdi_create_kind,
+    &vdi_copy_kind,
+    &vdi_destroy_kind,
+    &vdi_resize_kind,
+    &vdi_attach_kind,
+    &vdi_detach_kind,
+    NULL,
 };

@@ -62,8 +62,8 @@ bool storage_refresh_all(struct model *model, GError **error);
  * SR or VDI forbids. */
 bool sr_may(const struct storage_world *world, const char *sr, const char *operation,
             GError **error);
-/* Of nobody else's use and under no operation: VDI_NOT_MANAGED, OTHER_OPERATION_IN_PROGRESS,
- * VDI_IN_USE. */
+/* Of nobody else's use and under no operation that would disturb this one: VDI_NOT_MANAGED,
+ * OTHER_OPERATION_IN_PROGRESS, VDI_IN_USE. */
 bool vdi_is_free(const struct storage_world *world, const char *vdi, const char *operation,
                  GError **error);
 bool vdi_may(const struct storage_world *world, const char *vdi, const char *operation,
@@ -83,6 +83,13 @@ struct plan *sr_plan_scan(const struct storage_world *world, const char *sr, con
 struct plan *sr_plan_destroy(const struct storage_world *world, const char *sr, GError **error);
 /* vdi: of a row that the caller makes in the same transaction. */
 struct plan *vdi_plan_create(const char *vdi, const char *sr);
+/* vdi, uuid: the same, a copy of the disk `source`, which vdi_may_copy () into the SR. */
+struct plan *vdi_plan_copy(const char *vdi, const char *uuid, const char *sr, const char *source);
+/* The steps of that; the caller has the plan shown by both rows. */
+void vdi_plan_add_copy(struct plan *plan, const char *vdi, const char *uuid, const char *source);
+/* May the disk be copied into the SR?  VDI_NOT_AVAILABLE, and what vdi_may and sr_may say. */
+bool vdi_may_copy(const struct storage_world *world, const char *source, const char *sr,
+                  GError **error);
 struct plan *vdi_plan_destroy(const struct storage_world *world, const char *vdi, GError **error);
 struct plan *vdi_plan_resize(const struct storage_world *world, const char *vdi, gint64 size,
                              GError **error);
@@ -100,6 +107,12 @@ void sr_finish(struct op *op, struct txn *txn, const GError *error);
 void vdi_mark(struct txn *txn, const char *vdi, const char *operation, const char *key,
               bool running, void *data);
 void vdi_finish(struct op *op, struct txn *txn, const GError *error);
+/* A disk that `op` made, or with an error did not, by vdi_plan_add_copy (): its row follows. */
+void vdi_record_copy(struct op *op, struct txn *txn, const char *vdi, const GError *error);
+/* The row, not managed yet, of a copy of the disk `source` in the SR; *ret_uuid is the caller's.
+ * Borrowed until txn ends; NULL with an error. */
+const char *vdi_add_copy(const struct model *model, struct txn *txn, const char *source,
+                         const char *sr, char **ret_uuid, GError **error);
 /* An SR's row goes, with those of its PBDs and disks. */
 bool sr_forget(const struct model *model, struct txn *txn, const char *sr, GError **error);
 /* A VDI's row goes, with the disks of VMs that are it; drives that hold it become empty. */

@@ -170,8 +170,10 @@ vbd_check_disk(const struct vm_world *world, const char *vbd, const char *vdi, G
         api_error_set(error, "VDI_READONLY", vdi, NULL);
         return false;
     }
+    /* What is copied, grown or removed just now is written by nobody else. */
     return sr_must_be_attached(model, sr, world->host, error) &&
-           check_writers(model, vbd, vdi, error);
+           check_writers(model, vbd, vdi, error) &&
+           (is_read_only(model, vbd) || ops_none_shown(model, vdi, error));
 }
 
 /* QEMU emulates no disk that is read only, and no CD drive beyond IDE's. */
