@@ -62,6 +62,186 @@ def test_copies():
         x.VDI.destroy(x.VDI.copy(source, sr))
 
 
+@covers("VDI.clone")
+def test_clones():
+    with Host() as host:
+        x = connected(host)
+        source = new_vdi(x, new_sr(host, x))
+        write(host, x, source, "write -P 1 0 64k")
+        clone = x.VDI.clone(source)
+        assert x.VDI.get_SR(clone) == x.VDI.get_SR(source) and contents(host, x, clone) == contents(host, x, source)
+        again = x.VDI.clone(clone, {})
+        for vdi, pattern in ((source, 2), (clone, 3)):
+            write(host, x, vdi, f"write -P {pattern} 0 64k")
+        write(host, x, again, "read -P 1 0 64k")
+        x.VDI.destroy(source)
+        write(host, x, clone, "read -P 3 0 64k")
+        fails("NOT_IMPLEMENTED", x.VDI.clone, clone, {"k": "v"})
+        fails("HANDLE_INVALID", x.VDI.clone, UNKNOWN)
+
+
+def template(host, x):
+    """A VM with a disk in each of two repositories, one that is read alone, a disc, and an empty drive."""
+    Path(host.folder("isos"), "cd.iso").write_bytes(b"\0" * 2048)
+    isos = new_sr(host, x, "iso", location=str(host.dir / "isos"))
+    srs = [new_sr(host, x), new_sr(host, x, name="other")]
+    vm = x.VM.create({**GUEST, "name_label": "first", "tags": ["a"], "other_config": {"k": "v"}, "VCPUs_max": "3",
+                      "blocked_operations": {"start": "not yet"}})
+    disks = [new_vdi(x, srs[0], MIB), new_vdi(x, srs[1], 2 * MIB, sm_config={"image-format": "raw"}), new_vdi(x, srs[0], 3 * MIB)]
+    for number, vdi in enumerate(disks):
+        write(host, x, vdi, f"write -P {number + 1} 0 64k")
+    for vdi in disks:
+        new_vbd(x, vm, vdi, bootable=vdi == disks[0], mode="RO" if vdi == disks[2] else "RW", other_config={"d": "e"})
+    new_vbd(x, vm, *x.SR.get_VDIs(isos), type="CD", mode="RO", userdevice="5")
+    new_vbd(x, vm, NULL, type="CD", mode="RO", userdevice="6")
+    return vm, srs
+
+
+def drives(x, vm):
+    return sorted((x.VBD.get_record(vbd) for vbd in x.VM.get_VBDs(vm)), key=lambda record: record["userdevice"])
+
+
+def same_machine(host, x, copy, vm, name):
+    """Is it one with disks of its own?"""
+    new, old = x.VM.get_record(copy), x.VM.get_record(vm)
+    for field in ("VCPUs_max", "memory_static_max", "PV_kernel", "tags", "domain_type", "is_a_template", "actions_after_crash"):
+        assert new[field] == old[field], field
+    assert new["uuid"] != old["uuid"] and new["metrics"] not in (NULL, old["metrics"]), new
+    assert (new["name_label"], new["power_state"], new["domid"], new["is_a_snapshot"]) == (name, "Halted", "-1", False), new
+    assert new["blocked_operations"] == new["current_operations"] == old["current_operations"] == {}
+    assert new["other_config"].pop("mac_seed") != old["other_config"].pop("mac_seed")
+    assert new["other_config"] == old["other_config"]
+    of_new, of_old = drives(x, copy), drives(x, vm)
+    assert len(of_new) == len(of_old)
+    for mine, theirs in zip(of_new, of_old):
+        for field in ("userdevice", "bootable", "mode", "type", "empty", "unpluggable", "other_config"):
+            assert mine[field] == theirs[field], field
+        assert mine["uuid"] != theirs["uuid"]
+        if mine["type"] == "CD":
+            assert mine["VDI"] == theirs["VDI"]
+        else:
+            assert mine["VDI"] != theirs["VDI"] and x.VDI.get_managed(mine["VDI"])
+            assert contents(host, x, mine["VDI"]) == contents(host, x, theirs["VDI"])
+
+
+def destroy(x, vm):
+    """With its disks."""
+    disks = [record["VDI"] for record in drives(x, vm) if record["type"] == "Disk"]
+    x.VM.destroy(vm)
+    for vdi in disks:
+        x.VDI.destroy(vdi)
+
+
+@covers("VM.clone", "VM.copy")
+def test_copies_of_a_vm():
+    with Host() as host:
+        x = connected(host)
+        vm, srs = template(host, x)
+        before = {cls: set(getattr(x, cls).get_all()) for cls in ("VM", "VBD", "VDI")}
+        for is_template in (False, True):
+            x.VM.set_is_a_template(vm, is_template)
+            assert {"clone", "copy"} <= set(x.VM.get_allowed_operations(vm))
+            for call, args, where in ((x.VM.clone, (), None), (x.VM.copy, (NULL,), None), (x.VM.copy, (srs[1],), srs[1])):
+                copy = call(vm, "second", *args)
+                same_machine(host, x, copy, vm, "second")
+                for mine, theirs in zip(drives(x, copy), drives(x, vm)):
+                    if mine["type"] == "Disk":
+                        assert x.VDI.get_SR(mine["VDI"]) == (where or x.VDI.get_SR(theirs["VDI"]))
+                if not is_template:
+                    x.VM.start(copy, False, False)
+                    x.VM.hard_shutdown(copy)
+                destroy(x, copy)
+        for cls, refs in before.items():
+            assert set(getattr(x, cls).get_all()) == refs, cls
+        x.VM.set_is_a_template(vm, False)
+        x.VM.remove_from_blocked_operations(vm, "start")
+        again = x.VM.clone(x.VM.clone(vm, "b"), "c")
+        same_machine(host, x, again, vm, "c")
+        isos, = (sr for sr in x.SR.get_all() if x.SR.get_type(sr) == "iso")
+        fails("SR_OPERATION_NOT_SUPPORTED", x.VM.copy, vm, "d", isos)
+        fails("HANDLE_INVALID", x.VM.copy, vm, "d", UNKNOWN)
+        fails("HANDLE_INVALID", x.VM.clone, UNKNOWN, "d")
+        x.VM.start(vm, False, False)
+        for function, *args in ((x.VM.clone, vm, "d"), (x.VM.copy, vm, "d", NULL)):
+            assert fails("VM_BAD_POWER_STATE", function, *args).params == [vm, "halted", "running"]
+        x.VM.start(again, False, False)
+        x.VM.hard_shutdown(vm)
+        x.VM.add_to_blocked_operations(vm, "clone", "it is precious")
+        fails("OPERATION_BLOCKED", x.VM.clone, vm, "d")
+        x.VM.destroy(x.VM.copy(vm, "d", NULL))
+        assert not host.violations()
+
+
+def test_a_vm_without_disks():
+    with Host() as host:
+        x = host.client()
+        vm = x.VM.create(GUEST)
+        copy = x.VM.clone(vm, "second")
+        same_machine(host, x, copy, vm, "second")
+        assert x.VM.get_by_name_label("second") == [copy]
+
+
+def test_what_may_not_happen_to_a_vm_meanwhile():
+    """And that what is cancelled leaves nothing."""
+    with Host(environment={"XAPID_FAULT": "file.vdi.copy.made=delay:100000"}) as host:
+        x = connected(host)
+        vm, _ = template(host, x)
+        x.VM.remove_from_blocked_operations(vm, "start")
+        before = {cls: set(getattr(x, cls).get_all()) for cls in ("VM", "VBD", "VDI")}
+        tasks = [x.Async.VM.clone(vm, "second"), x.Async.VM.copy(vm, "third", NULL)]
+        copies = [tap.wait_until(lambda: x.VM.get_by_name_label(name), "copy")[0] for name in ("second", "third")]
+        tap.wait_until(lambda: len(files(host.dir / "sr")) == 6, "copies of the first disk")
+        assert sorted(x.VM.get_current_operations(vm).values()) == ["clone", "copy"]
+        assert set(x.VM.get_allowed_operations(vm)) == {"clone", "copy"}, x.VM.get_allowed_operations(vm)
+        for copy in copies:
+            for function, *args in ((x.VM.start, copy, False, False), (x.VM.destroy, copy), (x.VM.clone, copy, "fourth")):
+                fails("OTHER_OPERATION_IN_PROGRESS", function, *args)
+        for function, *args in ((x.VM.start, vm, False, False), (x.VM.destroy, vm)):
+            fails("OTHER_OPERATION_IN_PROGRESS", function, *args)
+        for task in tasks:
+            x.task.cancel(task)
+            assert x.wait_task(task)["error_info"][0] == "TASK_CANCELLED"
+        for cls, refs in before.items():
+            assert set(getattr(x, cls).get_all()) == refs, cls
+        assert len(files(host.dir / "sr")) == 4 and len(files(host.dir / "other")) == 2 and not host.handles()
+        assert x.VM.get_current_operations(vm) == {} and x.SR.get_all_records()
+
+
+def test_a_vm_is_copied_whole_or_not():
+    """The second of three disks fails; and whoever dies meanwhile."""
+    with Host(environment={"XAPID_FAULT": "file.vdi.copy.made=delay:50"}) as host:
+        x = connected(host)
+        vm, _ = template(host, x)
+        before = {cls: set(getattr(x, cls).get_all()) for cls in ("VM", "VBD", "VDI")}
+
+        def nothing_more():
+            for cls, refs in before.items():
+                assert set(getattr(x, cls).get_all()) == refs, cls
+            assert len(files(host.dir / "sr")) == 4 and len(files(host.dir / "other")) == 2 and not host.handles()
+            assert x.VM.get_current_operations(vm) == {}
+
+        path, = (host.dir / "other").glob("*.raw")
+        path.rename(host.dir / path.name)
+        for function, *args in ((x.VM.clone, vm, "second"), (x.VM.copy, vm, "second", NULL)):
+            fails("SR_BACKEND_FAILURE_65", function, *args)
+            assert len(files(host.dir / "other")) == 1 and len(files(host.dir / "sr")) == 4
+        (host.dir / path.name).rename(path)
+        nothing_more()
+        for round_, program in enumerate(("xapid-host", "xapid", "xapid-domains") * 4):
+            task = x.Async.VM.clone(vm, "second")
+            time.sleep(0.04 * (round_ % 7))
+            host.kill(program)
+            tap.wait_until(lambda: host.client(), "the daemon")
+            x = host.client()
+            record = x.wait_task(task)
+            copies = x.VM.get_by_name_label("second")
+            assert len(copies) == (record["status"] == "success"), (copies, record)
+            for copy in copies:
+                same_machine(host, x, copy, vm, "second")
+                destroy(x, copy)
+            nothing_more()
+
+
 def test_a_disc_becomes_a_disk():
     with Host() as host:
         location = host.folder("isos")
@@ -111,7 +291,7 @@ def test_what_may_not_happen_meanwhile():
         tap.wait_until(lambda: len(files(host.dir / "other")) == 2, "copies being made")
         assert set(x.SR.get_current_operations(sr).values()) == {"vdi_copy"}
         assert set(x.SR.get_current_operations(other).values()) == {"vdi_create"}
-        assert x.VDI.get_allowed_operations(source) == ["copy"], x.VDI.get_allowed_operations(source)
+        assert x.VDI.get_allowed_operations(source) == ["copy", "clone"], x.VDI.get_allowed_operations(source)
         copies = x.SR.get_VDIs(other)
         assert len(copies) == 2 and not any(x.VDI.get_managed(copy) for copy in copies)
         for function, *args in ((x.VDI.destroy, source), (x.VDI.resize, source, str(100 * MIB)), (x.VDI.forget, source),
@@ -135,14 +315,23 @@ def test_by_xtool():
     with Host() as host:
         x = connected(host)
         sr, other = new_sr(host, x), new_sr(host, x, name="other")
-        source = new_vdi(x, sr)
+        source, vm = new_vdi(x, sr), x.VM.create(GUEST)
         write(host, x, source, "write -P 1 0 64k")
-        for more, where in (([], sr), ([f"sr-uuid={x.SR.get_uuid(other)}"], other)):
-            words = ["vdi-copy", f"uuid={x.VDI.get_uuid(source)}", *more]
+        new_vbd(x, vm, source)
+        vdi_uuid, vm_uuid, there = x.VDI.get_uuid(source), x.VM.get_uuid(vm), f"sr-uuid={x.SR.get_uuid(other)}"
+
+        def xtool(*words):
             done = subprocess.run([BUILDDIR / "xtool/xtool", "-s", host.socket, *words], capture_output=True, text=True)
-            assert done.returncode == 0, done
-            copy = x.VDI.get_by_uuid(done.stdout.strip())
+            assert done.returncode == 0, (words, done)
+            return done.stdout.strip()
+
+        for words, where in ((["vdi-copy"], sr), (["vdi-clone"], sr), (["vdi-copy", there], other)):
+            copy = x.VDI.get_by_uuid(xtool(words[0], f"uuid={vdi_uuid}", *words[1:]))
             assert x.VDI.get_SR(copy) == where and contents(host, x, copy) == contents(host, x, source)
+        for words, where in ((["vm-clone"], sr), (["vm-copy"], sr), (["vm-copy", there], other)):
+            copy = x.VM.get_by_uuid(xtool(words[0], f"uuid={vm_uuid}", "new-name-label=second", *words[1:]))
+            same_machine(host, x, copy, vm, "second")
+            assert x.VDI.get_SR(drives(x, copy)[0]["VDI"]) == where
 
 
 def test_a_failure_leaves_nothing():

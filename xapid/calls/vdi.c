@@ -62,25 +62,20 @@ create(struct call *call)
     call_submit(call, txn, vdi_plan_create(vdi, sr));
 }
 
-/* (vdi, sr, base_vdi, into_vdi) */
+/* sr: REF_NULL: that of the source. */
 static void
-copy(struct call *call)
+copy_into(struct call *call, const char *operation, const char *sr)
 {
     struct model *model = call->api->model;
-    const char *source = call_ref(call, 0), *sr = call_ref(call, 1);
+    const char *source = call_ref(call, 0);
     g_autofree char *its = model_get_string(model, source, "SR");
     g_autofree char *uuid = NULL;
     GError *error = NULL;
     struct txn *txn;
 
-    for (unsigned i = 2; i <= 3; i++)
-        if (!g_str_equal(call_ref(call, i), REF_NULL)) {
-            call_fail_code(call, "NOT_IMPLEMENTED", i == 2 ? "base_vdi" : "into_vdi", NULL);
-            return;
-        }
     if (g_str_equal(sr, REF_NULL))
         sr = its;
-    if (!vdi_may_copy(call->api->storage, source, sr, &error)) {
+    if (!vdi_may_copy(call->api->storage, source, operation, sr, &error)) {
         call_fail(call, error);
         return;
     }
@@ -91,7 +86,29 @@ copy(struct call *call)
         call_abort(call, txn, error);
         return;
     }
-    call_submit(call, txn, vdi_plan_copy(vdi, uuid, sr, source));
+    call_submit(call, txn, vdi_plan_copy(operation, vdi, uuid, sr, source));
+}
+
+/* (vdi, sr, base_vdi, into_vdi) */
+static void
+copy_disk(struct call *call)
+{
+    for (unsigned i = 2; i <= 3; i++)
+        if (!g_str_equal(call_ref(call, i), REF_NULL)) {
+            call_fail_code(call, "NOT_IMPLEMENTED", i == 2 ? "base_vdi" : "into_vdi", NULL);
+            return;
+        }
+    copy_into(call, "copy", call_ref(call, 1));
+}
+
+/* (vdi, driver_params).  No driver shares what two disks have in common yet. */
+static void
+clone_disk(struct call *call)
+{
+    if (g_variant_n_children(call->args[1]))
+        call_fail_code(call, "NOT_IMPLEMENTED", "driver_params", NULL);
+    else
+        copy_into(call, "clone", REF_NULL);
 }
 
 static void
@@ -137,7 +154,8 @@ forget(struct call *call)
 
 const struct call_impl calls_vdi[] = {
     {"VDI.create", create},
-    {"VDI.copy", copy},
+    {"VDI.copy", copy_disk},
+    {"VDI.clone", clone_disk},
     {"VDI.destroy", destroy},
     {"VDI.resize", resize},
     {"VDI.forget", forget},

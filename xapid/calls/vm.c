@@ -162,6 +162,43 @@ provision(struct call *call)
     call_commit(call, txn, NULL);
 }
 
+/* ---- copies ---- */
+
+static void
+copy_to(struct call *call, const char *operation, const char *sr)
+{
+    const char *vm = call_ref(call, 0);
+    GError *error = NULL;
+    struct txn *txn;
+
+    if (!vm_may_copy(call->api->storage, vm, operation, sr, &error)) {
+        call_fail(call, error);
+        return;
+    }
+    if (!(txn = call_begin_plan(call)))
+        return;
+    struct plan *plan =
+        vm_begin_copy(call->api->model, txn, vm, operation, call_string(call, 1), sr, &error);
+    if (!plan)
+        call_abort(call, txn, error);
+    else
+        call_submit(call, txn, plan);
+}
+
+/* (vm, new_name) */
+static void
+clone_vm(struct call *call)
+{
+    copy_to(call, "clone", REF_NULL);
+}
+
+/* (vm, new_name, sr) */
+static void
+copy_vm(struct call *call)
+{
+    copy_to(call, "copy", call_ref(call, 2));
+}
+
 /* ---- questions ---- */
 
 static void
@@ -218,6 +255,8 @@ assert_operation_valid(struct call *call)
 const struct call_impl calls_vm[] = {
     {"VM.create", create},
     {"VM.destroy", destroy},
+    {"VM.clone", clone_vm},
+    {"VM.copy", copy_vm},
     {"VM.provision", provision},
     {"VM.update_allowed_operations", update_allowed_operations},
     {"VM.get_possible_hosts", get_possible_hosts},

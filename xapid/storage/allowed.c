@@ -28,6 +28,7 @@ static const struct {
     {"vdi_destroy", ATTACHED | SHARED, "VDI_DELETE"},
     {"vdi_resize", ATTACHED | SHARED, "VDI_RESIZE"},
     {"vdi_copy", ATTACHED | SHARED, "VDI_ATTACH"},
+    {"vdi_clone", ATTACHED | SHARED, "VDI_ATTACH"},
 };
 
 static const struct {
@@ -38,6 +39,7 @@ static const struct {
     {"destroy", "vdi_destroy", false},
     {"resize", "vdi_resize", false},
     {"copy", "vdi_copy", true},
+    {"clone", "vdi_clone", true},
 };
 
 static unsigned

@@ -110,8 +110,8 @@ sr_plan_destroy(const struct storage_world *world, const char *sr, GError **erro
 }
 
 /* What the disk changed of its SR's figures. */
-static void
-add_stat(struct plan *plan, const char *sr)
+void
+sr_plan_add_stat(struct plan *plan, const char *sr)
 {
     add(plan, "sr.stat", "sr", sr);
 }
@@ -122,14 +122,15 @@ vdi_plan_create(const char *vdi, const char *sr)
     struct plan *plan = plan_new("create", vdi);
 
     add(plan, "vdi.create", "vdi", vdi);
-    add_stat(plan, sr);
+    sr_plan_add_stat(plan, sr);
     return plan;
 }
 
 bool
-vdi_may_copy(const struct storage_world *world, const char *source, const char *sr, GError **error)
+vdi_may_copy(const struct storage_world *world, const char *source, const char *operation,
+             const char *sr, GError **error)
 {
-    if (!vdi_may(world, source, "copy", error) || !sr_may(world, sr, "vdi_create", error))
+    if (!vdi_may(world, source, operation, error) || !sr_may(world, sr, "vdi_create", error))
         return false;
     g_autofree char *type = model_get_string(world->model, sr, "type");
     if (model_get_bool(world->model, source, "missing")) {
@@ -170,13 +171,14 @@ vdi_plan_add_copy(struct plan *plan, const char *vdi, const char *uuid, const ch
 }
 
 struct plan *
-vdi_plan_copy(const char *vdi, const char *uuid, const char *sr, const char *source)
+vdi_plan_copy(const char *operation, const char *vdi, const char *uuid, const char *sr,
+              const char *source)
 {
-    struct plan *plan = plan_new("copy", vdi);
+    struct plan *plan = plan_new(operation, vdi);
 
     plan_show_also(plan, source);
     vdi_plan_add_copy(plan, vdi, uuid, source);
-    add_stat(plan, sr);
+    sr_plan_add_stat(plan, sr);
     return plan;
 }
 
@@ -189,7 +191,7 @@ vdi_plan_destroy(const struct storage_world *world, const char *vdi, GError **er
         return NULL;
     struct plan *plan = plan_new("destroy", vdi);
     add(plan, "vdi.destroy", "vdi", vdi);
-    add_stat(plan, sr);
+    sr_plan_add_stat(plan, sr);
     return plan;
 }
 
@@ -212,6 +214,6 @@ vdi_plan_resize(const struct storage_world *world, const char *vdi, gint64 size,
     }
     struct plan *plan = plan_new("resize", vdi);
     add_with_size(plan, "vdi.resize", "vdi", vdi, size);
-    add_stat(plan, sr);
+    sr_plan_add_stat(plan, sr);
     return plan;
 }

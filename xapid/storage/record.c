@@ -39,9 +39,10 @@ sr_mark(struct txn *txn, const char *sr, const char *operation, const char *key,
 }
 
 static void
-record_figures(const struct storage_world *world, struct txn *txn, const char *sr, GVariant *stat)
+record_figures(struct txn *txn, const char *sr, GVariant *stat)
 {
-    g_autoptr(GPtrArray) vdis = model_referrers(world->model, sr, dm_field_find(vdi_class(), "SR"));
+    g_autoptr(GPtrArray) vdis =
+        model_referrers(txn_model(txn), sr, dm_field_find(vdi_class(), "SR"));
     gint64 allocated = 0;
 
     copy_int(txn, sr, "physical_size", stat);
@@ -54,6 +55,15 @@ record_figures(const struct storage_world *world, struct txn *txn, const char *s
         allocated += g_variant_get_int64(size);
     }
     txn_set_value(txn, sr, "virtual_allocation", g_variant_new_int64(allocated));
+}
+
+void
+sr_record_stat(struct op *op, struct txn *txn, const char *sr)
+{
+    g_autofree char *key = g_strconcat("stat/", sr, NULL);
+
+    if (txn_has(txn, sr_class(), sr))
+        record_figures(txn, sr, op_result(op, key));
 }
 
 static void
@@ -117,7 +127,7 @@ sr_finish(struct op *op, struct txn *txn, const GError *error)
         txn_set_value(txn, sr_pbd(world->model, sr, world->host), "currently_attached", attached);
     if (volumes) {
         sr_record_volumes(world, txn, sr, volumes);
-        record_figures(world, txn, sr, op_result(op, "driver"));
+        record_figures(txn, sr, op_result(op, "driver"));
     }
     sr_refresh_allowed(txn, world->model, sr);
     refresh_disks(world, txn, sr);
@@ -134,6 +144,8 @@ vdi_forget(const struct model *model, struct txn *txn, const char *vdi, GError *
 
     for (guint i = 0; i < vbds->len; i++) {
         const char *vbd = vbds->pdata[i];
+        if (!txn_has(txn, class_of("VBD"), vbd))
+            continue; /* gone with its VM */
         g_autofree char *type = model_get_string(model, vbd, "type");
         if (g_str_equal(type, "CD"))
             txn_set_value(txn, vbd, "empty", g_variant_new_boolean(TRUE));
@@ -231,7 +243,7 @@ vdi_finish(struct op *op, struct txn *txn, const GError *error)
     if (!txn_has(txn, vdi_class(), vdi))
         return;
     g_autofree char *sr = model_get_string(world->model, vdi, "SR");
-    if (g_str_equal(operation, "copy")) {
+    if (g_str_equal(operation, "copy") || g_str_equal(operation, "clone")) {
         vdi_record_copy(op, txn, vdi, error);
         if (!error)
             op_set_result(op, "value", g_variant_new_string(vdi));
@@ -245,6 +257,6 @@ vdi_finish(struct op *op, struct txn *txn, const GError *error)
         if (g_str_equal(operation, "create"))
             op_set_result(op, "value", g_variant_new_string(vdi));
     }
-    if (!error && txn_has(txn, sr_class(), sr))
-        record_figures(world, txn, sr, op_result(op, "stat"));
+    if (!error)
+        sr_record_stat(op, txn, sr);
 }

@@ -186,8 +186,9 @@ sr_scan_run(struct op *op, GVariant *args)
 static void
 note_stat(struct op *op, GVariant *args, GVariant *result)
 {
-    (void)args;
-    op_set_result(op, "stat", result);
+    g_autofree char *key = g_strconcat("stat/", member_text(args, "sr"), NULL);
+
+    op_set_result(op, key, result);
 }
 
 static void

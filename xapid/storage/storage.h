@@ -84,12 +84,15 @@ struct plan *sr_plan_destroy(const struct storage_world *world, const char *sr, 
 /* vdi: of a row that the caller makes in the same transaction. */
 struct plan *vdi_plan_create(const char *vdi, const char *sr);
 /* vdi, uuid: the same, a copy of the disk `source`, which vdi_may_copy () into the SR. */
-struct plan *vdi_plan_copy(const char *vdi, const char *uuid, const char *sr, const char *source);
-/* The steps of that; the caller has the plan shown by both rows. */
+struct plan *vdi_plan_copy(const char *operation, const char *vdi, const char *uuid, const char *sr,
+                           const char *source);
+/* The steps of that; the caller has the plan shown by both rows, and asks for the SR's figures. */
 void vdi_plan_add_copy(struct plan *plan, const char *vdi, const char *uuid, const char *source);
-/* May the disk be copied into the SR?  VDI_NOT_AVAILABLE, and what vdi_may and sr_may say. */
-bool vdi_may_copy(const struct storage_world *world, const char *source, const char *sr,
-                  GError **error);
+void sr_plan_add_stat(struct plan *plan, const char *sr);
+/* May the disk be copied ("copy" or "clone") into the SR?  VDI_NOT_AVAILABLE, and what vdi_may and
+ * sr_may say. */
+bool vdi_may_copy(const struct storage_world *world, const char *source, const char *operation,
+                  const char *sr, GError **error);
 struct plan *vdi_plan_destroy(const struct storage_world *world, const char *vdi, GError **error);
 struct plan *vdi_plan_resize(const struct storage_world *world, const char *vdi, gint64 size,
                              GError **error);
@@ -100,13 +103,15 @@ extern const struct step_kind *const storage_step_kinds[];
 
 /* --- record.c --- */
 
-/* ops_room's mark and finish for SRs and VDIs. */
+/* ops_room's mark and finish for SRs and VDIs; vdi_mark () needs no data. */
 void sr_mark(struct txn *txn, const char *sr, const char *operation, const char *key, bool running,
              void *data);
 void sr_finish(struct op *op, struct txn *txn, const GError *error);
 void vdi_mark(struct txn *txn, const char *vdi, const char *operation, const char *key,
               bool running, void *data);
 void vdi_finish(struct op *op, struct txn *txn, const GError *error);
+/* The figures of an SR, as `op` asked for them last. */
+void sr_record_stat(struct op *op, struct txn *txn, const char *sr);
 /* A disk that `op` made, or with an error did not, by vdi_plan_add_copy (): its row follows. */
 void vdi_record_copy(struct op *op, struct txn *txn, const char *vdi, const GError *error);
 /* The row, not managed yet, of a copy of the disk `source` in the SR; *ret_uuid is the caller's.

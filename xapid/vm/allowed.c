@@ -22,6 +22,8 @@ static const struct {
     {"start_on", HALTED, "halted"},
     {"provision", HALTED | TEMPLATE, "halted"},
     {"destroy", HALTED | TEMPLATE, "halted"},
+    {"clone", HALTED | TEMPLATE, "halted"},
+    {"copy", HALTED | TEMPLATE, "halted"},
     {"pause", RUNNING, "running"},
     {"unpause", PAUSED, "paused"},
     {"clean_shutdown", RUNNING, "running"},
@@ -89,6 +91,22 @@ may_interrupt(const char *operation, GVariant *current)
     return n > 0;
 }
 
+/* One is copied many times at once: a template. */
+static bool
+goes_beside(const char *operation, GVariant *current)
+{
+    GVariantIter iter;
+    const char *other;
+
+    if (!vm_is_copy_operation(operation))
+        return false;
+    g_variant_iter_init(&iter, current);
+    while (g_variant_iter_next(&iter, "{&s&s}", NULL, &other))
+        if (!vm_is_copy_operation(other))
+            return false;
+    return true;
+}
+
 void
 vm_refresh_allowed(struct txn *txn, const char *vm)
 {
@@ -107,7 +125,9 @@ vm_refresh_allowed(struct txn *txn, const char *vm)
     for (unsigned i = 0; i < G_N_ELEMENTS(operations); i++) {
         g_autofree char *reason = NULL;
         if (!(operations[i].states & bit) || (is_template && !(operations[i].states & TEMPLATE)) ||
-            !ours || (busy && !may_interrupt(operations[i].operation, current)) ||
+            !ours ||
+            (busy && !may_interrupt(operations[i].operation, current) &&
+             !goes_beside(operations[i].operation, current)) ||
             g_variant_lookup(blocked, operations[i].operation, "s", &reason))
             continue;
         g_variant_builder_add(&allowed, "s", operations[i].operation);
@@ -167,7 +187,8 @@ vm_may(const struct model *model, const char *vm, const char *operation, GError 
     /* The hard forms do not wait for a guest that does not let go of a drive. */
     if (!g_str_has_prefix(operation, "hard_") && !vm_drives_are_idle(model, vm, error))
         return false;
-    if (!may_interrupt(operation, current) && !ops_none_shown(model, vm, error))
+    if (!may_interrupt(operation, current) && !goes_beside(operation, current) &&
+        !ops_none_shown(model, vm, error))
         return false;
     if (model_get_bool(model, vm, "is_a_snapshot") && !(operations[i].states & TEMPLATE)) {
         api_error_set(error, "VM_IS_SNAPSHOT", vm, operation, NULL);

@@ -2,6 +2,7 @@ noinst_LIBRARIES += libvm.a
 libvm_a_SOURCES = \
 	xapid/vm/allowed.c \
 	xapid/vm/config.c \
+	xapid/vm/copy.c \
 	xapid/vm/disks.c \
 	xapid/vm/domains.c xapid/vm/domains.h \
 	xapid/vm/drives.c \

@@ -181,7 +181,10 @@ vm_mark(struct txn *txn, const char *row, const char *operation, const char *key
 {
     bool drive = txn_has(txn, vbd_class(), row);
 
-    (void)data;
+    if (txn_has(txn, vdi_class(), row)) {
+        vdi_mark(txn, row, operation, key, running, data);
+        return;
+    }
     if (!drive && !txn_has(txn, vm_class(), row))
         return; /* destroyed meanwhile */
     txn_set_map_value(txn, row, "current_operations", key, running ? operation : NULL);
@@ -213,6 +216,10 @@ vm_finish(struct op *op, struct txn *txn, const GError *error)
 
     if (!model_has(world->model, vm_class(), vm))
         return;
+    if (vm_is_copy_operation(op_operation(op))) {
+        vm_record_copy(op, txn, vm, error);
+        return;
+    }
     if (state)
         vm_record_state(world, txn, vm, g_variant_get_string(state, NULL),
                         domid ? g_variant_get_int64(domid) : -1, started);

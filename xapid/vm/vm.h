@@ -272,6 +272,20 @@ void vm_guests_leave(struct vm_world *world);
 void vm_guests_ended(const struct vm_world *world, struct txn *txn, const char *vm,
                      const char *power_state);
 
+/* --- copy.c: VM.clone and VM.copy --- */
+
+/* operation: "clone" or "copy"; sr: where the disks go, REF_NULL: each where its original is.
+ * What vm_may () and, of each disk, vdi_may_copy () say. */
+bool vm_may_copy(const struct storage_world *storage, const char *vm, const char *operation,
+                 const char *sr, GError **error);
+/* Makes the rows within txn, and the plan, whose object is the new VM; vm_may_copy () has said yes.
+ * NULL with an error. */
+struct plan *vm_begin_copy(const struct model *model, struct txn *txn, const char *vm,
+                           const char *operation, const char *name, const char *sr, GError **error);
+bool vm_is_copy_operation(const char *operation);
+/* The new VM as that plan ended: its disks are there, or nothing is. */
+void vm_record_copy(struct op *op, struct txn *txn, const char *vm, const GError *error);
+
 /* --- restart.c: a guest that ends by itself again and again is started ever more slowly --- */
 
 #define VM_SHORT_LIFE_SECONDS 120 /* lived less long: counts */

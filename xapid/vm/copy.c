@@ -1,0 +1,250 @@
+/* Copies of VMs: the rows, as they are from the beginning, and the plan that fills the disks.  The
+ * new VM's row is the object and shows the operation, so that nobody uses it before it is there. */
+#include "config.h"
+
+#include "lib/error.h"
+#include "lib/log.h"
+#include "xapid/vm/vm.h"
+
+/* What a copy does not have of its original: identity, whatever is of its domain, and its place in
+ * schedules, among snapshots and in what starts it. */
+static const char *const own_fields[] = {"uuid",
+                                         "name_label",
+                                         "allowed_operations",
+                                         "current_operations",
+                                         "blocked_operations",
+                                         "power_state",
+                                         "is_default_template",
+                                         "is_control_domain",
+                                         "suspend_VDI",
+                                         "resident_on",
+                                         "scheduled_to_be_resident_on",
+                                         "memory_target",
+                                         "domid",
+                                         "metrics",
+                                         "guest_metrics",
+                                         "last_boot_CPU_flags",
+                                         "last_booted_record",
+                                         "ha_always_run",
+                                         "is_a_snapshot",
+                                         "snapshot_of",
+                                         "snapshot_time",
+                                         "snapshot_info",
+                                         "snapshot_metadata",
+                                         "transportable_snapshot_id",
+                                         "parent",
+                                         "blobs",
+                                         "protection_policy",
+                                         "is_snapshot_from_vmpp",
+                                         "snapshot_schedule",
+                                         "is_vmss_snapshot",
+                                         "appliance",
+                                         "generation_id",
+                                         "requires_reboot",
+                                         "reference_label",
+                                         "groups",
+                                         "pending_guidances",
+                                         "recommended_guidances",
+                                         "pending_guidances_recommended",
+                                         "pending_guidances_full",
+                                         NULL};
+
+static void
+add_kept_fields(const struct model *model, const char *row, const char *const *except,
+                GVariantDict *fields)
+{
+    const struct dm_class *cls = model_class(model, row);
+
+    for (unsigned i = 0; i < cls->n_fields; i++) {
+        const struct dm_field *field = &cls->fields[i];
+        if (field->storage == DM_DERIVED || g_strv_contains(except, field->name))
+            continue;
+        g_autoptr(GVariant) value = model_get(model, row, field);
+        g_variant_dict_insert_value(fields, field->name, value);
+    }
+}
+
+static const char *
+add_empty(struct txn *txn, const char *cls, GError **error)
+{
+    g_autoptr(GVariant) none =
+        g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
+
+    return txn_create(txn, dm_class_find(cls, false), NULL, none, error);
+}
+
+static const char *
+add_vm(const struct model *model, struct txn *txn, const char *vm, const char *name, GError **error)
+{
+    g_autofree char *seed = g_uuid_string_random();
+    const char *metrics = add_empty(txn, "VM_metrics", error);
+    GVariantDict fields;
+
+    if (!metrics)
+        return NULL;
+    g_autoptr(GVariant) config = model_get(model, vm, dm_field_find(vm_class(), "other_config"));
+    g_variant_dict_init(&fields, NULL);
+    add_kept_fields(model, vm, own_fields, &fields);
+    g_variant_dict_insert(&fields, "name_label", "s", name);
+    g_variant_dict_insert(&fields, "power_state", "s", "Halted");
+    g_variant_dict_insert(&fields, "domid", "x", (gint64)-1);
+    g_variant_dict_insert(&fields, "metrics", "s", metrics);
+    /* MAC addresses come of it. */
+    g_variant_dict_insert_value(&fields, "other_config", vm_map_with(config, "mac_seed", seed));
+    return txn_create(txn, vm_class(), NULL, g_variant_dict_end(&fields), error);
+}
+
+/* A drive of `vm` like that one, with `vdi`. */
+static bool
+add_drive(const struct model *model, struct txn *txn, const char *vbd, const char *vm,
+          const char *vdi, GError **error)
+{
+    static const char *const own[] = {
+        "uuid",        "allowed_operations", "current_operations", "VM",      "VDI",
+        "device",      "storage_lock",       "reserved",           "metrics", "currently_attached",
+        "status_code", "status_detail",      "runtime_properties", NULL};
+    const char *metrics = add_empty(txn, "VBD_metrics", error);
+    GVariantDict fields;
+
+    if (!metrics)
+        return false;
+    g_variant_dict_init(&fields, NULL);
+    add_kept_fields(model, vbd, own, &fields);
+    g_variant_dict_insert(&fields, "VM", "s", vm);
+    g_variant_dict_insert(&fields, "VDI", "s", vdi);
+    g_variant_dict_insert(&fields, "metrics", "s", metrics);
+    const char *copy = txn_create(txn, vbd_class(), NULL, g_variant_dict_end(&fields), error);
+    if (copy)
+        vbd_refresh_allowed(txn, copy);
+    return copy != NULL;
+}
+
+/* A CD drive holds the same disc, or none. */
+static bool
+has_own_disk(const struct model *model, const char *vbd)
+{
+    g_autofree char *type = model_get_string(model, vbd, "type");
+
+    return !g_str_equal(type, "CD") && !model_get_bool(model, vbd, "empty");
+}
+
+/* The caller's: where the copy of a drive's disk goes; sr REF_NULL: where the disk is. */
+static char *
+target_of(const struct model *model, const char *vdi, const char *sr)
+{
+    return g_str_equal(sr, REF_NULL) ? model_get_string(model, vdi, "SR") : g_strdup(sr);
+}
+
+bool
+vm_may_copy(const struct storage_world *storage, const char *vm, const char *operation,
+            const char *sr, GError **error)
+{
+    const struct model *model = storage->model;
+    g_autoptr(GPtrArray) drives = model_referrers(model, vm, dm_field_find(vbd_class(), "VM"));
+
+    /* Not of one that is being made itself, which shows such an operation, too. */
+    if ((ops_busy(storage->ops, vm) && !ops_none_shown(model, vm, error)) ||
+        !vm_may(model, vm, operation, error))
+        return false;
+    for (guint i = 0; i < drives->len; i++) {
+        if (!has_own_disk(model, drives->pdata[i]))
+            continue;
+        g_autofree char *vdi = model_get_string(model, drives->pdata[i], "VDI");
+        if (!model_has(model, vdi_class(), vdi)) {
+            api_error_set(error, "VBD_MISSING", NULL);
+            return false;
+        }
+        g_autofree char *target = target_of(model, vdi, sr);
+        if (!vdi_may_copy(storage, vdi, operation, target, error))
+            return false;
+    }
+    return true;
+}
+
+static void
+add_sr(GPtrArray *srs, const char *sr)
+{
+    for (guint i = 0; i < srs->len; i++)
+        if (g_str_equal(srs->pdata[i], sr))
+            return;
+    g_ptr_array_add(srs, g_strdup(sr));
+}
+
+struct plan *
+vm_begin_copy(const struct model *model, struct txn *txn, const char *vm, const char *operation,
+              const char *name, const char *sr, GError **error)
+{
+    g_autoptr(GPtrArray) drives = model_referrers(model, vm, dm_field_find(vbd_class(), "VM"));
+    g_autoptr(GPtrArray) srs = g_ptr_array_new_with_free_func(g_free);
+    const char *copy = add_vm(model, txn, vm, name, error);
+    struct plan *plan = copy ? plan_new(operation, copy) : NULL;
+    bool ok = plan != NULL;
+
+    if (ok)
+        plan_show_also(plan, vm);
+    for (guint i = 0; ok && i < drives->len; i++) {
+        g_autofree char *vdi = model_get_string(model, drives->pdata[i], "VDI");
+        g_autofree char *uuid = NULL;
+        const char *its = vdi;
+        if (has_own_disk(model, drives->pdata[i])) {
+            g_autofree char *target = target_of(model, vdi, sr);
+            its = vdi_add_copy(model, txn, vdi, target, &uuid, error);
+            if (its) {
+                plan_show_also(plan, its);
+                plan_show_also(plan, vdi);
+                vdi_plan_add_copy(plan, its, uuid, vdi);
+                add_sr(srs, target);
+            }
+        }
+        ok = its && add_drive(model, txn, drives->pdata[i], copy, its, error);
+    }
+    for (guint i = 0; ok && i < srs->len; i++)
+        sr_plan_add_stat(plan, srs->pdata[i]);
+    if (!ok)
+        g_clear_pointer(&plan, plan_free);
+    return plan;
+}
+
+bool
+vm_is_copy_operation(const char *operation)
+{
+    return g_str_equal(operation, "clone") || g_str_equal(operation, "copy");
+}
+
+/* Of its disks, those that were made for it. */
+static GPtrArray *
+new_disks(const struct model *model, const char *vm)
+{
+    g_autoptr(GPtrArray) drives = model_referrers(model, vm, dm_field_find(vbd_class(), "VM"));
+    GPtrArray *disks = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < drives->len; i++) {
+        g_autofree char *vdi = model_get_string(model, drives->pdata[i], "VDI");
+        if (model_has(model, vdi_class(), vdi) && !model_get_bool(model, vdi, "managed"))
+            g_ptr_array_add(disks, g_steal_pointer(&vdi));
+    }
+    return disks;
+}
+
+void
+vm_record_copy(struct op *op, struct txn *txn, const char *vm, const GError *error)
+{
+    const struct model *model = txn_model(txn);
+    g_autoptr(GPtrArray) disks = new_disks(model, vm);
+    g_autoptr(GPtrArray) srs = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) failed = NULL;
+
+    if (error && !vm_destroy_rows(model, txn, vm, &failed))
+        log_error("%s of %s: %s", op_operation(op), vm, failed->message);
+    for (guint i = 0; i < disks->len; i++) {
+        g_autofree char *sr = model_get_string(model, disks->pdata[i], "SR");
+        vdi_record_copy(op, txn, disks->pdata[i], error);
+        add_sr(srs, sr);
+    }
+    for (guint i = 0; i < srs->len; i++)
+        sr_record_stat(op, txn, srs->pdata[i]);
+    if (error)
+        return;
+    vm_refresh_allowed(txn, vm);
+    op_set_result(op, "value", g_variant_new_string(vm));
+}
