@@ -80,6 +80,41 @@ def test_clones():
         fails("HANDLE_INVALID", x.VDI.clone, UNKNOWN)
 
 
+@covers("VDI.snapshot")
+def test_snapshots():
+    with Host() as host:
+        x = connected(host)
+        sr = new_sr(host, x)
+        disk, vm = new_vdi(x, sr), x.VM.create(GUEST)
+        write(host, x, disk, "write -P 1 0 64k")
+        first, begin = x.VDI.snapshot(disk), str(x.host.get_servertime(x.host.get_all()[0]))
+        write(host, x, disk, "write -P 2 0 64k")
+        second = x.VDI.snapshot(disk, {})
+        records = {vdi: x.VDI.get_record(vdi) for vdi in (disk, first, second)}
+        assert set(records[disk]["snapshots"]) == {first, second} and not records[disk]["is_a_snapshot"]
+        for vdi in (first, second):
+            record = records[vdi]
+            assert record["is_a_snapshot"] and record["snapshot_of"] == disk and record["SR"] == sr, record
+            assert record["managed"] and record["name_label"] == records[disk]["name_label"]
+        assert str(records[first]["snapshot_time"]) <= begin <= str(records[second]["snapshot_time"]), records
+        write(host, x, first, "read -P 1 0 64k")
+        write(host, x, second, "read -P 2 0 64k")
+        clone = x.VDI.clone(first)
+        assert not x.VDI.get_is_a_snapshot(clone) and x.VDI.get_snapshot_of(clone) == NULL
+        fails("NOT_IMPLEMENTED", x.VDI.snapshot, disk, {"k": "v"})
+        fails("HANDLE_INVALID", x.VDI.snapshot, UNKNOWN)
+        new_vbd(x, vm, disk)
+        x.VM.start(vm, False, False)
+        fails("VDI_IN_USE", x.VDI.snapshot, disk)
+        x.VM.hard_shutdown(vm)
+        x.VM.destroy(vm)
+        x.VDI.destroy(disk)
+        assert x.VDI.get_snapshot_of(first) == NULL
+        for vdi in (first, clone, second):
+            x.VDI.destroy(vdi)
+        assert files(host.dir / "sr") == []
+
+
 def template(host, x):
     """A VM with a disk in each of two repositories, one that is read alone, a disc, and an empty drive."""
     Path(host.folder("isos"), "cd.iso").write_bytes(b"\0" * 2048)
@@ -291,7 +326,7 @@ def test_what_may_not_happen_meanwhile():
         tap.wait_until(lambda: len(files(host.dir / "other")) == 2, "copies being made")
         assert set(x.SR.get_current_operations(sr).values()) == {"vdi_copy"}
         assert set(x.SR.get_current_operations(other).values()) == {"vdi_create"}
-        assert x.VDI.get_allowed_operations(source) == ["copy", "clone"], x.VDI.get_allowed_operations(source)
+        assert x.VDI.get_allowed_operations(source) == ["copy", "clone", "snapshot"], x.VDI.get_allowed_operations(source)
         copies = x.SR.get_VDIs(other)
         assert len(copies) == 2 and not any(x.VDI.get_managed(copy) for copy in copies)
         for function, *args in ((x.VDI.destroy, source), (x.VDI.resize, source, str(100 * MIB)), (x.VDI.forget, source),
@@ -325,7 +360,7 @@ def test_by_xtool():
             assert done.returncode == 0, (words, done)
             return done.stdout.strip()
 
-        for words, where in ((["vdi-copy"], sr), (["vdi-clone"], sr), (["vdi-copy", there], other)):
+        for words, where in ((["vdi-copy"], sr), (["vdi-clone"], sr), (["vdi-snapshot"], sr), (["vdi-copy", there], other)):
             copy = x.VDI.get_by_uuid(xtool(words[0], f"uuid={vdi_uuid}", *words[1:]))
             assert x.VDI.get_SR(copy) == where and contents(host, x, copy) == contents(host, x, source)
         for words, where in ((["vm-clone"], sr), (["vm-copy"], sr), (["vm-copy", there], other)):

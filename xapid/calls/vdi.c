@@ -81,7 +81,7 @@ copy_into(struct call *call, const char *operation, const char *sr)
     }
     if (!(txn = call_begin_plan(call)))
         return;
-    const char *vdi = vdi_add_copy(model, txn, source, sr, &uuid, &error);
+    const char *vdi = vdi_add_copy(model, txn, source, operation, sr, &uuid, &error);
     if (!vdi) {
         call_abort(call, txn, error);
         return;
@@ -103,12 +103,24 @@ copy_disk(struct call *call)
 
 /* (vdi, driver_params).  No driver shares what two disks have in common yet. */
 static void
-clone_disk(struct call *call)
+copy_beside(struct call *call, const char *operation)
 {
     if (g_variant_n_children(call->args[1]))
         call_fail_code(call, "NOT_IMPLEMENTED", "driver_params", NULL);
     else
-        copy_into(call, "clone", REF_NULL);
+        copy_into(call, operation, REF_NULL);
+}
+
+static void
+clone_disk(struct call *call)
+{
+    copy_beside(call, "clone");
+}
+
+static void
+snapshot(struct call *call)
+{
+    copy_beside(call, "snapshot");
 }
 
 static void
@@ -156,6 +168,7 @@ const struct call_impl calls_vdi[] = {
     {"VDI.create", create},
     {"VDI.copy", copy_disk},
     {"VDI.clone", clone_disk},
+    {"VDI.snapshot", snapshot},
     {"VDI.destroy", destroy},
     {"VDI.resize", resize},
     {"VDI.forget", forget},

@@ -28,7 +28,8 @@ static const struct {
     {"vdi_destroy", ATTACHED | SHARED, "VDI_DELETE"},
     {"vdi_resize", ATTACHED | SHARED, "VDI_RESIZE"},
     {"vdi_copy", ATTACHED | SHARED, "VDI_ATTACH"},
-    {"vdi_clone", ATTACHED | SHARED, "VDI_ATTACH"},
+    {"vdi_clone", ATTACHED | SHARED, "VDI_COPY"},
+    {"vdi_snapshot", ATTACHED | SHARED, "VDI_COPY"},
 };
 
 static const struct {
@@ -36,10 +37,9 @@ static const struct {
     const char *of_sr; /* what it is to the SR */
     bool reads;        /* others may read meanwhile */
 } vdi_operations[] = {
-    {"destroy", "vdi_destroy", false},
-    {"resize", "vdi_resize", false},
-    {"copy", "vdi_copy", true},
-    {"clone", "vdi_clone", true},
+    {"destroy", "vdi_destroy", false},  {"resize", "vdi_resize", false},
+    {"copy", "vdi_copy", true},         {"clone", "vdi_clone", true},
+    {"snapshot", "vdi_snapshot", true},
 };
 
 static unsigned

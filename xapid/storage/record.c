@@ -210,8 +210,8 @@ vdi_record_copy(struct op *op, struct txn *txn, const char *vdi, const GError *e
 }
 
 const char *
-vdi_add_copy(const struct model *model, struct txn *txn, const char *source, const char *sr,
-             char **ret_uuid, GError **error)
+vdi_add_copy(const struct model *model, struct txn *txn, const char *source, const char *operation,
+             const char *sr, char **ret_uuid, GError **error)
 {
     static const char *const kept[] = {
         "name_label",   "name_description", "type",          "sharable", "read_only",
@@ -227,10 +227,23 @@ vdi_add_copy(const struct model *model, struct txn *txn, const char *source, con
     g_variant_builder_add(&fields, "{sv}", "uuid", g_variant_new_string(uuid));
     g_variant_builder_add(&fields, "{sv}", "SR", g_variant_new_string(sr));
     g_variant_builder_add(&fields, "{sv}", "managed", g_variant_new_boolean(FALSE));
+    if (g_str_equal(operation, "snapshot")) {
+        g_variant_builder_add(&fields, "{sv}", "is_a_snapshot", g_variant_new_boolean(TRUE));
+        g_variant_builder_add(&fields, "{sv}", "snapshot_of", g_variant_new_string(source));
+        g_variant_builder_add(&fields, "{sv}", "snapshot_time",
+                              g_variant_new_int64(g_get_real_time()));
+    }
     const char *vdi = txn_create(txn, vdi_class(), NULL, g_variant_builder_end(&fields), error);
     if (vdi)
         *ret_uuid = g_steal_pointer(&uuid);
     return vdi;
+}
+
+static bool
+is_copy_operation(const char *operation)
+{
+    return g_str_equal(operation, "copy") || g_str_equal(operation, "clone") ||
+           g_str_equal(operation, "snapshot");
 }
 
 void
@@ -243,7 +256,7 @@ vdi_finish(struct op *op, struct txn *txn, const GError *error)
     if (!txn_has(txn, vdi_class(), vdi))
         return;
     g_autofree char *sr = model_get_string(world->model, vdi, "SR");
-    if (g_str_equal(operation, "copy") || g_str_equal(operation, "clone")) {
+    if (is_copy_operation(operation)) {
         vdi_record_copy(op, txn, vdi, error);
         if (!error)
             op_set_result(op, "value", g_variant_new_string(vdi));

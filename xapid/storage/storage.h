@@ -89,8 +89,8 @@ struct plan *vdi_plan_copy(const char *operation, const char *vdi, const char *u
 /* The steps of that; the caller has the plan shown by both rows, and asks for the SR's figures. */
 void vdi_plan_add_copy(struct plan *plan, const char *vdi, const char *uuid, const char *source);
 void sr_plan_add_stat(struct plan *plan, const char *sr);
-/* May the disk be copied ("copy" or "clone") into the SR?  VDI_NOT_AVAILABLE, and what vdi_may and
- * sr_may say. */
+/* May the disk be copied ("copy", "clone", "snapshot") into the SR?  VDI_NOT_AVAILABLE, and what
+ * vdi_may and sr_may say. */
 bool vdi_may_copy(const struct storage_world *world, const char *source, const char *operation,
                   const char *sr, GError **error);
 struct plan *vdi_plan_destroy(const struct storage_world *world, const char *vdi, GError **error);
@@ -114,10 +114,10 @@ void vdi_finish(struct op *op, struct txn *txn, const GError *error);
 void sr_record_stat(struct op *op, struct txn *txn, const char *sr);
 /* A disk that `op` made, or with an error did not, by vdi_plan_add_copy (): its row follows. */
 void vdi_record_copy(struct op *op, struct txn *txn, const char *vdi, const GError *error);
-/* The row, not managed yet, of a copy of the disk `source` in the SR; *ret_uuid is the caller's.
- * Borrowed until txn ends; NULL with an error. */
+/* The row, not managed yet, of what the operation makes of the disk `source` in the SR; *ret_uuid
+ * is the caller's.  Borrowed until txn ends; NULL with an error. */
 const char *vdi_add_copy(const struct model *model, struct txn *txn, const char *source,
-                         const char *sr, char **ret_uuid, GError **error);
+                         const char *operation, const char *sr, char **ret_uuid, GError **error);
 /* An SR's row goes, with those of its PBDs and disks. */
 bool sr_forget(const struct model *model, struct txn *txn, const char *sr, GError **error);
 /* A VDI's row goes, with the disks of VMs that are it; drives that hold it become empty. */

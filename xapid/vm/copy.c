@@ -188,7 +188,7 @@ vm_begin_copy(const struct model *model, struct txn *txn, const char *vm, const 
         const char *its = vdi;
         if (has_own_disk(model, drives->pdata[i])) {
             g_autofree char *target = target_of(model, vdi, sr);
-            its = vdi_add_copy(model, txn, vdi, target, &uuid, error);
+            its = vdi_add_copy(model, txn, vdi, operation, target, &uuid, error);
             if (its) {
                 plan_show_also(plan, its);
                 plan_show_also(plan, vdi);
