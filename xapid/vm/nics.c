@@ -78,11 +78,9 @@ vif_mac_is_valid(const char *mac)
 }
 
 char *
-vif_make_mac(const struct model *model, const char *vm, int position)
+vif_mac_from(const char *seed, int position)
 {
-    g_autofree char *seed = model_get_map_value(model, vm, "other_config", "mac_seed");
-    g_autofree char *uuid = model_get_string(model, vm, "uuid");
-    g_autofree char *text = g_strdup_printf("%s/%d", seed && *seed ? seed : uuid, position);
+    g_autofree char *text = g_strdup_printf("%s/%d", seed, position);
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
     guint8 mac[32];
     gsize length = sizeof mac;
@@ -92,6 +90,15 @@ vif_make_mac(const struct model *model, const char *vm, int position)
     mac[0] = (guint8)((mac[0] & 0xfc) | 0x02); /* one station's, and locally administered */
     return g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
                            mac[5]);
+}
+
+char *
+vif_make_mac(const struct model *model, const char *vm, int position)
+{
+    g_autofree char *seed = model_get_map_value(model, vm, "other_config", "mac_seed");
+    g_autofree char *uuid = model_get_string(model, vm, "uuid");
+
+    return vif_mac_from(seed && *seed ? seed : uuid, position);
 }
 
 /* ---- networks ---- */

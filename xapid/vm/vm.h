@@ -148,8 +148,9 @@ int vif_position(const char *device);
 bool vif_position_is_free(const struct model *model, const char *vm, int position);
 /* xx:xx:xx:xx:xx:xx of one station. */
 bool vif_mac_is_valid(const char *mac);
-/* An address for the VM's card there, always the same one: locally administered, made from
- * other_config:mac_seed. */
+/* An address for a card there, always the same one of a seed: locally administered. */
+char *vif_mac_from(const char *seed, int position);
+/* The same of the VM's other_config:mac_seed, else of its uuid. */
 char *vif_make_mac(const struct model *model, const char *vm, int position);
 void vif_refresh_allowed(struct txn *txn, const char *vif);
 bool vif_refresh_all(struct model *model, GError **error);
