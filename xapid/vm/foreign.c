@@ -110,7 +110,8 @@ set_shape(struct txn *txn, const char *vm, GVariant *domain)
     static const char *const vcpus[] = {"VCPUs_at_startup", NULL};
     const char *name, *type;
 
-    if (g_variant_lookup(domain, "name", "&s", &name))
+    /* One that is going has lost it. */
+    if (g_variant_lookup(domain, "name", "&s", &name) && *name)
         txn_set_string(txn, vm, "name_label", name);
     if (g_variant_lookup(domain, "type", "&s", &type)) {
         txn_set_string(txn, vm, "domain_type", type);
