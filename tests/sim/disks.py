@@ -15,6 +15,13 @@ def drivers_known(x):
     tap.wait_until(lambda: {"file", "iso"} <= set(x.SR.get_supported_types()), "drivers")
 
 
+def connected(host):
+    """A client of a host that knows its drivers."""
+    x = host.client()
+    drivers_known(x)
+    return x
+
+
 def new_sr(host, x, kind="file", name="sr", location=None):
     location = location or host.folder(name)
     return x.SR.create(x.host.get_all()[0], {"location": location}, "0", name, "", kind,

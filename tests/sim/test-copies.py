@@ -9,19 +9,13 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from covers import covers
-from disks import contents, drivers_known, files, image, new_sr, new_vbd, new_vdi, write
+from disks import connected, contents, files, image, new_sr, new_vbd, new_vdi, write
 from host import BUILDDIR, GUEST, Host, fails
 from networks import new_network, new_vif
 
 MIB = 1 << 20
 NULL = "OpaqueRef:NULL"
 UNKNOWN = "OpaqueRef:unknown"
-
-
-def connected(host):
-    x = host.client()
-    drivers_known(x)
-    return x
 
 
 @covers("VDI.copy")

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from covers import covers
-from disks import drivers_known, files, new_sr, new_vbd, new_vdi
+from disks import connected, files, new_sr, new_vbd, new_vdi
 from host import BUILDDIR, GUEST, Host, fails
 
 MIB = 1 << 20
@@ -19,12 +19,6 @@ NULL = "OpaqueRef:NULL"
 
 def refused(code, function, *args, **fields):
     fails(code, lambda: function(*args, **fields))
-
-
-def connected(host):
-    x = host.client()
-    drivers_known(x)
-    return x
 
 
 @covers("SR.get_supported_types")

@@ -227,6 +227,23 @@ row_destroy(struct model *model, const char *ref)
     return generation;
 }
 
+void
+note_durable(const GError *error, void *data)
+{
+    *(int *)data = error ? -1 : 1;
+}
+
+int
+await(struct model *model, guint64 generation)
+{
+    int state = 0;
+
+    model_when_durable(model, generation, note_durable, &state);
+    while (!state)
+        g_main_context_iteration(NULL, TRUE);
+    return state;
+}
+
 char *
 set_text(const struct model *model, const char *ref, const char *field)
 {

@@ -32,6 +32,10 @@ GVariant *fields_of(const char *name, ...) G_GNUC_NULL_TERMINATED;
 char *row_create(struct model *model, const char *class_name, GVariant *fields);
 guint64 row_set(struct model *model, const char *ref, const char *field, GVariant *value);
 guint64 row_destroy(struct model *model, const char *ref);
+/* For model_when_durable (): *data, an int, becomes 1 (durable) or -1 (failed). */
+void note_durable(const GError *error, void *data);
+/* Turns the main loop until the generation is durable (1) or failed (-1). */
+int await(struct model *model, guint64 generation);
 /* The members of a set<string> or set<ref> joined by ' '. */
 char *set_text(const struct model *model, const char *ref, const char *field);
 #define assert_set(model, ref, field, expected)                                                    \

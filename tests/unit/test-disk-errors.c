@@ -222,24 +222,6 @@ test_every_call(const void *data)
 /* --- the store, its thread and its probes --- */
 
 static void
-note_done(const GError *error, void *data)
-{
-    *(int *)data = error ? -1 : 1;
-}
-
-/* 1: the generation is durable; -1: it failed. */
-static int
-await(struct model *model, guint64 generation)
-{
-    int state = 0;
-
-    model_when_durable(model, generation, note_done, &state);
-    while (!state)
-        g_main_context_iteration(NULL, TRUE);
-    return state;
-}
-
-static void
 assert_label(const struct model *model, const char *vm, const char *expected)
 {
     g_autofree char *label = model_get_string(model, vm, "name_label");

@@ -71,24 +71,6 @@ bed_teardown(struct bed *bed, const void *data)
 }
 
 static void
-note_done(const GError *error, void *data)
-{
-    *(int *)data = error ? -1 : 1;
-}
-
-/* Turns the loop until the generation is durable (1) or failed (-1). */
-static int
-await(struct model *model, guint64 generation)
-{
-    int state = 0;
-
-    model_when_durable(model, generation, note_done, &state);
-    while (!state)
-        g_main_context_iteration(NULL, TRUE);
-    return state;
-}
-
-static void
 test_round_trip(struct bed *bed, const void *data)
 {
     struct model *model = bed->model;
@@ -379,7 +361,7 @@ test_close(struct bed *bed, const void *data)
     (void)data;
     for (int i = 0; i < 500; i++)
         g_free(row_create(bed->model, "VM", NULL));
-    model_when_durable(bed->model, model_head(bed->model), note_done, &state);
+    model_when_durable(bed->model, model_head(bed->model), note_durable, &state);
     store_close(bed->store);
     g_assert_cmpint(state, ==, 1);
     g_assert_null(model_begin(bed->model, &error));
