@@ -117,6 +117,15 @@ call_vdi(const char *name, GVariant *args, GVariantDict *more, const struct driv
 
 /* ---- repositories ---- */
 
+/* What a step notes of one of several rows or drives. */
+static void
+set_result_of(struct op *op, const char *kind, const char *of, GVariant *value)
+{
+    g_autofree char *key = g_strconcat(kind, of, NULL);
+
+    op_set_result(op, key, value);
+}
+
 static void
 keep_result(struct op *op, GVariant *args, GVariant *result)
 {
@@ -186,9 +195,7 @@ sr_scan_run(struct op *op, GVariant *args)
 static void
 note_stat(struct op *op, GVariant *args, GVariant *result)
 {
-    g_autofree char *key = g_strconcat("stat/", member_text(args, "sr"), NULL);
-
-    op_set_result(op, key, result);
+    set_result_of(op, "stat/", member_text(args, "sr"), result);
 }
 
 static void
@@ -228,9 +235,7 @@ vdi_create_run(struct op *op, GVariant *args)
 static void
 note_copy(struct op *op, GVariant *args, GVariant *result)
 {
-    g_autofree char *key = g_strconcat("copy/", member_text(args, "vdi"), NULL);
-
-    op_set_result(op, key, result);
+    set_result_of(op, "copy/", member_text(args, "vdi"), result);
 }
 
 static void
@@ -275,9 +280,7 @@ vdi_resize_run(struct op *op, GVariant *args)
 static void
 note_disk(struct op *op, const char *handle, bool attached)
 {
-    g_autofree char *key = g_strconcat("disk/", handle, NULL);
-
-    op_set_result(op, key, g_variant_new_boolean(attached));
+    set_result_of(op, "disk/", handle, g_variant_new_boolean(attached));
 }
 
 static void
