@@ -68,6 +68,7 @@ def alike(name, address, password):
         domid = max(domids(name).values())
         by_xl = built(name, domid)
         dom0(name, f"xl destroy {domid}")
+        until(lambda: "another tool" not in dom0(name, "xtool vm-list params=name-description"), "end of its record")
         uuid = dom0(name, "xtool create /root/guest.cfg").strip()
         by_xtool = built(name, domids(name)[uuid])
         dom0(name, f"xtool destroy {uuid} && xtool vm-destroy uuid={uuid}")
