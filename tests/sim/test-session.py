@@ -63,23 +63,27 @@ def test_only_root_needs_no_password():
 
 
 class Wrong(threading.Thread):
-    """A login with a wrong password, on a connection that is open, and how long its answer took."""
+    """A login with a wrong password on a connection of its own: how long its answer took, or what came instead."""
 
     def __init__(self, host):
         super().__init__(daemon=True)
-        connection = host.tls()
-        connection.connect()
-        self.x, self.seconds = Client(host, connect=lambda: connection), None
+        self.host, self.outcome = host, None
 
     def run(self):
-        began = time.monotonic()
-        fails("SESSION_AUTHENTICATION_FAILED", self.x.login, "root", "wrong")
-        self.seconds = time.monotonic() - began
+        try:
+            # Not all opened beforehand: one that says nothing for a while is closed.
+            connection = self.host.tls()
+            connection.connect()
+            began = time.monotonic()
+            fails("SESSION_AUTHENTICATION_FAILED", Client(self.host, connect=lambda: connection).login, "root", "wrong")
+            self.outcome = time.monotonic() - began
+        except Exception as error:
+            self.outcome = error
 
 
 def test_wrong_passwords_hold_nothing_up():
     with Host(https=True, accounts=ACCOUNTS) as host:
-        wrong, right = [Wrong(host) for _ in range(50)], []
+        wrong, right = [Wrong(host) for _ in range(20)], []
         for thread in wrong:
             thread.start()
         while any(thread.is_alive() for thread in wrong):
@@ -88,8 +92,8 @@ def test_wrong_passwords_hold_nothing_up():
             assert x.VM.get_all()
             right.append(time.monotonic() - began)
             x.session.logout()
-        taken = [thread.seconds for thread in wrong]
-        assert None not in taken, "a wrong password had another answer"
+        taken = [thread.outcome for thread in wrong]
+        assert all(isinstance(outcome, float) for outcome in taken), taken
         print(f"# wrong: {min(taken):.1f} to {max(taken):.1f} s; {len(right)} right ones: "
               f"{median(right):.3f} s, {max(right):.3f} s at most")
         assert median(right) < median(taken) / 2, "right ones wait as wrong ones do"
