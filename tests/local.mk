@@ -17,6 +17,11 @@ include tests/unit/try.mk
 include tests/unit/xtool.mk
 include tests/unit/coverage.mk
 
+# What `make check` runs, a line each.
+.PHONY: list-tests
+list-tests:
+	@printf '%s\n' $(TESTS)
+
 # What can be seen without running the tests.
 EXTRA_DIST += tests/lint tests/cppcheck.suppressions
 .PHONY: lint
