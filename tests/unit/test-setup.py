@@ -150,7 +150,8 @@ def tree_of_check(machine):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(TOP / name, target)
     machine.program("autoreconf", 'printf "#!/bin/bash\\nmkdir -p tests; touch Makefile\\n" >configure; chmod +x configure\n')
-    machine.program("make", 'cd "$2"\ncase " $* " in *" -n "*|*" all "*|*" TESTS="*) exit ;; esac\n'
+    machine.program("make", '[ "$4" != list-tests ] || exec printf "%s\\n" tests/unit/test-a tests/sim/test-{guest-limits,parked}.py\n'
+                    'cd "$2"\ncase " $* " in *" -n "*|*" all "*|*" TESTS= "*) exit ;; esac\n'
                     'touch tests/a.trs; echo "PASS: tests/a 1 - one" >tests/a.log\n'
                     '[ ! -e "$FAKE/make-fails" ]\n')
     for name in (*SHIPPED, "tests/lab/test-lab.sh"):
