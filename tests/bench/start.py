@@ -5,29 +5,41 @@ import json
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "lab"), str(HERE)]
 from api import client, dom0
+from networks import new_network, new_vif
 from ratio import ratio
+from storage import MIB, SR_FOLDER, disk, drive, repository
 
 ROUNDS = int(os.environ.get("XAPID_BENCH_ROUNDS", "23"))
 DROPPED = 3  # while caches fill
 KERNELS = "/var/lib/xcp/guest"
-DISK = "/srv/bench.img"
-# What is built of GRUB is small; of a Linux, the larger part is to load it.  Kernel, ramdisk, memory in MiB, disks.
-GUESTS = {"PVH, GRUB": ("pvh", "grub-pvh.bin", "", 32, 0), "PV, GRUB": ("pv", "grub-pv.bin", "", 32, 0),
-          "PVH, Linux": ("pvh", "vmlinux", "initrd", 128, 0), "PVH, Linux, one disk": ("pvh", "vmlinux", "initrd", 128, 1)}
-XL_CONFIG = """name = "by-xl"
-type = "{kind}"
-kernel = "{kernels}/{kernel}"
-{ramdisk}
-cmdline = "console=hvc0"
-memory = {memory}
-vcpus = 1
-"""
+BRIDGE = "bench"
+CROWDS = 0, 4, 8  # guests that run beside the one that is started
+AT_ONCE = 8
+
+
+class Guest(NamedTuple):
+    kind: str
+    kernel: str
+    ramdisk: str
+    memory: int  # MiB
+    disks: int = 0
+    cards: int = 0
+
+
+# What is built of GRUB is small; of a Linux, the larger part is to load it.  The whole machine boots a sector that prints.
+GUESTS = {"PVH, GRUB": Guest("pvh", "grub-pvh.bin", "", 32), "PV, GRUB": Guest("pv", "grub-pv.bin", "", 32),
+          "PVH, Linux": Guest("pvh", "vmlinux", "initrd", 128),
+          "PVH, Linux, a disk": Guest("pvh", "vmlinux", "initrd", 128, disks=1),
+          "PVH, Linux, a disk and a card": Guest("pvh", "vmlinux", "initrd", 128, disks=1, cards=1),
+          "HVM, a disk": Guest("hvm", "", "", 32, disks=1)}
 # Prints the microseconds that a command took in dom0.
 TIMED = 't() { s=$(date +%s%N); "$@" >/dev/null 2>/tmp/bench.err || { cat /tmp/bench.err >&2; exit 1; }; e=$(date +%s%N);' \
         ' echo $(((e - s) / 1000)); }; '
@@ -37,46 +49,59 @@ def seconds(name, command):
     return int(dom0(name, TIMED + f"t {command}")) / 1e6
 
 
+def record(guest):
+    """The VM of a guest, and as xl's configuration file has it."""
+    vm = {"name_label": "bench", "domain_type": guest.kind, "memory_static_max": str(guest.memory * MIB),
+          "VCPUs_max": "1", "VCPUs_at_startup": "1"}
+    config = f'name = "by-xl"\ntype = "{guest.kind}"\nmemory = {guest.memory}\nvcpus = 1\n'
+    if guest.kind == "hvm":
+        return {**vm, "HVM_boot_policy": "BIOS order", "HVM_boot_params": {"order": "c"}}, config + 'serial = "pty"\nvnc = 0\n'
+    kernel, ramdisk = (path and f"{KERNELS}/{path}" for path in (guest.kernel, guest.ramdisk))
+    config += f'kernel = "{kernel}"\ncmdline = "console=hvc0"\n' + (f'ramdisk = "{ramdisk}"\n' if ramdisk else "")
+    return {**vm, "PV_kernel": kernel, "PV_ramdisk": ramdisk, "PV_args": "console=hvc0"}, config
+
+
 class Ways:
     """The three of them, each with a start and an end; both take seconds."""
 
-    def __init__(self, name, address, password, kind, kernel, ramdisk, memory, disks):
+    def __init__(self, name, address, password, guest):
         self.name, self.x = name, client(address, password)
-        config = XL_CONFIG.format(kind=kind, kernels=KERNELS, kernel=kernel, memory=memory,
-                                  ramdisk=f'ramdisk = "{KERNELS}/{ramdisk}"' if ramdisk else "")
-        if disks:
-            dom0(name, f"truncate -s 64M {DISK}")
-            config += f'disk = ["format=raw, vdev=xvda, access=rw, target={DISK}"]\n'
-        dom0(name, f"printf %s '{config}' >/tmp/bench.cfg")
-        self.vm = self.x.VM.create({
-            "name_label": "bench", "domain_type": kind, "memory_static_max": str(memory << 20),
-            "PV_kernel": f"{KERNELS}/{kernel}", "PV_ramdisk": ramdisk and f"{KERNELS}/{ramdisk}",
-            "PV_args": "console=hvc0", "VCPUs_max": "1", "VCPUs_at_startup": "1"})
+        fields, config = record(guest)
+        self.vm = self.x.VM.create(fields)
         self.uuid = self.x.VM.get_uuid(self.vm)
-        self.sr = None
-        if disks:
-            self.add_disk()
+        self.vdis = [self.add_disk(guest) for _ in range(guest.disks)]
+        self.networks = [self.add_card() for _ in range(guest.cards)]
+        if guest.disks:
+            device = "hda" if guest.kind == "hvm" else "xvda"
+            config += f'disk = ["format=raw, vdev={device}, access=rw, target={self.file(self.vdis[0])}"]\n'
+        if guest.cards:
+            config += f'vif = ["bridge={BRIDGE}"]\n'
+        dom0(name, f"printf %s '{config}' >/tmp/bench.cfg")
 
-    def add_disk(self):
-        x = self.x
-        dom0(self.name, "mkdir -m 700 -p /srv/bench")
-        self.sr = x.SR.create(x.host.get_all()[0], {"location": "/srv/bench"}, "0", "bench", "", "file", "user", False, {})
-        vdi = x.VDI.create({"name_label": "bench", "name_description": "", "SR": self.sr, "virtual_size": str(64 << 20),
-                            "type": "user", "sharable": False, "read_only": False, "other_config": {},
-                            "sm_config": {"image-format": "raw"}})
-        x.VBD.create({"VM": self.vm, "VDI": vdi, "userdevice": "0", "bootable": False, "mode": "RW", "type": "Disk",
-                      "empty": False, "other_config": {}, "qos_algorithm_type": "", "qos_algorithm_params": {}})
+    def file(self, vdi):
+        return f"{SR_FOLDER}/{self.x.VDI.get_uuid(vdi)}.raw"
+
+    def add_disk(self, guest):
+        """Both ways have the same file, in turn."""
+        vdi = disk(self.x, repository(self.name, self.x), "raw", 64 * MIB)
+        drive(self.x, self.vm, vdi)
+        if guest.kind == "hvm":
+            dom0(self.name, f"dd if=/srv/guest/hvm.img of={self.file(vdi)} conv=notrunc 2>/dev/null")
+        return vdi
+
+    def add_card(self):
+        """On a bridge of the administrator's, which both ways use."""
+        dom0(self.name, f"ip link show {BRIDGE} >/dev/null 2>&1 || {{ ip link add {BRIDGE} type bridge; ip link set {BRIDGE} up; }}")
+        network = new_network(self.x, bridge=BRIDGE, managed=False)
+        new_vif(self.x, self.vm, network)
+        return network
 
     def clear(self):
-        x = self.x
-        vdis = [x.VBD.get_VDI(vbd) for vbd in x.VM.get_VBDs(self.vm)]
-        x.VM.destroy(self.vm)
-        for vdi in vdis:
-            x.VDI.destroy(vdi)
-        if self.sr:
-            for pbd in x.SR.get_PBDs(self.sr):
-                x.PBD.unplug(pbd)
-            x.SR.destroy(self.sr)
+        self.x.VM.destroy(self.vm)
+        for vdi in self.vdis:
+            self.x.VDI.destroy(vdi)
+        for network in self.networks:
+            self.x.network.destroy(network)
 
     def called(self, message, *args):
         """From outside, over TLS: what the way there takes is ours, too."""
@@ -134,32 +159,98 @@ def count(name, ways):
                     "syncs": traced(name, ways.api, SYNCS)}}
 
 
-def measure(name, address, password, label, *guest):
-    ways = Ways(name, address, password, *guest)
-    order, lists = ["xl", "api", "xtool"], {"xl": [], "api": [], "xtool": []}
+def in_turn(*ways):
+    """What each way, a function, took in each round that counts: {its name: [figures]}."""
+    lists = {way.__name__: [] for way in ways}
     for turn in range(ROUNDS):
-        for way in order if turn % 2 else reversed(order):
-            figures = getattr(ways, way)()
+        for way in ways if turn % 2 else reversed(ways):
+            figures = way()
             if turn >= DROPPED:
-                lists[way].append(figures)
+                lists[way.__name__].append(figures)
+    return lists
+
+
+def compared(lists, part):
+    """In words: the ways beside the first one."""
+    first, *others = lists
+    theirs = [figures[part] for figures in lists[first]]
+    words = [f"{first} {median(theirs):.3f} s"]
+    for way in others:
+        ours = [figures[part] for figures in lists[way]]
+        middle, (low, high) = ratio(ours, theirs)
+        words.append(f"{way} {median(ours):.3f} s = {middle:.2f} x ({low:.2f} to {high:.2f})")
+    return f"{', '.join(words)}, {len(theirs)} pairs"
+
+
+def measure(name, address, password, label, guest):
+    ways = Ways(name, address, password, guest)
+    lists = in_turn(ways.xl, ways.api, ways.xtool)
     counts = count(name, ways)
     ways.clear()
     for part, what in enumerate(("start", "end")):
-        xl = [figures[part] for figures in lists["xl"]]
-        words = [f"xl {median(xl):.3f} s"]
-        for way in "api", "xtool":
-            ours = [figures[part] for figures in lists[way]]
-            middle, (low, high) = ratio(ours, xl)
-            words.append(f"{way} {median(ours):.3f} s = {middle:.2f} x ({low:.2f} to {high:.2f})")
-        print(f"{label}: {what}: {', '.join(words)}, {len(xl)} pairs", flush=True)
+        print(f"{label}: {what}: {compared(lists, part)}", flush=True)
     print(f"{label}: counts of a start and an end: {json.dumps(counts)}", flush=True)
     return {"seconds": lists, "counts": counts}
 
 
+def among(name, address, password):
+    """A start beside ever more guests that run."""
+    x, found, others = client(address, password), {}, []
+    guest = GUESTS["PVH, GRUB"]
+    fields, _ = record(guest)
+    for number in CROWDS:
+        while len(others) < number:
+            others.append(x.VM.create({**fields, "name_label": f"other {len(others)}"}))
+            x.VM.start(others[-1], False, False)
+        ways = Ways(name, address, password, guest)
+        found[number] = in_turn(ways.xl, ways.api)
+        ways.clear()
+        print(f"PVH, GRUB: start beside {number} guests: {compared(found[number], 0)}", flush=True)
+    for way in "xl", "api":
+        first, last = (median(figures[0] for figures in found[number][way]) for number in (CROWDS[0], CROWDS[-1]))
+        print(f"PVH, GRUB: {way}: beside {CROWDS[-1]} guests {last / first:.2f} x of {CROWDS[0]}", flush=True)
+    for vm in others:
+        x.VM.hard_shutdown(vm)
+        x.VM.destroy(vm)
+    return {"seconds": found}
+
+
+def at_once(name, address, password):
+    """Starts of several guests, one by one and at once."""
+    x = client(address, password)
+    fields, _ = record(GUESTS["PVH, GRUB"])
+    clients = [client(address, password) for _ in range(AT_ONCE)]
+    vms = [x.VM.create({**fields, "name_label": f"one of {AT_ONCE}"}) for _ in clients]
+
+    def timed(start):
+        began = time.monotonic()
+        start()
+        seconds = time.monotonic() - began
+        for vm in vms:
+            x.VM.hard_shutdown(vm)
+        return seconds,
+
+    def one_by_one():
+        return timed(lambda: [x.VM.start(vm, False, False) for vm in vms])
+
+    def together():
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return timed(lambda: list(pool.map(lambda one, vm: one.VM.start(vm, False, False), clients, vms)))
+
+    lists = in_turn(one_by_one, together)
+    for vm in vms:
+        x.VM.destroy(vm)
+    print(f"PVH, GRUB: {AT_ONCE} starts: {compared(lists, 0)}", flush=True)
+    return {"seconds": lists}
+
+
 def main(name, address, password, out):
     wanted = os.environ.get("XAPID_BENCH_GUESTS")
-    found = {label: measure(name, address, password, label, *guest) for label, guest in GUESTS.items()
-             if not wanted or label in wanted.split(";")}
+    figures = {label: lambda label=label, guest=guest: measure(name, address, password, label, guest)
+               for label, guest in GUESTS.items()}
+    figures["among"] = lambda: among(name, address, password)
+    figures["at once"] = lambda: at_once(name, address, password)
+    found = {label: figure() for label, figure in figures.items() if not wanted or label in wanted.split(";")}
     Path(out).write_text(json.dumps(found, indent=1))
 
 
