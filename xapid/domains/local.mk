@@ -50,10 +50,13 @@ libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl-log.c xapid/domains/libxl-log.h \
 	xapid/domains/libxl-record.c xapid/domains/libxl-record.h \
 	xapid/domains/libxl-watch.c
-dist_pkglibexec_SCRIPTS += xapid/domains/disk-hotplug
-pkglibexec_PROGRAMS += nic-hotplug
+pkglibexec_PROGRAMS += disk-hotplug nic-hotplug
+hotplug_sources = xapid/domains/hotplug.c xapid/domains/hotplug.h
+disk_hotplug_CFLAGS = $(HOUSE_CFLAGS) $(XEN_CFLAGS)
+disk_hotplug_SOURCES = xapid/domains/disk-hotplug.c $(hotplug_sources)
+disk_hotplug_LDADD = -lxenstore
 nic_hotplug_CFLAGS = $(HOUSE_CFLAGS) $(XEN_CFLAGS) $(MNL_CFLAGS)
-nic_hotplug_SOURCES = xapid/domains/nic-hotplug.c lib/bridge-name.c lib/link.c
+nic_hotplug_SOURCES = xapid/domains/nic-hotplug.c $(hotplug_sources) lib/bridge-name.c lib/link.c
 nic_hotplug_LDADD = $(MNL_LIBS) -lxenstore
 xapid_domains_LDADD += libdomainslibxl.a libdomains.a libbase.a $(XEN_LIBS) $(GLIB_LIBS)
 endif
