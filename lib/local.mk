@@ -7,6 +7,7 @@ libbase_a_SOURCES = \
 	lib/guest-record.c lib/guest-record.h \
 	lib/log.c lib/log.h \
 	lib/member.c lib/member.h \
+	lib/platform.c lib/platform.h \
 	lib/settings.c lib/settings.h \
 	lib/text.c lib/text.h
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Scenarios of test-hvm.sh: hvm.py SCENARIO NAME ADDRESS PASSWORD."""
+import json
 import time
 from difflib import unified_diff
 
@@ -59,6 +60,26 @@ def writes(name, uuid, command):
     until_said(name, domid, "WRITTEN")
 
 
+# What it has beside a screen: of each kind of key one that libxl does not have anyway.
+PLATFORM = {"hpet": "false", "nested-virt": "true", "usb_tablet": "true", "viridian": "true", "viridian_stimer": "true",
+            "viridian_crash_ctl": "false", "tsc_mode": "2", "mmio_size_mib": "512", "cores-per-socket": "1"}
+
+
+def check_platform(name, uuid):
+    """libxl keeps what a domain was built from, and what it gave its QEMU; the guest may read the keys."""
+    domid = domids(name)[uuid]
+    info = json.loads(dom0(name, f"xl list -l {domid}"))[0]["config"]["b_info"]
+    machine = info["type.hvm"]
+    assert (machine["hpet"], machine["viridian"], machine["usbdevice"]) == ("False", "True", "tablet"), machine
+    assert (machine["viridian_enable"], machine["viridian_disable"]) == ([7, 8], [6]), machine
+    assert (machine["mmio_hole_memkb"], info["tsc_mode"], info["nested_hvm"]) == (512 << 10, "native", "True"), info
+    model = dom0(name, f"tr '\\0' ' ' </proc/$(xenstore-read /local/domain/{domid}/image/device-model-pid)/cmdline")
+    assert "tablet" in model and f"max-ram-below-4g={(4096 - 512) * MIB}" in model, model
+    keys = dom0(name, f"xenstore-ls /local/domain/{domid}/platform")
+    for key, value in PLATFORM.items():
+        assert f'{key} = "{value}"' in keys, keys
+
+
 def timed(what, began):
     print(f"# {what} after {time.monotonic() - began:.1f} s")
 
@@ -103,19 +124,22 @@ def image(name, address, password):
     words = "xen_nopv console=ttyS0 quiet lab.count=0 nokaslr"
     vdis = [linux_disk(name, x, sr, words), disk(x, sr, "qcow2")]
     vm = whole_machine(x, "another Linux", memory_static_max=str(192 * MIB), HVM_boot_params={"order": "c"},
-                       platform={"vga": "cirrus", "timeoffset": "3600"})
+                       platform={"vga": "cirrus", "timeoffset": "3600", **PLATFORM})
     for vdi in vdis:
         drive(x, vm, vdi)
     uuid = x.VM.get_uuid(vm)
     x.VM.start(vm, True, False)
     serial(name, domids(name)[uuid])
     x.VM.unpause(vm)
+    check_platform(name, uuid)
     until_said(name, domids(name)[uuid], "/ # ")
     timed("it is up", began)
-    writes(name, uuid, f"cat /sys/class/rtc/rtc0/since_epoch /sys/bus/pci/devices/*/class; {WRITE} of=/dev/sdb")
+    writes(name, uuid, f"cat /sys/class/rtc/rtc0/since_epoch /sys/bus/pci/devices/*/class "
+                       f"/sys/devices/system/clocksource/clocksource0/available_clocksource; {WRITE} of=/dev/sdb")
     timed("it has written", began)
     clock, *devices = until_said(name, domids(name)[uuid], "WRITTEN").split("echo WRIT")[1].split()[1:]
-    assert "0x030000" in devices, devices
+    assert "0x030000" in devices and "0x0c0300" in devices, devices  # a screen, and the bus of the tablet
+    assert "tsc" in devices and "hpet" not in devices, devices
     assert 3500 < int(clock) - int(dom0(name, "date +%s")) < 3600, clock
     screen = dom0(name, f"timeout 3 socat -u unix:/run/xen/screen-{uuid} stdio </dev/null || true")
     assert screen.startswith("RFB 003"), screen

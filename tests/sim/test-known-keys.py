@@ -11,12 +11,19 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import tap
 from host import GUEST, Host, fails
 
+GUEST = {**GUEST, "VCPUs_max": "2"}
 DISKS = '<provision><disk device="0" size="1073741824" sr="" bootable="true" type="system"/></provision>'
 # field: {key: (good value, bad values)}
 KNOWN = {
     "platform": {
         **{key: ("true", ["", "yes", "2", "TRUE"]) for key in (
-            "acpi", "acpi_s3", "acpi_s4", "apic", "nx", "pae", "viridian")},
+            "acpi", "acpi_s3", "acpi_s4", "apic", "nx", "pae", "hpet", "nested-virt", "exp-nested-hvm", "viridian",
+            "viridian_time_ref_count", "viridian_reference_tsc", "viridian_hcall_remote_tlb_flush",
+            "viridian_apic_assist", "viridian_crash_ctl", "viridian_stimer", "viridian_hcall_ipi", "usb",
+            "usb_tablet")},
+        "tsc_mode": ("2", ["", "3", "-1", "native"]), "mmio_size_mib": ("1024", ["", "255", "3841"]),
+        "nic_type": ("e1000", ["", "ne2000"]), "hvm_serial": ("pty", ["", "file:/root/x"]),
+        "parallel": ("none", ["", "/dev/parport0"]), "secureboot": ("auto", ["", "maybe"]),
         "cores-per-socket": ("2", ["", "0", "-1", "65", "two"]), "device_id": ("0001", ["", "1", "000g"]),
         "timeoffset": ("-3600", ["", "1h", "2147483648"]), "vga": ("std", ["", "qxl"]),
         "videoram": ("8", ["", "0", "257"]), "device-model": ("qemu-upstream-compat", ["", "qemu-trad"])},
@@ -25,7 +32,7 @@ KNOWN = {
                      "disks": (DISKS, ["", "<provision>", "<disk/>", "none", "<a><disk/></a>"])},
 }
 BAD_KEYS = {"xenstore_data": ["vm-data/", "vm-data//a", "vm-data/a/", "vm-data/a b", "vm-data/" + "a" * 128]}
-ODD = {"platform": {"odd key!": "\u00fc", "a/b": "x" * 5000, "secureboot": "auto", "": "empty"},
+ODD = {"platform": {"odd key!": "\u00fc", "a/b": "x" * 5000, "Secureboot": "?", "": "empty"},
        "xenstore_data": {"FIST/a b": "x", "vm-data": "x", "../../1": "x"},
        "other_config": {"odd key!": "<provision>", "folder": "/a", "Disks": "none"}}
 
@@ -77,6 +84,16 @@ def test_good_values_and_unknown_keys_are_stored():
                 assert {key: get(ref).get(key) for key in wanted} == wanted, get(ref)
                 x.VM.start(ref, False, False)  # and none of them is in the way
                 x.VM.hard_shutdown(ref)
+
+
+def test_all_sockets_have_as_many_cores():
+    with Host() as host:
+        x = host.client()
+        vm = x.VM.create({**GUEST, "VCPUs_max": "4", "platform": {"cores-per-socket": "3"}})
+        for call, *args in ((x.VM.start, vm, False, False), (x.VM.assert_can_boot_here, vm, x.host.get_all()[0])):
+            assert fails("VCPU_MAX_NOT_CORES_PER_SOCKET_MULTIPLE", call, *args).params == ["4", "3"]
+        x.VM.set_VCPUs_max(vm, "6")
+        x.VM.start(vm, False, False)
 
 
 def test_many_keys():

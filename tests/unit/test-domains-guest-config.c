@@ -129,7 +129,12 @@ test_refused(void)
         {"{'xenstore': <'vm-data'>}", "INVALID_VALUE [xenstore, s]"},
         {"{'platform': <{'a/b': 'x'}>}", "INVALID_VALUE [platform, a/b]"},
         {"{'platform': <{'': 'x'}>}", "INVALID_VALUE [platform, ]"},
-        {"{'platform': <{'a': '\\u0001'}>}", "INVALID_VALUE [platform, \357\277\275]"},
+        {"{'platform': <{'a': 'x'}>}", "INVALID_VALUE [platform, a]"},
+        {"{'platform': <{'vga': 'qxl'}>}", "INVALID_VALUE [platform:vga, qxl]"},
+        {"{'platform': <{'hvm_serial': 'file:/root/x'}>}",
+         "INVALID_VALUE [platform:hvm_serial, file:/root/x]"},
+        {"{'platform': <{'tsc_mode': '3'}>}", "INVALID_VALUE [platform:tsc_mode, 3]"},
+        {"{'xenstore': <{'vm-data/a': '\\u0001'}>}", "INVALID_VALUE [xenstore, \357\277\275]"},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)

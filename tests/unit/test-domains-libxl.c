@@ -291,17 +291,59 @@ test_hvm_machine(void)
         "\"kind\": \"std\"",
         "\"video_memkb\": 16384",
         "\"rtc_timeoffset\": 4294967236",
+        "\"hpet\": \"False\"",
+        "\"nested_hvm\": \"True\"",
+        "\"tsc_mode\": \"native\"",
+        "\"mmio_hole_memkb\": 1048576",
+        "\"viridian_enable\": [3,7,8]",
+        "\"viridian_disable\": [2]",
+        "\"usbdevice\": \"tablet\"",
+        "\"serial\": \"pty\"",
         "\"vnc\": {\"enable\": \"True\",\"listen\": \"unix:/var/run/xen/screen-" UUID
         "\",\"findunused\": \"False\"}"};
     g_autofree char *json = json_of(
         "{'type': <'hvm'>, 'memory_static_max': <int64 134217728>, 'memory_target': "
         "<int64 134217728>, 'vcpus_max': <1>, 'vcpus': <1>, 'boot': <'c'>, 'platform': "
         "<{'acpi': '0', 'apic': '1', 'pae': 'true', 'nx': 'false', 'viridian': 'true', 'acpi_s3': "
-        "'0', 'acpi_s4': '0', 'vga': 'std', 'videoram': '8', 'timeoffset': '-60'}>}");
+        "'0', 'acpi_s4': '0', 'vga': 'std', 'videoram': '8', 'timeoffset': '-60', 'hpet': 'false', "
+        "'nested-virt': 'true', 'tsc_mode': '2', 'mmio_size_mib': '1024', 'viridian_stimer': '1', "
+        "'viridian_reference_tsc': 'true', 'viridian_time_ref_count': '0', 'usb_tablet': 'true', "
+        "'hvm_serial': 'pty', 'parallel': 'none', 'secureboot': 'auto'}>}");
 
     for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++)
         if (!strstr(json, wanted[i]))
             g_error("no %s in %s", wanted[i], json);
+}
+
+/* Without them: no serial port, no USB, and groups only with the whole of viridian. */
+static void
+test_hvm_without(void)
+{
+    static const char *const unwanted[] = {"\"serial\"",          "\"usbdevice\"",
+                                           "viridian_enable",     "\"nested_hvm\"",
+                                           "\"mmio_hole_memkb\"", "\"hpet\""};
+    g_autofree char *json = json_of(
+        "{'type': <'hvm'>, 'memory_static_max': <int64 134217728>, 'memory_target': "
+        "<int64 134217728>, 'vcpus_max': <1>, 'vcpus': <1>, 'boot': <'c'>, 'platform': "
+        "<{'hvm_serial': 'none', 'usb': 'false', 'usb_tablet': 'true', 'viridian_stimer': '1'}>}");
+
+    g_assert_nonnull(strstr(json, "\"usb\": \"False\""));
+    for (size_t i = 0; i < G_N_ELEMENTS(unwanted); i++)
+        if (strstr(json, unwanted[i]))
+            g_error("%s in %s", unwanted[i], json);
+}
+
+/* The card that QEMU emulates. */
+static void
+test_nic_type(void)
+{
+    g_autofree char *json =
+        json_of("{'type': <'hvm'>, 'memory_static_max': <int64 134217728>, 'memory_target': "
+                "<int64 134217728>, 'vcpus_max': <1>, 'vcpus': <1>, 'boot': <'c'>, 'platform': "
+                "<{'nic_type': 'e1000'}>, " NIC "}");
+
+    if (!strstr(json, "\"model\": \"e1000\""))
+        g_error("no model in %s", json);
 }
 
 static void
@@ -381,6 +423,8 @@ main(int argc, char **argv)
     g_test_add_func("/domains/libxl/hvm-disks", test_hvm_disks);
     g_test_add_func("/domains/libxl/nics", test_nics);
     g_test_add_func("/domains/libxl/hvm-platform", test_hvm_platform);
+    g_test_add_func("/domains/libxl/hvm-without", test_hvm_without);
+    g_test_add_func("/domains/libxl/nic-type", test_nic_type);
     g_test_add_func("/domains/libxl/hvm-machine", test_hvm_machine);
     g_test_add_func("/domains/libxl/console", test_console);
     g_test_add_func("/domains/libxl/record", test_record);

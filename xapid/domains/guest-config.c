@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/error.h"
+#include "lib/platform.h"
 #include "lib/text.h"
 #include "xapid/domains/argument.h"
 
@@ -56,19 +57,6 @@ xenstore_key_ok(const char *key)
 }
 
 static bool
-platform_key_ok(const char *key)
-{
-    size_t length = strlen(key);
-
-    if (length < 1 || length > CONFIG_KEY_MAX)
-        return false;
-    for (const char *p = key; *p; p++)
-        if (!g_ascii_isalnum(*p) && !strchr("-_", *p))
-            return false;
-    return true;
-}
-
-static bool
 map_check(const char *argument, GVariant *map, bool (*key_ok)(const char *), GError **error)
 {
     GVariantIter iter;
@@ -83,6 +71,21 @@ map_check(const char *argument, GVariant *map, bool (*key_ok)(const char *), GEr
         if (strlen(value) > CONFIG_VALUE_MAX || !text_is_valid(value, -1))
             return argument_refuse(error, argument, value);
     }
+    return true;
+}
+
+static bool
+platform_check(GVariant *platform, GError **error)
+{
+    GVariantIter iter;
+    const char *key, *value;
+
+    g_variant_iter_init(&iter, platform);
+    while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
+        if (!platform_value_is_valid(key, value)) {
+            g_autofree char *argument = g_strconcat("platform:", key, NULL);
+            return argument_refuse(error, argument, value);
+        }
     return true;
 }
 
@@ -235,7 +238,8 @@ guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **err
         !numbers_check(&config, error) ||
         !start_check(&config, kernel, ramdisk, cmdline, boot, error) ||
         !map_check("xenstore", config.xenstore, xenstore_key_ok, error) ||
-        !map_check("platform", config.platform, platform_key_ok, error))
+        !map_check("platform", config.platform, platform_key_is_known, error) ||
+        !platform_check(config.platform, error))
         return false;
     if (!text_is_line(cmdline, CONFIG_CMDLINE_MAX))
         return argument_refuse(error, "cmdline", cmdline);

@@ -21,8 +21,6 @@
 #define CONFIG_KEY_MAX 128                    /* bytes */
 #define CONFIG_VALUE_MAX 1024                 /* bytes */
 
-#define CONFIG_VIDEORAM_MAX_MIB 256
-
 #define CONFIG_WEIGHT_MAX 65535
 #define CONFIG_CPU_MAX 4095 /* the highest number of a physical CPU */
 
@@ -44,7 +42,7 @@ struct guest_config {
     char *cmdline;
     char *name_label;   /* cleaned and cut to CONFIG_NAME_MAX */
     GVariant *xenstore; /* a{ss} */
-    GVariant *platform; /* a{ss} */
+    GVariant *platform; /* a{ss}, as lib/platform.h has it */
     char *boot;         /* HVM: from what, in this order: letters of "cdn" */
     GPtrArray *disks;   /* of struct guest_disk */
     GArray *nics;       /* of struct guest_nic */

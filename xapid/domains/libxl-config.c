@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "xapid/domains/libxl-platform.h"
 
 void *
 libxl_allocate(size_t n, size_t size)
@@ -87,80 +88,15 @@ has_image(const struct guest_config *guest)
     return false;
 }
 
-static void
-set_flag(GVariant *platform, const char *key, libxl_defbool *field)
-{
-    const char *value;
-
-    if (g_variant_lookup(platform, key, "&s", &value))
-        libxl_defbool_set(field, g_str_equal(value, "1") || g_str_equal(value, "true"));
-}
-
-/* 0 when it is not there, or not a number of that range. */
-static gint64
-number(GVariant *platform, const char *key, gint64 min, gint64 max)
-{
-    const char *value;
-    gint64 n = 0;
-
-    if (g_variant_lookup(platform, key, "&s", &value) &&
-        !g_ascii_string_to_signed(value, 10, min, max, &n, NULL))
-        return 0;
-    return n;
-}
-
-/* The screen is there when platform says of which kind, and is shown on a socket alone. */
-static void
-fill_screen(GVariant *platform, const char *uuid, libxl_domain_build_info *b)
-{
-    const char *kind = "";
-    uint64_t min_mib = 0;
-
-    b->u.hvm.vga.kind = LIBXL_VGA_INTERFACE_TYPE_NONE;
-    g_variant_lookup(platform, "vga", "&s", &kind);
-    if (g_str_equal(kind, "std")) {
-        b->u.hvm.vga.kind = LIBXL_VGA_INTERFACE_TYPE_STD;
-        min_mib = 16; /* libxl takes no less */
-    } else if (g_str_equal(kind, "cirrus")) {
-        b->u.hvm.vga.kind = LIBXL_VGA_INTERFACE_TYPE_CIRRUS;
-        min_mib = 8;
-    }
-    libxl_defbool_set(&b->u.hvm.nographic, !min_mib);
-    libxl_defbool_set(&b->u.hvm.vnc.enable, min_mib);
-    if (!min_mib)
-        return;
-    b->video_memkb =
-        MAX((uint64_t)number(platform, "videoram", 0, CONFIG_VIDEORAM_MAX_MIB), min_mib) * 1024;
-    g_autofree char *listen = g_strdup_printf("unix:" LIBXL_SCREEN_SOCKET, uuid);
-    b->u.hvm.vnc.listen = libxl_copy(listen);
-    libxl_defbool_set(&b->u.hvm.vnc.findunused, false);
-}
-
-static void
-fill_platform(GVariant *platform, libxl_domain_build_info *b)
-{
-    set_flag(platform, "acpi", &b->acpi);
-    set_flag(platform, "acpi_s3", &b->u.hvm.acpi_s3);
-    set_flag(platform, "acpi_s4", &b->u.hvm.acpi_s4);
-    set_flag(platform, "apic", &b->apic);
-    set_flag(platform, "nx", &b->u.hvm.nx);
-    set_flag(platform, "pae", &b->u.hvm.pae);
-    set_flag(platform, "viridian", &b->u.hvm.viridian);
-    b->rtc_timeoffset = (uint32_t)number(platform, "timeoffset", INT32_MIN, INT32_MAX);
-}
-
 /* A whole machine, that its BIOS boots.  Its QEMU drops to a user and a folder of its own. */
 static void
-fill_machine(const struct guest_config *guest, const char *uuid, libxl_domain_build_info *b)
+fill_machine(const struct guest_config *guest, libxl_domain_build_info *b)
 {
     b->device_model_version = LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN;
     libxl_defbool_set(&b->dm_restrict, true);
     /* Without this device the guest's drivers leave the emulated disks alone. */
     libxl_defbool_set(&b->u.hvm.xen_platform_pci, !has_image(guest));
     b->u.hvm.boot = libxl_copy(guest->boot);
-    b->u.hvm.serial = libxl_copy("pty");
-    fill_screen(guest->platform, uuid, b);
-    fill_platform(guest->platform, b);
 }
 
 void
@@ -196,8 +132,9 @@ libxl_config_fill(libxl_ctx *ctx, const char *uuid, const struct guest_config *g
         b->sched_params.cap = guest->sched.cap;
     if (guest->sched.cpus)
         fill_affinity(ctx, guest, b);
+    libxl_platform_fill(ctx, uuid, guest, b);
     if (guest->type == GUEST_HVM) {
-        fill_machine(guest, uuid, b);
+        fill_machine(guest, b);
     } else {
         b->kernel = libxl_copy(kernel);
         b->ramdisk = ramdisk ? libxl_copy(ramdisk) : NULL;

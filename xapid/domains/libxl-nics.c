@@ -5,12 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/platform.h"
+
 /* Puts the interface of a card into its bridge. */
 #define NIC_SCRIPT XAPID_LIBEXECDIR "/nic-hotplug"
 
 static void
 fill(const struct guest_config *guest, const struct guest_nic *card, libxl_device_nic *nic)
 {
+    const char *model = platform_word(guest->platform, "nic_type");
+
     G_STATIC_ASSERT(sizeof nic->mac == sizeof card->mac);
 
     libxl_device_nic_init(nic);
@@ -21,6 +25,8 @@ fill(const struct guest_config *guest, const struct guest_nic *card, libxl_devic
     nic->script = libxl_copy(NIC_SCRIPT);
     /* A whole machine has an emulated card, too, until its guest's drivers take it over. */
     nic->nictype = guest->type == GUEST_HVM ? LIBXL_NIC_TYPE_VIF_IOEMU : LIBXL_NIC_TYPE_VIF;
+    if (guest->type == GUEST_HVM && *model)
+        nic->model = libxl_copy(model);
 }
 
 void

@@ -39,6 +39,7 @@ libdomainslibxl_a_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
 libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl.c xapid/domains/libxl-internal.h \
 	xapid/domains/libxl-config.c xapid/domains/libxl-config.h \
+	xapid/domains/libxl-platform.c xapid/domains/libxl-platform.h \
 	xapid/domains/libxl-console.c \
 	xapid/domains/libxl-disks.c xapid/domains/libxl-disks.h \
 	xapid/domains/libxl-drives.c \

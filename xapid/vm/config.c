@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/error.h"
+#include "lib/platform.h"
 #include "xapid/vm/vm.h"
 
 /* domain_type "unspecified" is what old clients leave: then HVM_boot_policy tells, as in XAPI. */
@@ -29,6 +30,36 @@ vm_is_machine(const struct model *model, const char *vm)
     return g_strcmp0(domain_type(model, vm, NULL), "hvm") == 0;
 }
 
+/* By BIOS alone, so far. */
+static bool
+check_firmware(const struct model *model, const char *vm, GError **error)
+{
+    g_autofree char *firmware = model_get_map_value(model, vm, "HVM_boot_params", "firmware");
+
+    if (!firmware || g_str_equal(firmware, "") || g_str_equal(firmware, "bios"))
+        return true;
+    if (g_str_equal(firmware, "uefi"))
+        api_error_set(error, "NOT_IMPLEMENTED", "HVM_boot_params:firmware uefi", NULL);
+    else
+        api_error_set(error, "INVALID_VALUE", "HVM_boot_params:firmware", firmware, NULL);
+    return false;
+}
+
+/* All sockets have as many cores. */
+static bool
+check_sockets(const struct model *model, const char *vm, GVariant *platform, GError **error)
+{
+    gint64 vcpus = model_get_int(model, vm, "VCPUs_max");
+    gint64 cores = platform_number(platform, "cores-per-socket");
+
+    if (cores == 0 || vcpus % cores == 0)
+        return true;
+    g_autofree char *vcpus_text = g_strdup_printf("%" G_GINT64_FORMAT, vcpus);
+    g_autofree char *cores_text = g_strdup_printf("%" G_GINT64_FORMAT, cores);
+    api_error_set(error, "VCPU_MAX_NOT_CORES_PER_SOCKET_MULTIPLE", vcpus_text, cores_text, NULL);
+    return false;
+}
+
 /* From what a whole machine boots: letters, c a disk, d a CD, n the network. */
 static bool
 add_boot_order(const struct model *model, const char *vm, GVariantBuilder *config, GError **error)
@@ -36,6 +67,8 @@ add_boot_order(const struct model *model, const char *vm, GVariantBuilder *confi
     g_autofree char *order = model_get_map_value(model, vm, "HVM_boot_params", "order");
     g_autofree char *lower = g_ascii_strdown(order && *order ? order : "cd", -1);
 
+    if (!check_firmware(model, vm, error))
+        return false;
     if (strlen(lower) > 3 || strspn(lower, "cdn") != strlen(lower)) {
         api_error_set(error, "INVALID_VALUE", "HVM_boot_params:order", order, NULL);
         return false;
@@ -114,6 +147,11 @@ vm_domain_config(const struct model *model, const char *vm, const char *guest_ke
         return NULL;
     g_autoptr(GVariant) scheduling = g_variant_ref_sink(g_variant_dict_end(&sched));
 
+    g_autoptr(GVariant) xenstore = vm_known_entries(model, vm, "xenstore_data", error);
+    g_autoptr(GVariant) platform = xenstore ? vm_known_entries(model, vm, "platform", error) : NULL;
+    if (!platform || !check_sockets(model, vm, platform, error))
+        return NULL;
+
     g_auto(GVariantBuilder) config = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     if (g_str_equal(type, "hvm") ? !add_boot_order(model, vm, &config, error)
                                  : !add_kernel(model, vm, guest_kernels, &config, error))
@@ -131,9 +169,8 @@ vm_domain_config(const struct model *model, const char *vm, const char *guest_ke
     g_variant_builder_add(&config, "{sv}", "vcpus",
                           g_variant_new_int32((int)model_get_int(model, vm, "VCPUs_at_startup")));
     g_variant_builder_add(&config, "{sv}", "name_label", g_variant_new_string(label));
-    g_variant_builder_add(&config, "{sv}", "xenstore",
-                          vm_known_entries(model, vm, "xenstore_data"));
-    g_variant_builder_add(&config, "{sv}", "platform", vm_known_entries(model, vm, "platform"));
+    g_variant_builder_add(&config, "{sv}", "xenstore", xenstore);
+    g_variant_builder_add(&config, "{sv}", "platform", platform);
     add_devices(&config, "disks", vm_disks_config(model, vm));
     add_devices(&config, "nics", vm_nics_config(model, vm));
     return g_variant_ref_sink(g_variant_builder_end(&config));

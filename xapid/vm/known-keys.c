@@ -6,61 +6,16 @@
 #include <string.h>
 
 #include "lib/error.h"
+#include "lib/platform.h"
 #include "lib/text.h"
 #include "xapid/vm/vm.h"
 
-#define KEYS_MAX 64 /* known keys of one map; this and the next three as xapid-domains has them */
+#define KEYS_MAX 64 /* known keys of one map; this and the next two as xapid-domains has them */
 #define KEY_MAX 128
 #define VALUE_MAX 1024
-#define VIDEORAM_MAX_MIB 256
 #define DISKS_MAX 65536 /* bytes of other_config:disks */
 
 /* ---- what values may be ---- */
-
-static bool
-is_flag(const char *value)
-{
-    static const char *const flags[] = {"0", "1", "false", "true", NULL};
-
-    return g_strv_contains(flags, value);
-}
-
-static bool
-is_vcpu_count(const char *value)
-{
-    return g_ascii_string_to_unsigned(value, 10, 1, VM_MAX_VCPUS, NULL, NULL);
-}
-
-static bool
-is_device_id(const char *value)
-{
-    return strlen(value) == 4 && strspn(value, "0123456789abcdefABCDEF") == 4;
-}
-
-static bool
-is_offset(const char *value)
-{
-    return g_ascii_string_to_signed(value, 10, G_MININT32, G_MAXINT32, NULL, NULL);
-}
-
-static bool
-is_videoram(const char *value)
-{
-    return g_ascii_string_to_unsigned(value, 10, 1, VIDEORAM_MAX_MIB, NULL, NULL);
-}
-
-static bool
-is_vga(const char *value)
-{
-    return g_str_equal(value, "std") || g_str_equal(value, "cirrus");
-}
-
-/* The one that there is. */
-static bool
-is_device_model(const char *value)
-{
-    return g_str_equal(value, "qemu-upstream-compat");
-}
 
 static bool
 is_text(const char *value)
@@ -121,21 +76,6 @@ static const struct known_key {
     const char *key;   /* a '*' at its end stands for the rest of a path */
     bool (*valid)(const char *value);
 } known_keys[] = {
-    /* Written to platform/KEY in the guest's xenstore when it starts; what is said of the machine
-     * holds for HVM guests.  timeoffset is in seconds, videoram in MiB. */
-    {"platform", "acpi", is_flag},
-    {"platform", "acpi_s3", is_flag},
-    {"platform", "acpi_s4", is_flag},
-    {"platform", "apic", is_flag},
-    {"platform", "nx", is_flag},
-    {"platform", "pae", is_flag},
-    {"platform", "viridian", is_flag},
-    {"platform", "cores-per-socket", is_vcpu_count},
-    {"platform", "device_id", is_device_id},
-    {"platform", "device-model", is_device_model},
-    {"platform", "timeoffset", is_offset},
-    {"platform", "vga", is_vga},
-    {"platform", "videoram", is_videoram},
     /* Written to KEY in the guest's xenstore when it starts. */
     {"xenstore_data", "vm-data/*", is_text},
     /* What MAC addresses are made from; VM.create makes one where it is missing. */
@@ -171,6 +111,28 @@ key_is_valid(const char *key)
     return true;
 }
 
+/* Those of platform are written to platform/KEY in the guest's xenstore when it starts. */
+static bool
+is_known(const char *field, const char *key)
+{
+    return g_str_equal(field, "platform") ? platform_key_is_known(key)
+                                          : known_find(field, key) != NULL;
+}
+
+/* A known key with a value that it may have?  INVALID_VALUE [field:key, value]. */
+static bool
+check_entry(const char *field, const char *key, const char *value, GError **error)
+{
+    bool ok = g_str_equal(field, "platform")
+                  ? platform_value_is_valid(key, value)
+                  : key_is_valid(key) && known_find(field, key)->valid(value);
+    g_autofree char *name = g_strdup_printf("%s:%s", field, key);
+
+    if (!ok)
+        api_error_set(error, "INVALID_VALUE", name, value, NULL);
+    return ok;
+}
+
 static guint
 count_known(const struct dm_field *field, GVariant *map)
 {
@@ -180,7 +142,7 @@ count_known(const struct dm_field *field, GVariant *map)
 
     g_variant_iter_init(&iter, map);
     while (g_variant_iter_next(&iter, "{&s&s}", &key, NULL))
-        n += known_find(field->name, key) != NULL;
+        n += is_known(field->name, key);
     return n;
 }
 
@@ -193,15 +155,11 @@ vm_check_map(const struct dm_field *field, GVariant *old, GVariant *value, GErro
     if (field->cls != vm_class() || !g_variant_is_of_type(value, G_VARIANT_TYPE("a{ss}")))
         return true;
     g_variant_iter_init(&iter, value);
-    while (g_variant_iter_next(&iter, "{&s&s}", &key, &text)) {
-        const struct known_key *known = known_find(field->name, key);
-        if (!known || (key_is_valid(key) && known->valid(text)) ||
-            (g_variant_lookup(old, key, "&s", &before) && g_str_equal(before, text)))
-            continue;
-        g_autofree char *name = g_strdup_printf("%s:%s", field->name, key);
-        api_error_set(error, "INVALID_VALUE", name, text, NULL);
-        return false;
-    }
+    while (g_variant_iter_next(&iter, "{&s&s}", &key, &text))
+        if (is_known(field->name, key) &&
+            !(g_variant_lookup(old, key, "&s", &before) && g_str_equal(before, text)) &&
+            !check_entry(field->name, key, text, error))
+            return false;
     guint n = count_known(field, value);
     if (n <= KEYS_MAX || n <= count_known(field, old))
         return true;
@@ -211,21 +169,22 @@ vm_check_map(const struct dm_field *field, GVariant *old, GVariant *value, GErro
 }
 
 GVariant *
-vm_known_entries(const struct model *model, const char *vm, const char *field)
+vm_known_entries(const struct model *model, const char *vm, const char *field, GError **error)
 {
     g_autoptr(GVariant) map = model_get(model, vm, dm_field_find(vm_class(), field));
-    GVariantBuilder out;
+    g_auto(GVariantBuilder) out = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{ss}"));
     GVariantIter iter;
     const char *key, *value;
 
-    g_variant_builder_init(&out, G_VARIANT_TYPE("a{ss}"));
     g_variant_iter_init(&iter, map);
     while (g_variant_iter_next(&iter, "{&s&s}", &key, &value)) {
-        const struct known_key *known = known_find(field, key);
-        if (known && key_is_valid(key) && known->valid(value))
-            g_variant_builder_add(&out, "{ss}", key, value);
+        if (!is_known(field, key))
+            continue;
+        if (!check_entry(field, key, value, error))
+            return NULL;
+        g_variant_builder_add(&out, "{ss}", key, value);
     }
-    return g_variant_builder_end(&out);
+    return g_variant_ref_sink(g_variant_builder_end(&out));
 }
 
 bool

@@ -185,8 +185,10 @@ struct plan *vbd_plan_eject(const struct vm_world *world, const char *vbd, GErro
 /* May the map field become `value` (`old`: what it is)?  INVALID_VALUE [field:key, value] for a
  * known key with a new value that it cannot have.  Fields that are no such map pass. */
 bool vm_check_map(const struct dm_field *field, GVariant *old, GVariant *value, GError **error);
-/* The entries of a map<string,string> field that are known and valid: a{ss}, floating. */
-GVariant *vm_known_entries(const struct model *model, const char *vm, const char *field);
+/* The entries of a map<string,string> field that are known: a{ss}, the caller's.  INVALID_VALUE
+ * [field:key, value] when one is stored, from elsewhere or from of old, that may not be so. */
+GVariant *vm_known_entries(const struct model *model, const char *vm, const char *field,
+                           GError **error);
 /* Does the template name disks that VM.provision is to make (other_config:disks)? */
 bool vm_asks_for_disks(const struct model *model, const char *vm);
 
