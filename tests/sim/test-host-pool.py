@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Messages of the host, and of its pool of one."""
 import datetime
+import re
 import shutil
 import sqlite3
 import sys
@@ -13,6 +14,7 @@ from covers import covers
 from host import GUEST, Host, fails
 
 NONE = "OpaqueRef:none"
+MACHINE = {"HVM_boot_policy": "BIOS order", "PV_kernel": "", "PV_args": "", "platform": {"nested-virt": "true"}}
 
 
 def seconds(moment):
@@ -91,6 +93,36 @@ def test_free_memory():
         x.VM.hard_shutdown(vm)
         assert int(x.host.compute_free_memory(here)) == free
         fails("HANDLE_INVALID", x.host.compute_free_memory, NONE)
+
+
+def test_what_the_cpus_can_do():
+    """As the simulator has it: the host's, PV guests' and whole machines' features differ."""
+    with Host() as host:
+        x = host.client()
+        ref, = x.host.get_all()
+        info = tap.wait_until(lambda: (lambda i: "vendor" in i and "features" in i and i)(x.host.get_cpu_info(ref)), "facts")
+        words = {key: info[key].split("-") for key in info if key.startswith("features")}
+        assert set(words) == {"features", "features_pv", "features_hvm", "features_pv_host", "features_hvm_host"}, info
+        assert all(re.fullmatch("[0-9a-f]{8}", word) for key in words for word in words[key]), words
+        assert info["features_pv"] != info["features_hvm"] and info["features_pv"] == info["features_pv_host"], info
+        for key in "family", "model", "stepping":
+            assert info[key].isdigit(), info
+        pool, = x.pool.get_all_records().values()
+        for key in ("vendor", "cpu_count", "socket_count", "features_pv", "features_hvm"):
+            assert pool["cpu_info"][key] == info[key], pool["cpu_info"]
+        raw = {cpu["features"] for cpu in x.host_cpu.get_all_records().values()}
+        assert len(raw) == 1 and len(raw.pop().split("-")) == len(words["features"]), raw
+        for kind, key, fields in (("pvh", "features_hvm", {}), ("pv", "features_pv", {}), ("hvm", "features_hvm", MACHINE),
+                                  ("unspecified", "features_hvm", MACHINE)):
+            vm = x.VM.create({**GUEST, **fields, "domain_type": kind})
+            assert x.VM.get_last_boot_CPU_flags(vm) == {}
+            x.VM.start(vm, False, False)
+            assert x.VM.get_last_boot_CPU_flags(vm) == {"vendor": info["vendor"], "features": info[key]}, kind
+            figures = x.VM_metrics.get_record(x.VM.get_metrics(vm))
+            assert figures["nested_virt"] is bool(fields), figures
+            assert figures["current_domain_type"] == ("hvm" if fields else kind), figures
+            x.VM.hard_shutdown(vm)
+            assert not x.VM_metrics.get_nested_virt(x.VM.get_metrics(vm))
 
 
 @covers("host.dmesg", "host.dmesg_clear")

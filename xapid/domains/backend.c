@@ -67,6 +67,7 @@ domain_info_to_variant(const struct domain_info *info, bool half_built, const ch
     g_variant_builder_add(&b, "{sv}", "vcpus", g_variant_new_int32(info->vcpus));
     g_variant_builder_add(&b, "{sv}", "vcpus_max", g_variant_new_int32(info->vcpus_max));
     g_variant_builder_add(&b, "{sv}", "cpu_time", g_variant_new_int64(info->cpu_time));
+    g_variant_builder_add(&b, "{sv}", "cpu_time_at", g_variant_new_int64(info->cpu_time_at));
     g_variant_builder_add(&b, "{sv}", "complete", g_variant_new_boolean(!half_built));
     return g_variant_builder_end(&b);
 }
@@ -77,6 +78,10 @@ host_info_clear(struct host_info *info)
     g_clear_pointer(&info->xen_version, g_free);
     g_clear_pointer(&info->xen_caps, g_free);
     g_clear_pointer(&info->virt_caps, g_free);
+    g_clear_pointer(&info->features_raw, g_free);
+    g_clear_pointer(&info->features_host, g_free);
+    g_clear_pointer(&info->features_pv, g_free);
+    g_clear_pointer(&info->features_hvm, g_free);
 }
 
 GVariant *
@@ -94,12 +99,19 @@ host_info_to_variant(const struct host_info *info, const char *backend)
         {"nodes", info->nodes},
         {"dom0_vcpus", info->dom0_vcpus},
     };
+    const struct {
+        const char *key, *value;
+    } texts[] = {
+        {"xen_version", info->xen_version},     {"xen_caps", info->xen_caps},
+        {"virt_caps", info->virt_caps},         {"features_raw", info->features_raw},
+        {"features_host", info->features_host}, {"features_pv", info->features_pv},
+        {"features_hvm", info->features_hvm},
+    };
     GVariantBuilder b;
 
     g_variant_builder_init(&b, G_VARIANT_TYPE("a{sv}"));
-    g_variant_builder_add(&b, "{sv}", "xen_version", g_variant_new_string(info->xen_version));
-    g_variant_builder_add(&b, "{sv}", "xen_caps", g_variant_new_string(info->xen_caps));
-    g_variant_builder_add(&b, "{sv}", "virt_caps", g_variant_new_string(info->virt_caps));
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
+        g_variant_builder_add(&b, "{sv}", texts[i].key, g_variant_new_string(texts[i].value));
     for (size_t i = 0; i < G_N_ELEMENTS(ints); i++)
         g_variant_builder_add(&b, "{sv}", ints[i].key, g_variant_new_int32(ints[i].value));
     g_variant_builder_add(&b, "{sv}", "memory_total", g_variant_new_int64(info->memory_total));

@@ -40,11 +40,15 @@ struct domain_info {
     enum shutdown_reason reason;
     int64_t memory, memory_max; /* bytes */
     int vcpus, vcpus_max;
-    int64_t cpu_time; /* ns */
+    int64_t cpu_time;    /* ns, of all VCPUs */
+    int64_t cpu_time_at; /* when it was so: µs of a clock that began with the machine */
 };
 
 struct host_info {
     char *xen_version, *xen_caps, *virt_caps;
+    /* Features of its CPUs, words of 32 as "12345678-…": what they say, what Xen makes of that, and
+     * what guests may have; "" = there are no such guests. */
+    char *features_raw, *features_host, *features_pv, *features_hvm;
     int cpu_count, cpu_khz, cores_per_socket, threads_per_core, sockets, nodes;
     int64_t memory_total, memory_free, dom0_memory; /* bytes */
     int dom0_vcpus;

@@ -64,6 +64,11 @@ bool libxl_backend_save(struct backend_ctx *ctx, const struct domain_info *info,
 bool libxl_backend_dump(struct backend_ctx *ctx, int domid, int fd, GError **error);
 bool libxl_backend_resume(struct backend_ctx *ctx, int domid, GError **error);
 
+/* --- libxl-features.c --- */
+
+/* Fills in the feature sets. */
+bool libxl_read_features(struct backend_ctx *ctx, struct host_info *info, GError **error);
+
 extern const struct guest_store libxl_guest_store;
 
 bool libxl_backend_adjust(struct backend_ctx *ctx, const struct domain_info *info,

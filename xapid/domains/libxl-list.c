@@ -78,7 +78,7 @@ read_identity(struct backend_ctx *ctx, const libxl_dominfo *dominfo, struct doma
 }
 
 static struct domain_info *
-info_new(struct backend_ctx *ctx, const libxl_dominfo *dominfo, const char *uuid)
+info_new(struct backend_ctx *ctx, const libxl_dominfo *dominfo, const char *uuid, int64_t now_us)
 {
     struct domain_info *info = g_new0(struct domain_info, 1);
 
@@ -95,6 +95,7 @@ info_new(struct backend_ctx *ctx, const libxl_dominfo *dominfo, const char *uuid
     info->vcpus = (int)dominfo->vcpu_online;
     info->vcpus_max = (int)dominfo->vcpu_max_id + 1;
     info->cpu_time = (int64_t)dominfo->cpu_time;
+    info->cpu_time_at = now_us;
     read_identity(ctx, dominfo, info);
     return info;
 }
@@ -105,9 +106,11 @@ libxl_backend_list(struct backend_ctx *ctx, const char *uuid, GPtrArray **ret_do
 {
     GPtrArray *domains;
     libxl_dominfo *list;
+    int64_t now_us;
     int n = 0;
 
     list = libxl_list_domain(ctx->ctx, &n);
+    now_us = g_get_monotonic_time();
     if (!list)
         return libxl_failed(ctx, ERROR_FAIL, "libxl_list_domain", error);
     domains = g_ptr_array_new_with_free_func((GDestroyNotify)domain_info_free);
@@ -116,7 +119,7 @@ libxl_backend_list(struct backend_ctx *ctx, const char *uuid, GPtrArray **ret_do
 
         g_snprintf(own, sizeof own, LIBXL_UUID_FMT, LIBXL_UUID_BYTES(list[i].uuid));
         if (!uuid || g_str_equal(uuid, own))
-            g_ptr_array_add(domains, info_new(ctx, &list[i], own));
+            g_ptr_array_add(domains, info_new(ctx, &list[i], own, now_us));
     }
     libxl_dominfo_list_free(list, n);
     *ret_domains = domains;
@@ -181,6 +184,10 @@ libxl_backend_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GEr
     info.dom0_vcpus = (int)dom0.vcpu_online;
     libxl_dominfo_dispose(&dom0);
     libxl_physinfo_dispose(&physinfo);
+    if (!libxl_read_features(ctx, &info, error)) {
+        host_info_clear(&info);
+        return false;
+    }
     *ret_info = info;
     return true;
 }

@@ -20,6 +20,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/reserve.c xapid/domains/reserve.h \
 	xapid/domains/sim.c xapid/domains/sim-command.c \
 	xapid/domains/sim-console.c xapid/domains/sim-console.h \
+	xapid/domains/sim-host.c xapid/domains/sim-host.h \
 	xapid/domains/sim-disks.c xapid/domains/sim-disks.h \
 	xapid/domains/sim-guest.c xapid/domains/sim-guest.h \
 	xapid/domains/sim-nics.c xapid/domains/sim-nics.h \
@@ -40,7 +41,7 @@ libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl.c xapid/domains/libxl-internal.h \
 	xapid/domains/libxl-config.c xapid/domains/libxl-config.h \
 	xapid/domains/libxl-platform.c xapid/domains/libxl-platform.h \
-	xapid/domains/libxl-console.c \
+	xapid/domains/libxl-console.c xapid/domains/libxl-features.c \
 	xapid/domains/libxl-disks.c xapid/domains/libxl-disks.h \
 	xapid/domains/libxl-drives.c \
 	xapid/domains/libxl-guest.c xapid/domains/libxl-image.c \

@@ -13,6 +13,7 @@
 #include "xapid/domains/sim-console.h"
 #include "xapid/domains/sim-disks.h"
 #include "xapid/domains/sim-guest.h"
+#include "xapid/domains/sim-host.h"
 #include "xapid/domains/sim-nics.h"
 #include "xapid/domains/sim-world.h"
 
@@ -95,41 +96,14 @@ sim_abort(struct backend_ctx *ctx)
     (void)!write(ctx->abort_fd, &one, sizeof one);
 }
 
-static bool
-sim_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GError **error)
-{
-    const struct world_host *host = world_host(ctx->world);
-
-    (void)error;
-    struct host_info info = {
-        .xen_version = g_strdup("4.17.0-simulated"),
-        .xen_caps = g_strdup("xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64"),
-        .virt_caps = g_strdup("pv hvm hap"),
-        .cpu_count = host->cpus,
-        .cpu_khz = 2400000,
-        .cores_per_socket = host->cpus,
-        .threads_per_core = 1,
-        .sockets = 1,
-        .nodes = 1,
-        .memory_total = host->memory,
-        .dom0_memory = host->dom0_memory,
-        .dom0_vcpus = host->cpus,
-    };
-    world_lock(ctx->world);
-    info.memory_free = world_memory_free(ctx->world);
-    world_unlock(ctx->world);
-    *ret_info = info;
-    return true;
-}
-
 static void
 list_add(const struct world_domain *domain, void *data)
 {
     struct domain_info *info = g_new0(struct domain_info, 1);
-    int64_t ran_us = domain->ran_us;
+    int64_t ran_us = domain->ran_us, now_us = world_now();
 
     if (domain->state == DOMAIN_RUNNING)
-        ran_us += world_now() - domain->since_us;
+        ran_us += now_us - domain->since_us;
     info->domid = domain->domid;
     memcpy(info->uuid, domain->uuid, sizeof info->uuid);
     info->name = g_strdup(domain->name);
@@ -144,6 +118,7 @@ list_add(const struct world_domain *domain, void *data)
     info->vcpus = domain->vcpus;
     info->vcpus_max = domain->vcpus_max;
     info->cpu_time = ran_us * 1000;
+    info->cpu_time_at = now_us;
     g_ptr_array_add(data, info);
 }
 

@@ -94,7 +94,7 @@ begin(struct model *model, const char *what)
 
 /* The first row of a class that has one, or NULL; borrowed. */
 static const char *
-first(struct model *model, const char *cls)
+first(const struct model *model, const char *cls)
 {
     g_autoptr(GPtrArray) all = model_all(model, class_of(cls));
 
@@ -260,23 +260,47 @@ record_dom0(const struct model *model, struct txn *txn, const char *host, GVaria
     txn_set_string(txn, metrics, "current_domain_type", "pv");
 }
 
+/* What guests may have of the CPUs' features; the pool is this host alone. */
+static void
+record_features(const struct model *model, struct txn *txn, const char *host, GVariant *info)
+{
+    static const char *const keys[][2] = {{"features", "features_host"},
+                                          {"features_pv", "features_pv"},
+                                          {"features_pv_host", "features_pv"},
+                                          {"features_hvm", "features_hvm"},
+                                          {"features_hvm_host", "features_hvm"}};
+    const char *pool = first(model, "pool");
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(keys); i++) {
+        g_autofree char *words = lookup_text(info, keys[i][1]);
+        txn_set_map_value(txn, host, "cpu_info", keys[i][0], words);
+        if (i > 0)
+            txn_set_map_value(txn, pool, "cpu_info", keys[i][0], words);
+    }
+}
+
 /* As many host_cpu rows as Xen has CPUs, of which dom0 may see a part. */
 static bool
-count_cpus(const struct model *model, struct txn *txn, const char *host, gint64 count,
+count_cpus(const struct model *model, struct txn *txn, const char *host, GVariant *info,
            bool *ret_any_new, GError **error)
 {
     g_autoptr(GPtrArray) rows = model_all(model, class_of("host_cpu"));
+    gint64 count = CLAMP(lookup_int(info, "cpu_count"), 1, CPUS_MAX);
+    g_autofree char *features = lookup_text(info, "features_raw");
 
     *ret_any_new = rows->len < count;
     for (guint i = (guint)count; i < rows->len; i++)
         if (!txn_destroy(txn, rows->pdata[i], error))
             return false;
+    for (gint64 i = 0; i < MIN(count, rows->len); i++)
+        txn_set_string(txn, rows->pdata[i], "features", features);
     for (gint64 i = rows->len; i < count; i++) {
         const char *cpu = create_empty(txn, "host_cpu", error);
         if (!cpu)
             return false;
         txn_set_string(txn, cpu, "host", host);
         txn_set_value(txn, cpu, "number", g_variant_new_int64(i));
+        txn_set_string(txn, cpu, "features", features);
     }
     return true;
 }
@@ -324,11 +348,13 @@ self_set_hypervisor(struct model *model, const char *host, GVariant *info)
                   g_variant_new_strv((const char *const *)capabilities->pdata, capabilities->len));
     txn_set_map_value(txn, host, "cpu_info", "cpu_count", cores);
     txn_set_map_value(txn, host, "cpu_info", "socket_count", sockets);
+    txn_set_map_value(txn, first(model, "pool"), "cpu_info", "cpu_count", cores);
+    txn_set_map_value(txn, first(model, "pool"), "cpu_info", "socket_count", sockets);
+    record_features(model, txn, host, info);
     txn_set_map_value(txn, host, "cpu_info", "threads_per_core", threads);
     record_memory(model, txn, metrics, info);
     record_dom0(model, txn, host, info);
-    if (!count_cpus(model, txn, host, CLAMP(lookup_int(info, "cpu_count"), 1, CPUS_MAX), &any_new,
-                    &error)) {
+    if (!count_cpus(model, txn, host, info, &any_new, &error)) {
         txn_abort(txn);
         log_error("facts of the hypervisor: %s", error->message);
         return false;
@@ -367,6 +393,8 @@ self_set_facts(struct model *model, const char *host, GVariant *facts)
 {
     static const char *const copied[] = {"vendor",         "cpu_vendor", "modelname",
                                          "cpu_model_name", "flags",      "cpu_flags"};
+    static const char *const numbers[] = {"family",    "cpu_family", "model",
+                                          "cpu_model", "stepping",   "cpu_stepping"};
     struct txn *txn = begin(model, "facts of the machine");
     g_autofree char *boot_time =
         g_strdup_printf("%" G_GINT64_FORMAT ".0", lookup_int(facts, "boot_time"));
@@ -379,6 +407,13 @@ self_set_facts(struct model *model, const char *host, GVariant *facts)
         g_autofree char *value = lookup_text(facts, copied[i + 1]);
         txn_set_map_value(txn, host, "cpu_info", copied[i], value);
     }
+    for (unsigned i = 0; i < G_N_ELEMENTS(numbers); i += 2) {
+        g_autofree char *value =
+            g_strdup_printf("%" G_GINT64_FORMAT, lookup_int(facts, numbers[i + 1]));
+        txn_set_map_value(txn, host, "cpu_info", numbers[i], value);
+    }
+    g_autofree char *vendor = lookup_text(facts, "cpu_vendor");
+    txn_set_map_value(txn, first(model, "pool"), "cpu_info", "vendor", vendor);
     g_variant_lookup(facts, "cpu_mhz", "d", &mhz);
     g_autofree char *speed = g_strdup_printf("%.3f", mhz);
     txn_set_map_value(txn, host, "cpu_info", "speed", speed);

@@ -8,8 +8,8 @@
 #include "xapid/vm/vm.h"
 
 /* domain_type "unspecified" is what old clients leave: then HVM_boot_policy tells, as in XAPI. */
-static const char *
-domain_type(const struct model *model, const char *vm, GError **error)
+const char *
+vm_domain_type(const struct model *model, const char *vm, GError **error)
 {
     g_autofree char *type = model_get_string(model, vm, "domain_type");
     g_autofree char *policy = model_get_string(model, vm, "HVM_boot_policy");
@@ -27,7 +27,16 @@ domain_type(const struct model *model, const char *vm, GError **error)
 bool
 vm_is_machine(const struct model *model, const char *vm)
 {
-    return g_strcmp0(domain_type(model, vm, NULL), "hvm") == 0;
+    return g_strcmp0(vm_domain_type(model, vm, NULL), "hvm") == 0;
+}
+
+bool
+vm_nests_hypervisors(const struct model *model, const char *vm)
+{
+    g_autoptr(GVariant) platform = model_get(model, vm, dm_field_find(vm_class(), "platform"));
+
+    return vm_is_machine(model, vm) &&
+           platform_flag(platform, "nested-virt", platform_flag(platform, "exp-nested-hvm", false));
 }
 
 /* By BIOS alone, so far. */
@@ -134,7 +143,7 @@ GVariant *
 vm_domain_config(const struct model *model, const char *vm, const char *guest_kernels,
                  GError **error)
 {
-    const char *type = domain_type(model, vm, error);
+    const char *type = vm_domain_type(model, vm, error);
 
     if (!type)
         return NULL;

@@ -43,23 +43,38 @@ remove_consoles(const struct vm_world *world, struct txn *txn, const char *vm)
         }
 }
 
+/* The CPU that the guest has seen, which it may expect wherever it runs. */
+static void
+record_cpu_flags(const struct vm_world *world, struct txn *txn, const char *vm, const char *type)
+{
+    const char *set = g_str_equal(type, "pv") ? "features_pv" : "features_hvm";
+    g_autofree char *vendor = model_get_map_value(world->model, world->host, "cpu_info", "vendor");
+    g_autofree char *features = model_get_map_value(world->model, world->host, "cpu_info", set);
+
+    txn_set_map_value(txn, vm, "last_boot_CPU_flags", "vendor", vendor);
+    txn_set_map_value(txn, vm, "last_boot_CPU_flags", "features", features);
+}
+
 /* What a domain of this VM started with, for the life of that domain. */
 static void
 record_started(const struct vm_world *world, struct txn *txn, const char *vm)
 {
     g_autofree char *metrics = model_get_string(world->model, vm, "metrics");
-    g_autofree char *type = model_get_string(world->model, vm, "domain_type");
+    const char *type = vm_domain_type(world->model, vm, NULL);
     gint64 memory = model_get_int(world->model, vm, "memory_dynamic_max");
 
     txn_set_value(txn, vm, "memory_target", g_variant_new_int64(memory));
+    record_cpu_flags(world, txn, vm, type ? type : "pv");
     if (!model_has(world->model, class_of("VM_metrics"), metrics))
         return;
     txn_set_value(txn, metrics, "start_time", g_variant_new_int64(g_get_real_time()));
     txn_set_value(txn, metrics, "VCPUs_number",
                   g_variant_new_int64(model_get_int(world->model, vm, "VCPUs_at_startup")));
     txn_set_value(txn, metrics, "memory_actual", g_variant_new_int64(memory));
-    txn_set_string(txn, metrics, "current_domain_type",
-                   g_str_equal(type, "unspecified") ? "pv" : type);
+    txn_set_value(txn, metrics, "VCPUs_utilisation", g_variant_new("a{xd}", NULL));
+    txn_set_string(txn, metrics, "current_domain_type", type ? type : "unspecified");
+    txn_set_value(txn, metrics, "nested_virt",
+                  g_variant_new_boolean(vm_nests_hypervisors(world->model, vm)));
     txn_set_value(txn, metrics, "last_updated", g_variant_new_int64(g_get_real_time()));
 }
 
@@ -77,6 +92,8 @@ record_without_domain(const struct vm_world *world, struct txn *txn, const char 
     txn_set_value(txn, metrics, "VCPUs_number", g_variant_new_int64(0));
     txn_set_value(txn, metrics, "memory_actual", g_variant_new_int64(0));
     txn_set_string(txn, metrics, "current_domain_type", "unspecified");
+    txn_set_value(txn, metrics, "nested_virt", g_variant_new_boolean(FALSE));
+    txn_set_value(txn, metrics, "VCPUs_utilisation", g_variant_new("a{xd}", NULL));
     txn_set_value(txn, metrics, "last_updated", g_variant_new_int64(g_get_real_time()));
 }
 

@@ -29,6 +29,7 @@ struct vm_world {
     struct look *looking;     /* List has been asked for; reconcile.c */
     GHashTable *following;    /* uuid -> looks at a guest on its way to a target; reconcile.c */
     struct vm_guests *guests; /* guest-metrics.c */
+    GHashTable *usage;        /* uuid -> what its domain had used; usage.c */
     /* Asks xapid-host for a bridge: EnsureBridge of org.xapid.Host1.  Its first argument is hostd.
      */
     void (*ensure_bridge)(void *hostd, const char *name, bool managed, guint32 mtu,
@@ -85,6 +86,11 @@ bool vm_sched_args(const struct model *model, const char *vm, GVariantDict *args
 GVariant *vm_map_with(GVariant *map, const char *key, const char *value);
 
 /* --- config.c --- */
+
+/* As what it is built: "pv", "pvh" or "hvm"; NULL with NOT_IMPLEMENTED. */
+const char *vm_domain_type(const struct model *model, const char *vm, GError **error);
+/* Does its platform let it? */
+bool vm_nests_hypervisors(const struct model *model, const char *vm);
 
 /* The configuration of org.xapid.Domains1's create, from the record: a{sv}.  INVALID_VALUE
  * for what cannot be started, NOT_IMPLEMENTED for what is not there yet. */
@@ -299,6 +305,12 @@ guint vm_restart_delay_seconds(guint short_lives);
 gint64 vm_restart_wait(const struct vm_world *world, const char *vm, gint64 domid, GError **error);
 /* The VM is halted within txn: what its guests did does not count any more. */
 void vm_restart_forget(const struct vm_world *world, struct txn *txn, const char *vm);
+
+/* --- usage.c: VM_metrics.VCPUs_utilisation --- */
+
+/* Brings it in line with what List tells (vm_domains_by_uuid), as the mean of a domain's VCPUs
+ * since the last look; `all`: of every domain there is. */
+void vm_usage_look(struct vm_world *world, GHashTable *domains, bool all);
 
 /* --- reconcile.c --- */
 
