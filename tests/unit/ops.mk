@@ -24,6 +24,12 @@ tests_unit_test_plan_SOURCES = \
 	tests/unit/test-plan.c tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_plan_LDADD = $(ops_test_libs)
 
+check_PROGRAMS += tests/unit/test-usage
+TESTS += tests/unit/test-usage
+tests_unit_test_usage_SOURCES = \
+	tests/unit/test-usage.c tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_usage_LDADD = $(ops_test_libs)
+
 check_PROGRAMS += tests/unit/test-vm-domains
 TESTS += tests/unit/test-vm-domains
 tests_unit_test_vm_domains_SOURCES = tests/unit/test-vm-domains.c

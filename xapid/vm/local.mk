@@ -17,4 +17,5 @@ libvm_a_SOURCES = \
 	xapid/vm/record.c \
 	xapid/vm/restart.c \
 	xapid/vm/steps.c \
+	xapid/vm/usage.c \
 	xapid/vm/vm.h

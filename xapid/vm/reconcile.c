@@ -261,8 +261,10 @@ listed(const GError *error, GVariant *domains, void *data)
         else
             look_at(world, vm, found);
     }
-    if (found)
+    if (found) {
         vm_foreign_look(world, found, look->uuids);
+        vm_usage_look(world, found, all);
+    }
     model_when_durable(world->model, model_head(world->model), look_durable, world);
     g_hash_table_unref(look->uuids);
     g_hash_table_unref(look->touched);
