@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Scenarios of test-facts.sh: facts.py SCENARIO NAME ADDRESS PASSWORD.  What Xen says, xl tells."""
+import re
 from datetime import datetime, timezone
 
-from api import client, console, dom0, domids, guest, run_scenario, until, xl_row
+from api import client, console, dom0, domids, guest, run_scenario, type_in, until, xl_row
 from host import fails
 
 MIB = 1 << 20
@@ -20,6 +21,12 @@ def clock(name):
 
 def metrics(x, vm):
     return x.VM_metrics.get_record(x.VM.get_metrics(vm))
+
+
+def feature_sets(name):
+    """Name -> words as the API has them, by Xen's own tool."""
+    found = re.findall(r"^(\S[^:\n]*?)\s+((?:[0-9a-f]{8}:)+[0-9a-f]{8})\s*$", dom0(name, "xen-cpuid"), re.M)
+    return {what.replace(" Default", ""): words.replace(":", "-") for what, words in found}
 
 
 def host(name, address, password):
@@ -40,6 +47,14 @@ def host(name, address, password):
     for cpu in map(x.host_cpu.get_record, record["host_CPUs"]):
         for field in ("modelname", "vendor", "stepping", "model", "family"):
             assert f": {cpu[field]}\n" in cpuinfo, (field, cpu)
+    sets = feature_sets(name)
+    info = until(lambda: (lambda i: "features" in i and i)(x.host.get_cpu_info(ref)), "features")
+    for key, what in (("features", "Host"), ("features_pv", "PV"), ("features_hvm", "HVM"),
+                      ("features_pv_host", "PV"), ("features_hvm_host", "HVM")):
+        assert info[key] == sets[what], (key, info[key], sets)
+    assert {cpu["features"] for cpu in x.host_cpu.get_all_records().values()} == {sets["Raw"]}, sets
+    flags = next(line for line in cpuinfo.splitlines() if line.startswith("flags")).partition(":")[2].split()
+    assert info["flags"].split() == flags and len(flags) > 10, info
     control = x.VM.get_record(record["control_domain"])
     memory, vcpus = xl_row(name, 0)
     for field in ("memory_static_max", "memory_dynamic_min", "memory_dynamic_max", "memory_target"):
@@ -135,6 +150,27 @@ def foreign(name, address, password):
     until(lambda: not x.VM.get_by_name_label("by-xl"), "end of its record")
 
 
+def busy(name, address, password):
+    """A guest that may have half of the host's CPU and takes all it gets is shown so."""
+    x = client(address, password)
+    vm = x.VM.create({**guest("lab-busy", "pvh", "console=hvc0 lab.count=0"), "VCPUs_params": {"cap": "50"}})
+    x.VM.start(vm, False, False)
+    uuid = x.VM.get_uuid(vm)
+    until(lambda: "LAB-GUEST-UP" in console(name, uuid), "line from the guest")
+    usage = lambda: metrics(x, vm)["VCPUs_utilisation"].get("0", -1)
+    until(lambda: 0 <= usage() < 0.15, "rest")
+    type_in(name, domids(name)[uuid], "while :; do :; done")
+    until(lambda: 0.25 < usage() < 0.65, "work")
+    rows = [line.split() for line in dom0(name, "xtool top -b -i 1").splitlines()]
+    row, = (row for row in rows if row and row[0] == "lab-busy")
+    assert 25 < float(row[3]) < 65, rows
+    x.VM.pause(vm)
+    until(lambda: usage() == 0, "rest of one that is paused")
+    x.VM.hard_shutdown(vm)
+    assert metrics(x, vm)["VCPUs_utilisation"] == {}
+    x.VM.destroy(vm)
+
+
 def guests(kind, name, address, password):
     x = client(address, password)
     ref, = x.host.get_all()
@@ -166,6 +202,9 @@ def guests(kind, name, address, password):
     figures = metrics(x, vm)
     assert (int(figures["memory_actual"]) // MIB, int(figures["VCPUs_number"])) == (memory, vcpus), figures
     assert (figures["state"], figures["current_domain_type"]) == (["running"], kind), figures
+    info = x.host.get_cpu_info(ref)
+    features = info["features_pv" if kind == "pv" else "features_hvm"]
+    assert x.VM.get_last_boot_CPU_flags(vm) == {"vendor": info["vendor"], "features": features}, features
     assert began <= record_time(figures["start_time"]) <= clock(name), figures
     until(lambda: memory_free() < free, "less memory")
     x.VM.hard_reboot(vm)

@@ -10,6 +10,7 @@ check "what Xen printed is as xl has it" scenario facts dmesg
 for kind in pv pvh; do
 	check "a $kind guest's record follows it" scenario facts "guests_$kind"
 done
+check "how busy a guest is, is told" scenario facts busy
 check "what xl does to a guest is seen" scenario facts elsewhere
 check "a guest that xl made is shown and left alone" scenario facts foreign
 check "the host is rebooted and powered off by systemd" scenario facts power

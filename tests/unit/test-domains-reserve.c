@@ -42,6 +42,20 @@ available(uint64_t *ret_kb, void *data, GError **error)
     return true;
 }
 
+/* Says that it is asked, and never answers. */
+static bool
+hang(uint64_t *ret_kb, void *data, GError **error)
+{
+    const int *told = data;
+
+    (void)ret_kb;
+    (void)error;
+    (void)!write(*told, "x", 1);
+    while (pause() < 0)
+        ;
+    return false;
+}
+
 static void
 set_up(struct host *host, gconstpointer data)
 {
@@ -135,6 +149,38 @@ test_holder_dies(struct host *host, gconstpointer data)
     close(pipe_fds[1]);
 }
 
+/* One that hangs while it counts holds up the others for so long and no longer; when it is killed,
+ * they go on. */
+static void
+test_holder_hangs(struct host *host, gconstpointer data)
+{
+    struct host hanging = *host;
+    g_autoptr(GError) error = NULL;
+    int pipe_fds[2];
+    char byte;
+
+    (void)data;
+    g_assert_cmpint(pipe(pipe_fds), ==, 0);
+    hanging.view.available = hang;
+    hanging.view.data = &pipe_fds[1];
+    pid_t pid = fork();
+    if (pid == 0) {
+        reserve_take(host->reserves, A, 800, &hanging.view, NULL);
+        _exit(0);
+    }
+    g_assert_cmpint(read(pipe_fds[0], &byte, 1), ==, 1);
+    g_assert_cmpint(reserve_take_within(host->reserves, B, 100, &host->view, 300, &error), ==, -1);
+    g_assert_cmpstr(error->message, ==,
+                    "INTERNAL_ERROR [xapid-domains, reservations of memory, another start or "
+                    "change of memory does not come to an end]");
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    int b = take(host, B, 100, NULL);
+    reserve_end(host->reserves, B, b);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+}
+
 /* Many processes that all want the half: never do more than two hold it. */
 static void
 test_race(struct host *host, gconstpointer data)
@@ -178,6 +224,7 @@ main(int argc, char **argv)
     } tests[] = {{"two-builds", test_two_builds},
                  {"halfway", test_halfway},
                  {"holder-dies", test_holder_dies},
+                 {"holder-hangs", test_holder_hangs},
                  {"race", test_race}};
 
     g_test_init(&argc, &argv, NULL);

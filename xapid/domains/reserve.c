@@ -14,6 +14,7 @@
 #include "xapid/domains/argument.h"
 
 #define LOCK "lock" /* held while somebody counts */
+#define LOCK_LOOK_MS 50
 
 static bool
 fail(GError **error, const char *what)
@@ -116,20 +117,53 @@ take_locked(int reserves, const char *uuid, uint64_t need_kb, const struct memor
     return -1;
 }
 
+/* The lock, held until it is closed; -1 on failure.  Who counts does so within milliseconds, unless
+ * the hypervisor or its store hangs: then nobody else is to hang with it. */
+static int
+lock_take(int reserves, int64_t wait_ms, GError **error)
+{
+    int64_t end = g_get_monotonic_time() + wait_ms * 1000;
+    int lock = openat(reserves, LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (lock < 0) {
+        fail(error, "reservations of memory");
+        return -1;
+    }
+    while (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            fail(error, "reservations of memory");
+        } else if (g_get_monotonic_time() >= end) {
+            api_error_set(error, "INTERNAL_ERROR", "xapid-domains", "reservations of memory",
+                          "another start or change of memory does not come to an end", NULL);
+        } else {
+            g_usleep(LOCK_LOOK_MS * 1000);
+            continue;
+        }
+        close(lock);
+        return -1;
+    }
+    return lock;
+}
+
+int
+reserve_take_within(int reserves, const char *uuid, uint64_t need_kb,
+                    const struct memory_view *view, int64_t wait_ms, GError **error)
+{
+    int lock = lock_take(reserves, wait_ms, error);
+    int fd = -1;
+
+    if (lock < 0)
+        return -1;
+    fd = take_locked(reserves, uuid, need_kb, view, error);
+    close(lock);
+    return fd;
+}
+
 int
 reserve_take(int reserves, const char *uuid, uint64_t need_kb, const struct memory_view *view,
              GError **error)
 {
-    int lock = openat(reserves, LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    int fd = -1;
-
-    if (lock < 0 || flock(lock, LOCK_EX) < 0)
-        fail(error, "reservations of memory");
-    else
-        fd = take_locked(reserves, uuid, need_kb, view, error);
-    if (lock >= 0)
-        close(lock);
-    return fd;
+    return reserve_take_within(reserves, uuid, need_kb, view, RESERVE_LOCK_WAIT_MS, error);
 }
 
 void
