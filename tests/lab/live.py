@@ -23,6 +23,9 @@ def end(x, vm):
 
 def resources(kind, name, address, password):
     x = client(address, password)
+    vm = x.VM.create({**guest("lab-nowhere", kind), "VCPUs_params": {"mask": "1"}})
+    assert fails("INVALID_VALUE", x.VM.start, vm, False, False).params[0] == "cpus"
+    x.VM.destroy(vm)
     vm, uuid = started(name, x, kind, VCPUs_max="2", memory_static_max=str(256 * MIB),
                        memory_dynamic_min=str(128 * MIB), memory_dynamic_max=str(160 * MIB),
                        VCPUs_params={"weight": "300"})

@@ -82,6 +82,24 @@ def test_the_agent_restarts():
         assert x.VM.get_power_state(vm) == "Running" and not host.violations()
 
 
+@covers("host.set_numa_affinity_policy")
+def test_numa():
+    with Host() as host:
+        x = host.client()
+        here, vm = x.host.get_all()[0], x.VM.create(GUEST)
+        assert x.host.get_numa_affinity_policy(here) == "default_policy"
+        for policy in "any", "best_effort", "default_policy":
+            x.host.set_numa_affinity_policy(here, policy)
+            assert x.host.get_numa_affinity_policy(here) == policy
+            x.VM.start(vm, False, False)
+            # What the hypervisor does not tell has its default.
+            figures = x.VM_metrics.get_record(x.VM.get_metrics(vm))
+            assert (figures["numa_optimised"], figures["numa_nodes"], figures["numa_node_memory"]) == (False, "0", {})
+            x.VM.hard_shutdown(vm)
+        fails("HANDLE_INVALID", x.host.set_numa_affinity_policy, NONE, "any")
+        fails("INVALID_VALUE", x.host.set_numa_affinity_policy, here, "some")
+
+
 @covers("host.compute_free_memory")
 def test_free_memory():
     with Host() as host:

@@ -333,6 +333,26 @@ test_hvm_without(void)
             g_error("%s in %s", unwanted[i], json);
 }
 
+static void
+test_numa(void)
+{
+    static const char *const cases[][2] = {{", 'numa_placement': <false>", "\"False\""},
+                                           {", 'numa_placement': <true>", "\"True\""},
+                                           {"", NULL}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *args = g_strdup_printf(
+            "{'type': <'pvh'>, 'memory_static_max': <int64 134217728>, 'memory_target': <int64 "
+            "134217728>, 'vcpus_max': <1>, 'vcpus': <1>, 'kernel': <'vmlinux'>%s}",
+            cases[i][0]);
+        g_autofree char *json = json_of(args);
+        const char *told = strstr(json, "\"numa_placement\": ");
+        g_assert_true((told != NULL) == (cases[i][1] != NULL));
+        g_assert_true(!told ||
+                      g_str_has_prefix(told + strlen("\"numa_placement\": "), cases[i][1]));
+    }
+}
+
 /* The card that QEMU emulates. */
 static void
 test_nic_type(void)
@@ -425,6 +445,7 @@ main(int argc, char **argv)
     g_test_add_func("/domains/libxl/hvm-platform", test_hvm_platform);
     g_test_add_func("/domains/libxl/hvm-without", test_hvm_without);
     g_test_add_func("/domains/libxl/nic-type", test_nic_type);
+    g_test_add_func("/domains/libxl/numa", test_numa);
     g_test_add_func("/domains/libxl/hvm-machine", test_hvm_machine);
     g_test_add_func("/domains/libxl/console", test_console);
     g_test_add_func("/domains/libxl/record", test_record);

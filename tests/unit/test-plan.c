@@ -105,7 +105,7 @@ test_halted(struct bed *bed, const void *data)
 static char *
 cards_text(struct bed *bed)
 {
-    g_autoptr(GVariant) config = vm_domain_config(bed->model, bed->vm, "/kernels", NULL);
+    g_autoptr(GVariant) config = vm_domain_config(&bed->world, bed->vm, NULL);
     g_autoptr(GVariant) nics = g_variant_lookup_value(config, "nics", G_VARIANT_TYPE("aa{sv}"));
     GString *text = g_string_new("");
 
@@ -393,7 +393,7 @@ test_config_maps(struct bed *bed, const void *data)
     for (size_t i = 0; i < G_N_ELEMENTS(maps); i++) {
         GVariant *stored = g_variant_new_parsed(maps[i][1]);
         row_set(bed->model, bed->vm, maps[i][0], stored);
-        g_autoptr(GVariant) config = vm_domain_config(bed->model, bed->vm, "/kernels", NULL);
+        g_autoptr(GVariant) config = vm_domain_config(&bed->world, bed->vm, NULL);
         const char *argument = i == 0 ? "platform" : "xenstore";
         g_autoptr(GVariant) given = g_variant_lookup_value(config, argument, NULL);
         g_autofree char *text = g_variant_print(given, FALSE);
@@ -439,9 +439,25 @@ test_firmware(struct bed *bed, const void *data)
         g_autoptr(GError) error = NULL;
         g_autofree char *text = g_strdup_printf("{'firmware': '%s'}", cases[i][0]);
         row_set(bed->model, bed->vm, "HVM_boot_params", g_variant_new_parsed(text));
-        g_autoptr(GVariant) config = vm_domain_config(bed->model, bed->vm, "/kernels", &error);
+        g_autoptr(GVariant) config = vm_domain_config(&bed->world, bed->vm, &error);
         g_assert_cmpstr(error ? error->message : NULL, ==, cases[i][1]);
         g_assert_true((config != NULL) == !cases[i][1]);
+    }
+}
+
+static void
+test_numa(struct bed *bed, const void *data)
+{
+    static const char *const cases[][2] = {
+        {"any", "false"}, {"best_effort", "true"}, {"default_policy", NULL}};
+
+    (void)data;
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        row_set(bed->model, bed->host, "numa_affinity_policy", g_variant_new_string(cases[i][0]));
+        g_autoptr(GVariant) config = vm_domain_config(&bed->world, bed->vm, NULL);
+        g_autoptr(GVariant) told = g_variant_lookup_value(config, "numa_placement", NULL);
+        g_autofree char *text = told ? g_variant_print(told, FALSE) : NULL;
+        g_assert_cmpstr(text, ==, cases[i][1]);
     }
 }
 
@@ -497,6 +513,7 @@ main(int argc, char **argv)
         {"config-maps", test_config_maps},
         {"refused-maps", test_refused_maps},
         {"firmware", test_firmware},
+        {"numa", test_numa},
         {"halted", test_halted},
         {"cards", test_cards},
         {"addresses", test_addresses},

@@ -160,6 +160,20 @@ restart_agent(struct call *call)
     g_timeout_add(200, shutdown_now, api); /* the answer leaves first */
 }
 
+/* ---- NUMA ---- */
+
+/* For guests that start from now on. */
+static void
+set_numa_affinity_policy(struct call *call)
+{
+    struct txn *txn = call_begin(call);
+
+    if (!txn)
+        return;
+    txn_set_string(txn, call_ref(call, 0), "numa_affinity_policy", call_string(call, 1));
+    call_commit(call, txn, NULL);
+}
+
 /* ---- memory ---- */
 
 static void
@@ -265,6 +279,7 @@ const struct call_impl calls_host[] = {
     {"host.disable", disable},
     {"host.reboot", reboot_host},
     {"host.shutdown", shutdown_host},
+    {"host.set_numa_affinity_policy", set_numa_affinity_policy},
     {"host.get_servertime", get_servertime},
     {"host.get_server_localtime", get_server_localtime},
     {"host.list_methods", list_methods},

@@ -116,7 +116,7 @@ static const struct argument_key config_keys[] = {
     {"platform", "a{ss}", false}, {"weight", "i", false},
     {"cap", "i", false},          {"cpus", "ai", false},
     {"boot", "s", false},         {"disks", "aa{sv}", false},
-    {"nics", "aa{sv}", false},
+    {"nics", "aa{sv}", false},    {"numa_placement", "b", false},
 };
 
 static bool
@@ -212,6 +212,7 @@ guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **err
     g_auto(guest_config) config = {0};
     const char *type, *kernel = "", *ramdisk = "", *cmdline = "", *label = "", *boot = "";
     g_autoptr(GVariant) disks = NULL, nics = NULL;
+    gboolean placement;
 
     if (!argument_keys_check("config", args, config_keys, G_N_ELEMENTS(config_keys), error))
         return false;
@@ -225,6 +226,10 @@ guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **err
     g_variant_lookup(args, "cmdline", "&s", &cmdline);
     g_variant_lookup(args, "name_label", "&s", &label);
     g_variant_lookup(args, "boot", "&s", &boot);
+    if (!g_variant_lookup(args, "numa_placement", "b", &placement))
+        config.numa = NUMA_DEFAULT;
+    else
+        config.numa = placement ? NUMA_PLACED : NUMA_ANYWHERE;
     disks = g_variant_lookup_value(args, "disks", G_VARIANT_TYPE("aa{sv}"));
     nics = g_variant_lookup_value(args, "nics", G_VARIANT_TYPE("aa{sv}"));
     config.xenstore = g_variant_lookup_value(args, "xenstore", G_VARIANT_TYPE("a{ss}"));

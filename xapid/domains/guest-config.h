@@ -26,6 +26,9 @@
 
 enum guest_type { GUEST_PV, GUEST_PVH, GUEST_HVM };
 
+/* Whether a guest's memory and VCPUs are to be on as few NUMA nodes as there is room. */
+enum guest_numa { NUMA_DEFAULT, NUMA_ANYWHERE, NUMA_PLACED };
+
 /* How the hypervisor schedules a guest. */
 struct guest_sched {
     int weight;     /* relative to other guests; 0: not given */
@@ -38,6 +41,7 @@ struct guest_config {
     int64_t memory_static_max, memory_target; /* bytes, whole KiB */
     int vcpus_max, vcpus;
     struct guest_sched sched;
+    enum guest_numa numa;
     char *kernel, *ramdisk; /* plain file names; ramdisk "" = none; both "" of HVM */
     char *cmdline;
     char *name_label;   /* cleaned and cut to CONFIG_NAME_MAX */

@@ -132,6 +132,8 @@ libxl_config_fill(libxl_ctx *ctx, const char *uuid, const struct guest_config *g
         b->sched_params.cap = guest->sched.cap;
     if (guest->sched.cpus)
         fill_affinity(ctx, guest, b);
+    if (guest->numa != NUMA_DEFAULT)
+        libxl_defbool_set(&b->numa_placement, guest->numa == NUMA_PLACED);
     libxl_platform_fill(ctx, uuid, guest, b);
     if (guest->type == GUEST_HVM) {
         fill_machine(guest, b);

@@ -71,6 +71,10 @@ bool libxl_read_features(struct backend_ctx *ctx, struct host_info *info, GError
 
 extern const struct guest_store libxl_guest_store;
 
+/* --- libxl-live.c --- */
+
+/* Has the host any of them?  INVALID_VALUE. */
+bool libxl_check_cpus(struct backend_ctx *ctx, GVariant *cpus, GError **error);
 bool libxl_backend_adjust(struct backend_ctx *ctx, const struct domain_info *info,
                           const struct adjustment *wanted, GError **error);
 bool libxl_backend_signal(struct backend_ctx *ctx, int domid, enum guest_trigger trigger, char key,

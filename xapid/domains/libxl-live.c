@@ -62,20 +62,41 @@ set_shares(struct backend_ctx *ctx, const struct domain_info *info, const struct
     return rc ? libxl_failed(ctx, rc, "libxl_domain_sched_params_set", error) : true;
 }
 
+/* Those of the CPUs that the host has; libxl_bitmap_dispose () in any case. */
+static bool
+find_cpus(struct backend_ctx *ctx, GVariant *cpus, libxl_bitmap *ret_hard, GError **error)
+{
+    int n_cpus = libxl_get_max_cpus(ctx->ctx);
+
+    libxl_bitmap_init(ret_hard);
+    if (n_cpus <= 0)
+        return libxl_failed(ctx, n_cpus, "libxl_get_max_cpus", error);
+    libxl_cpus_fill(ctx->ctx, cpus, n_cpus, ret_hard);
+    if (!libxl_bitmap_is_empty(ret_hard))
+        return true;
+    api_error_set(error, "INVALID_VALUE", "cpus", "none of them is there", NULL);
+    return false;
+}
+
+bool
+libxl_check_cpus(struct backend_ctx *ctx, GVariant *cpus, GError **error)
+{
+    libxl_bitmap hard;
+    bool ok = find_cpus(ctx, cpus, &hard, error);
+
+    libxl_bitmap_dispose(&hard);
+    return ok;
+}
+
 static bool
 set_affinity(struct backend_ctx *ctx, const struct domain_info *info, GVariant *cpus,
              GError **error)
 {
     libxl_bitmap hard;
-    int rc, n_cpus = libxl_get_max_cpus(ctx->ctx);
+    int rc;
 
-    if (n_cpus <= 0)
-        return libxl_failed(ctx, n_cpus, "libxl_get_max_cpus", error);
-    libxl_bitmap_init(&hard);
-    libxl_cpus_fill(ctx->ctx, cpus, n_cpus, &hard);
-    if (libxl_bitmap_is_empty(&hard)) {
+    if (!find_cpus(ctx, cpus, &hard, error)) {
         libxl_bitmap_dispose(&hard);
-        api_error_set(error, "INVALID_VALUE", "cpus", "none of them is there", NULL);
         return false;
     }
     rc = libxl_set_vcpuaffinity_all(ctx->ctx, (uint32_t)info->domid, (unsigned)info->vcpus_max,

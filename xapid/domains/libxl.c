@@ -171,7 +171,8 @@ libxl_create(struct backend_ctx *ctx, const char *uuid, const struct guest_confi
     uint64_t need_kb = 0;
     int rc, reserved;
 
-    if (!libxl_disks_open(guest, config, &fds, error))
+    if ((guest->sched.cpus && !libxl_check_cpus(ctx, guest->sched.cpus, error)) ||
+        !libxl_disks_open(guest, config, &fds, error))
         return false;
     libxl_nics_fill(guest, config);
     rc = libxl_domain_need_memory(ctx->ctx, config, INVALID_DOMID, &need_kb);

@@ -129,6 +129,17 @@ add_kernel(const struct model *model, const char *vm, const char *guest_kernels,
     return true;
 }
 
+/* The default policy is the hypervisor's own. */
+static void
+add_numa(const struct model *model, const char *host, GVariantBuilder *config)
+{
+    g_autofree char *policy = model_get_string(model, host, "numa_affinity_policy");
+
+    if (!g_str_equal(policy, "default_policy"))
+        g_variant_builder_add(config, "{sv}", "numa_placement",
+                              g_variant_new_boolean(g_str_equal(policy, "best_effort")));
+}
+
 /* Takes the floating list, and leaves an empty one out. */
 static void
 add_devices(GVariantBuilder *config, const char *name, GVariant *devices)
@@ -140,9 +151,9 @@ add_devices(GVariantBuilder *config, const char *name, GVariant *devices)
 }
 
 GVariant *
-vm_domain_config(const struct model *model, const char *vm, const char *guest_kernels,
-                 GError **error)
+vm_domain_config(const struct vm_world *world, const char *vm, GError **error)
 {
+    const struct model *model = world->model;
     const char *type = vm_domain_type(model, vm, error);
 
     if (!type)
@@ -163,7 +174,7 @@ vm_domain_config(const struct model *model, const char *vm, const char *guest_ke
 
     g_auto(GVariantBuilder) config = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     if (g_str_equal(type, "hvm") ? !add_boot_order(model, vm, &config, error)
-                                 : !add_kernel(model, vm, guest_kernels, &config, error))
+                                 : !add_kernel(model, vm, world->guest_kernels, &config, error))
         return NULL;
     for (gsize i = 0; i < g_variant_n_children(scheduling); i++) {
         g_autoptr(GVariant) entry = g_variant_get_child_value(scheduling, i);
@@ -180,6 +191,7 @@ vm_domain_config(const struct model *model, const char *vm, const char *guest_ke
     g_variant_builder_add(&config, "{sv}", "name_label", g_variant_new_string(label));
     g_variant_builder_add(&config, "{sv}", "xenstore", xenstore);
     g_variant_builder_add(&config, "{sv}", "platform", platform);
+    add_numa(model, world->host, &config);
     add_devices(&config, "disks", vm_disks_config(model, vm));
     add_devices(&config, "nics", vm_nics_config(model, vm));
     return g_variant_ref_sink(g_variant_builder_end(&config));

@@ -11,7 +11,7 @@ static bool
 add_build(struct plan *plan, const char *step, const struct vm_world *world, const char *vm,
           GError **error)
 {
-    g_autoptr(GVariant) config = vm_domain_config(world->model, vm, world->guest_kernels, error);
+    g_autoptr(GVariant) config = vm_domain_config(world, vm, error);
 
     if (!config || !vm_plan_attach(plan, world, vm, error))
         return false;
@@ -79,7 +79,7 @@ bool
 vm_can_boot_here(const struct vm_world *world, const char *vm, GError **error)
 {
     g_autofree char *state = model_get_string(world->model, vm, "power_state");
-    g_autoptr(GVariant) config = vm_domain_config(world->model, vm, world->guest_kernels, error);
+    g_autoptr(GVariant) config = vm_domain_config(world, vm, error);
 
     return config && host_is_enabled(world, error) &&
            (vm_state_has_domain(state) ||
@@ -267,7 +267,7 @@ vm_plan_reboot(const struct vm_world *world, const char *vm, bool clean, GError 
 static bool
 vm_can_be_built(const struct vm_world *world, const char *vm, GError **error)
 {
-    g_autoptr(GVariant) config = vm_domain_config(world->model, vm, world->guest_kernels, error);
+    g_autoptr(GVariant) config = vm_domain_config(world, vm, error);
 
     return config && vm_plan_attach(NULL, world, vm, error);
 }

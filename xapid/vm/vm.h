@@ -92,10 +92,9 @@ const char *vm_domain_type(const struct model *model, const char *vm, GError **e
 /* Does its platform let it? */
 bool vm_nests_hypervisors(const struct model *model, const char *vm);
 
-/* The configuration of org.xapid.Domains1's create, from the record: a{sv}.  INVALID_VALUE
- * for what cannot be started, NOT_IMPLEMENTED for what is not there yet. */
-GVariant *vm_domain_config(const struct model *model, const char *vm, const char *guest_kernels,
-                           GError **error);
+/* The configuration of org.xapid.Domains1's create, from the record and the host's: a{sv}.
+ * INVALID_VALUE for what cannot be started, NOT_IMPLEMENTED for what is not there yet. */
+GVariant *vm_domain_config(const struct vm_world *world, const char *vm, GError **error);
 
 /* --- disks.c --- */
 
