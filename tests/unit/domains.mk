@@ -33,6 +33,11 @@ TESTS += tests/unit/test-domains-reserve
 tests_unit_test_domains_reserve_SOURCES = tests/unit/test-domains-reserve.c
 tests_unit_test_domains_reserve_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
 
+check_PROGRAMS += tests/unit/test-domains-retry
+TESTS += tests/unit/test-domains-retry
+tests_unit_test_domains_retry_SOURCES = tests/unit/test-domains-retry.c $(verbs_fixture)
+tests_unit_test_domains_retry_LDADD = libdomains.a libbase.a $(GLIB_LIBS)
+
 check_PROGRAMS += tests/unit/test-domains-live
 TESTS += tests/unit/test-domains-live
 tests_unit_test_domains_live_SOURCES = tests/unit/test-domains-live.c $(verbs_fixture)

@@ -366,6 +366,25 @@ test_nic_type(void)
         g_error("no model in %s", json);
 }
 
+/* What retry.c goes by: libxl's own time-out, told once. */
+static void
+test_timed_out(void)
+{
+    static const struct {
+        int rc;
+        bool told;
+    } cases[] = {{ERROR_TIMEDOUT, true}, {ERROR_FAIL, false}, {ERROR_ABORTED, false}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct backend_ctx ctx = {0};
+        g_autoptr(GError) error = NULL;
+        g_assert_false(libxl_failed(&ctx, cases[i].rc, "a call", &error));
+        g_assert_nonnull(error);
+        g_assert_cmpint(backend_libxl.timed_out(&ctx), ==, cases[i].told);
+        g_assert_false(backend_libxl.timed_out(&ctx));
+    }
+}
+
 static void
 test_record(void)
 {
@@ -445,6 +464,7 @@ main(int argc, char **argv)
     g_test_add_func("/domains/libxl/hvm-platform", test_hvm_platform);
     g_test_add_func("/domains/libxl/hvm-without", test_hvm_without);
     g_test_add_func("/domains/libxl/nic-type", test_nic_type);
+    g_test_add_func("/domains/libxl/timed-out", test_timed_out);
     g_test_add_func("/domains/libxl/numa", test_numa);
     g_test_add_func("/domains/libxl/hvm-machine", test_hvm_machine);
     g_test_add_func("/domains/libxl/console", test_console);

@@ -74,6 +74,10 @@ struct backend {
     /* Between two requests: makes the next one find a context as new.  NULL: it does anyway. */
     bool (*renew)(struct backend_ctx *ctx, GError **error);
 
+    /* Has, since it was last asked, a call failed because something did not come in time?  The same
+     * call may succeed next. */
+    bool (*timed_out)(struct backend_ctx *ctx);
+
     bool (*host_info)(struct backend_ctx *ctx, struct host_info *ret_info, GError **error);
     /* Adds what the hypervisor printed and has kept, bytes of any kind, CONSOLE_MAX or a little
      * more; clear: and forgets it. */

@@ -14,6 +14,7 @@ struct backend_ctx {
     struct xs_handle *xs; /* for what libxl does not tell */
     struct libxl_log log;
     int kernels_dir, reserves;
+    bool timed_out; /* of the backend's question */
     int unanswered; /* calls that libxl still waits for although they returned */
 };
 

@@ -22,6 +22,7 @@ libxl_failed(struct backend_ctx *ctx, int rc, const char *call, GError **error)
 {
     g_autofree char *code = g_strdup_printf("%d", rc);
 
+    ctx->timed_out = ctx->timed_out || rc == ERROR_TIMEDOUT;
     switch (rc) {
     case ERROR_ABORTED:
         api_error_set(error, "TASK_CANCELLED", NULL);
@@ -100,6 +101,15 @@ libxl_backend_renew(struct backend_ctx *ctx, GError **error)
     libxl_ctx_free(ctx->ctx);
     ctx->ctx = NULL;
     return open_libxl(ctx, error);
+}
+
+static bool
+libxl_backend_timed_out(struct backend_ctx *ctx)
+{
+    bool timed_out = ctx->timed_out;
+
+    ctx->timed_out = false;
+    return timed_out;
 }
 
 static bool
@@ -341,6 +351,7 @@ const struct backend backend_libxl = {
     .open = libxl_backend_open,
     .close = libxl_backend_close,
     .renew = libxl_backend_renew,
+    .timed_out = libxl_backend_timed_out,
     .host_info = libxl_backend_host_info,
     .console = libxl_backend_console,
     .list = libxl_backend_list,

@@ -18,6 +18,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/outcome.c xapid/domains/outcome.h \
 	xapid/domains/pool.c xapid/domains/pool.h \
 	xapid/domains/reserve.c xapid/domains/reserve.h \
+	xapid/domains/retry.c xapid/domains/retry.h \
 	xapid/domains/sim.c xapid/domains/sim-command.c \
 	xapid/domains/sim-console.c xapid/domains/sim-console.h \
 	xapid/domains/sim-host.c xapid/domains/sim-host.h \

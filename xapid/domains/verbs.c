@@ -15,6 +15,7 @@
 #include "xapid/domains/image.h"
 #include "xapid/domains/mark.h"
 #include "xapid/domains/message.h"
+#include "xapid/domains/retry.h"
 #include "xapid/domains/verb-args.h"
 
 GVariant *
@@ -62,6 +63,23 @@ verbs_find(struct verbs *v, const char *uuid, struct domain_info **ret_info, GEr
     return true;
 }
 
+/* Until it is gone, or has had its time to. */
+static bool
+destroy(struct verbs *v, const char *uuid, int domid, GError **error)
+{
+    g_autoptr(GError) failed = NULL;
+    int left = RETRY_DESTROYS;
+
+    while (!v->backend->destroy(v->ctx, domid, &failed))
+        if (!retry_again(v, "destroying a domain", v->backend->timed_out(v->ctx), &left,
+                         RETRY_DESTROY_PAUSE_MS, &failed)) {
+            g_propagate_error(error, g_steal_pointer(&failed));
+            return false;
+        }
+    retry_wait_gone(v, uuid, domid);
+    return true;
+}
+
 /* Removes what a broken build left and its mark.  A whole domain keeps and only loses the mark. */
 static bool
 clean_up(struct verbs *v, const char *uuid, GError **error)
@@ -78,8 +96,7 @@ clean_up(struct verbs *v, const char *uuid, GError **error)
         if (!verbs_is_half_built(info, mark))
             continue;
         log_info("domain %d of %s is half built: destroying it", info->domid, uuid);
-        if (!FAULT_POINT("recover.before-destroy", error) ||
-            !v->backend->destroy(v->ctx, info->domid, error))
+        if (!FAULT_POINT("recover.before-destroy", error) || !destroy(v, uuid, info->domid, error))
             return false;
     }
     mark_clear(v->marks, uuid);
@@ -160,9 +177,9 @@ verb_create(struct verbs *v, const char *uuid, const char *op_id, GVariant *args
 {
     g_auto(guest_config) config = {0};
     struct domain_info *info = NULL;
-    g_autoptr(GError) cleaning = NULL;
+    g_autoptr(GError) cleaning = NULL, failed = NULL;
+    int domid, left = RETRY_BUILDS;
     bool ok;
-    int domid;
 
     if (!guest_config_parse(args, &config, error) || !clean_up(v, uuid, error) ||
         !verbs_find(v, uuid, &info, error))
@@ -178,10 +195,16 @@ verb_create(struct verbs *v, const char *uuid, const char *op_id, GVariant *args
     }
     if (!find_disks(v, &config, error))
         return false;
-    if (!build_or_restore(v, uuid, op_id, &config, restore, &domid, error)) {
-        if (!clean_up(v, uuid, &cleaning))
+    while (!build_or_restore(v, uuid, op_id, &config, restore, &domid, &failed)) {
+        bool late = v->backend->timed_out(v->ctx);
+        if (!clean_up(v, uuid, &cleaning)) {
             log_warning("what is left of %s stays until its next operation: %s", uuid,
                         cleaning->message);
+            left = 0;
+        }
+        if (retry_again(v, "building a domain", late, &left, RETRY_BUILD_PAUSE_MS, &failed))
+            continue;
+        g_propagate_error(error, g_steal_pointer(&failed));
         return false;
     }
     if (!FAULT_POINT("create.after-record", NULL))
@@ -221,10 +244,10 @@ verb_destroy(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_r
         if (!FAULT_POINT("destroy.before", error))
             return false;
         /* A dying one may still have devices and xenstore keys, or be a zombie for good. */
-        if (!v->backend->destroy(v->ctx, info->domid,
-                                 info->state == DOMAIN_DYING ? &dying_error : error)) {
-            if (info->state != DOMAIN_DYING)
+        if (info->state != DOMAIN_DYING) {
+            if (!destroy(v, uuid, info->domid, error))
                 return false;
+        } else if (!v->backend->destroy(v->ctx, info->domid, &dying_error)) {
             log_info("domain %d of %s is dying: %s", info->domid, uuid, dying_error->message);
         }
         if (!FAULT_POINT("destroy.after", error))
@@ -425,6 +448,7 @@ bool
 verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id, GVariant *args,
           verbs_part_fn part, void *data, GVariant **ret_result, GError **error)
 {
+    v->backend->timed_out(v->ctx); /* what another one had is over */
     if (g_str_equal(verb, "list"))
         return (!*uuid || uuid_check(uuid, error)) &&
                verb_list(v, *uuid ? uuid : NULL, part, data, ret_result, error);
