@@ -7,6 +7,7 @@
 lab_host hvm
 dom0 'id xen-qemuuser-range-base >/dev/null 2>&1 || useradd -r -u 200000 -M -d /nonexistent -s /usr/sbin/nologin xen-qemuuser-range-base'
 serve_xapid
+check "a machine is made of what platform says" scenario hvm platform
 check "a Linux with Xen's drivers keeps its raw disks" scenario hvm raw
 check "a Linux without Xen's drivers keeps its qcow2 disk" scenario hvm image
 lab_done
