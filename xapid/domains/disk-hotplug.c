@@ -1,6 +1,6 @@
-/* Run by libxl for each disk that a guest has by the kernel's back end: names the device to the back
- * end, and to the QEMU of a whole machine the set of descriptors by which it was given the same one
- * (libxl-disks.c).
+/* Run by libxl for each disk that a guest has by the kernel's back end: names the device to the
+ * back end, and to the QEMU of a whole machine the set of descriptors by which it was given the
+ * same one (libxl-disks.c).
  *
  *     disk-hotplug add|remove
  *

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <xenstore.h>
 
-/* Those of the device that the environment names (XENBUS_PATH), and xenstore; NULL after it was said
- * why not.  To be closed by xs_close (). */
+/* Those of the device that the environment names (XENBUS_PATH), and xenstore; NULL after it was
+ * said why not.  To be closed by xs_close (). */
 struct xs_handle *hotplug_open(const char **ret_base);
 
 /* A value, to be freed; NULL: there is none. */
