@@ -3,9 +3,11 @@
 #   LAB_DIR     what is built and kept: images and snapshots
 #   LAB_HOSTS   what runs: one directory a host
 # Both may be deleted when no host runs.
+#   LAB_FLAVOUR the kind of dom0: plain, or systemd
 LAB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB_DIR=${LAB_DIR:-${XAPID_LAB_DIR:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/xapid-lab}}
 LAB_HOSTS=${LAB_HOSTS:-$LAB_DIR/hosts}
+LAB_FLAVOUR=${LAB_FLAVOUR:-plain}
 
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 now() { date +%s.%N; }
@@ -15,6 +17,11 @@ since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }'; }
 case $LAB_DIR in
 /*[!A-Za-z0-9._/+@=~-]*|[!/]*) die "LAB_DIR must be an absolute path of plain characters: $LAB_DIR" ;;
 esac
+case $LAB_FLAVOUR in
+plain) PACKAGE_LISTS=packages.dom0 IMAGE_PREFIX= ;;
+systemd) PACKAGE_LISTS="packages.dom0 packages.systemd" IMAGE_PREFIX=systemd- ;;
+*) die "LAB_FLAVOUR is plain or systemd, not $LAB_FLAVOUR" ;;
+esac
 [[ $LAB_HOSTS = /* ]] || die "LAB_HOSTS must be an absolute path: $LAB_HOSTS"
 
 # packages FILE   the package names of a list
@@ -23,10 +30,11 @@ packages() { sed 's/#.*//' "$1" | tr -s ' \n' '\n' | grep .; }
 # image_key   names the image by everything that goes into it, except the
 # versions that apt finds on the day
 image_key() {
-	(cd "$LAB" && cat build-image packages.dom0 src/*
+	# shellcheck disable=SC2086
+	(cd "$LAB" && cat build-image $PACKAGE_LISTS src/*
 		echo "${LAB_KERNEL:-} ${LAB_EXTRA_PKGS:-}") | sha256sum | cut -c1-12
 }
-IMG=$LAB_DIR/images/$(image_key)
+IMG=$LAB_DIR/images/$IMAGE_PREFIX$(image_key)
 
 # host_dir NAME   a name comes from a person or a test: one plain word
 host_dir() {
