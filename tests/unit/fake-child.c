@@ -42,7 +42,8 @@ static void G_GNUC_PRINTF(1, 2) note(const char *format, ...)
     close(fd);
 }
 
-/* "deaf": does not end with xapid-launch; "stubborn": not by SIGTERM; "crash": at once. */
+/* "deaf": does not end with xapid-launch; "stubborn": not by SIGTERM; "crash": at once; "slow": a
+ * moment after it has let its control go. */
 static bool
 is_told(const char *manner)
 {
@@ -57,6 +58,10 @@ terminated(int number)
     (void)number;
     if (is_told("stubborn"))
         return;
+    if (is_told("slow")) {
+        close(CONTROL_FD);
+        g_usleep(G_USEC_PER_SEC / 2);
+    }
     note("term");
     _exit(0);
 }

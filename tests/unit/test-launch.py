@@ -240,6 +240,17 @@ def test_term_ends_all_in_order():
         assert not os.path.exists(l.unix)
 
 
+def test_term_leaves_them_time_to_end():
+    with Launcher() as l:
+        l.start()
+        for name in PROGRAMS:
+            l.tell(name, "slow")
+        l.process.send_signal(signal.SIGTERM)
+        assert l.process.wait(15) == 0
+        assert [e[1] for e in l.log(word="term")] == list(PROGRAMS)
+        assert "signal 9" not in l.stderr()
+
+
 def test_term_kills_who_does_not_end():
     with Launcher() as l:
         l.start()
@@ -350,7 +361,7 @@ def test_sim_goes_to_the_root_programs():
 
 tap.run(test_listeners_reach_xapid, test_killed_program_returns_alone,
         test_backoff_doubles_and_disturbs_nobody, test_missing_program_is_tried_again,
-        test_term_ends_all_in_order, test_term_kills_who_does_not_end,
+        test_term_ends_all_in_order, test_term_leaves_them_time_to_end, test_term_kills_who_does_not_end,
         test_killed_launcher_takes_its_programs_along, test_xapid_has_no_privileges,
         test_programs_inherit_nothing_else, test_unix_socket_is_taken_safely,
         test_bad_start_is_explained, test_sim_goes_to_the_root_programs)

@@ -122,10 +122,12 @@ read_control(struct launch *launch, int which)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
-        /* It is ending; or it cannot be given a peer any more, and must. */
+        /* It is ending; or it cannot be given a peer any more, and must.  Asked to end, it has its
+         * time. */
         close(program->control);
         program->control = -1;
-        kill(program->pid, SIGKILL);
+        if (!launch->stopping)
+            kill(program->pid, SIGKILL);
         return;
     }
     if (which != PROGRAM_XAPID || n != 5 || memcmp(text, "ready", 5) != 0 || launch->ready)
