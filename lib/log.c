@@ -39,7 +39,8 @@ write_line(enum log_level level, const char *text)
     g_autofree char *line = NULL;
 
     if (log_state.journal) {
-        line = g_strdup_printf("<%d>%s\n", syslog_priority[level], text);
+        /* The stream is xapid-launch's, and its name is what the journal has for all. */
+        line = g_strdup_printf("<%d>%s: %s\n", syslog_priority[level], log_state.program, text);
     } else {
         struct timespec now;
         struct tm tm;
