@@ -253,22 +253,24 @@ clean_environment(bool test)
     return g_strv_builder_end(builder);
 }
 
-/* xapid's folder, its own and no one else's. */
+/* xapid's folder, its own and no one else's, from the moment that it has its name. */
 static bool
 make_state_dir(const char *path, const struct user *user, GError **error)
 {
-    g_autofree char *parent = g_path_get_dirname(path);
-    bool ok = true;
-    int fd;
+    g_autofree char *whole = g_canonicalize_filename(path, "/");
+    g_autofree char *parent = g_path_get_dirname(whole);
+    g_autofree char *new = g_strconcat(whole, ".new", NULL);
+    int fd = -1;
+    bool ok = access(path, F_OK) == 0;
 
-    if (g_mkdir_with_parents(parent, 0755) == 0 && mkdir(path, 0700) == 0) {
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        ok = fd >= 0 && (!user || fchown(fd, user->uid, user->gid) == 0);
-        if (fd >= 0)
-            close(fd);
-    } else {
-        ok = errno == EEXIST;
-    }
+    if (!ok && FAULT_POINT("launch.folder.before", NULL) &&
+        g_mkdir_with_parents(parent, 0755) == 0 && (mkdir(new, 0700) == 0 || errno == EEXIST) &&
+        FAULT_POINT("launch.folder.made", NULL) &&
+        (fd = open(new, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) >= 0)
+        ok = (!user || fchown(fd, user->uid, user->gid) == 0) && rename(new, path) == 0 &&
+             FAULT_POINT("launch.folder.after", NULL);
+    if (fd >= 0)
+        close(fd);
     if (!ok)
         g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "cannot make %s: %s", path,
                     g_strerror(errno));
