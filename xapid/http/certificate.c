@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "lib/faults.h"
 #include "xapid/http/http.h"
 
+#define PARTIAL_SUFFIX ".partial"
 #define KEY_BITS 3072
 #define SERIAL_BYTES 20
 #define YEARS 10
@@ -127,18 +129,21 @@ write_all(int fd, const char *text)
     return fsync(fd) == 0;
 }
 
-/* The whole file or none of it, also after a power cut. */
+/* The whole file or none of it, also after a power cut.  What is left of one that was broken off is
+ * written over. */
 static bool
 write_secret(const char *path, const char *text, GError **error)
 {
-    g_autofree char *temporary = g_strdup_printf("%s.XXXXXX", path);
+    g_autofree char *temporary = g_strconcat(path, PARTIAL_SUFFIX, NULL);
     g_autofree char *folder = g_path_get_dirname(path);
-    int fd = mkostemp(temporary, O_CLOEXEC), folder_fd = -1;
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int folder_fd = -1;
     bool ok = false;
 
     if (fd < 0)
         goto out;
-    if (fchmod(fd, 0600) < 0 || !write_all(fd, text) || rename(temporary, path) < 0) {
+    if (!FAULT_POINT("certificate.before", NULL) || fchmod(fd, 0600) < 0 || !write_all(fd, text) ||
+        !FAULT_POINT("certificate.written", NULL) || rename(temporary, path) < 0) {
         int saved = errno;
 
         unlink(temporary);
@@ -146,7 +151,8 @@ write_secret(const char *path, const char *text, GError **error)
         goto out;
     }
     folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    ok = folder_fd >= 0 && fsync(folder_fd) == 0;
+    ok = folder_fd >= 0 && FAULT_POINT("certificate.renamed", NULL) && fsync(folder_fd) == 0 &&
+         FAULT_POINT("certificate.after", NULL);
 
 out:
     if (!ok)
