@@ -392,12 +392,15 @@ verb_recover(struct verbs *v, const char *uuid, GError **error)
 {
     if (*uuid)
         return finish_dying(v, uuid, error) && clean_up(v, uuid, error) &&
-               verbs_undo_save(v, uuid, error);
+               verbs_undo_save(v, uuid, error) && image_discard_part(v->cores, uuid, error);
     g_autoptr(GPtrArray) uuids = marks_list(v->marks);
-    GPtrArray *saved = images_partial(v->images, error);
-    if (!saved)
-        return false;
-    g_ptr_array_extend_and_steal(uuids, saved);
+    const int folders[] = {v->images, v->cores};
+    for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
+        GPtrArray *broken_off = images_partial(folders[i], error);
+        if (!broken_off)
+            return false;
+        g_ptr_array_extend_and_steal(uuids, broken_off);
+    }
     for (guint i = 0; i < uuids->len; i++) {
         g_autoptr(GError) one = NULL;
         /* One that resists must not keep the others from being served. */
