@@ -27,6 +27,7 @@ struct fault {
 };
 
 bool faults_armed;
+static bool faults_traced;
 static GPtrArray *faults;
 
 static bool
@@ -80,9 +81,14 @@ faults_init(GError **error)
     if (!env || !*env)
         return true;
     faults = g_ptr_array_new();
+    faults_traced = false;
     g_auto(GStrv) specs = g_strsplit(env, ",", -1);
     for (char **spec = specs; *spec; spec++) {
         struct fault fault;
+        if (g_str_equal(*spec, "trace")) {
+            faults_traced = true;
+            continue;
+        }
         if (!fault_parse(*spec, &fault)) {
             api_error_set(error, "INTERNAL_ERROR", "bad XAPID_FAULT", *spec, NULL);
             return false;
@@ -93,7 +99,7 @@ faults_init(GError **error)
         else
             g_free(fault.name);
     }
-    faults_armed = faults->len > 0;
+    faults_armed = faults->len > 0 || faults_traced;
     return true;
 }
 
@@ -117,6 +123,8 @@ is_first(const struct fault *fault)
 bool
 faults_hit(const struct fault_point *point, GError **error)
 {
+    if (faults_traced)
+        (void)!write(-1, point->name, strlen(point->name));
     for (guint i = 0; i < faults->len; i++) {
         struct fault *fault = faults->pdata[i];
 

@@ -9,6 +9,7 @@
  *
  * XAPID_FAULT="name=kill[@n]" | "name=error[@n]" | "name=delay:MILLISECONDS[@n]", joined by ','
  * (@n: only the n-th time, counted from 1).  The names are unique in a program.
+ * XAPID_FAULT=trace: each point that is passed shows in what strace tells: write(-1, NAME, ...).
  * XAPID_TEST_FAULT_DIR=DIR: each acts once for all processes together, and leaves DIR/name. */
 #ifndef XAPID_LIB_FAULTS_H
 #define XAPID_LIB_FAULTS_H
@@ -30,6 +31,10 @@ struct fault_point {
                                                                           __LINE__};               \
         G_UNLIKELY(faults_armed) ? faults_hit(&fault_point_here, error) : true;                    \
     })
+
+/* `call`, something true when it went well, between two points: NAME.before and NAME.after. */
+#define FAULT_AROUND(name, error, call)                                                            \
+    (FAULT_POINT(name ".before", error) && (call) && FAULT_POINT(name ".after", error))
 
 extern bool faults_armed;
 

@@ -23,7 +23,7 @@ list-tests:
 	@printf '%s\n' $(TESTS)
 
 # What can be seen without running the tests.
-EXTRA_DIST += tests/lint tests/cppcheck.suppressions
+EXTRA_DIST += tests/lint tests/cppcheck.suppressions tests/effects.py tests/effects-without.txt
 .PHONY: lint
 lint: xapid/xapid
 	BUILDDIR=$(abs_top_builddir) $(top_srcdir)/tests/lint

@@ -3,6 +3,7 @@
 #include "lib/peer/client.h"
 
 #include "lib/error.h"
+#include "lib/faults.h"
 #include "lib/log.h"
 #include "lib/peer/bulk.h"
 #include "lib/peer/peer.h"
@@ -39,7 +40,7 @@ struct peer_client {
     const char *object_path, *interface;
     GDBusProxy *proxy;    /* NULL between connections */
     GHashTable *pending;  /* op_id -> struct pending */
-    GPtrArray *questions; /* waiting for a connection */
+    GPtrArray *questions; /* waiting to be sent */
     GArray *listeners;    /* of struct listener */
     GCancellable *freed;  /* calls that are under way then no longer know the client */
     guint ask_again;
@@ -58,8 +59,10 @@ pending_free(void *data)
 static void
 tell(GDBusProxy *proxy, const char *method, const char *op_id)
 {
-    g_dbus_proxy_call(proxy, method, g_variant_new("(s)", op_id), G_DBUS_CALL_FLAGS_NONE, -1, NULL,
-                      NULL, NULL);
+    if (FAULT_POINT("peer.tell.before", NULL))
+        g_dbus_proxy_call(proxy, method, g_variant_new("(s)", op_id), G_DBUS_CALL_FLAGS_NONE, -1,
+                          NULL, NULL, NULL);
+    (void)FAULT_POINT("peer.tell.after", NULL);
 }
 
 static GError *
@@ -117,7 +120,7 @@ start_answered(GObject *source, GAsyncResult *result, void *data)
     g_autoptr(GVariant) answer = g_dbus_proxy_call_finish(G_DBUS_PROXY(source), result, &error);
 
     /* A lost connection is no answer: it is started again on the next one. */
-    if (!answer && g_dbus_error_is_remote_error(error)) {
+    if (FAULT_POINT("peer.start.after", NULL) && !answer && g_dbus_error_is_remote_error(error)) {
         g_autoptr(GError) api = refused(error);
         pending_end(call->client, call->op_id, api, NULL);
     }
@@ -128,9 +131,12 @@ start_answered(GObject *source, GAsyncResult *result, void *data)
 static void
 send_start(struct peer_client *client, const char *op_id, struct pending *pending)
 {
-    struct start_call *call = g_new0(struct start_call, 1);
+    struct start_call *call;
 
     pending->asked = g_get_monotonic_time();
+    if (!FAULT_POINT("peer.start.before", NULL))
+        return; /* as if it were lost: it is asked again */
+    call = g_new0(struct start_call, 1);
     call->client = client;
     call->op_id = g_strdup(op_id);
     g_dbus_proxy_call(client->proxy, "Start", pending->params, G_DBUS_CALL_FLAGS_NONE, -1,
@@ -158,6 +164,8 @@ peer_client_abort(struct peer_client *client, const char *op_id)
         tell(client->proxy, "Abort", op_id);
 }
 
+static void send_questions(struct peer_client *client);
+
 /* Should an end ever not be told: its Done is sent again, and asking costs nothing. */
 static gboolean
 ask_again(void *data)
@@ -168,6 +176,8 @@ ask_again(void *data)
     const char *op_id;
     struct pending *pending;
 
+    if (client->proxy)
+        send_questions(client);
     g_hash_table_iter_init(&iter, client->pending);
     while (client->proxy && g_hash_table_iter_next(&iter, (void **)&op_id, (void **)&pending))
         if (now - pending->asked >= ASK_AGAIN_SECONDS * (gint64)G_USEC_PER_SEC)
@@ -249,8 +259,9 @@ question_answered(GObject *source, GAsyncResult *result, void *data)
         question_free(question);
         return;
     }
-    if (error && !g_dbus_error_is_remote_error(error) &&
-        !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)) {
+    if (!FAULT_POINT("peer.ask.after", NULL) ||
+        (error && !g_dbus_error_is_remote_error(error) &&
+         !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))) {
         question_again(question, G_DBUS_PROXY(source));
         return;
     }
@@ -267,6 +278,10 @@ question_answered(GObject *source, GAsyncResult *result, void *data)
 static void
 question_send(struct question *question)
 {
+    if (!FAULT_POINT("peer.ask.before", NULL)) {
+        g_ptr_array_add(question->client->questions, question);
+        return;
+    }
     g_dbus_proxy_call_with_unix_fd_list(question->client->proxy, question->method, question->params,
                                         G_DBUS_CALL_FLAGS_NONE, -1, NULL, question->client->freed,
                                         question_answered, question);
@@ -288,6 +303,17 @@ peer_client_ask(struct peer_client *client, const char *method, GVariant *params
         question_send(question);
     else
         g_ptr_array_add(client->questions, question);
+}
+
+static void
+send_questions(struct peer_client *client)
+{
+    g_autoptr(GPtrArray) questions = client->questions;
+
+    client->questions = g_ptr_array_new_with_free_func(question_free);
+    g_ptr_array_set_free_func(questions, NULL);
+    for (guint i = 0; i < questions->len; i++)
+        question_send(questions->pdata[i]);
 }
 
 /* ---- connection ---- */
@@ -327,11 +353,7 @@ send_all(struct peer_client *client)
     g_hash_table_iter_init(&iter, client->pending);
     while (g_hash_table_iter_next(&iter, (void **)&op_id, (void **)&pending))
         send_start(client, op_id, pending);
-    g_autoptr(GPtrArray) questions = client->questions;
-    client->questions = g_ptr_array_new_with_free_func(question_free);
-    g_ptr_array_set_free_func(questions, NULL);
-    for (guint i = 0; i < questions->len; i++)
-        question_send(questions->pdata[i]);
+    send_questions(client);
     peer_client_ask(client, "Operations", NULL, OPERATIONS_TYPE, leftovers_known, client);
 }
 

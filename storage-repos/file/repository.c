@@ -120,7 +120,7 @@ remove_leftover(const char *name, void *data)
     if (!part && !orphan)
         return;
     log_info("removing %s, which no disk has", name);
-    if (!folder_remove(folder, name))
+    if (!FAULT_AROUND("file.leftover", NULL, folder_remove(folder, name)))
         log_warning("%s: %s", name, g_strerror(errno));
 }
 

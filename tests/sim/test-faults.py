@@ -6,9 +6,11 @@ life can go on.
 
 XAPID_FAULTS: all, or one way at each point (default), or at so many of them.  XAPID_SEED repeats the choices.
 XAPID_FAULT_ONLY=point=way for one of them."""
+import contextlib
 import http.client
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,7 +32,9 @@ from owner import AFTER, BROKEN, EXCUSES, GONE, POSSIBLE, Gate, Owner
 
 SEED = int(os.environ.get("XAPID_SEED", str(random.randrange(1 << 30))))
 FAULTS = os.environ.get("XAPID_FAULTS")
-AT_ONCE = 3  # hosts; most of the time they wait
+AT_ONCE = 5  # hosts; most of the time they wait
+# A process of a host with accounts takes one of the 62 folders that libpam-wrapper has on a machine.
+WITH_ACCOUNTS = threading.Semaphore(2)
 TRIES = 40  # in 12 s: a database that could not be written is tried every 2 s
 PROGRAMS = ("xapid/xapid", "xapid-domains", "xapid-host", "xapid-launch", "storage-repos/file/file")
 WAYS = ("kill", "error", "delay:200")
@@ -39,11 +43,15 @@ LIFE = ("start", "suspend", "resume", "vcpus", "sysrq", "guest_crash", "pause", 
         "destroy")
 STAYS = ("clean_reboot", "hard_reboot", "vcpus", "sysrq")
 # What else must go wrong before such a point is reached.
-BEFORE = {"continue.before": "destroy.before=error", "ops.undo.before": "unpause.before=error", "recover.before-destroy": "create.after-build=kill",
+BEFORE = {"continue.before": "destroy.before=error", "ops.undo.before": "unpause.before=error", "recover.destroy.before": "create.after-build=kill",
+          "recover.destroy.after": "create.after-build=kill", "continue.after": "destroy.before=error",
+          "recover.finish.before": "sim.destroy.dying=kill", "recover.finish.after": "sim.destroy.dying=kill",
+          "save.undo.before": "save.after=error", "save.undo.after": "save.after=error",
           "store.probe": "store.commit.before=error@12",
-          **{f"launch.{what}.before": "ops.step.before=kill@3" for what in ("start", "connect", "send")}}
-# The first time that xapid-launch does it for an xapid that died, when all are up and connected.
-NTH = {"launch.start.before": 4, "launch.connect.before": 3, "launch.send.before": 6}
+          **{f"launch.{what}": "ops.step.before=kill@3" for what in ("start.before", "start.after", "connect.before", "send.before")}}
+# The first time that xapid-launch does it for an xapid that died, when all are up and connected; the first call of a
+# driver that is not about itself.
+NTH = {"host.driver.before": 3, "host.driver.after": 3, "launch.start.before": 4, "launch.start.after": 4, "launch.connect.before": 3, "launch.send.before": 6}
 
 
 def points_of(program):
@@ -130,10 +138,11 @@ class Manager(threading.Thread):
     def __init__(self, host):
         super().__init__()
         self.host, self.over = host, threading.Event()
+        host.comes_again = True
 
     def run(self):
         while not self.over.wait(0.02):
-            if self.host.process.poll() is not None:
+            if self.host.process and self.host.process.poll() is not None:
                 self.host.spawn()
 
     def __enter__(self):
@@ -150,11 +159,18 @@ def life_of_a_vm(host):
     return owner.wrong
 
 
+def nothing_left(owner, what):
+    """After a call that failed the host is as the records say; a drive may be out of a guest that runs."""
+    for line in owner.insist(lambda: settled.wait(owner.host, owner.x, "is attached: False, its VM is Running")):
+        owner.say(f"after a failed {what}: {line}")
+
+
 def life_of_a_disk(host):
     """From its repository's beginning to its end, with a guest that has it meanwhile."""
     owner = Owner(host, 0, SEED, Gate(1))
     owner.insist(owner.connect)
     folder = host.folder()
+    (Path(folder) / ".00000000-0000-0000-0000-000000000000.raw.part").write_text("left over")
 
     def until_so(so, do, what):
         for _ in range(TRIES):
@@ -167,6 +183,7 @@ def life_of_a_disk(host):
             except Failure as failure:
                 if failure.code not in EXCUSES:
                     owner.say(f"{what}: {failure}")
+                nothing_left(owner, what)
                 time.sleep(0.3)
         owner.say(f"{what} cannot be done any more")
 
@@ -190,6 +207,8 @@ def life_of_a_disk(host):
 
     tap.wait_until(lambda: owner.insist(lambda: "file" in owner.x.SR.get_supported_types()), "drivers")
     until_so(lambda: all_of("SR") and attached() == [True], lambda x: disks.new_sr(host, x, location=folder), "SR.create")
+    for plugged in (False, True):
+        until_so(lambda: attached() == [plugged], lambda x: (x.PBD.plug if plugged else x.PBD.unplug)(only("PBD")), "PBD.plug")
     until_so(lambda: all_of("VDI"), lambda x: disks.new_vdi(x, only("SR"), disks.MIB), "VDI.create")
     until_so(lambda: all_of("VDI")[only("VDI")]["virtual_size"] == str(2 * disks.MIB),
              lambda x: x.VDI.resize(only("VDI"), str(2 * disks.MIB)), "VDI.resize")
@@ -259,6 +278,56 @@ def life_of_a_network(host):
     return owner.wrong
 
 
+def life_of_a_cd(host):
+    """Put into the drive of a guest that runs, and taken out."""
+    owner = Owner(host, 0, SEED, Gate(1))
+    owner.insist(owner.connect)
+    folder = Path(host.folder("isos"))
+    (folder / "disc.iso").write_bytes(bytes(disks.MIB))
+    made = {}
+
+    def do(what, there, call):
+        for _ in range(TRIES):
+            made[what] = owner.insist(lambda: there(owner.x))
+            if made[what]:
+                return
+            try:
+                call(owner.x)
+            except BROKEN:
+                owner.connect()
+            except Failure as failure:
+                if failure.code not in EXCUSES:
+                    owner.say(f"{what}: {failure}")
+                nothing_left(owner, what)
+                time.sleep(0.3)
+        owner.say(f"{what} cannot be done any more")
+
+    def first(refs):
+        return refs[0] if refs else None
+
+    def given():
+        return [disk for d in world.domains(host.sim) for disk in d["disks"].values() if disk]
+
+    tap.wait_until(lambda: owner.insist(lambda: "iso" in owner.x.SR.get_supported_types()), "drivers")
+    do("SR.create", lambda x: first([pbd for pbd, r in x.PBD.get_all_records().items() if r["currently_attached"]]),
+       lambda x: disks.new_sr(host, x, "iso", location=str(folder)))
+    do("the disc", lambda x: first([vdi for vdi, r in x.VDI.get_all_records().items() if r["name_label"] == "disc.iso"]),
+       lambda x: x.SR.scan(x.SR.get_all()[0]))
+    do("VM.create", lambda x: first([vm for vm, r in x.VM.get_all_records().items() if not r["is_control_domain"]]),
+       lambda x: x.VM.create(GUEST))
+    do("VBD.create", lambda x: first(x.VBD.get_all()), lambda x: disks.new_vbd(x, made["VM.create"], disks.NULL, type="CD", mode="RO"))
+    vm, vbd, disc = made["VM.create"], made["VBD.create"], made["the disc"]
+    do("VM.start", lambda x: x.VM.get_power_state(vm) == "Running", lambda x: x.VM.start(vm, False, False))
+    do("VBD.insert", lambda x: x.VBD.get_currently_attached(vbd), lambda x: x.VBD.insert(vbd, disc))
+    if given() != [owner.insist(lambda: owner.x.VBD.get_uuid(vbd))]:
+        owner.say(f"after VBD.insert: {given()}")
+    do("VBD.eject", lambda x: not x.VBD.get_currently_attached(vbd), lambda x: x.VBD.eject(vbd))
+    if given():
+        owner.say(f"after VBD.eject: {given()}")
+    do("VM.hard_shutdown", lambda x: x.VM.get_power_state(vm) == "Halted", lambda x: x.VM.hard_shutdown(vm))
+    return owner.wrong
+
+
 def life_of_a_password(host):
     """Each step fails at most once and says so; what is written is what was acknowledged."""
     wrong = []
@@ -321,22 +390,32 @@ def life_of_the_database(host):
     return ["the database was not restored"]
 
 
+# What the points that begin so are hit by; the others, by a VM's.
+LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver.": life_of_a_disk, "plug.": life_of_a_disk,
+         "unplug.": life_of_a_disk, "medium.": life_of_a_cd, "host.power.": life_of_the_power,
+         "host.bridge.": life_of_a_network, "store.prepare.": life_of_the_database, "store.restore.": life_of_the_database,
+         "host.authenticate.": life_of_a_password, "host.change-password.": life_of_a_password,
+         "host.child.": life_of_a_password, "hostd.": life_of_a_password}
+
+
 def fault_of_a_host(point, spec, marks):
-    storage = point.startswith(("file.", "host.handle.", "plug.", "unplug."))
-    power = point.startswith("host.power.")
-    network = point.startswith("host.bridge.")
-    restore = point.startswith(("store.prepare.", "store.restore."))
-    passwords = point.startswith("host.") and not storage and not power and not network
+    life = next((life for start, life in LIVES.items() if point.startswith(start)), life_of_a_vm)
+    passwords = life is life_of_a_password
     recorder = BUILDDIR / "tests/unit/pam-recorder.so"
     accounts = Accounts({"root": (0, "secret")}, recorder=recorder) if passwords else None
     host = Host(launch_options=("--backoff-max", "50"), sim_conf="[host]\nshutdown_ms=5\n",
-                https=passwords, accounts=accounts)
+                https=passwords or point.startswith("certificate."), accounts=accounts)
     if point in BEFORE:
         spec = f"{BEFORE[point]},{spec}"
     host.environment.update(XAPID_FAULT=spec, XAPID_TEST_FAULT_DIR=str(marks))
-    with host, Manager(host):
-        life = (life_of_a_password if passwords else life_of_a_disk if storage else
-                life_of_the_power if power else life_of_a_network if network else life_of_the_database if restore else life_of_a_vm)
+    if point.startswith(("certificate.", "launch.folder.")):
+        shutil.rmtree(host.dir / "state", ignore_errors=True)  # all is made anew
+    with contextlib.ExitStack() as stack:
+        if passwords:
+            stack.enter_context(WITH_ACCOUNTS)
+        stack.push(host)
+        stack.enter_context(Manager(host))
+        host.start()
         return life(host) + settled.check(host)
 
 

@@ -28,5 +28,5 @@ tests_unit_test_value_LDADD = $(wire_libs)
 tests_unit_test_xmlrpc_SOURCES = tests/unit/test-xmlrpc.c
 tests_unit_test_xmlrpc_LDADD = $(wire_libs)
 
-TESTS += tests/unit/test-generate.py
-EXTRA_DIST += tests/unit/test-generate.py
+TESTS += tests/unit/test-generate.py tests/unit/test-effects.py
+EXTRA_DIST += tests/unit/test-generate.py tests/unit/test-effects.py

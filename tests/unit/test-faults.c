@@ -19,6 +19,12 @@ step_two(GError **error)
     return FAULT_POINT("test.two", error);
 }
 
+static bool
+step_around(int *calls, GError **error)
+{
+    return FAULT_AROUND("test.around", error, ++*calls);
+}
+
 /* Arms the points as the environment would. */
 static void
 arm(const char *spec)
@@ -40,6 +46,34 @@ test_unarmed(void)
     g_assert_false(faults_armed);
     g_assert_true(step_one(&error) && step_two(&error));
     g_assert_no_error(error);
+}
+
+static void
+test_trace(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    arm("trace");
+    g_assert_true(faults_armed);
+    g_assert_true(step_one(&error) && step_two(&error));
+    g_assert_no_error(error);
+}
+
+static void
+test_around(void)
+{
+    g_autoptr(GError) error = NULL;
+    int calls = 0;
+
+    arm("test.around.before=error");
+    g_assert_false(step_around(&calls, &error));
+    g_assert_cmpstr(error->message, ==, "INTERNAL_ERROR [fault, test.around.before]");
+    g_assert_cmpint(calls, ==, 0);
+    g_clear_error(&error);
+    arm("test.around.after=error");
+    g_assert_false(step_around(&calls, &error));
+    g_assert_cmpstr(error->message, ==, "INTERNAL_ERROR [fault, test.around.after]");
+    g_assert_cmpint(calls, ==, 1);
 }
 
 static void
@@ -134,6 +168,8 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/faults/unarmed", test_unarmed);
+    g_test_add_func("/faults/trace", test_trace);
+    g_test_add_func("/faults/around", test_around);
     g_test_add_func("/faults/error", test_error);
     g_test_add_func("/faults/delay", test_delay);
     g_test_add_func("/faults/kill", test_kill);

@@ -3,6 +3,7 @@
 #include "xapid/calls/hostd.h"
 
 #include "lib/error.h"
+#include "lib/faults.h"
 #include "lib/log.h"
 #include "lib/peer/host1.h"
 #include "lib/peer/peer.h"
@@ -119,6 +120,8 @@ question_answered(GObject *source, GAsyncResult *result, void *data)
     /* disconnect () has it wait, or is about to. */
     if (sent->repeats && g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CLOSED))
         return;
+    if (reply && !FAULT_POINT("hostd.ask.after", &error))
+        g_clear_pointer(&reply, g_variant_unref);
     if (!reply) {
         g_dbus_error_strip_remote_error(error);
         question_fail(sent->hostd, sent->id, error->message);
@@ -133,18 +136,6 @@ question_answered(GObject *source, GAsyncResult *result, void *data)
 
 /* ---- questions ---- */
 
-static void
-question_send(struct question *question)
-{
-    const struct sent sent = {question->hostd, question->id, question->auth_done != NULL,
-                              question->repeats};
-
-    g_clear_handle_id(&question->timeout, g_source_remove);
-    g_dbus_proxy_call(G_DBUS_PROXY(question->hostd->proxy), question->method, question->args,
-                      G_DBUS_CALL_FLAGS_NONE, -1, NULL, question_answered,
-                      g_memdup2(&sent, sizeof sent));
-}
-
 static gboolean
 waited_long(void *data)
 {
@@ -153,6 +144,22 @@ waited_long(void *data)
     question->timeout = 0;
     question_fail(question->hostd, question->id, "xapid-host is not there");
     return G_SOURCE_REMOVE;
+}
+
+static void
+question_send(struct question *question)
+{
+    const struct sent sent = {question->hostd, question->id, question->auth_done != NULL,
+                              question->repeats};
+
+    g_clear_handle_id(&question->timeout, g_source_remove);
+    if (!FAULT_POINT("hostd.ask.before", NULL)) {
+        question->timeout = g_idle_add(waited_long, question);
+        return;
+    }
+    g_dbus_proxy_call(G_DBUS_PROXY(question->hostd->proxy), question->method, question->args,
+                      G_DBUS_CALL_FLAGS_NONE, -1, NULL, question_answered,
+                      g_memdup2(&sent, sizeof sent));
 }
 
 static void

@@ -262,7 +262,7 @@ start(struct guests *guests)
     g_ptr_array_add(watcher, NULL);
     guests->watcher = spawn(guests, (const char *const *)watcher->pdata, look[1], keys[0]);
     guests->parser = spawn(guests, parser, keys[1], records[1]);
-    if (!guests->watcher || !guests->parser) {
+    if (!guests->watcher || !guests->parser || !FAULT_POINT("guests.start.after", NULL)) {
         kill_both(guests);
         if (!guests->watcher && !guests->parser)
             start_later(guests);

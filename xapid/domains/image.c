@@ -62,11 +62,10 @@ image_commit(int images, const char *uuid, int fd, GError **error)
 {
     g_autofree char *part = part_name(uuid);
 
-    if (!FAULT_POINT("image.before-rename", error))
-        return false;
-    if (fsync(fd) < 0 || renameat(images, part, images, uuid) < 0 || fsync(images) < 0)
-        return fail(error, "image of a domain");
-    return true;
+    return FAULT_AROUND("image.sync", error, fsync(fd) == 0 || fail(error, "image of a domain")) &&
+           FAULT_AROUND("image.rename", error,
+                        (renameat(images, part, images, uuid) == 0 && fsync(images) == 0) ||
+                            fail(error, "image of a domain"));
 }
 
 int
@@ -98,20 +97,25 @@ image_discard_part(int images, const char *uuid, GError **error)
 {
     g_autofree char *part = part_name(uuid);
 
-    if (unlinkat(images, part, 0) < 0 && errno != ENOENT)
-        return fail(error, "image of a domain");
-    return true;
+    return FAULT_AROUND("image.discard-part", error,
+                        unlinkat(images, part, 0) == 0 || errno == ENOENT ||
+                            fail(error, "image of a domain"));
+}
+
+/* A guest that has gone on must never be started again from where it was. */
+static bool
+remove_for_good(int images, const char *uuid, GError **error)
+{
+    if (unlinkat(images, uuid, 0) < 0)
+        return errno == ENOENT || fail(error, "image of a domain");
+    return fsync(images) == 0 || fail(error, "folder of images");
 }
 
 bool
 image_discard(int images, const char *uuid, GError **error)
 {
-    if (!image_discard_part(images, uuid, error))
-        return false;
-    if (unlinkat(images, uuid, 0) < 0)
-        return errno == ENOENT || fail(error, "image of a domain");
-    /* A guest that has gone on must never be started again from where it was. */
-    return fsync(images) == 0 || fail(error, "folder of images");
+    return image_discard_part(images, uuid, error) &&
+           FAULT_AROUND("image.discard", error, remove_for_good(images, uuid, error));
 }
 
 static bool

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "lib/faults.h"
 #include "xapid/domains/argument.h"
 #include "xapid/domains/domains.h"
 
@@ -70,7 +71,9 @@ mark_get(int marks, const char *uuid)
 void
 mark_clear(int marks, const char *uuid)
 {
-    unlinkat(marks, uuid, 0);
+    if (FAULT_POINT("mark.clear.before", NULL))
+        unlinkat(marks, uuid, 0);
+    (void)FAULT_POINT("mark.clear.after", NULL);
 }
 
 GPtrArray *

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "lib/faults.h"
 #include "lib/log.h"
 #include "xapid/domains/domains.h"
 #include "xapid/domains/message.h"
@@ -267,8 +268,9 @@ child_spawn(struct child *child, int ends[2], int abort_ends[2], GError **error)
     g_subprocess_launcher_take_fd(launcher, abort_ends[1], CHILD_ABORT_FD);
     g_subprocess_launcher_take_fd(launcher, fcntl(pool->options.lock_fd, F_DUPFD_CLOEXEC, 10),
                                   CHILD_LOCK_FD);
-    child->process =
-        g_subprocess_launcher_spawnv(launcher, (const char *const *)argv->pdata, error);
+    if (FAULT_POINT("child.start.before", error))
+        child->process =
+            g_subprocess_launcher_spawnv(launcher, (const char *const *)argv->pdata, error);
     return child->process != NULL;
 }
 
@@ -300,6 +302,8 @@ child_start(struct child *child)
     /* child_ended () drops this one; `process` is dropped there too. */
     g_object_ref(child->process);
     child_timer(child, TIMEOUT_START_S);
+    if (!FAULT_POINT("child.start.after", NULL))
+        g_subprocess_force_exit(child->process);
     return;
 later:
     child->delay_ms = MIN(child->delay_ms * 2, RESPAWN_DELAY_MAX_MS);

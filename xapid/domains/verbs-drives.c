@@ -27,10 +27,8 @@ find_drive(struct verbs *v, GVariant *args, GError **error)
 }
 
 static bool
-change(struct verbs *v, const char *uuid, GVariant *args,
-       bool (*effect)(struct backend_ctx *ctx, const struct domain_info *info,
-                      const struct guest_disk *disk, GError **error),
-       GVariant **ret_result, GError **error)
+change(struct verbs *v, const char *uuid, GVariant *args, bool medium, GVariant **ret_result,
+       GError **error)
 {
     g_autoptr(guest_disk) disk = find_drive(v, args, error);
     struct domain_info *info = disk ? verbs_find_live(v, uuid, true, error) : NULL;
@@ -38,8 +36,8 @@ change(struct verbs *v, const char *uuid, GVariant *args,
 
     if (!info)
         return false;
-    ok = FAULT_POINT("plug.before", error) && effect(v->ctx, info, disk, error) &&
-         FAULT_POINT("plug.after", error);
+    ok = medium ? FAULT_AROUND("medium", error, v->backend->set_medium(v->ctx, info, disk, error))
+                : FAULT_AROUND("plug", error, v->backend->plug(v->ctx, info, disk, error));
     domain_info_free(info);
     if (ok)
         *ret_result = verbs_no_result();
@@ -49,14 +47,14 @@ change(struct verbs *v, const char *uuid, GVariant *args,
 bool
 verb_plug(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result, GError **error)
 {
-    return change(v, uuid, args, v->backend->plug, ret_result, error);
+    return change(v, uuid, args, false, ret_result, error);
 }
 
 bool
 verb_medium(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
             GError **error)
 {
-    return change(v, uuid, args, v->backend->set_medium, ret_result, error);
+    return change(v, uuid, args, true, ret_result, error);
 }
 
 /* A domain that is gone has no drives. */
@@ -70,9 +68,8 @@ verb_unplug(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_re
 
     if (!unplug_args_parse(args, &vdev, &force, error) || !verbs_find(v, uuid, &info, error))
         return false;
-    ok = !info || (FAULT_POINT("unplug.before", error) &&
-                   v->backend->unplug(v->ctx, info, vdev, force, error) &&
-                   FAULT_POINT("unplug.after", error));
+    ok = !info ||
+         FAULT_AROUND("unplug", error, v->backend->unplug(v->ctx, info, vdev, force, error));
     domain_info_free(info);
     if (ok)
         *ret_result = verbs_no_result();

@@ -31,7 +31,8 @@ go_on(struct verbs *v, const char *uuid, GError **error)
 
     if (!verbs_find(v, uuid, &info, error))
         return false;
-    ok = !is_suspended(info) || v->backend->resume(v->ctx, info->domid, error);
+    ok = !is_suspended(info) ||
+         FAULT_AROUND("save.undo", error, v->backend->resume(v->ctx, info->domid, error));
     domain_info_free(info);
     return ok;
 }
@@ -53,8 +54,8 @@ save(struct verbs *v, const struct domain_info *info, GError **error)
 
     if (fd < 0)
         return false;
-    ok = FAULT_POINT("save.before", error) && v->backend->save(v->ctx, info, fd, error) &&
-         FAULT_POINT("save.after", error) && image_commit(v->images, info->uuid, fd, error);
+    ok = FAULT_AROUND("save", error, v->backend->save(v->ctx, info, fd, error)) &&
+         image_commit(v->images, info->uuid, fd, error);
     close(fd);
     return ok;
 }
@@ -92,8 +93,8 @@ verb_continue(struct verbs *v, const char *uuid, GVariant **ret_result, GError *
         return false;
     /* Without its domain the image is all that is left of the guest. */
     if (is_suspended(info))
-        ok = image_discard(v->images, uuid, error) && FAULT_POINT("continue.before", error) &&
-             v->backend->resume(v->ctx, info->domid, error);
+        ok = image_discard(v->images, uuid, error) &&
+             FAULT_AROUND("continue", error, v->backend->resume(v->ctx, info->domid, error));
     domain_info_free(info);
     if (ok)
         *ret_result = verbs_no_result();
@@ -103,8 +104,7 @@ verb_continue(struct verbs *v, const char *uuid, GVariant **ret_result, GError *
 bool
 verb_discard(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error)
 {
-    if (!FAULT_POINT("discard.before", error) || !image_discard(v->images, uuid, error) ||
-        !FAULT_POINT("discard.after", error))
+    if (!FAULT_AROUND("discard", error, image_discard(v->images, uuid, error)))
         return false;
     *ret_result = verbs_no_result();
     return true;
@@ -132,7 +132,7 @@ dump(struct verbs *v, const struct domain_info *info, GError **error)
     if (!has_room(v->cores, info->memory, error) ||
         (fd = image_create(v->cores, info->uuid, error)) < 0)
         return false;
-    ok = FAULT_POINT("dump.before", error) && v->backend->dump(v->ctx, info->domid, fd, error) &&
+    ok = FAULT_AROUND("dump", error, v->backend->dump(v->ctx, info->domid, fd, error)) &&
          image_commit(v->cores, info->uuid, fd, error);
     close(fd);
     if (!ok)

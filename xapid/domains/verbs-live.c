@@ -36,8 +36,7 @@ verb_adjust(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_re
     if (wanted.vcpus > info->vcpus_max)
         ok = argument_refuse_int(error, "vcpus", wanted.vcpus);
     else
-        ok = FAULT_POINT("adjust.before", error) &&
-             v->backend->adjust(v->ctx, info, &wanted, error) && FAULT_POINT("adjust.after", error);
+        ok = FAULT_AROUND("adjust", error, v->backend->adjust(v->ctx, info, &wanted, error));
     domain_info_free(info);
     if (ok)
         *ret_result = verbs_no_result();
@@ -56,8 +55,8 @@ verb_signal(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_re
     if (!signal_args_parse(args, &trigger, &key, error) ||
         !(info = verbs_find_live(v, uuid, false, error)))
         return false;
-    ok = FAULT_POINT("signal.before", error) &&
-         v->backend->signal(v->ctx, info->domid, trigger, key, error);
+    ok =
+        FAULT_AROUND("signal", error, v->backend->signal(v->ctx, info->domid, trigger, key, error));
     domain_info_free(info);
     if (ok)
         *ret_result = verbs_no_result();

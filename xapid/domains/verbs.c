@@ -96,7 +96,7 @@ clean_up(struct verbs *v, const char *uuid, GError **error)
         if (!verbs_is_half_built(info, mark))
             continue;
         log_info("domain %d of %s is half built: destroying it", info->domid, uuid);
-        if (!FAULT_POINT("recover.before-destroy", error) || !destroy(v, uuid, info->domid, error))
+        if (!FAULT_AROUND("recover.destroy", error, destroy(v, uuid, info->domid, error)))
             return false;
     }
     mark_clear(v->marks, uuid);
@@ -277,11 +277,10 @@ verb_switch(struct verbs *v, const char *uuid, bool run, GVariant **ret_result, 
     if (verbs_is_half_built(info, mark) || (info->state != from && info->state != to))
         ok = verbs_bad_power_state(error, uuid, expected, "halted");
     else if (info->state == from && run)
-        ok = image_discard(v->images, uuid, error) && FAULT_POINT("unpause.before", error) &&
-             v->backend->unpause(v->ctx, info->domid, error) && FAULT_POINT("unpause.after", error);
+        ok = image_discard(v->images, uuid, error) &&
+             FAULT_AROUND("unpause", error, v->backend->unpause(v->ctx, info->domid, error));
     else if (info->state == from)
-        ok = FAULT_POINT("pause.before", error) && v->backend->pause(v->ctx, info->domid, error) &&
-             FAULT_POINT("pause.after", error);
+        ok = FAULT_AROUND("pause", error, v->backend->pause(v->ctx, info->domid, error));
     domain_info_free(info);
     if (ok)
         *ret_result = verbs_no_result();
@@ -304,9 +303,8 @@ verb_shutdown(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_
     if (info->state == DOMAIN_PAUSED)
         ok = verbs_bad_power_state(error, uuid, "running", "paused");
     else if (info->state == DOMAIN_RUNNING)
-        ok = FAULT_POINT("shutdown.before", error) &&
-             v->backend->shutdown(v->ctx, info->domid, uuid, reboot, error) &&
-             FAULT_POINT("shutdown.after", error);
+        ok = FAULT_AROUND("shutdown", error,
+                          v->backend->shutdown(v->ctx, info->domid, uuid, reboot, error));
     if (ok)
         *ret_result = domid_result(info->domid);
     domain_info_free(info);
@@ -381,7 +379,8 @@ finish_dying(struct verbs *v, const char *uuid, GError **error)
         g_autoptr(GError) failed = NULL;
         if (info->domid == 0 || info->state != DOMAIN_DYING)
             continue;
-        if (!v->backend->destroy(v->ctx, info->domid, &failed))
+        if (!FAULT_AROUND("recover.finish", &failed,
+                          v->backend->destroy(v->ctx, info->domid, &failed)))
             log_info("domain %d of %s is dying: %s", info->domid, uuid, failed->message);
     }
     return true;

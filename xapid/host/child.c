@@ -11,6 +11,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "lib/faults.h"
+
 /* --- in xapid-host --- */
 
 struct child {
@@ -54,7 +56,8 @@ child_ended(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GVariant) answer = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!g_subprocess_communicate_finish(G_SUBPROCESS(source), result, &bytes, NULL, &error)) {
+    if (!g_subprocess_communicate_finish(G_SUBPROCESS(source), result, &bytes, NULL, &error) ||
+        !FAULT_POINT("host.child.after", &error)) {
         child->done(NULL, error, child->data);
         child_free(child);
         return;
@@ -119,14 +122,15 @@ child_run(const struct child_request *request, child_done_fn done, gpointer data
     g_autoptr(GSubprocessLauncher) launcher = NULL;
     const char *argv[] = {"/proc/self/exe", request->mode, NULL};
     struct child *child;
-    GSubprocess *process;
+    GSubprocess *process = NULL;
     int fd = request_pipe(request, error);
 
     if (fd < 0)
         return FALSE;
     launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
     g_subprocess_launcher_take_stdin_fd(launcher, fd);
-    process = g_subprocess_launcher_spawnv(launcher, argv, error);
+    if (FAULT_POINT("host.child.before", error))
+        process = g_subprocess_launcher_spawnv(launcher, argv, error);
     if (!process)
         return FALSE;
     child = g_new0(struct child, 1);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "lib/faults.h"
 #include "lib/log.h"
 #include "lib/wire/jsonrpc.h"
 #include "xapid/host/answer.h"
@@ -167,6 +168,8 @@ ended(GObject *source, GAsyncResult *result, gpointer data)
     struct driver_run *run = data;
 
     g_subprocess_wait_finish(G_SUBPROCESS(source), result, NULL);
+    if (!FAULT_POINT("host.driver.after", NULL))
+        run->why = "a fault";
     g_clear_handle_id(&run->timer, g_source_remove);
     run_close(run);
 }
@@ -250,7 +253,9 @@ spawn(const char *path, GError **error)
             g_subprocess_launcher_setenv(launcher, kept[i], g_getenv(kept[i]), TRUE);
     g_subprocess_launcher_set_cwd(launcher, "/");
     g_subprocess_launcher_set_child_setup(launcher, in_child, NULL, NULL);
-    return g_subprocess_launcher_spawnv(launcher, argv, error);
+    return FAULT_POINT("host.driver.before", error)
+               ? g_subprocess_launcher_spawnv(launcher, argv, error)
+               : NULL;
 }
 
 static GBytes *

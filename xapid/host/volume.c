@@ -94,9 +94,8 @@ volume_attached(int folder, const char *driver, GVariant *args, GVariant *answer
                       "the driver does not say where the disk is, or what it is", "", NULL);
         return false;
     }
-    return FAULT_POINT("host.handle.write.before", error) &&
-           disk_handle_write(folder, member_text(args, "handle"), &handle, error) &&
-           FAULT_POINT("host.handle.write.after", error);
+    return FAULT_AROUND("host.handle.write", error,
+                        disk_handle_write(folder, member_text(args, "handle"), &handle, error));
 }
 
 static bool
@@ -117,9 +116,8 @@ volume_is_last(int folder, GVariant *args)
 bool
 volume_detached(int folder, GVariant *args, GError **error)
 {
-    return FAULT_POINT("host.handle.remove.before", error) &&
-           disk_handle_remove(folder, member_text(args, "handle"), error) &&
-           FAULT_POINT("host.handle.remove.after", error);
+    return FAULT_AROUND("host.handle.remove", error,
+                        disk_handle_remove(folder, member_text(args, "handle"), error));
 }
 
 GVariant *

@@ -136,6 +136,8 @@ program_start(struct program *program, char **environment)
     program->pid = pid;
     program->control = pair[0];
     log_info("%s started (pid %d)", program->name, (int)pid);
+    if (!FAULT_POINT("launch.start.after", NULL))
+        kill(pid, SIGKILL);
     return true;
 }
 

@@ -37,8 +37,9 @@ backup_free(struct backup *backup)
     if (backup->steps)
         sqlite3_backup_finish(backup->steps);
     sqlite3_close(backup->copy);
-    if (backup->made)
+    if (backup->made && FAULT_POINT("store.backup.remove.before", NULL))
         unlink(backup->partial);
+    (void)FAULT_POINT("store.backup.remove.after", NULL);
     g_object_unref(backup->task);
     g_free(backup->path);
     g_free(backup->partial);
@@ -86,12 +87,11 @@ backup_complete(struct backup *backup, GError **error)
     if (r != SQLITE_OK)
         return fail(backup, sqlite3_errstr(r), error);
     backup->copy = NULL;
-    if (!FAULT_POINT("store.backup.rename", error))
-        return false;
     /* link () and not rename (): a file made there meanwhile is not replaced. */
-    if (link(backup->partial, backup->path) != 0)
-        return fail(backup, g_strerror(errno), error);
-    return directory_sync(backup->path, error);
+    return FAULT_AROUND("store.backup.rename", error,
+                        link(backup->partial, backup->path) == 0 ||
+                            fail(backup, g_strerror(errno), error)) &&
+           directory_sync(backup->path, error) && FAULT_POINT("store.backup.done", error);
 }
 
 bool

@@ -170,7 +170,8 @@ file_prepare(const struct database *database, GError **error)
     }
     if (fd >= 0)
         close(fd);
-    return ok && FAULT_POINT("store.open.created", error) && directory_sync(database->path, error);
+    return ok && FAULT_POINT("store.open.created", error) &&
+           directory_sync(database->path, error) && FAULT_POINT("store.open.synced", error);
 }
 
 /* Ours, or new; nothing has been written to it yet. */

@@ -57,15 +57,16 @@ database_prepare(const char *path, struct model_changes *changes, GError **error
     g_autofree char *log = g_strconcat(partial, LOG_SUFFIX, NULL);
     g_autofree char *ready = g_strconcat(path, READY_SUFFIX, NULL);
 
-    if (!unlink_both(partial, error) || !database_fill(partial, changes, error) ||
-        !FAULT_POINT("store.prepare.filled", error))
+    if (!FAULT_POINT("store.prepare.before", error) || !unlink_both(partial, error) ||
+        !database_fill(partial, changes, error) || !FAULT_POINT("store.prepare.filled", error))
         return false;
     if (g_file_test(log, G_FILE_TEST_EXISTS)) {
         errno = EEXIST;
         return failed("write all of it", log, error);
     }
     return (g_rename(partial, ready) == 0 || failed("rename", partial, error)) &&
-           FAULT_POINT("store.prepare.renamed", error) && directory_sync(path, error);
+           FAULT_POINT("store.prepare.renamed", error) && directory_sync(path, error) &&
+           FAULT_POINT("store.prepare.done", error);
 }
 
 guint64

@@ -3,6 +3,7 @@
 #include "xapid/vm/domains.h"
 
 #include "lib/error.h"
+#include "lib/faults.h"
 #include "lib/log.h"
 #include "lib/peer/bulk.h"
 #include "lib/peer/peer.h"
@@ -77,6 +78,8 @@ guests_answered(GObject *source, GAsyncResult *result, void *data)
     } else if (answer) {
         api_error_set(&error, "INTERNAL_ERROR", "an answer of an unknown form", "Guests", NULL);
     }
+    if (!error && !FAULT_POINT("guests.ask.after", &error))
+        g_clear_pointer(&guests, g_variant_unref);
     call->done(error, guests, now, call->data);
 }
 
@@ -87,8 +90,9 @@ domains_guests(struct domains *domains, guint64 since, domains_guests_fn done, v
     g_autoptr(GError) error = NULL;
     struct guests_call *call;
 
-    if (!proxy) {
+    if (!proxy)
         api_error_set(&error, "INTERNAL_ERROR", "xapid-domains", "is not connected", NULL);
+    if (!proxy || !FAULT_POINT("guests.ask.before", &error)) {
         done(error, NULL, 0, data);
         return;
     }
