@@ -1,5 +1,6 @@
 # The big counts in full; resumable.
-EXTRA_DIST += tests/soak/run tests/soak/suites.json tests/soak/builds tests/soak/unchecked tests/soak/RESULTS.md
+EXTRA_DIST += tests/soak/run tests/soak/suites.json tests/soak/builds tests/soak/unchecked \
+	tests/soak/unundone tests/soak/mutants.py tests/soak/RESULTS.md
 
 .PHONY: soak
 soak: all
