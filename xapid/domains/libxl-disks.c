@@ -21,6 +21,8 @@
 #include "lib/error.h"
 
 #define LOOP_TRIES 64 /* others take free devices, too */
+#define OPEN_MS 10000
+#define OPEN_POLL_MS 5
 #define DISK_SCRIPT XAPID_LIBEXECDIR "/disk-hotplug"
 
 static bool
@@ -163,8 +165,7 @@ libxl_disk_fill(const struct guest_disk *guest, libxl_device_disk *disk)
     }
     disk->pdev_path = libxl_copy(guest->disk.path);
     disk->format = is_raw(guest) ? LIBXL_DISK_FORMAT_RAW : LIBXL_DISK_FORMAT_QCOW2;
-    disk->backend =
-        is_raw(guest) && guest->disk.block ? LIBXL_DISK_BACKEND_PHY : LIBXL_DISK_BACKEND_QDISK;
+    disk->backend = LIBXL_DISK_BACKEND_QDISK;
 }
 
 /* Arguments of the QEMU; those of the life before go, as its descriptors have. */
@@ -178,7 +179,7 @@ set_model_args(libxl_domain_build_info *b, GPtrArray *args)
 }
 
 bool
-libxl_disk_fill_live(const struct guest_disk *guest, libxl_device_disk *disk, int *ret_fd,
+libxl_disk_fill_open(const struct guest_disk *guest, libxl_device_disk *disk, int *ret_fd,
                      GError **error)
 {
     g_autofree char *path = NULL;
@@ -190,8 +191,27 @@ libxl_disk_fill_live(const struct guest_disk *guest, libxl_device_disk *disk, in
     *ret_fd = device_open(guest, &path);
     if (*ret_fd < 0)
         return failed(error, guest->disk.path);
+    fcntl(*ret_fd, F_SETFD, FD_CLOEXEC); /* a QEMU for other disks would keep it */
     set_device(disk, path);
     return true;
+}
+
+bool
+libxl_disk_wait_open(int domid, const libxl_device_disk *disk, GError **error)
+{
+    g_autofree char *path =
+        g_strdup_printf("/sys/bus/xen-backend/devices/vbd-%d-%d/physical_device", domid,
+                        libxl_disk_number(disk->vdev));
+
+    if (disk->backend != LIBXL_DISK_BACKEND_PHY)
+        return true;
+    for (int ms = 0; ms < OPEN_MS; ms += OPEN_POLL_MS) {
+        if (access(path, F_OK) == 0)
+            return true;
+        g_usleep(OPEN_POLL_MS * 1000);
+    }
+    api_error_set(error, "DEVICE_ATTACH_TIMEOUT", "VBD", disk->vdev, NULL);
+    return false;
 }
 
 /* A loop device may have lost its file, or have got another one, since it was put there. */
@@ -220,6 +240,27 @@ libxl_disk_serves(const libxl_device_disk *disk, const struct guest_disk *guest)
     return g_str_equal(disk->pdev_path, guest->disk.path);
 }
 
+static bool
+fill_for_model(const struct guest_disk *guest, libxl_device_disk *disk, GPtrArray *args,
+               GArray *fds, GError **error)
+{
+    libxl_disk_fill(guest, disk);
+    return !*guest->handle || open_for_model(guest, disk, args, fds, error);
+}
+
+static bool
+fill_for_kernel(const struct guest_disk *guest, libxl_device_disk *disk, GPtrArray *args,
+                GArray *fds, GError **error)
+{
+    int fd;
+    bool ok = libxl_disk_fill_open(guest, disk, &fd, error);
+
+    (void)args;
+    if (fd >= 0)
+        g_array_append_val(fds, fd);
+    return ok;
+}
+
 bool
 libxl_disks_open(const struct guest_config *guest, libxl_domain_config *config, GArray **ret_fds,
                  GError **error)
@@ -237,14 +278,22 @@ libxl_disks_open(const struct guest_config *guest, libxl_domain_config *config, 
         const struct guest_disk *one = guest->disks->pdata[i];
         libxl_device_disk *disk = &config->disks[config->num_disks++];
 
-        libxl_disk_fill(one, disk);
-        if (guest->type == GUEST_HVM && *one->handle &&
-            !open_for_model(one, disk, args, fds, error))
+        if (!(guest->type == GUEST_HVM ? fill_for_model : fill_for_kernel)(one, disk, args, fds,
+                                                                           error))
             return false;
     }
     if (guest->type == GUEST_HVM)
         set_model_args(&config->b_info, args);
     *ret_fds = g_steal_pointer(&fds);
+    return true;
+}
+
+bool
+libxl_disks_wait_open(const libxl_domain_config *config, int domid, GError **error)
+{
+    for (int i = 0; i < config->num_disks; i++)
+        if (!libxl_disk_wait_open(domid, &config->disks[i], error))
+            return false;
     return true;
 }
 

@@ -13,13 +13,17 @@ bool libxl_disks_open(const struct guest_config *guest, libxl_domain_config *con
 
 /* What the device is to Xen. */
 int libxl_disk_number(const char *vdev);
-/* One disk as PV and PVH guests get it, whose files libxl and its QEMU open themselves.  The caller
- * disposes of it. */
+/* One disk whose file libxl and its QEMU open themselves.  The caller disposes of it. */
 void libxl_disk_fill(const struct guest_disk *guest, libxl_device_disk *disk);
-/* The same for a domain that runs already: raw ones come as a device, a file as a loop device,
- * which *ret_fd (-1: none) keeps until the domain has it.  INTERNAL_ERROR [path, text]. */
-bool libxl_disk_fill_live(const struct guest_disk *guest, libxl_device_disk *disk, int *ret_fd,
+/* The same as PV and PVH guests get it, and any domain that runs already: raw ones come as a
+ * device, a file as a loop device, which *ret_fd (-1: none) keeps until the domain has it.
+ * INTERNAL_ERROR [path, text]. */
+bool libxl_disk_fill_open(const struct guest_disk *guest, libxl_device_disk *disk, int *ret_fd,
                           GError **error);
+/* The kernel's back end opens a device some time after libxl has named it: until then a loop device
+ * is held by our descriptor alone.  DEVICE_ATTACH_TIMEOUT ["VBD", device]. */
+bool libxl_disk_wait_open(int domid, const libxl_device_disk *disk, GError **error);
+bool libxl_disks_wait_open(const libxl_domain_config *config, int domid, GError **error);
 
 /* Is that drive of a running domain, which the latter made, still this disk? */
 bool libxl_disk_serves(const libxl_device_disk *disk, const struct guest_disk *guest);

@@ -14,8 +14,6 @@
 #include "xapid/domains/libxl-disks.h"
 #include "xapid/domains/libxl-internal.h"
 
-#define OPEN_MS 10000
-#define OPEN_POLL_MS 5
 #define CONNECTED 4 /* XenbusStateConnected: the guest's driver uses it */
 
 /* Is there a QEMU for the domain that may open files? */
@@ -82,30 +80,13 @@ ask_for(struct backend_ctx *ctx, int domid, libxl_device_disk *disk, GError **er
     return false;
 }
 
-/* The kernel's back end opens a device some time after libxl has named it: until then the loop
- * device is held by our descriptor alone. */
-static bool
-is_open(int domid, const libxl_device_disk *disk)
-{
-    g_autofree char *path =
-        g_strdup_printf("/sys/bus/xen-backend/devices/vbd-%d-%d/physical_device", domid,
-                        libxl_disk_number(disk->vdev));
-
-    for (int ms = 0; ms < OPEN_MS; ms += OPEN_POLL_MS) {
-        if (access(path, F_OK) == 0)
-            return true;
-        g_usleep(OPEN_POLL_MS * 1000);
-    }
-    return false;
-}
-
 static bool
 add(struct backend_ctx *ctx, const struct domain_info *info, const struct guest_disk *guest,
     GError **error)
 {
     libxl_device_disk disk;
     int fd = -1, rc;
-    bool ok = libxl_disk_fill_live(guest, &disk, &fd, error);
+    bool ok = libxl_disk_fill_open(guest, &disk, &fd, error);
 
     if (ok && disk.backend == LIBXL_DISK_BACKEND_QDISK && !has_model(ctx, info)) {
         api_error_set(error, "NOT_IMPLEMENTED", "plugging a qcow2 image into this running VM",
@@ -114,10 +95,8 @@ add(struct backend_ctx *ctx, const struct domain_info *info, const struct guest_
     }
     if (ok && (rc = libxl_device_disk_add(ctx->ctx, (uint32_t)info->domid, &disk, NULL)))
         ok = libxl_failed(ctx, rc, "libxl_device_disk_add", error);
-    if (ok && disk.backend == LIBXL_DISK_BACKEND_PHY && !is_open(info->domid, &disk)) {
-        api_error_set(error, "DEVICE_ATTACH_TIMEOUT", "VBD", guest->vdev, NULL);
-        ok = false;
-    }
+    if (ok)
+        ok = libxl_disk_wait_open(info->domid, &disk, error);
     if (fd >= 0)
         close(fd);
     libxl_device_disk_dispose(&disk);
@@ -167,8 +146,6 @@ insert(struct backend_ctx *ctx, const struct domain_info *info, const struct gue
     int rc;
 
     libxl_disk_fill(guest, &disk);
-    if (*guest->handle)
-        disk.backend = LIBXL_DISK_BACKEND_QDISK;
     rc = libxl_cdrom_insert(ctx->ctx, (uint32_t)info->domid, &disk, NULL);
     libxl_device_disk_dispose(&disk);
     return rc ? libxl_failed(ctx, rc, "libxl_cdrom_insert", error) : true;

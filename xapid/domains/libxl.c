@@ -197,8 +197,10 @@ libxl_create(struct backend_ctx *ctx, const char *uuid, const struct guest_confi
     if (rc)
         return libxl_failed(
             ctx, rc, image < 0 ? "libxl_domain_create_new" : "libxl_domain_create_restore", error);
-    if (guest->type == GUEST_HVM && libxl_disks_grow(config) &&
-        !libxl_let_model_write(ctx, (int)domid, error))
+    /* A QEMU keeps what it was given. */
+    if (guest->type == GUEST_HVM
+            ? libxl_disks_grow(config) && !libxl_let_model_write(ctx, (int)domid, error)
+            : !libxl_disks_wait_open(config, (int)domid, error))
         return false;
     *ret_domid = (int)domid;
     return true;
