@@ -27,6 +27,7 @@ disk_handle_clear(struct disk_handle *handle)
     g_clear_pointer(&handle->vdi, g_free);
     g_clear_pointer(&handle->path, g_free);
     g_clear_pointer(&handle->format, g_free);
+    g_clear_pointer(&handle->bases, g_strfreev);
 }
 
 static bool
@@ -70,6 +71,17 @@ path_is_valid(const char *path)
     return g_path_is_absolute(path) && !strchr(path, ',');
 }
 
+static bool
+bases_are_valid(const struct disk_handle *handle)
+{
+    guint n = handle->bases ? g_strv_length(handle->bases) : 0;
+
+    for (guint i = 0; i < n; i++)
+        if (!path_is_valid(handle->bases[i]))
+            return false;
+    return n == 0 || (n <= DISK_BASES_MAX && g_str_equal(handle->format, "qcow2"));
+}
+
 static char *
 take(GKeyFile *file, const char *key)
 {
@@ -93,9 +105,10 @@ disk_handle_read(int folder, const char *name, struct disk_handle *ret_handle, G
                   .block = g_key_file_get_boolean(file, GROUP, "block", NULL),
                   .path = take(file, "path"),
                   .format = take(file, "format"),
+                  .bases = g_key_file_get_string_list(file, GROUP, "bases", NULL, NULL),
                   .read_only = g_key_file_get_boolean(file, GROUP, "read_only", NULL),
                   .sharable = g_key_file_get_boolean(file, GROUP, "sharable", NULL)};
-    if (!path_is_valid(handle.path) ||
+    if (!path_is_valid(handle.path) || !bases_are_valid(&handle) ||
         (!g_str_equal(handle.format, "raw") && !g_str_equal(handle.format, "qcow2")))
         return fail(error, name);
     *ret_handle = handle;
@@ -116,12 +129,15 @@ disk_handle_write(int folder, const char *name, const struct disk_handle *handle
     g_key_file_set_boolean(file, GROUP, "block", handle->block);
     g_key_file_set_string(file, GROUP, "path", handle->path);
     g_key_file_set_string(file, GROUP, "format", handle->format);
+    if (handle->bases && *handle->bases)
+        g_key_file_set_string_list(file, GROUP, "bases", (const char *const *)handle->bases,
+                                   g_strv_length(handle->bases));
     g_key_file_set_boolean(file, GROUP, "read_only", handle->read_only);
     g_key_file_set_boolean(file, GROUP, "sharable", handle->sharable);
     g_autofree char *text = g_key_file_to_data(file, &length, NULL);
     if (!disk_handle_name_is_valid(name) || length > DISK_HANDLE_MAX)
         return fail(error, name);
-    if (!path_is_valid(handle->path)) {
+    if (!path_is_valid(handle->path) || !bases_are_valid(handle)) {
         api_error_set(error, "INVALID_VALUE", "path", handle->path, NULL);
         return false;
     }

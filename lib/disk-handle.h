@@ -7,13 +7,16 @@
 #include <glib.h>
 #include <stdbool.h>
 
-#define DISK_HANDLE_MAX 4096 /* bytes of the file */
+#define DISK_HANDLE_MAX 16384 /* bytes of the file */
+#define DISK_BASES_MAX 15     /* images below one */
 
 struct disk_handle {
     char *driver, *sr, *vdi; /* the disk: uuids, and who runs it */
     bool block;              /* a block device; else a file */
     char *path;              /* absolute, without commas */
     char *format;            /* "raw" or "qcow2": never to be found out by looking */
+    char **bases;            /* paths of the images below a qcow2 one, of its own kind and format,
+                                the nearest first; NULL or empty: none.  Only read. */
     bool read_only;
     bool sharable;
 };

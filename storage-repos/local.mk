@@ -10,10 +10,14 @@ libdriver_a_SOURCES = \
 driver_libs = libdriver.a libwire.a libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
 
 storage_repos_file_file_SOURCES = \
+	storage-repos/file/clone.c \
 	storage-repos/file/copy.c \
+	storage-repos/file/destroy.c \
 	storage-repos/file/disk.c \
 	storage-repos/file/file.c storage-repos/file/file.h \
-	storage-repos/file/repository.c
+	storage-repos/file/header.c \
+	storage-repos/file/repository.c \
+	storage-repos/file/sweep.c
 storage_repos_file_file_LDADD = $(driver_libs)
 storage_repos_iso_iso_SOURCES = storage-repos/iso/iso.c
 storage_repos_iso_iso_LDADD = $(driver_libs)

@@ -9,12 +9,24 @@
 #include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/member.h"
+#include "lib/wire/jsonrpc.h"
 #include "storage-repos/common/folder.h"
 #include "storage-repos/common/tool.h"
 
 struct source {
     const char *path, *format;
+    bool block;
+    char **bases; /* paths; NULL: none */
 };
+
+typedef struct source source_t;
+
+static void
+source_clear(struct source *source)
+{
+    g_strfreev(source->bases);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(source_t, source_clear)
 
 /* Borrows from the variant. */
 static bool
@@ -22,14 +34,56 @@ read_source(GVariant *source, struct source *ret_source, GError **error)
 {
     const char *path = source ? member_text(source, "path") : "";
     const char *format = source ? member_text(source, "format") : "";
+    g_autoptr(GVariant) bases =
+        source ? g_variant_lookup_value(source, "bases", G_VARIANT_TYPE("av")) : NULL;
+    bool ok = g_path_is_absolute(path) &&
+              (g_str_equal(format, "raw") || g_str_equal(format, "qcow2"));
+    g_autoptr(GStrvBuilder) paths = g_strv_builder_new();
 
-    if (!g_path_is_absolute(path) ||
-        (!g_str_equal(format, "raw") && !g_str_equal(format, "qcow2"))) {
+    for (gsize i = 0; ok && bases && i < g_variant_n_children(bases); i++) {
+        g_autoptr(GVariant) boxed = g_variant_get_child_value(bases, i);
+        g_autoptr(GVariant) base = g_variant_get_variant(boxed);
+        ok = g_variant_is_of_type(base, G_VARIANT_TYPE_STRING) &&
+             g_path_is_absolute(g_variant_get_string(base, NULL));
+        if (ok)
+            g_strv_builder_add(paths, g_variant_get_string(base, NULL));
+    }
+    if (!ok) {
         api_error_set(error, "INVALID_VALUE", "source", path, NULL);
         return false;
     }
-    *ret_source = (struct source){path, format};
+    *ret_source = (struct source){path, format, g_str_equal(member_text(source, "kind"), "block"),
+                                  g_strv_builder_end(paths)};
     return true;
+}
+
+static GVariant *
+node_new(const struct source *source, const char *path, GVariant *below)
+{
+    GVariantDict file, node;
+
+    g_variant_dict_init(&file, NULL);
+    g_variant_dict_insert(&file, "driver", "s", source->block ? "host_device" : "file");
+    g_variant_dict_insert(&file, "filename", "s", path);
+    g_variant_dict_init(&node, NULL);
+    g_variant_dict_insert(&node, "driver", "s", "qcow2");
+    g_variant_dict_insert_value(&node, "file", g_variant_dict_end(&file));
+    g_variant_dict_insert_value(&node, "backing", below ? below : g_variant_new_tuple(NULL, 0));
+    return g_variant_dict_end(&node);
+}
+
+/* An image with all that it stands on, as qemu-img takes it: what its header names is not asked. */
+static char *
+image_words(const struct source *source)
+{
+    g_autoptr(GString) words = g_string_new("json:");
+    GVariant *node = NULL;
+
+    for (gsize i = g_strv_length(source->bases); i-- > 0;)
+        node = node_new(source, source->bases[i], node);
+    g_autoptr(GVariant) all = g_variant_ref_sink(node_new(source, source->path, node));
+    json_untyped_encode(words, all);
+    return g_string_free(g_steal_pointer(&words), FALSE);
 }
 
 /* Both formats are said, never found out by looking: what a guest wrote could look like anything.
@@ -37,11 +91,12 @@ read_source(GVariant *source, struct source *ret_source, GError **error)
 static bool
 convert(const struct disk *disk, const char *part, const struct source *source, GError **error)
 {
+    bool raw = g_str_equal(source->format, "raw");
+    g_autofree char *from = raw ? g_strdup(source->path) : image_words(source);
     g_autofree char *path = disk_tool_path(disk, part);
     g_autofree char *words = NULL;
-    const char *const argv[] = {
-        QEMU_IMG,     "convert", "-q", "-f", source->format, "-O", disk->qcow2 ? "qcow2" : "raw",
-        source->path, path,      NULL};
+    const char *const argv[] = {QEMU_IMG, "convert", "-q", "-f", source->format, "-O",
+                                disk->qcow2 ? "qcow2" : "raw", from, path, NULL};
 
     if (folder_remove(disk->folder, part) && tool_run(disk->folder, argv, &words) &&
         disk_sync_file(disk, part))
@@ -67,7 +122,7 @@ vdi_copy(GVariant *args, GVariantDict *result, GError **error)
 {
     g_autoptr(GVariant) where = g_variant_lookup_value(args, "source", G_VARIANT_TYPE_VARDICT);
     g_auto(disk_t) disk = {.folder = -1};
-    struct source source;
+    g_auto(source_t) source = {0};
     gint64 size;
 
     if (!disk_open(args, &disk, error))

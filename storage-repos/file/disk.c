@@ -28,7 +28,9 @@ disk_clear(struct disk *disk)
     if (disk->record)
         g_variant_unref(disk->record);
     g_free(disk->file);
+    g_strfreev(disk->bases);
 }
+
 void
 disk_set_format(struct disk *disk, const char *format)
 {
@@ -37,22 +39,73 @@ disk_set_format(struct disk *disk, const char *format)
     disk->file = g_strdup_printf("%s.%s", disk->uuid, disk->qcow2 ? "qcow2" : "raw");
 }
 
+/* Of a list in a record: NULL with errno when one is no name of a disk's file. */
+static char **
+take_names(GVariant *names)
+{
+    g_autoptr(GStrvBuilder) out = g_strv_builder_new();
+    GVariantIter iter;
+    GVariant *child;
+    bool ok = true;
+
+    g_variant_iter_init(&iter, names);
+    while ((child = g_variant_iter_next_value(&iter))) {
+        g_autoptr(GVariant) boxed = child;
+        g_autoptr(GVariant) name = g_variant_get_variant(boxed);
+        ok = ok && g_variant_is_of_type(name, G_VARIANT_TYPE_STRING) &&
+             disk_file_is_valid(g_variant_get_string(name, NULL));
+        if (ok)
+            g_strv_builder_add(out, g_variant_get_string(name, NULL));
+    }
+    if (ok)
+        return g_strv_builder_end(out);
+    errno = EBADMSG;
+    return NULL;
+}
+
+bool
+disk_load(int folder, const char *uuid, const char *name, disk_t *ret_disk)
+{
+    g_auto(disk_t) disk = {.folder = -1, .uuid = uuid, .record = record_read(folder, name)};
+
+    if (!disk.record)
+        return false;
+    disk_set_format(&disk, member_text(disk.record, "format"));
+    if (*member_text(disk.record, "file")) {
+        g_free(disk.file);
+        disk.file = g_strdup(member_text(disk.record, "file"));
+    }
+    g_autoptr(GVariant) bases = g_variant_lookup_value(disk.record, "bases", G_VARIANT_TYPE("av"));
+    if (bases && !(disk.bases = take_names(bases)))
+        return false;
+    if (!disk_file_is_valid(disk.file)) {
+        errno = EBADMSG;
+        return false;
+    }
+    *ret_disk = disk;
+    disk = (disk_t){.folder = -1};
+    return true;
+}
+
 bool
 disk_open(GVariant *args, disk_t *ret_disk, GError **error)
 {
-    *ret_disk = (disk_t){.folder = repository_open(args, error), .uuid = member_text(args, "vdi")};
-    if (ret_disk->folder < 0)
-        return false;
-    ret_disk->record_name = g_strdup_printf("%s.json", ret_disk->uuid);
-    ret_disk->record = record_read(ret_disk->folder, ret_disk->record_name);
-    if (ret_disk->record)
-        disk_set_format(ret_disk, member_text(ret_disk->record, "format"));
-    else if (errno != ENOENT)
-        driver_fail(error, FAILURE_VDI_LOAD, "%s: %s", ret_disk->record_name, g_strerror(errno));
-    return ret_disk->record || errno == ENOENT;
+    const char *uuid = member_text(args, "vdi");
+    g_autofree char *name = g_strdup_printf("%s.json", uuid);
+    int folder = repository_open(args, error);
+    bool there = folder >= 0 && disk_load(folder, uuid, name, ret_disk);
+    bool ok = there || (folder >= 0 && errno == ENOENT);
+
+    if (folder >= 0 && !ok)
+        driver_fail(error, FAILURE_VDI_LOAD, "%s: %s", name, g_strerror(errno));
+    if (!there)
+        *ret_disk = (disk_t){.uuid = uuid};
+    ret_disk->folder = folder;
+    ret_disk->record_name = g_steal_pointer(&name);
+    return ok;
 }
 
-static bool
+bool
 disk_must_exist(const struct disk *disk, GVariant *args, GError **error)
 {
     if (disk->record)
@@ -61,15 +114,39 @@ disk_must_exist(const struct disk *disk, GVariant *args, GError **error)
     return false;
 }
 
-/* What the API is told of it. */
+char **
+disk_chain(const struct disk *disk)
+{
+    g_autoptr(GStrvBuilder) out = g_strv_builder_new();
+
+    g_strv_builder_add(out, disk->file);
+    if (disk->bases)
+        g_strv_builder_addv(out, (const char **)disk->bases);
+    return g_strv_builder_end(out);
+}
+
+bool
+disk_check(const struct disk *disk, GError **error)
+{
+    g_auto(GStrv) chain = disk_chain(disk);
+
+    for (char **name = chain; disk->qcow2 && *name; name++)
+        if (!image_check(disk->folder, name[0], name[1], error))
+            return false;
+    return true;
+}
+
+/* What the API is told of it: the space is that of its own file, the first. */
 bool
 disk_describe(const struct disk *disk, GVariantDict *result)
 {
+    g_auto(GStrv) chain = disk_chain(disk);
     gint64 size = 0;
     struct stat status;
 
-    if (!folder_stat(disk->folder, disk->file, &status))
-        return false;
+    for (gsize i = g_strv_length(chain); i-- > 0;)
+        if (!folder_stat(disk->folder, chain[i], &status))
+            return false;
     g_variant_lookup(disk->record, "virtual_size", "x", &size);
     g_variant_dict_insert(result, "uuid", "s", disk->uuid);
     g_variant_dict_insert(result, "location", "s", disk->uuid);
@@ -122,13 +199,16 @@ disk_tool_failed(const struct disk *disk, enum driver_failure number, const char
     driver_fail(error, full ? FAILURE_SR_NO_SPACE : number, "%s: %s", disk->file, why);
 }
 
-static bool
-make_qcow2(const struct disk *disk, const char *part, gint64 size, GError **error)
+bool
+disk_make_image(const struct disk *disk, const char *part, gint64 size, const char *base,
+                GError **error)
 {
     g_autofree char *path = disk_tool_path(disk, part);
     g_autofree char *bytes = g_strdup_printf("%" G_GINT64_FORMAT, size);
     g_autofree char *words = NULL;
-    const char *const argv[] = {QEMU_IMG, "create", "-q", "-f", "qcow2", path, bytes, NULL};
+    const char *const argv[] = {QEMU_IMG, "create", "-q", "-f", "qcow2", path, bytes,
+                                base ? "-u" : NULL, /* the base is not opened */
+                                "-b", base, "-F", "qcow2", NULL};
 
     if (!folder_remove(disk->folder, part) || !tool_run(disk->folder, argv, &words) ||
         !disk_sync_file(disk, part)) {
@@ -136,6 +216,13 @@ make_qcow2(const struct disk *disk, const char *part, gint64 size, GError **erro
         return false;
     }
     return true;
+}
+
+static bool
+make_file(const struct disk *disk, const char *part, gint64 size, GError **error)
+{
+    return disk->qcow2 ? disk_make_image(disk, part, size, NULL, error)
+                       : make_raw(disk, part, size, error);
 }
 
 static GVariant *
@@ -149,6 +236,9 @@ new_record(const struct disk *disk, GVariant *args, gint64 size)
         g_variant_dict_insert(&record, texts[i], "s", member_text(args, texts[i]));
     g_variant_dict_insert(&record, "format", "s", disk->qcow2 ? "qcow2" : "raw");
     g_variant_dict_insert(&record, "virtual_size", "x", size);
+    g_variant_dict_insert(&record, "file", "s", disk->file);
+    if (disk->bases)
+        g_variant_dict_insert(&record, "bases", "^as", disk->bases);
     return g_variant_dict_end(&record);
 }
 
@@ -196,6 +286,8 @@ disk_publish(const struct disk *disk, const char *part, GError **error)
 bool
 disk_note(struct disk *disk, GVariant *args, gint64 size, GError **error)
 {
+    g_autoptr(GVariant) before = disk->record;
+
     disk->record = g_variant_ref_sink(new_record(disk, args, size));
     if (record_write(disk->folder, disk->record_name, disk->record))
         return true;
@@ -209,7 +301,7 @@ make_disk(struct disk *disk, GVariant *args, gint64 size, GError **error)
     g_autofree char *part = g_strdup_printf(".%s.part", disk->file);
 
     if (!FAULT_POINT("file.vdi.create.before", error) ||
-        !(disk->qcow2 ? make_qcow2 : make_raw)(disk, part, size, error) ||
+        !make_file(disk, part, size, error) ||
         !FAULT_POINT("file.vdi.create.made", error))
         return false;
     return disk_publish(disk, part, error) && FAULT_POINT("file.vdi.create.renamed", error) &&
@@ -232,40 +324,6 @@ vdi_create(GVariant *args, GVariantDict *result, GError **error)
         return true;
     driver_fail(error, FAILURE_VDI_LOAD, "%s: %s", disk.file, g_strerror(errno));
     return false;
-}
-
-/* Whatever a call that was broken off may have left of it. */
-static bool
-remove_files(struct disk *disk, GError **error)
-{
-    static const char *const names[] = {"%s.raw", "%s.qcow2", ".%s.raw.part", ".%s.qcow2.part",
-                                        ".%s.json.part"};
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
-        g_auto(GStrv) around = g_strsplit(names[i], "%s", 2);
-        g_autofree char *name = g_strconcat(around[0], disk->uuid, around[1], NULL);
-        if (!folder_remove(disk->folder, name)) {
-            driver_fail(error, FAILURE_VDI_DELETE, "%s: %s", name, g_strerror(errno));
-            return false;
-        }
-    }
-    return true;
-}
-
-bool
-vdi_destroy(GVariant *args, GVariantDict *result, GError **error)
-{
-    g_auto(disk_t) disk = {.folder = -1};
-
-    (void)result;
-    if (!disk_open(args, &disk, error) || !FAULT_POINT("file.vdi.destroy.before", error))
-        return false;
-    if (!folder_remove(disk.folder, disk.record_name) || !folder_sync(disk.folder)) {
-        driver_fail(error, FAILURE_VDI_DELETE, "%s: %s", disk.record_name, g_strerror(errno));
-        return false;
-    }
-    return FAULT_POINT("file.vdi.destroy.forgotten", error) && remove_files(&disk, error) &&
-           FAULT_POINT("file.vdi.destroy.after", error);
 }
 
 static bool
@@ -313,9 +371,9 @@ vdi_resize(GVariant *args, GVariantDict *result, GError **error)
         api_error_set(error, "VDI_TOO_SMALL", disk.uuid, minimum, NULL);
         return false;
     }
-    if (!FAULT_POINT("file.vdi.resize.before", error) ||
+    if (!disk_check(&disk, error) || !FAULT_POINT("file.vdi.resize.before", error) ||
         !(disk.qcow2 ? grow_qcow2 : grow_raw)(&disk, size, error) ||
-        !FAULT_POINT("file.vdi.resize.grown", error))
+        !FAULT_POINT("file.vdi.resize.grown", error) || !repository_lock(disk.folder, error))
         return false;
     g_autoptr(GVariant) old = disk.record;
     disk.record = g_variant_ref_sink(new_record(&disk, old, size));
@@ -339,9 +397,16 @@ vdi_attach(GVariant *args, GVariantDict *result, GError **error)
         driver_fail(error, FAILURE_VDI_LOAD, "%s: %s", disk.file, g_strerror(errno));
         return false;
     }
-    g_autofree char *path = g_build_filename(driver_key(args, "location"), disk.file, NULL);
+    if (!disk_check(&disk, error))
+        return false;
+    g_auto(GStrv) paths = disk_chain(&disk);
+    for (char **path = paths; *path; path++) {
+        g_autofree char *name = *path;
+        *path = g_build_filename(driver_key(args, "location"), name, NULL);
+    }
     g_variant_dict_insert(result, "kind", "s", "file");
-    g_variant_dict_insert(result, "path", "s", path);
+    g_variant_dict_insert(result, "path", "s", paths[0]);
+    g_variant_dict_insert(result, "bases", "^as", paths + 1);
     g_variant_dict_insert(result, "format", "s", disk.qcow2 ? "qcow2" : "raw");
     return true;
 }

@@ -9,7 +9,8 @@ main(int argc, char **argv)
     static const char *const capabilities[] = {
         "SR_PROBE",   "SR_UPDATE",  "SR_CREATE",         "SR_DELETE",  "SR_SCAN",
         "SR_STATS",   "VDI_CREATE", "VDI_DELETE",        "VDI_ATTACH", "VDI_DETACH",
-        "VDI_RESIZE", "VDI_COPY",   "THIN_PROVISIONING", NULL};
+        "VDI_RESIZE", "VDI_COPY",   "VDI_CLONE",         "THIN_PROVISIONING",
+        NULL};
     static const struct driver_key keys[] = {
         {"location", "absolute path of an existing folder, empty or of this repository", true},
         {NULL, NULL, false}};
@@ -18,9 +19,10 @@ main(int argc, char **argv)
         {"sr.attach", sr_attach},   {"sr.detach", sr_detach},
         {"sr.destroy", sr_destroy}, {"sr.scan", sr_scan},
         {"sr.stat", sr_stat},       {"vdi.create", vdi_create},
-        {"vdi.copy", vdi_copy},     {"vdi.destroy", vdi_destroy},
-        {"vdi.resize", vdi_resize}, {"vdi.attach", vdi_attach},
-        {"vdi.detach", vdi_detach}, {NULL, NULL}};
+        {"vdi.copy", vdi_copy},     {"vdi.clone", vdi_clone},
+        {"vdi.destroy", vdi_destroy}, {"vdi.resize", vdi_resize},
+        {"vdi.attach", vdi_attach}, {"vdi.detach", vdi_detach},
+        {NULL, NULL}};
     static const struct driver driver = {
         "file",       "Folder", "Disks as files, raw or qcow2, in a local folder",
         capabilities, keys,     calls};

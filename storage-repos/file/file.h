@@ -6,6 +6,7 @@
 #include "storage-repos/common/driver.h"
 
 #define REPOSITORY "xapid-sr.json" /* says whose folder it is */
+#define RECORD_GONE ".json.gone"   /* the end of .UUID.json.gone: a disk that is being removed */
 
 /* --- repository.c --- */
 
@@ -15,6 +16,9 @@ GVariant *record_read(int folder, const char *name);
 bool record_write(int folder, const char *name, GVariant *record);
 /* The folder of the SR that args name; -1 with an error. */
 int repository_open(GVariant *args, GError **error);
+/* Until the descriptor is closed nobody else has the lock, under which records that share bases are
+ * written, and bases removed.  False with an error. */
+bool repository_lock(int folder, GError **error);
 
 /* --- disk.c --- */
 
@@ -24,19 +28,28 @@ struct disk {
     char *record_name;
     GVariant *record; /* NULL: there is no such disk */
     bool qcow2;
-    char *file; /* its name */
+    char *file;   /* its name */
+    char **bases; /* names of the images (all qcow2) below it, the nearest first; NULL: none */
 };
 
 typedef struct disk disk_t;
 void disk_clear(struct disk *disk);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(disk_t, disk_clear)
 
+/* A disk from the record `name`; false with errno.  Its folder is -1, uuid is borrowed. */
+bool disk_load(int folder, const char *uuid, const char *name, disk_t *ret_disk);
 /* "raw" or "qcow2", which its file's name tells too. */
 void disk_set_format(struct disk *disk, const char *format);
 /* What the API is told of it; false with errno when its file is not there. */
 bool disk_describe(const struct disk *disk, GVariantDict *result);
 /* The disk of args' vdi, with its record when it has one.  To be cleared either way. */
 bool disk_open(GVariant *args, disk_t *ret_disk, GError **error);
+/* The record is there, or VDI_MISSING. */
+bool disk_must_exist(const struct disk *disk, GVariant *args, GError **error);
+/* Its file, and those below it: the caller's. */
+char **disk_chain(const struct disk *disk);
+/* Each of its images names what its record says; else SR_BACKEND_FAILURE_65. */
+bool disk_check(const struct disk *disk, GError **error);
 /* sm_config's image-format; `otherwise` when it does not say. */
 bool disk_read_format(GVariant *args, const char *otherwise, struct disk *disk, GError **error);
 /* args' virtual_size, rounded up. */
@@ -47,10 +60,29 @@ bool disk_sync_file(const struct disk *disk, const char *name);
 /* What a tool's last words (NULL: errno) mean: no space, or the failure `number`. */
 void disk_tool_failed(const struct disk *disk, enum driver_failure number, const char *words,
                       GError **error);
+/* An image, new and empty, in the file `part`, above the image `base` (NULL: none), which the
+ * caller knows to be there.  On disk when it returns. */
+bool disk_make_image(const struct disk *disk, const char *part, gint64 size, const char *base,
+                     GError **error);
 /* The end of making one, each on disk when it returns: the file `part`, whole, gets its name; then
- * the record, by which it is there. */
+ * the record, by which it is there.  args: what a new disk has, or the record of before. */
 bool disk_publish(const struct disk *disk, const char *part, GError **error);
 bool disk_note(struct disk *disk, GVariant *args, gint64 size, GError **error);
+
+/* --- header.c --- */
+
+/* Does the qcow2 image name this base (NULL: none), as qcow2, and no other file?  Nothing that it
+ * names is opened.  SR_BACKEND_FAILURE_65. */
+bool image_check(int folder, const char *name, const char *base, GError **error);
+
+/* --- sweep.c --- */
+
+/* UUID.raw, UUID.qcow2, or UUID.UUID.qcow2: that of the first disk since it was copied as the
+ * second. */
+bool disk_file_is_valid(const char *name);
+/* Removes the files that no record names: those of one disk, which has lost its own, with its bases
+ * (of NULL: all, with what broken calls left).  False with errno. */
+bool repository_sweep(int folder, const struct disk *of);
 
 /* --- the calls: docs/storage-driver.md --- */
 
@@ -63,6 +95,7 @@ bool sr_scan(GVariant *args, GVariantDict *result, GError **error);
 bool sr_stat(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_create(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_copy(GVariant *args, GVariantDict *result, GError **error);
+bool vdi_clone(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_destroy(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_resize(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_attach(GVariant *args, GVariantDict *result, GError **error);

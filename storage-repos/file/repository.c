@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "lib/error.h"
@@ -70,6 +71,18 @@ repository_open(GVariant *args, GError **error)
     return -1;
 }
 
+bool
+repository_lock(int folder, GError **error)
+{
+    int r;
+
+    while ((r = flock(folder, LOCK_EX)) && errno == EINTR)
+        ;
+    if (r)
+        driver_fail(error, FAILURE_SR_UNAVAILABLE, "flock: %s", g_strerror(errno));
+    return r == 0;
+}
+
 /* ---- calls ---- */
 
 bool
@@ -103,27 +116,6 @@ sr_create(GVariant *args, GVariantDict *result, GError **error)
     return ok;
 }
 
-/* What is no disk, and no repository's: left over from a call that was broken off. */
-static void
-remove_leftover(const char *name, void *data)
-{
-    int folder = *(int *)data;
-    g_autofree char *uuid = g_strndup(name, 36);
-    const char *end = strlen(name) > 36 ? name + 36 : "";
-    g_autofree char *record = g_strdup_printf("%s.json", uuid);
-    struct stat status;
-    bool part = *name == '.' && g_str_has_suffix(name, ".part");
-    bool orphan = g_uuid_string_is_valid(uuid) &&
-                  (g_str_equal(end, ".raw") || g_str_equal(end, ".qcow2")) &&
-                  fstatat(folder, record, &status, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
-
-    if (!part && !orphan)
-        return;
-    log_info("removing %s, which no disk has", name);
-    if (!FAULT_AROUND("file.leftover", NULL, folder_remove(folder, name)))
-        log_warning("%s: %s", name, g_strerror(errno));
-}
-
 /* Nothing else happens to a repository while it is being attached. */
 bool
 sr_attach(GVariant *args, GVariantDict *result, GError **error)
@@ -133,7 +125,7 @@ sr_attach(GVariant *args, GVariantDict *result, GError **error)
     (void)result;
     if (folder < 0)
         return false;
-    bool ok = folder_list(folder, remove_leftover, &folder);
+    bool ok = repository_sweep(folder, NULL);
     if (!ok)
         driver_fail(error, FAILURE_SR_UNAVAILABLE, "%s", g_strerror(errno));
     close(folder);
@@ -190,19 +182,18 @@ static void
 scan_one(const char *name, struct folder_scan *scan)
 {
     g_autofree char *uuid = g_strndup(name, 36);
-    struct disk disk = {.folder = scan->folder, .uuid = uuid};
+    g_auto(disk_t) disk = {.folder = -1};
     static const char *const texts[] = {"name_label", "name_description", "type"};
     GVariantDict volume;
 
     if (strlen(name) != strlen("00000000-0000-0000-0000-000000000000.json") ||
         !g_str_has_suffix(name, ".json") || !g_uuid_string_is_valid(uuid))
         return;
-    disk.record = record_read(scan->folder, name);
-    if (!disk.record) {
+    if (!disk_load(scan->folder, uuid, name, &disk)) {
         log_warning("%s cannot be read: %s", name, g_strerror(errno));
         return;
     }
-    disk_set_format(&disk, member_text(disk.record, "format"));
+    disk.folder = scan->folder;
     g_variant_dict_init(&volume, NULL);
     if (disk_describe(&disk, &volume)) {
         for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++)
@@ -212,8 +203,7 @@ scan_one(const char *name, struct folder_scan *scan)
         log_warning("%s has no file: %s", uuid, g_strerror(errno));
         g_variant_dict_clear(&volume);
     }
-    g_variant_unref(disk.record);
-    g_free(disk.file);
+    disk.folder = -1;
 }
 
 bool

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -59,16 +60,26 @@ class Driver:
         return {volume["uuid"]: volume for volume in self.call("sr.scan")["volumes"]}
 
 
-def contents(path, image_format):
+def opened(where):
+    """What vdi.attach answered, as QEMU's tools take it, with the images below said."""
+    if where["format"] == "raw":
+        return "json:" + json.dumps({"driver": "raw", "file": {"driver": "file", "filename": where["path"]}})
+    node = None
+    for path in (where["path"], *where.get("bases", []))[::-1]:
+        node = {"driver": "qcow2", "file": {"driver": "file", "filename": path}, "backing": node}
+    return "json:" + json.dumps(node)
+
+
+def contents(where):
     """A checksum of what a guest would read."""
     with tempfile.NamedTemporaryFile(prefix="xapid-test-") as raw:
-        subprocess.run(["qemu-img", "convert", "-f", image_format, "-O", "raw", path, raw.name], check=True)
+        subprocess.run(["qemu-img", "convert", "-O", "raw", opened(where), raw.name], check=True)
         return hashlib.sha256(Path(raw.name).read_bytes()).hexdigest()
 
 
-def qemu_io(path, image_format, *commands):
+def qemu_io(where, *commands):
     words = [word for command in commands for word in ("-c", command)]
-    done = subprocess.run(["qemu-io", "-f", image_format, *words, path], capture_output=True, text=True, check=True)
+    done = subprocess.run(["qemu-io", *words, opened(where)], capture_output=True, text=True, check=True)
     assert "failed" not in done.stdout + done.stderr, done
 
 
@@ -151,6 +162,17 @@ def nonsense_is_refused(driver):
         refuses(None, driver.create, None, size)
 
 
+def no_orphans(driver):
+    """Each file of the folder is a record, or of one."""
+    folder = Path(driver.config["location"])
+    there, expected = set(os.listdir(folder)), {"xapid-sr.json"}
+    for name in there - expected:
+        if name.endswith(".json"):
+            record = json.loads((folder / name).read_text())
+            expected |= {name, record["file"], *record.get("bases", [])}
+    assert there == expected, (there, expected)
+
+
 def life(driver, image_format, fault):
     """A disk's whole life, in which each call meets the fault once and is made again.  Was it met?"""
     met = []
@@ -162,36 +184,45 @@ def life(driver, image_format, fault):
             met.append(error)
             return driver.call(name, **args)
 
-    vdi, other, half = (str(uuid.uuid4()) for _ in range(3))
+    def begin(name, **args):
+        """Half made, then given up."""
+        try:
+            driver.call(name, fault, **args)
+        except (ProcessLookupError, Refused):
+            pass
+        driver.call("vdi.destroy", vdi=args["vdi"])
+
+    vdi, other, third, half = (str(uuid.uuid4()) for _ in range(4))
     made = {"name_label": "n", "name_description": "", "type": "user", "virtual_size": MIB,
             "sm_config": {"image-format": image_format}}
     insist("sr.create", size=0)
     insist("sr.attach")
     insist("vdi.create", vdi=vdi, **made)
-    try:  # half made, then given up
-        driver.call("vdi.create", fault, vdi=half, **made)
-    except (ProcessLookupError, Refused):
-        pass
-    driver.call("vdi.destroy", vdi=half)
+    begin("vdi.create", vdi=half, **made)
     insist("vdi.resize", vdi=vdi, virtual_size=2 * MIB)
-    source = driver.call("vdi.attach", vdi=vdi, handle=half, read_only=True, sharable=False)
-    qemu_io(source["path"], image_format, "write -P 7 64k 300k")
+    source = attach(driver, vdi)
+    qemu_io(source, "write -P 7 64k 300k")
     copy = {**made, "virtual_size": 2 * MIB, "source": source}
     insist("vdi.copy", vdi=other, **copy)
-    try:
-        driver.call("vdi.copy", fault, vdi=half, **copy)
-    except (ProcessLookupError, Refused):
-        pass
-    driver.call("vdi.destroy", vdi=half)
+    begin("vdi.copy", vdi=half, **copy)
+    clone = {**made, "virtual_size": 2 * MIB, "source": vdi}
+    begin("vdi.clone", vdi=half, **clone)
+    no_orphans(driver)
+    expected, reads = {vdi, other}, ("read -P 0 0 64k", "read -P 7 64k 300k", "read -P 0 364k 1684k")
+    qemu_io(attach(driver, vdi), *reads)
+    if insist("vdi.clone", vdi=third, **clone):
+        expected.add(third)
     sizes = {uuid: volume["virtual_size"] for uuid, volume in driver.volumes().items()}
-    assert sizes == {vdi: 2 * MIB, other: 2 * MIB}, sizes
-    there = sorted(os.listdir(driver.config["location"]))
-    files = [f"{name}.{end}" for name in (vdi, other) for end in ("json", image_format)]
-    assert there == sorted([*files, "xapid-sr.json"]), there
+    assert sizes == dict.fromkeys(expected, 2 * MIB), sizes
+    no_orphans(driver)
+    qemu_io(attach(driver, vdi), *reads, "write -P 8 64k 300k")
     insist("vdi.destroy", vdi=vdi)
-    copied = driver.call("vdi.attach", vdi=other, handle=half, read_only=True, sharable=False)
-    qemu_io(copied["path"], image_format, "read -P 0 0 64k", "read -P 7 64k 300k", "read -P 0 364k 1684k")
-    insist("vdi.destroy", vdi=other)
+    no_orphans(driver)
+    expected.remove(vdi)
+    for copied in expected:
+        qemu_io(attach(driver, copied), *reads)
+        insist("vdi.destroy", vdi=copied)
+        no_orphans(driver)
     insist("sr.destroy")
     there = os.listdir(driver.config["location"])
     assert not there, there
@@ -204,6 +235,8 @@ def kills(driver):
     for point in (line.split()[0] for line in listed.splitlines()):
         for way in ("kill", "error"):
             for image_format in ("raw", "qcow2"):
+                if image_format == "raw" and ".clone." in point:
+                    continue  # it is copied
                 assert life(driver, image_format, f"{point}={way}"), f"{point} was not reached"
 
 
@@ -222,7 +255,7 @@ def copies(driver):
                 made = there.call("vdi.create", vdi=str(uuid.uuid4()), name_label="", name_description="", type="user",
                                   virtual_size=64 * MIB, sm_config={"image-format": source_format})
                 source = attach(there, made["uuid"])
-                qemu_io(source["path"], source_format, "write -P 1 0 64k", "write -P 2 33m 1m")
+                qemu_io(source, "write -P 1 0 64k", "write -P 2 33m 1m")
                 for wanted in ("raw", "qcow2", None):
                     vdi, config = str(uuid.uuid4()), {"image-format": wanted} if wanted else {}
                     for _ in range(2):
@@ -231,7 +264,7 @@ def copies(driver):
                         assert copy["virtual_size"] == 64 * MIB and copy["physical_utilisation"] < 4 * MIB, copy
                     is_now = attach(driver, vdi)
                     assert is_now["format"] == (wanted or source_format), is_now
-                    assert contents(is_now["path"], is_now["format"]) == contents(source["path"], source_format)
+                    assert contents(is_now) == contents(source)
                     driver.call("vdi.destroy", vdi=vdi)
         fields = {"name_label": "", "name_description": "", "type": "user", "virtual_size": 64 * MIB, "sm_config": {}}
         for nonsense in (None, {}, {"path": "relative.raw", "format": "raw"}, {**source, "format": "vmdk"}):
@@ -249,12 +282,153 @@ def copies(driver):
         shutil.rmtree(folder)
 
 
+def clone(driver, source, vdi=None, **more):
+    fields = {"name_label": "clone", "name_description": "", "type": "user", "virtual_size": MIB, "sm_config": {}, **more}
+    return driver.call("vdi.clone", vdi=vdi or str(uuid.uuid4()), source=source, **fields)
+
+
+def clones_share(driver):
+    """What disks have in common is there once, whoever of them goes first, and each writes for itself."""
+    attached(driver)
+    for first in ("source", "clone"):
+        source = driver.create()["uuid"]
+        qemu_io(attach(driver, source), "write -P 1 0 4m")
+        alone = contents(attach(driver, source))
+        copy = clone(driver, source)
+        assert copy["virtual_size"] == 8 * MIB and copy["physical_utilisation"] < MIB, copy
+        assert clone(driver, source, copy["uuid"]) == copy
+        copy, again = copy["uuid"], clone(driver, copy["uuid"])["uuid"]
+        assert len(attach(driver, source)["bases"]) == 1 and len(attach(driver, again)["bases"]) == 2
+        sizes = [volume["physical_utilisation"] for volume in driver.volumes().values()]
+        assert len(sizes) == 3 and sum(sizes) < MIB, sizes
+        for number, vdi in enumerate((source, copy)):
+            assert contents(attach(driver, vdi)) == alone
+            qemu_io(attach(driver, vdi), f"write -P {number + 2} 0 64k")
+        assert contents(attach(driver, again)) == alone
+        for number, vdi in enumerate((source, copy)):
+            qemu_io(attach(driver, vdi), f"read -P {number + 2} 0 64k", "read -P 1 64k 1m")
+        full = driver.call("vdi.copy", vdi=str(uuid.uuid4()), name_label="", name_description="", type="user",
+                           virtual_size=8 * MIB, sm_config={}, source=attach(driver, again))["uuid"]
+        assert attach(driver, full)["bases"] == [] and contents(attach(driver, full)) == alone
+        driver.call("vdi.resize", vdi=again, virtual_size=16 * MIB)
+        qemu_io(attach(driver, again), "read -P 1 0 4m", "read -P 0 4m 12m", "write -P 9 15m 1m")
+        for vdi in (source, copy) if first == "source" else (copy, source):
+            driver.call("vdi.destroy", vdi=vdi)
+            no_orphans(driver)
+            qemu_io(attach(driver, again), "read -P 1 0 4m", "read -P 9 15m 1m")
+        for vdi in (again, full):
+            driver.call("vdi.destroy", vdi=vdi)
+        assert os.listdir(driver.config["location"]) == ["xapid-sr.json"]
+
+
+def clones_that_share_nothing(driver):
+    """Raw disks, other formats, chains that are as long as they may be: the caller copies."""
+    attached(driver)
+    raw = driver.call("vdi.create", vdi=str(uuid.uuid4()), name_label="", name_description="", type="user",
+                      virtual_size=MIB, sm_config={"image-format": "raw"})["uuid"]
+    image = driver.create()["uuid"]
+    assert clone(driver, raw) == {} and clone(driver, image, sm_config={"image-format": "raw"}) == {}
+    assert set(driver.volumes()) == {raw, image}
+    qemu_io(attach(driver, image), "write -P 1 0 64k")
+    for length in range(1, 16):
+        assert clone(driver, image) and len(attach(driver, image)["bases"]) == length
+    assert clone(driver, image) == {} and len(driver.volumes()) == 17
+    qemu_io(attach(driver, image), "read -P 1 0 64k", "write -P 2 0 64k")
+    refuses("VDI_MISSING", clone, driver, str(uuid.uuid4()))
+    refuses("INVALID_VALUE", clone, driver, "../" + image)
+    for vdi in driver.volumes():
+        driver.call("vdi.destroy", vdi=vdi)
+    assert os.listdir(driver.config["location"]) == ["xapid-sr.json"]
+
+
+def many_clones_at_once(driver):
+    """Of one disk, while others go."""
+    attached(driver)
+    source = driver.create()["uuid"]
+    qemu_io(attach(driver, source), "write -P 1 0 1m")
+    for _ in range(3):
+        with ThreadPoolExecutor(4) as threads:
+            made = [answer["uuid"] for answer in threads.map(lambda _: clone(driver, source), range(4))]
+            gone, kept = made[:3], made[3:]
+            list(threads.map(lambda vdi: driver.call("vdi.destroy", vdi=vdi), gone))
+        no_orphans(driver)
+        for vdi in (source, *kept):
+            qemu_io(attach(driver, vdi), "read -P 1 0 1m")
+
+
+def headers_are_not_believed(driver):
+    """What an image names is what its record says, or nobody opens it."""
+    attached(driver)
+    plain, source = driver.create()["uuid"], driver.create()["uuid"]
+    above = clone(driver, source)["uuid"]
+    secret = tempfile.NamedTemporaryFile(prefix="xapid-test-")
+    secret.write(b"secret" * 20000)
+    secret.flush()
+    base = attach(driver, source)["bases"][0]
+
+    def rebased(vdi, *words):
+        path, header = attach(driver, vdi)["path"], None
+        header = Path(path).read_bytes()[:65536]
+        subprocess.run(["qemu-img", "rebase", "-u", "-f", "qcow2", *words, path], check=True)
+        return path, header
+
+    for vdi, words in ((plain, ["-b", secret.name, "-F", "raw"]), (above, ["-b", secret.name, "-F", "raw"]), (above, ["-b", ""]),
+                       (plain, ["-b", base, "-F", "qcow2"]), (above, ["-b", os.path.basename(base), "-F", "raw"]),
+                       (above, ["-b", "./" + os.path.basename(base), "-F", "qcow2"])):
+        path, header = rebased(vdi, *words)
+        refuses("SR_BACKEND_FAILURE_65", attach, driver, vdi)
+        refuses("SR_BACKEND_FAILURE_65", clone, driver, vdi)
+        refuses("SR_BACKEND_FAILURE_65", driver.call, "vdi.resize", vdi=vdi, virtual_size=16 * MIB)
+        with open(path, "r+b") as file:
+            file.write(header)
+        attach(driver, vdi)
+    path = Path(attach(driver, plain)["path"])
+    whole = path.read_bytes()
+    for at, value in ((0, b"X"), (7, b"\4"), (79, b"\4"), (8, b"\xff" * 8), (100, b"\xff" * 4), (0, whole[:50])):
+        path.write_bytes(whole[:at] + value + whole[at + len(value):] if value != whole[:50] else value)
+        refuses("SR_BACKEND_FAILURE_65", attach, driver, plain)
+    path.write_bytes(whole)
+    # A copy is told what is below its source, and asks no header.
+    rebased(plain, "-b", secret.name, "-F", "raw")
+    copy = driver.call("vdi.copy", vdi=str(uuid.uuid4()), name_label="", name_description="", type="user",
+                       virtual_size=8 * MIB, sm_config={"image-format": "raw"},
+                       source={"kind": "file", "path": str(path), "format": "qcow2", "bases": []})["uuid"]
+    qemu_io(attach(driver, copy), "read -P 0 0 8m")
+
+
+def what_is_left_goes(driver):
+    """When the repository is attached: what no disk has, unless a record that may need it cannot be read."""
+    attached(driver)
+    folder = Path(driver.config["location"])
+    source = driver.create()["uuid"]
+    kept = clone(driver, source)["uuid"]
+    driver.call("vdi.destroy", vdi=source)
+    before = sorted(os.listdir(folder))
+    one, two = (str(uuid.uuid4()) for _ in range(2))
+    left = [f"{one}.qcow2", f"{one}.raw", f"{one}.{two}.qcow2", f".{one}.qcow2.part", f".{one}.json.gone"]
+    strange = ["notes", f"{one}.iso", f"{one}.{two}.raw", ".hidden"]
+    for name in left + strange:
+        (folder / name).write_text("")
+    record = folder / f"{kept}.json"
+    text = record.read_text()
+    for broken in ("{", json.dumps({**json.loads(text), "bases": ["../secret"]}), json.dumps({**json.loads(text), "bases": [1]}),
+                   json.dumps({**json.loads(text), "file": "/etc/hostname"})):
+        record.write_text(broken)
+        driver.call("sr.attach")
+        assert {*before, *left[:3], *strange} == set(os.listdir(folder)), os.listdir(folder)
+        refuses("SR_BACKEND_FAILURE_65", attach, driver, kept)
+    record.write_text(text)
+    driver.call("sr.attach")
+    assert {*before, *strange} == set(os.listdir(folder)), os.listdir(folder)
+    attach(driver, kept)
+
+
 def copies_that_are_ended(driver):
     """Killed anywhere in the middle: the tool, even one that stands still, ends with its driver, and nothing of the
     copy stays."""
     attached(driver)
     source = attach(driver, driver.create(size=1 << 40)["uuid"])
-    qemu_io(source["path"], "qcow2", "write -P 1 0 256m")
+    qemu_io(source, "write -P 1 0 256m")
     before = sorted(os.listdir(driver.config["location"]))
     for wait in (None, 0, 0.01, 0.05, 0.1, 0.2):
         vdi = str(uuid.uuid4())
@@ -312,6 +486,8 @@ if len(sys.argv) == 3:
 else:
     ours = BUILDDIR.resolve() / "storage-repos/file/file"
     tests = [on(program, test) for program in (ours, HERE / "sample") for test in GENERAL]
-    tests += [on(ours, test) for test in (nonsense_is_refused, copies, copies_that_are_ended, kills)]
+    tests += [on(ours, test) for test in (nonsense_is_refused, copies, clones_share, clones_that_share_nothing,
+                                          many_clones_at_once, headers_are_not_believed, what_is_left_goes,
+                                          copies_that_are_ended, kills)]
     tests += [on(BUILDDIR.resolve() / "storage-repos/iso/iso", tells_what_it_can)]
 tap.run(*tests)

@@ -86,7 +86,7 @@ copy_into(struct call *call, const char *operation, const char *sr)
         call_abort(call, txn, error);
         return;
     }
-    call_submit(call, txn, vdi_plan_copy(operation, vdi, uuid, sr, source));
+    call_submit(call, txn, vdi_plan_copy(model, operation, vdi, uuid, sr, source));
 }
 
 /* (vdi, sr, base_vdi, into_vdi) */
@@ -101,7 +101,7 @@ copy_disk(struct call *call)
     copy_into(call, "copy", call_ref(call, 1));
 }
 
-/* (vdi, driver_params).  No driver shares what two disks have in common yet. */
+/* (vdi, driver_params), of which there are none. */
 static void
 copy_beside(struct call *call, const char *operation)
 {

@@ -4,7 +4,10 @@
  * confined.  Whole machines: the confined QEMU emulates their disks and cannot serve Xen's own disk
  * driver too.  So all that is raw goes by the kernel's back end, files through a loop device, and
  * the guest's drivers take it over from the emulated disk; an image (qcow2) stays emulated, see
- * libxl_config_fill ().  The format is always said, never found out by looking. */
+ * libxl_config_fill ().  The format is always said, never found out by looking.
+ *
+ * What is below an image of a whole machine is said too, by descriptors.  A QEMU that is not
+ * confined opens what the image names, after its driver saw to it that it is what it should be. */
 #include "config.h"
 
 #include "xapid/domains/libxl-disks.h"
@@ -86,11 +89,49 @@ libxl_disk_number(const char *vdev)
 
 /* The set of descriptors by which QEMU has the disk is numbered as the device is. */
 static void
-add_to_set(int fd, const char *vdev, GPtrArray *args, GArray *fds)
+add_to_set(int fd, int set, GPtrArray *args, GArray *fds)
 {
     g_array_append_val(fds, fd);
     g_ptr_array_add(args, g_strdup("-add-fd"));
-    g_ptr_array_add(args, g_strdup_printf("fd=%d,set=%d", fd, libxl_disk_number(vdev)));
+    g_ptr_array_add(args, g_strdup_printf("fd=%d,set=%d", fd, set));
+}
+
+/* The images below it, from the last to the nearest, as nodes base-SET.  Their sets have the
+ * numbers behind the device's, which no other device has. */
+static bool
+open_bases(const struct guest_disk *guest, GPtrArray *args, GArray *fds, GError **error)
+{
+    char **bases = guest->disk.bases;
+    int number = libxl_disk_number(guest->vdev);
+
+    G_STATIC_ASSERT(DISK_BASES_MAX < 16);
+    for (int n = bases ? (int)g_strv_length(bases) : 0; n > 0; n--) {
+        int fd = open(bases[n - 1], O_RDONLY), set = number + n;
+        g_autofree char *below = bases[n] ? g_strdup_printf("\"base-%d\"", set + 1) : NULL;
+        if (fd < 0)
+            return failed(error, bases[n - 1]);
+        add_to_set(fd, set, args, fds);
+        g_ptr_array_add(args, g_strdup("-blockdev"));
+        g_ptr_array_add(
+            args, g_strdup_printf("{\"driver\":\"qcow2\",\"node-name\":\"base-%d\","
+                                  "\"read-only\":true,\"file\":{\"driver\":\"%s\","
+                                  "\"filename\":\"/dev/fdset/%d\"},\"backing\":%s}",
+                                  set, guest->disk.block ? "host_device" : "file", set,
+                                  below ? below : "null"));
+    }
+    return true;
+}
+
+/* What QEMU is told of an image that it has by descriptors: the caller's. */
+static char *
+set_name(const struct guest_disk *guest)
+{
+    int set = libxl_disk_number(guest->vdev);
+    bool based = guest->disk.bases && *guest->disk.bases;
+    g_autofree char *below = based ? g_strdup_printf(",backing=base-%d", set + 1) : NULL;
+
+    return g_strdup_printf("%s/dev/fdset/%d%s", guest->disk.block ? "host_device:" : "", set,
+                           below ? below : "");
 }
 
 /* A raw disk as a device, open: its own, or a loop device of its file.  -1: errno. */
@@ -131,22 +172,21 @@ open_for_model(const struct guest_disk *guest, libxl_device_disk *disk, GPtrArra
 
     if (fd < 0)
         return failed(error, guest->disk.path);
-    add_to_set(fd, guest->vdev, args, fds);
+    add_to_set(fd, libxl_disk_number(guest->vdev), args, fds);
     if (!guest->read_only) {
         fd = open(path, O_RDONLY);
         if (fd < 0)
             return failed(error, path);
-        add_to_set(fd, guest->vdev, args, fds);
+        add_to_set(fd, libxl_disk_number(guest->vdev), args, fds);
     }
     if (phy) {
         set_device(disk, path);
     } else {
         free(disk->pdev_path);
         disk->backend = LIBXL_DISK_BACKEND_QDISK;
-        g_autofree char *set =
-            g_strdup_printf("%s/dev/fdset/%d", guest->disk.block ? "host_device:" : "",
-                            libxl_disk_number(guest->vdev));
+        g_autofree char *set = set_name(guest);
         disk->pdev_path = libxl_copy(set);
+        return open_bases(guest, args, fds, error);
     }
     return true;
 }

@@ -25,6 +25,7 @@ static const struct {
     {"kind", "s"},
     {"path", "s"},
     {"format", "s"},
+    {"bases", "as"},
     {"read_only", "b"},
     {"virtual_size", "x"},
     {"physical_size", "x"},

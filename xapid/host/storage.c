@@ -59,6 +59,9 @@ static const struct {
     {"vdi.copy",
      {"vdi", "name_label", "name_description", "type", "virtual_size", "sm_config", "source"},
      {"s", "s", "s", "s", "x", "a{ss}", "s"}},
+    {"vdi.clone",
+     {"vdi", "name_label", "name_description", "type", "virtual_size", "sm_config", "source"},
+     {"s", "s", "s", "s", "x", "a{ss}", "s"}},
     {"vdi.destroy", {"vdi"}, {"s"}},
     {"vdi.resize", {"vdi", "virtual_size"}, {"s", "x"}},
     {"vdi.attach", {"vdi", "handle", "read_only", "sharable"}, {"s", "s", "b", "b"}},
@@ -203,8 +206,11 @@ ends_at_once(struct operation *operation)
         operation_end(operation, NULL, error);
         return true;
     }
-    if (is_call(operation, "vdi.copy")) {
-        GVariant *resolved = volume_resolve_source(handles, operation->args, &error);
+    if (is_call(operation, "vdi.copy") || is_call(operation, "vdi.clone")) {
+        GVariant *resolved =
+            is_call(operation, "vdi.copy")
+                ? volume_resolve_source(handles, operation->args, &error)
+                : volume_resolve_shared(handles, operation->driver, operation->args, &error);
         if (!resolved) {
             operation_end(operation, NULL, error);
             return true;

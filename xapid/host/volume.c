@@ -78,12 +78,16 @@ volume_may_attach(int folder, GVariant *args, GError **error)
 bool
 volume_attached(int folder, const char *driver, GVariant *args, GVariant *answer, GError **error)
 {
+    g_autofree const char **bases = NULL;
+
+    g_variant_lookup(answer, "bases", "^a&s", &bases);
     const struct disk_handle handle = {.driver = (char *)driver,
                                        .sr = (char *)member_text(args, "sr"),
                                        .vdi = (char *)member_text(args, "vdi"),
                                        .block = g_str_equal(member_text(answer, "kind"), "block"),
                                        .path = (char *)member_text(answer, "path"),
                                        .format = (char *)member_text(answer, "format"),
+                                       .bases = (char **)bases,
                                        .read_only = member_flag(args, "read_only"),
                                        .sharable = member_flag(args, "sharable")};
 
@@ -120,25 +124,70 @@ volume_detached(int folder, GVariant *args, GError **error)
                         disk_handle_remove(folder, member_text(args, "handle"), error));
 }
 
-GVariant *
-volume_resolve_source(int folder, GVariant *args, GError **error)
+/* The source's handle, which only reads. */
+static bool
+read_source(int folder, GVariant *args, struct disk_handle *ret_handle, GError **error)
 {
     const char *name = member_text(args, "source");
     g_auto(disk_handle) handle = {0};
-    GVariantDict source, resolved;
 
     if (!disk_handle_read(folder, name, &handle, error))
-        return NULL;
+        return false;
     if (!handle.read_only) {
         api_error_set(error, "INVALID_VALUE", "source", name, NULL);
-        return NULL;
+        return false;
     }
+    *ret_handle = handle;
+    handle = (disk_handle){0};
+    return true;
+}
+
+GVariant *
+volume_resolve_source(int folder, GVariant *args, GError **error)
+{
+    static const char *const none[] = {NULL};
+    g_auto(disk_handle) handle = {0};
+    GVariantDict source, resolved;
+
+    if (!read_source(folder, args, &handle, error))
+        return NULL;
     g_variant_dict_init(&source, NULL);
     g_variant_dict_insert(&source, "kind", "s", handle.block ? "block" : "file");
     g_variant_dict_insert(&source, "path", "s", handle.path);
     g_variant_dict_insert(&source, "format", "s", handle.format);
+    g_variant_dict_insert(&source, "bases", "^as",
+                          handle.bases ? (const char *const *)handle.bases : none);
     g_variant_dict_init(&resolved, args);
     g_variant_dict_insert_value(&resolved, "source", g_variant_dict_end(&source));
+    return g_variant_ref_sink(g_variant_dict_end(&resolved));
+}
+
+static bool
+does_not_write(const char *name, const struct disk_handle *handle, void *data)
+{
+    (void)name;
+    return handle->read_only || !g_str_equal(handle->vdi, data);
+}
+
+GVariant *
+volume_resolve_shared(int folder, const char *driver, GVariant *args, GError **error)
+{
+    g_auto(disk_handle) handle = {0};
+    GVariantDict resolved;
+
+    if (!read_source(folder, args, &handle, error))
+        return NULL;
+    if (!g_str_equal(handle.driver, driver) ||
+        !g_str_equal(handle.sr, member_text(args, "sr"))) {
+        api_error_set(error, "INVALID_VALUE", "source", member_text(args, "source"), NULL);
+        return NULL;
+    }
+    if (!each_handle(folder, does_not_write, handle.vdi)) {
+        api_error_set(error, "VDI_IN_USE", handle.vdi, "clone", NULL);
+        return NULL;
+    }
+    g_variant_dict_init(&resolved, args);
+    g_variant_dict_insert(&resolved, "source", "s", handle.vdi);
     return g_variant_ref_sink(g_variant_dict_end(&resolved));
 }
 

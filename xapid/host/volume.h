@@ -19,6 +19,9 @@ bool volume_detached(int folder, GVariant *args, GError **error);
 /* Args of vdi.copy, whose source is a handle that only reads: the new ones, the caller's, in which
  * it is what vdi.attach answered for that disk.  NULL with INVALID_VALUE. */
 GVariant *volume_resolve_source(int folder, GVariant *args, GError **error);
+/* The same for vdi.clone, whose source is a disk of the same driver and SR: its uuid.  VDI_IN_USE
+ * while anyone writes to it. */
+GVariant *volume_resolve_shared(int folder, const char *driver, GVariant *args, GError **error);
 /* Some disk of the SR is attached. */
 bool volume_of_sr(int folder, const char *sr);
 

@@ -8,7 +8,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
-#define PLAN_MAX_STEPS 64
+#define PLAN_MAX_STEPS 128
 
 struct step {
     char *kind;     /* name of a struct step_kind */

@@ -157,27 +157,48 @@ add_source(struct plan *plan, const char *kind, const char *source, const char *
     plan_add(plan, kind, g_variant_dict_end(&args));
 }
 
-void
-vdi_plan_add_copy(struct plan *plan, const char *vdi, const char *uuid, const char *source)
+static void
+add_filling(struct plan *plan, const char *kind, const char *vdi, const char *handle)
 {
     GVariantDict args;
 
-    add_source(plan, "vdi.attach", source, uuid);
     g_variant_dict_init(&args, NULL);
     g_variant_dict_insert(&args, "vdi", "s", vdi);
-    g_variant_dict_insert(&args, "source", "s", uuid);
-    plan_add(plan, "vdi.copy", g_variant_dict_end(&args));
+    g_variant_dict_insert(&args, "source", "s", handle);
+    plan_add(plan, kind, g_variant_dict_end(&args));
+}
+
+/* May the new disk share what it has in common with its source?  Not with one that several write
+ * to: they would go on beside the copy that only one of them knows. */
+static bool
+may_share(const struct model *model, const char *operation, const char *sr, const char *source)
+{
+    g_autofree char *its = model_get_string(model, source, "SR");
+    g_autofree char *type = model_get_string(model, sr, "type");
+
+    return !g_str_equal(operation, "copy") && g_str_equal(its, sr) &&
+           !model_get_bool(model, source, "sharable") && sm_can(model, type, "VDI_CLONE");
+}
+
+void
+vdi_plan_add_copy(const struct model *model, struct plan *plan, const char *vdi, const char *uuid,
+                  const char *sr, const char *source)
+{
+    add_source(plan, "vdi.attach", source, uuid);
+    if (may_share(model, plan->operation, sr, source))
+        add_filling(plan, "vdi.clone", vdi, uuid);
+    add_filling(plan, "vdi.copy", vdi, uuid);
     add_source(plan, "vdi.detach", source, uuid);
 }
 
 struct plan *
-vdi_plan_copy(const char *operation, const char *vdi, const char *uuid, const char *sr,
-              const char *source)
+vdi_plan_copy(const struct model *model, const char *operation, const char *vdi, const char *uuid,
+              const char *sr, const char *source)
 {
     struct plan *plan = plan_new(operation, vdi);
 
     plan_show_also(plan, source);
-    vdi_plan_add_copy(plan, vdi, uuid, source);
+    vdi_plan_add_copy(model, plan, vdi, uuid, sr, source);
     sr_plan_add_stat(plan, sr);
     return plan;
 }

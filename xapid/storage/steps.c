@@ -238,15 +238,40 @@ note_copy(struct op *op, GVariant *args, GVariant *result)
     set_result_of(op, "copy/", member_text(args, "vdi"), result);
 }
 
+/* A driver that cannot share what the two have in common answers nothing; then it is copied. */
 static void
-vdi_copy_run(struct op *op, GVariant *args)
+note_clone(struct op *op, GVariant *args, GVariant *result)
+{
+    if (*member_text(result, "uuid"))
+        note_copy(op, args, result);
+}
+
+static void
+fill_disk(const char *call, struct op *op, GVariant *args,
+          void (*noted)(struct op *op, GVariant *args, GVariant *result))
 {
     GVariantDict more;
 
     insert_new_disk(op, args, &more);
     g_variant_dict_insert(&more, "source", "s", member_text(args, "source"));
-    call_vdi("vdi.copy", args, &more,
-             &(struct driver_call){.op = op, .args = args, .noted = note_copy});
+    call_vdi(call, args, &more, &(struct driver_call){.op = op, .args = args, .noted = noted});
+}
+
+static void
+vdi_clone_run(struct op *op, GVariant *args)
+{
+    fill_disk("vdi.clone", op, args, note_clone);
+}
+
+static void
+vdi_copy_run(struct op *op, GVariant *args)
+{
+    g_autofree char *key = g_strconcat("copy/", member_text(args, "vdi"), NULL);
+
+    if (op_result(op, key)) /* it is a clone already */
+        op_step_done(op, NULL);
+    else
+        fill_disk("vdi.copy", op, args, note_copy);
 }
 
 static void
@@ -341,6 +366,8 @@ static const struct step_kind sr_scan_kind = {.name = "sr.scan", .weight = 2, .r
 static const struct step_kind sr_stat_kind = {.name = "sr.stat", .weight = 1, .run = sr_stat_run};
 static const struct step_kind vdi_create_kind = {
     .name = "vdi.create", .weight = 4, .run = vdi_create_run, .undo = vdi_destroy_run};
+static const struct step_kind vdi_clone_kind = {
+    .name = "vdi.clone", .weight = 4, .run = vdi_clone_run, .undo = vdi_destroy_run};
 static const struct step_kind vdi_copy_kind = {.name = "vdi.copy",
                                                .weight = 16,
                                                .run = vdi_copy_run,
@@ -363,6 +390,7 @@ const struct step_kind *const storage_step_kinds[] = {
     &sr_scan_kind,
     &sr_stat_kind,
     &vdi_create_kind,
+    &vdi_clone_kind,
     &vdi_copy_kind,
     &vdi_destroy_kind,
     &vdi_resize_kind,

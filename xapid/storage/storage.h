@@ -84,10 +84,12 @@ struct plan *sr_plan_destroy(const struct storage_world *world, const char *sr, 
 /* vdi: of a row that the caller makes in the same transaction. */
 struct plan *vdi_plan_create(const char *vdi, const char *sr);
 /* vdi, uuid: the same, a copy of the disk `source`, which vdi_may_copy () into the SR. */
-struct plan *vdi_plan_copy(const char *operation, const char *vdi, const char *uuid, const char *sr,
-                           const char *source);
-/* The steps of that; the caller has the plan shown by both rows, and asks for the SR's figures. */
-void vdi_plan_add_copy(struct plan *plan, const char *vdi, const char *uuid, const char *source);
+struct plan *vdi_plan_copy(const struct model *model, const char *operation, const char *vdi,
+                           const char *uuid, const char *sr, const char *source);
+/* The steps of that; the caller has the plan shown by both rows, and asks for the SR's figures.
+ * A clone or a snapshot shares what it has in common with its source, when the driver can. */
+void vdi_plan_add_copy(const struct model *model, struct plan *plan, const char *vdi,
+                       const char *uuid, const char *sr, const char *source);
 void sr_plan_add_stat(struct plan *plan, const char *sr);
 /* May the disk be copied ("copy", "clone", "snapshot") into the SR?  VDI_NOT_AVAILABLE, and what
  * vdi_may and sr_may say. */

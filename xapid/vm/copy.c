@@ -228,7 +228,7 @@ vm_begin_copy(const struct model *model, struct txn *txn, const char *vm, const 
             if (its) {
                 plan_show_also(plan, its);
                 plan_show_also(plan, vdi);
-                vdi_plan_add_copy(plan, its, uuid, vdi);
+                vdi_plan_add_copy(model, plan, its, uuid, target, vdi);
                 add_sr(srs, target);
             }
         }
