@@ -1,5 +1,6 @@
 """Storage repositories, disks and drives of a simulated host, as tests make them."""
 import hashlib
+import json
 import os
 import subprocess
 import tempfile
@@ -43,13 +44,18 @@ def files(location):
     return sorted(name for name in os.listdir(location) if name != "xapid-sr.json")
 
 
+def record(location, uuid):
+    """What the driver knows of a disk in that folder."""
+    return json.loads(Path(location, f"{uuid}.json").read_text())
+
+
 def image(host, x, vdi):
     """The file of a disk in a folder of the host's, and its format."""
-    record = x.VDI.get_record(vdi)
-    pbd, = x.SR.get_PBDs(record["SR"])
-    path, = (path for path in Path(x.PBD.get_device_config(pbd)["location"]).glob(f"{record['uuid']}.*")
-             if path.suffix != ".json")
-    return path, path.suffix[1:]
+    row = x.VDI.get_record(vdi)
+    pbd, = x.SR.get_PBDs(row["SR"])
+    location = x.PBD.get_device_config(pbd)["location"]
+    known = record(location, row["uuid"])
+    return Path(location, known["file"]), known["format"]
 
 
 def write(host, x, vdi, *commands):
@@ -66,6 +72,16 @@ def contents(host, x, vdi):
     with tempfile.NamedTemporaryFile(prefix="xapid-test-") as raw:
         subprocess.run(["qemu-img", "convert", "-f", image_format, "-O", "raw", path, raw.name], check=True)
         return hashlib.sha256(Path(raw.name).read_bytes()).hexdigest()
+
+
+def orphans(location):
+    """Files of a folder that no disk's record has, and those that a record has and that are not there."""
+    there, expected = set(files(location)), set()
+    for name in there:
+        if name.endswith(".json"):
+            known = record(location, name[:-5])
+            expected |= {name, known["file"], *known.get("bases", [])}
+    return there ^ expected
 
 
 def leftovers(host, x):
@@ -88,8 +104,9 @@ def leftovers(host, x):
         disks = [x.VDI.get_record(vdi) for vdi in record["VDIs"]]
         found += [f"{disk['uuid']} is not managed, or busy: {disk['current_operations']}" for disk in disks
                   if not disk["managed"] or disk["current_operations"]]
-        expected = sorted(f"{disk['uuid']}.{end}" for disk in disks for end in ("json", "qcow2"))
-        there = files(x.PBD.get_device_config(pbd)["location"])
-        if there != expected:
-            found.append(f"the folder has {there}, not {expected}")
+        location = x.PBD.get_device_config(pbd)["location"]
+        expected = sorted(f"{disk['uuid']}.json" for disk in disks)
+        there = [name for name in files(location) if name.endswith(".json")]
+        if there != expected or orphans(location):
+            found.append(f"the folder has {files(location)}, not those of {expected}")
     return found

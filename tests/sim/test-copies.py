@@ -1,15 +1,17 @@
 #!/usr/bin/python3
 """Copies of disks on a simulated host, whose storage drivers are the real ones."""
+import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from covers import covers
-from disks import connected, contents, files, image, new_sr, new_vbd, new_vdi, write
+from disks import connected, contents, files, image, new_sr, new_vbd, new_vdi, orphans, write
 from host import BUILDDIR, GUEST, Host, fails
 from networks import new_network, new_vif
 
@@ -71,8 +73,117 @@ def test_clones():
         write(host, x, again, "read -P 1 0 64k")
         x.VDI.destroy(source)
         write(host, x, clone, "read -P 3 0 64k")
+        assert orphans(host.dir / "sr") == set() and not host.handles()
         fails("NOT_IMPLEMENTED", x.VDI.clone, clone, {"k": "v"})
         fails("HANDLE_INVALID", x.VDI.clone, UNKNOWN)
+
+
+def space(host):
+    """Bytes that the disks of the first repository take."""
+    return sum((host.dir / "sr" / name).stat().st_blocks * 512 for name in files(host.dir / "sr"))
+
+
+def test_what_clones_share():
+    """They take no space for what they have in common, while nobody writes; where they cannot share it is copied."""
+    with Host() as host:
+        x = connected(host)
+        sr = new_sr(host, x)
+        image_, raw = new_vdi(x, sr), new_vdi(x, sr, sm_config={"image-format": "raw"})
+        shared = new_vdi(x, sr, sharable=True)
+        reader = x.VM.create(GUEST)
+        for vdi in (image_, raw, shared):
+            write(host, x, vdi, "write -P 1 0 8m")
+        new_vbd(x, reader, image_, mode="RO")
+        for vdi, cheap in ((image_, True), (raw, False), (shared, False)):
+            for call in (x.VDI.clone, x.VDI.snapshot):
+                before = space(host)
+                copy = call(vdi)
+                assert (space(host) - before < 4 * MIB) == cheap, (vdi, space(host), before)
+                assert image(host, x, copy)[1] == ("raw" if vdi == raw else "qcow2")
+                assert contents(host, x, copy) == contents(host, x, vdi) and x.VDI.get_virtual_size(copy) == str(64 * MIB)
+                x.SR.scan(sr)
+                if cheap:
+                    assert int(x.VDI.get_physical_utilisation(copy)) < 4 * MIB
+        # One that a guest reads meanwhile, which goes on with what it has.
+        x.VM.start(reader, False, False)
+        before = space(host)
+        tasks = [x.Async.VDI.clone(image_) for _ in range(4)]
+        assert {x.wait_task(task)["status"] for task in tasks} == {"success"}
+        assert space(host) - before < 4 * MIB
+        x.VM.hard_reboot(reader)
+        x.VM.hard_shutdown(reader)
+        x.VM.destroy(reader)
+        assert not host.violations() and orphans(host.dir / "sr") == set()
+        grown = x.VDI.clone(image_)
+        x.VDI.resize(grown, str(128 * MIB))
+        write(host, x, grown, "read -P 1 0 8m", "read -P 0 8m 120m", "write -P 5 100m 1m")
+        for vdi in x.SR.get_VDIs(sr):
+            x.VDI.destroy(vdi)
+        assert files(host.dir / "sr") == []
+
+
+def test_clones_beyond_the_limit():
+    """The sixteenth of a disk is a copy in full."""
+    with Host() as host:
+        x = connected(host)
+        source = new_vdi(x, new_sr(host, x))
+        write(host, x, source, "write -P 1 0 8m")
+        for number in range(1, 18):
+            before = space(host)
+            snapshot = x.VDI.snapshot(source)
+            assert (space(host) - before > 8 * MIB) == (number > 15), (number, space(host) - before)
+            assert x.VDI.get_snapshot_of(snapshot) == source
+        assert contents(host, x, snapshot) == contents(host, x, source)
+
+
+def test_clones_that_are_broken_off():
+    """Wherever it happens: the driver fails or is killed, and then there is no clone, and the source as it was."""
+    points = [f"file.vdi.clone.{where}" for where in ("before", "made", "beside", "moved", "after")]
+    for way, code in (("kill", "SR_BACKEND_FAILURE"), ("error", "INTERNAL_ERROR")):
+        faults = {"XAPID_FAULT": ",".join(f"{point}={way}" for point in points)}
+        with tempfile.TemporaryDirectory(prefix="xapid-test-") as once:
+            with Host(environment={**faults, "XAPID_TEST_FAULT_DIR": once}) as host:
+                x = connected(host)
+                sr = new_sr(host, x)
+                source = new_vdi(x, sr)
+                write(host, x, source, "write -P 1 0 1m")
+                expected = contents(host, x, source)
+                for point in points:
+                    fails(code, x.VDI.snapshot, source)
+                    assert x.VDI.get_all() == [source] and not host.handles()
+                    assert orphans(host.dir / "sr") == set() and contents(host, x, source) == expected, point
+                assert sorted(os.listdir(once)) == sorted(points)
+                copy = x.VDI.clone(source)
+                for vdi in (source, copy):
+                    assert contents(host, x, vdi) == expected
+                    x.VDI.destroy(vdi)
+                assert files(host.dir / "sr") == []
+
+
+def test_kills_of_clones():
+    """Whoever dies meanwhile: the clone is whole, or there is none."""
+    points = ("made", "beside", "moved")
+    delays = ",".join(f"file.vdi.clone.{point}=delay:60" for point in points)
+    with Host(environment={"XAPID_FAULT": delays}) as host:
+        x = connected(host)
+        sr = new_sr(host, x)
+        source = new_vdi(x, sr)
+        write(host, x, source, "write -P 1 0 8m")
+        expected = contents(host, x, source)
+        for round_, program in enumerate(("xapid-host", "xapid", "xapid-domains", "xapid-host", "xapid") * 2):
+            task = x.Async.VDI.snapshot(source)
+            time.sleep(0.04 * (round_ % 7))
+            host.kill(program)
+            tap.wait_until(lambda: host.client(), "the daemon")
+            x = host.client()
+            record = x.wait_task(task)
+            copies = [vdi for vdi in x.VDI.get_all() if vdi != source]
+            assert len(copies) == (record["status"] == "success"), (copies, record)
+            for copy in copies:
+                assert x.VDI.get_managed(copy) and contents(host, x, copy) == expected
+                x.VDI.destroy(copy)
+            assert contents(host, x, source) == expected
+            assert orphans(host.dir / "sr") == set() and not host.handles(), (files(host.dir / "sr"), host.handles())
 
 
 @covers("VDI.snapshot")
@@ -234,7 +345,8 @@ def test_network_cards():
 
 def test_what_may_not_happen_to_a_vm_meanwhile():
     """And that what is cancelled leaves nothing."""
-    with Host(environment={"XAPID_FAULT": "file.vdi.copy.made=delay:100000"}) as host:
+    slow = "file.vdi.copy.made=delay:100000,file.vdi.clone.made=delay:100000"
+    with Host(environment={"XAPID_FAULT": slow}) as host:
         x = connected(host)
         vm, _ = template(host, x)
         x.VM.remove_from_blocked_operations(vm, "start")
@@ -260,7 +372,8 @@ def test_what_may_not_happen_to_a_vm_meanwhile():
 
 def test_a_vm_is_copied_whole_or_not():
     """The second of three disks fails; and whoever dies meanwhile."""
-    with Host(environment={"XAPID_FAULT": "file.vdi.copy.made=delay:50"}) as host:
+    slow = "file.vdi.copy.made=delay:50,file.vdi.clone.made=delay:50"
+    with Host(environment={"XAPID_FAULT": slow}) as host:
         x = connected(host)
         vm, _ = template(host, x)
         before = {cls: set(getattr(x, cls).get_all()) for cls in ("VM", "VBD", "VDI")}
@@ -268,14 +381,14 @@ def test_a_vm_is_copied_whole_or_not():
         def nothing_more():
             for cls, refs in before.items():
                 assert set(getattr(x, cls).get_all()) == refs, cls
-            assert len(files(host.dir / "sr")) == 4 and len(files(host.dir / "other")) == 2 and not host.handles()
+            assert orphans(host.dir / "sr") == orphans(host.dir / "other") == set() and not host.handles()
             assert x.VM.get_current_operations(vm) == {}
 
         path, = (host.dir / "other").glob("*.raw")
         path.rename(host.dir / path.name)
         for function, *args in ((x.VM.clone, vm, "second"), (x.VM.copy, vm, "second", NULL)):
             fails("SR_BACKEND_FAILURE_65", function, *args)
-            assert len(files(host.dir / "other")) == 1 and len(files(host.dir / "sr")) == 4
+            assert len(files(host.dir / "other")) == 1 and orphans(host.dir / "sr") == set()
         (host.dir / path.name).rename(path)
         nothing_more()
         for round_, program in enumerate(("xapid-host", "xapid", "xapid-domains") * 4):

@@ -97,17 +97,25 @@ xs_close(struct xs_handle *xs)
     "\"%s\","
 #define HANDLE "cccccccc-0000-4000-8000-00000000000%d"
 
-/* Attaches a file in that folder as the disk of handle number n. */
+/* Attaches a file in that folder as the disk of handle number n, with images of the same file
+ * below it. */
 static void
-attach(const char *path, int n, const char *format)
+attach(const char *path, int n, const char *format, unsigned n_bases)
 {
     g_autofree char *handle = g_strdup_printf(HANDLE, n);
     g_autofree char *file = g_build_filename(path, handle, NULL);
     g_autofree char *image = g_strconcat(file, ".image", NULL);
-    const struct disk_handle disk = {
-        .driver = "file", .sr = UUID, .vdi = UUID, .path = image, .format = (char *)format};
+    char *bases[DISK_BASES_MAX + 1] = {NULL};
+    const struct disk_handle disk = {.driver = "file",
+                                     .sr = UUID,
+                                     .vdi = UUID,
+                                     .path = image,
+                                     .format = (char *)format,
+                                     .bases = bases};
     int folder = open(path, O_RDONLY | O_DIRECTORY);
 
+    for (unsigned i = 0; i < n_bases; i++)
+        bases[i] = image;
     g_assert_true(g_file_set_contents(image, "", 0, NULL));
     g_assert_true(disk_handle_write(folder, handle, &disk, NULL));
     close(folder);
@@ -217,8 +225,8 @@ test_hvm_disks(void)
     g_autofree char *image = g_strdup_printf(GOLDEN_DISK, 51712, "xvda", "qcow2");
     g_autofree char *cd = g_strdup_printf(GOLDEN_DISK, 5632, "hdc", "raw");
 
-    attach(folder, 1, "qcow2");
-    attach(folder, 2, "raw");
+    attach(folder, 1, "qcow2", 0);
+    attach(folder, 2, "raw", 0);
     g_autofree char *json = json_with_disks(
         "{'type': <'hvm'>, 'memory_static_max': <int64 134217728>, 'memory_target': "
         "<int64 134217728>, 'vcpus_max': <1>, 'vcpus': <1>, 'boot': <'c'>, 'disks': "
@@ -234,6 +242,35 @@ test_hvm_disks(void)
         "\"extra_hvm\": \\[\"-add-fd\",\"fd=[0-9]+,set=51712\",\"-add-fd\",\"fd=[0-9]+,"
         "set=51712\",\"-add-fd\",\"fd=[0-9]+,set=5632\"\\]",
         json, 0, 0));
+}
+
+/* What is below an image comes by descriptors, too, the last of it first. */
+static void
+test_hvm_bases(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("disks-XXXXXX", NULL);
+
+    attach(folder, 1, "qcow2", 2);
+    attach(folder, 2, "qcow2", 0);
+    g_autofree char *json = json_with_disks(
+        "{'type': <'hvm'>, 'memory_static_max': <int64 134217728>, 'memory_target': "
+        "<int64 134217728>, 'vcpus_max': <1>, 'vcpus': <1>, 'boot': <'c'>, 'disks': "
+        "<[{'vdev': <'xvda'>, 'handle': <'cccccccc-0000-4000-8000-000000000001'>, "
+        "'read_only': <true>, 'cdrom': <false>}, {'vdev': <'xvdb'>, 'handle': "
+        "<'cccccccc-0000-4000-8000-000000000002'>, 'read_only': <true>, 'cdrom': <false>}]>}",
+        folder);
+    remove_tree(folder);
+    g_assert_nonnull(strstr(json, "\"pdev_path\": \"/dev/fdset/51712,backing=base-51713\""));
+    g_assert_nonnull(strstr(json, "\"pdev_path\": \"/dev/fdset/51728\""));
+    const char *args = strstr(json, "\"extra_hvm\"");
+    g_assert_nonnull(args);
+    g_assert_true(g_regex_match_simple(
+        "\\[\"-add-fd\",\"fd=[0-9]+,set=51712\",\"-add-fd\",\"fd=[0-9]+,set=51714\","
+        "\"-blockdev\",\"[^ ]*base-51714[^ ]*/dev/fdset/51714[^ ]*backing[^ ]*:null[^ ]*\","
+        "\"-add-fd\",\"fd=[0-9]+,set=51713\","
+        "\"-blockdev\",\"[^ ]*base-51713[^ ]*/dev/fdset/51713[^ ]*backing[^ ]*base-51714[^ ]*\","
+        "\"-add-fd\",\"fd=[0-9]+,set=51728\"\\]",
+        args, 0, 0));
 }
 
 #define GOLDEN_NIC                                                                                 \
@@ -460,6 +497,7 @@ main(int argc, char **argv)
     g_test_add_func("/domains/libxl/pvh", test_pvh);
     g_test_add_func("/domains/libxl/pvh-on-demand", test_pvh_on_demand);
     g_test_add_func("/domains/libxl/hvm-disks", test_hvm_disks);
+    g_test_add_func("/domains/libxl/hvm-bases", test_hvm_bases);
     g_test_add_func("/domains/libxl/nics", test_nics);
     g_test_add_func("/domains/libxl/hvm-platform", test_hvm_platform);
     g_test_add_func("/domains/libxl/hvm-without", test_hvm_without);

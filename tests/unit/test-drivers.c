@@ -11,6 +11,7 @@
 
 #include "lib/disk-handle.h"
 #include "lib/error.h"
+#include "lib/member.h"
 #include "tests/unit/remove-tree.h"
 #include "xapid/domains/guest-disks.h"
 #include "xapid/host/answer.h"
@@ -313,12 +314,57 @@ test_handles(struct bed *bed, const void *data)
     close(folder);
 }
 
+/* What a copy's source is told by its handle, and a clone's, which nobody may write to meanwhile. */
+static void
+test_sources(struct bed *bed, const void *data)
+{
+    int folder = open_folder(bed);
+    g_autoptr(GVariant) answer = g_variant_ref_sink(
+        g_variant_new_parsed("{'kind': <'file'>, 'path': <'/srv/a.qcow2'>, 'format': <'qcow2'>, "
+                             "'bases': <['/srv/b.qcow2', '/srv/c.qcow2']>}"));
+    g_autoptr(GVariant) reads = attach_args(DISK, A, true, true);
+    g_autoptr(GVariant) writes = attach_args(DISK, B, false, true);
+    g_autoptr(GVariant) of_reader = g_variant_ref_sink(
+        g_variant_new_parsed("{'sr': <'" A "'>, 'vdi': <%s>, 'source': <'" A "'>}", OTHER_DISK));
+    g_autoptr(GVariant) of_writer = g_variant_ref_sink(
+        g_variant_new_parsed("{'sr': <'" A "'>, 'vdi': <%s>, 'source': <'" B "'>}", OTHER_DISK));
+    g_autoptr(GVariant) elsewhere = g_variant_ref_sink(
+        g_variant_new_parsed("{'sr': <'" B "'>, 'vdi': <%s>, 'source': <'" A "'>}", OTHER_DISK));
+    g_autoptr(GError) error = NULL;
+
+    (void)data;
+    g_assert_true(volume_attached(folder, "drv", reads, answer, &error));
+    g_autoptr(GVariant) copy = volume_resolve_source(folder, of_reader, &error);
+    g_assert_no_error(error);
+    g_autofree char *text = g_variant_print(copy, FALSE);
+    g_assert_nonnull(strstr(text, "'bases': <['/srv/b.qcow2', '/srv/c.qcow2']>"));
+    g_autoptr(GVariant) clone = volume_resolve_shared(folder, "drv", of_reader, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(member_text(clone, "source"), ==, DISK);
+    g_assert_null(volume_resolve_shared(folder, "other", of_reader, &error));
+    g_assert_cmpstr(error->message, ==, "INVALID_VALUE [source, " A "]");
+    g_clear_error(&error);
+    g_assert_null(volume_resolve_shared(folder, "drv", elsewhere, NULL));
+    g_assert_true(volume_attached(folder, "drv", writes, answer, NULL));
+    g_assert_null(volume_resolve_shared(folder, "drv", of_reader, &error));
+    g_assert_cmpstr(error->message, ==, "VDI_IN_USE [" DISK ", clone]");
+    g_clear_error(&error);
+    g_assert_null(volume_resolve_shared(folder, "drv", of_writer, &error));
+    g_assert_cmpstr(error->message, ==, "INVALID_VALUE [source, " B "]");
+    close(folder);
+}
+
 static void
 test_handles_of_others(struct bed *bed, const void *data)
 {
     static const char *const texts[] = {"", "nonsense", "[disk]\npath=relative\nformat=raw\n",
                                         "[disk]\npath=/a\nformat=vmdk\n",
-                                        "[disk]\npath=/a,readonly=off\nformat=raw\n"};
+                                        "[disk]\npath=/a,readonly=off\nformat=raw\n",
+                                        "[disk]\npath=/a\nformat=raw\nbases=/b;\n",
+                                        "[disk]\npath=/a\nformat=qcow2\nbases=b;\n",
+                                        "[disk]\npath=/a\nformat=qcow2\nbases=/b;/c,d;\n",
+                                        "[disk]\npath=/a\nformat=qcow2\nbases="
+                                        "/1;/2;/3;/4;/5;/6;/7;/8;/9;/a;/b;/c;/d;/e;/f;/g;\n"};
     static const char *const names[] = {"", "..", "../" A, "/etc/passwd", "a"};
     g_autofree char *path = g_build_filename(bed->folder, A, NULL);
     int folder = open_folder(bed);
@@ -407,6 +453,7 @@ main(int argc, char **argv)
     TEST("killed", test_killed);
     TEST("handles", test_handles);
     TEST("handles-of-others", test_handles_of_others);
+    TEST("sources", test_sources);
     TEST("guest-disks", test_guest_disks);
 #undef TEST
     return g_test_run();

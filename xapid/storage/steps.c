@@ -366,8 +366,11 @@ static const struct step_kind sr_scan_kind = {.name = "sr.scan", .weight = 2, .r
 static const struct step_kind sr_stat_kind = {.name = "sr.stat", .weight = 1, .run = sr_stat_run};
 static const struct step_kind vdi_create_kind = {
     .name = "vdi.create", .weight = 4, .run = vdi_create_run, .undo = vdi_destroy_run};
-static const struct step_kind vdi_clone_kind = {
-    .name = "vdi.clone", .weight = 4, .run = vdi_clone_run, .undo = vdi_destroy_run};
+static const struct step_kind vdi_clone_kind = {    .name = "vdi.clone",
+                                                .weight = 4,
+                                                .run = vdi_clone_run,
+                                                .undo = vdi_destroy_run,
+                                                .cancel = vdi_copy_cancel};
 static const struct step_kind vdi_copy_kind = {.name = "vdi.copy",
                                                .weight = 16,
                                                .run = vdi_copy_run,

@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+"""Scenarios of test-clones.sh: clones.py SCENARIO NAME ADDRESS PASSWORD."""
+from api import client, console, dom0, domids, guest, run_scenario, type_in, until
+from hvm import READ, TRACES, WRITE, end, serial, timed, until_said, writes
+from storage import MIB, SR_FOLDER, disk, drive, handles, repository, whole_machine
+import time
+
+
+def fill(name, x, vdi, command):
+    """Has the disk hold what the command writes into /root/raw, as large as the disk."""
+    size = x.VDI.get_virtual_size(vdi)
+    dom0(name, f"{command}; truncate -s {size} /root/raw && "
+               f"qemu-img convert -n -f raw -O qcow2 /root/raw {SR_FOLDER}/{x.VDI.get_uuid(vdi)}.qcow2 && rm /root/raw")
+
+
+def contents(name, x, vdi):
+    """A checksum of what a guest would read, nobody writing."""
+    record = f"{SR_FOLDER}/{x.VDI.get_uuid(vdi)}.json"
+    return dom0(name, f"cd {SR_FOLDER}; f=$(sed 's/.*\"file\":\"\\([^\"]*\\)\".*/\\1/' {record}); "
+                      "qemu-img convert -U -f qcow2 -O raw $f /root/raw && sha256sum </root/raw && rm /root/raw")
+
+
+def bases(name):
+    """Checksums of what disks of the repository share."""
+    return dom0(name, f"cd {SR_FOLDER}; for f in $(sed -n 's/.*\"bases\":\\[\\([^]]*\\)\\].*/\\1/p' *.json | tr -d '\"' | "
+                      "tr , ' '); do sha256sum $f; done | sort -u")
+
+
+def beside_each_other(kind, name, address, password):
+    """A guest and its clone run at once on what they share; each writes, and neither the other nor a snapshot sees it."""
+    x = client(address, password)
+    sr = repository(name, x)
+    vdi = disk(x, sr, "qcow2")
+    fill(name, x, vdi, "printf SHARED-WORDS >/root/raw")
+    first = x.VM.create(guest("the first", kind, "console=hvc0 lab.count=0"))
+    drive(x, first, vdi)
+    snapshot = x.VDI.snapshot(vdi)
+    second = x.VM.clone(first, "the clone")
+    vbd, = x.VM.get_VBDs(second)
+    copy = x.VBD.get_VDI(vbd)
+    before, shared = contents(name, x, snapshot), bases(name)
+    assert before == contents(name, x, copy) == contents(name, x, vdi) and len(shared.splitlines()) == 2, shared
+    for vm in (first, second):
+        x.VM.start(vm, False, False)
+    assert len(handles(name)) == 2
+    uuids = [x.VM.get_uuid(vm) for vm in (first, second)]
+
+    def until_each(command, word):
+        for uuid in uuids:
+            until(lambda: "LAB-GUEST-UP" in console(name, uuid), "guest")
+            type_in(name, domids(name)[uuid], command)
+        for uuid in uuids:
+            until(lambda: word in console(name, uuid).rpartition("LAB-GUEST-UP")[2], f"{word} of {uuid}")
+
+    until_each("head -c 12 /dev/xvda; echo", "SHARED-WORDS")
+    until_each(f"{WRITE} of=/dev/xvda && {READ} /dev/xvda && echo WRIT\"\"TEN", "WRITTEN")
+    x.VM.suspend(second)
+    x.VM.resume(second, False, False)
+    until_each(f"{READ} /dev/xvda && echo STILL\"\"THERE", "STILLTHERE")
+    type_in(name, domids(name)[uuids[1]], f"{WRITE} seek=1 of=/dev/xvda && echo ON\"\"WARD")
+    until(lambda: "ONWARD" in console(name, uuids[1]), "the end of writing")
+    for vm in (first, second):
+        x.VM.hard_shutdown(vm)
+    assert contents(name, x, snapshot) == before and bases(name) == shared, (bases(name), shared)
+    assert len({before, contents(name, x, vdi), contents(name, x, copy)}) == 3
+    x.VM.destroy(first)
+    x.VDI.destroy(vdi)
+    assert contents(name, x, snapshot) == before
+    x.VM.start(second, False, False)
+    until(lambda: "LAB-GUEST-UP" in console(name, uuids[1]), "the clone without its original")
+    x.VM.hard_shutdown(second)
+    x.VM.destroy(second)
+    for left in (copy, snapshot):
+        x.VDI.destroy(left)
+    assert dom0(name, f"ls {SR_FOLDER}").split() == ["xapid-sr.json"]
+
+
+def pv(*host):
+    beside_each_other("pv", *host)
+
+
+def pvh(*host):
+    beside_each_other("pvh", *host)
+
+
+def hvm(name, address, password):
+    """A whole machine boots from a clone, its confined QEMU given what is below as descriptors, and writes."""
+    x = client(address, password)
+    sr = repository(name, x)
+    traces, began = dom0(name, TRACES), time.monotonic()
+    vdi = disk(x, sr, "qcow2", 24 * MIB)
+    words = "xen_nopv console=ttyS0 quiet lab.count=0 nokaslr"
+    fill(name, x, vdi, "cp /srv/guest/linux.img /root/raw; "
+                       f"printf '%s\\0' '{words}' | dd of=/root/raw bs=512 seek=17 conv=notrunc 2>/dev/null")
+    first = whole_machine(x, "a Linux", memory_static_max=str(192 * MIB), HVM_boot_params={"order": "c"})
+    drive(x, first, vdi)
+    snapshot = x.VDI.snapshot(vdi)
+    vm = x.VM.clone(first, "its clone")
+    vbd, = x.VM.get_VBDs(vm)
+    copy = x.VBD.get_VDI(vbd)
+    before, shared = contents(name, x, snapshot), bases(name)
+    assert before == contents(name, x, copy) == contents(name, x, vdi) and len(shared.splitlines()) == 2, shared
+    uuid = x.VM.get_uuid(vm)
+    x.VM.start(vm, True, False)
+    pid = dom0(name, f"pgrep -f -- 'xen-domid {domids(name)[uuid]} '").split()[0]
+    assert dom0(name, f"awk '/^Uid:/ {{print $2}}' /proc/{pid}/status").strip() != "0"
+    opened = dom0(name, f"ls -l /proc/{pid}/fd")
+    for base in (line.split()[1] for line in shared.splitlines()):
+        assert f"{SR_FOLDER}/{base}" in opened, (base, opened)
+    serial(name, domids(name)[uuid])
+    x.VM.unpause(vm)
+    until_said(name, domids(name)[uuid], "/ # ")
+    timed("the clone is up", began)
+    writes(name, uuid, f"{WRITE} seek=22 of=/dev/sda")
+    x.VM.suspend(vm)
+    x.VM.resume(vm, True, False)
+    serial(name, domids(name)[uuid])
+    x.VM.unpause(vm)
+    writes(name, uuid, f"dd if=/dev/sda bs=1M skip=22 count=1 | cmp -n 1048576 - /bin/busybox && {WRITE} seek=23 of=/dev/sda")
+    timed("it has read and written after a suspend", began)
+    end(name, x, vm, [], traces, x.VM.hard_shutdown)
+    assert before == contents(name, x, snapshot) == contents(name, x, vdi) != contents(name, x, copy)
+    assert bases(name) == shared
+    x.VM.destroy(first)
+    for left in (vdi, snapshot, copy):
+        x.VDI.destroy(left)
+    assert dom0(name, f"ls {SR_FOLDER}").split() == ["xapid-sr.json"]
+
+
+if __name__ == "__main__":
+    run_scenario(globals())

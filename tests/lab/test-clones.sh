@@ -1,0 +1,13 @@
+#!/bin/bash
+# Clones and snapshots on real Xen that share what they have in common: by PV and PVH guests, by
+# whole machines with their confined QEMU; what is shared stays as it is.
+. "$(dirname "$0")/functions.sh"
+. "$LAB/daemon.sh"
+
+lab_host clones
+dom0 'id xen-qemuuser-range-base >/dev/null 2>&1 || useradd -r -u 200000 -M -d /nonexistent -s /usr/sbin/nologin xen-qemuuser-range-base'
+serve_xapid
+check "a whole machine boots from a clone and writes" scenario clones hvm
+check "a PVH guest and its clone run beside each other" scenario clones pvh
+check "a PV guest and its clone run beside each other" scenario clones pv
+lab_done
