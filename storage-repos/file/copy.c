@@ -36,8 +36,8 @@ read_source(GVariant *source, struct source *ret_source, GError **error)
     const char *format = source ? member_text(source, "format") : "";
     g_autoptr(GVariant) bases =
         source ? g_variant_lookup_value(source, "bases", G_VARIANT_TYPE("av")) : NULL;
-    bool ok = g_path_is_absolute(path) &&
-              (g_str_equal(format, "raw") || g_str_equal(format, "qcow2"));
+    bool ok =
+        g_path_is_absolute(path) && (g_str_equal(format, "raw") || g_str_equal(format, "qcow2"));
     g_autoptr(GStrvBuilder) paths = g_strv_builder_new();
 
     for (gsize i = 0; ok && bases && i < g_variant_n_children(bases); i++) {
@@ -95,8 +95,9 @@ convert(const struct disk *disk, const char *part, const struct source *source, 
     g_autofree char *from = raw ? g_strdup(source->path) : image_words(source);
     g_autofree char *path = disk_tool_path(disk, part);
     g_autofree char *words = NULL;
-    const char *const argv[] = {QEMU_IMG, "convert", "-q", "-f", source->format, "-O",
-                                disk->qcow2 ? "qcow2" : "raw", from, path, NULL};
+    const char *const argv[] = {
+        QEMU_IMG, "convert", "-q", "-f", source->format, "-O", disk->qcow2 ? "qcow2" : "raw",
+        from,     path,      NULL};
 
     if (folder_remove(disk->folder, part) && tool_run(disk->folder, argv, &words) &&
         disk_sync_file(disk, part))

@@ -1,4 +1,5 @@
-/* The end of a disk: of its record, by which it is there, and then of the files that only it had. */
+/* The end of a disk: of its record, by which it is there, and then of the files that only it had.
+ */
 #include "config.h"
 
 #include "storage-repos/file/file.h"

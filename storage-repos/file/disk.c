@@ -206,9 +206,11 @@ disk_make_image(const struct disk *disk, const char *part, gint64 size, const ch
     g_autofree char *path = disk_tool_path(disk, part);
     g_autofree char *bytes = g_strdup_printf("%" G_GINT64_FORMAT, size);
     g_autofree char *words = NULL;
-    const char *const argv[] = {QEMU_IMG, "create", "-q", "-f", "qcow2", path, bytes,
-                                base ? "-u" : NULL, /* the base is not opened */
-                                "-b", base, "-F", "qcow2", NULL};
+    const char *const argv[] = {
+        QEMU_IMG, "create", "-q",  "-f",
+        "qcow2",  path,     bytes, base ? "-u" : NULL, /* the base is not opened */
+        "-b",     base,     "-F",  "qcow2",
+        NULL};
 
     if (!folder_remove(disk->folder, part) || !tool_run(disk->folder, argv, &words) ||
         !disk_sync_file(disk, part)) {
@@ -300,8 +302,7 @@ make_disk(struct disk *disk, GVariant *args, gint64 size, GError **error)
 {
     g_autofree char *part = g_strdup_printf(".%s.part", disk->file);
 
-    if (!FAULT_POINT("file.vdi.create.before", error) ||
-        !make_file(disk, part, size, error) ||
+    if (!FAULT_POINT("file.vdi.create.before", error) || !make_file(disk, part, size, error) ||
         !FAULT_POINT("file.vdi.create.made", error))
         return false;
     return disk_publish(disk, part, error) && FAULT_POINT("file.vdi.create.renamed", error) &&

@@ -7,22 +7,18 @@ int
 main(int argc, char **argv)
 {
     static const char *const capabilities[] = {
-        "SR_PROBE",   "SR_UPDATE",  "SR_CREATE",         "SR_DELETE",  "SR_SCAN",
-        "SR_STATS",   "VDI_CREATE", "VDI_DELETE",        "VDI_ATTACH", "VDI_DETACH",
-        "VDI_RESIZE", "VDI_COPY",   "VDI_CLONE",         "THIN_PROVISIONING",
-        NULL};
+        "SR_PROBE",   "SR_UPDATE",  "SR_CREATE",  "SR_DELETE",         "SR_SCAN",
+        "SR_STATS",   "VDI_CREATE", "VDI_DELETE", "VDI_ATTACH",        "VDI_DETACH",
+        "VDI_RESIZE", "VDI_COPY",   "VDI_CLONE",  "THIN_PROVISIONING", NULL};
     static const struct driver_key keys[] = {
         {"location", "absolute path of an existing folder, empty or of this repository", true},
         {NULL, NULL, false}};
     static const struct driver_call calls[] = {
-        {"sr.probe", sr_probe},     {"sr.create", sr_create},
-        {"sr.attach", sr_attach},   {"sr.detach", sr_detach},
-        {"sr.destroy", sr_destroy}, {"sr.scan", sr_scan},
-        {"sr.stat", sr_stat},       {"vdi.create", vdi_create},
-        {"vdi.copy", vdi_copy},     {"vdi.clone", vdi_clone},
-        {"vdi.destroy", vdi_destroy}, {"vdi.resize", vdi_resize},
-        {"vdi.attach", vdi_attach}, {"vdi.detach", vdi_detach},
-        {NULL, NULL}};
+        {"sr.probe", sr_probe},     {"sr.create", sr_create},     {"sr.attach", sr_attach},
+        {"sr.detach", sr_detach},   {"sr.destroy", sr_destroy},   {"sr.scan", sr_scan},
+        {"sr.stat", sr_stat},       {"vdi.create", vdi_create},   {"vdi.copy", vdi_copy},
+        {"vdi.clone", vdi_clone},   {"vdi.destroy", vdi_destroy}, {"vdi.resize", vdi_resize},
+        {"vdi.attach", vdi_attach}, {"vdi.detach", vdi_detach},   {NULL, NULL}};
     static const struct driver driver = {
         "file",       "Folder", "Disks as files, raw or qcow2, in a local folder",
         capabilities, keys,     calls};

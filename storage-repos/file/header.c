@@ -103,8 +103,8 @@ bool
 image_check(int folder, const char *name, const char *base, GError **error)
 {
     g_autofree struct header *header = g_new0(struct header, 1);
-    const char *fault = read_header(folder, name, header) ? fault_of(header, base)
-                                                          : g_strerror(errno);
+    const char *fault =
+        read_header(folder, name, header) ? fault_of(header, base) : g_strerror(errno);
 
     if (!fault)
         return true;

@@ -1,9 +1,13 @@
 #!/usr/bin/python3
 """Scenarios of test-clones.sh: clones.py SCENARIO NAME ADDRESS PASSWORD."""
+import time
+
 from api import client, console, dom0, domids, guest, run_scenario, type_in, until
 from hvm import READ, TRACES, WRITE, end, serial, timed, until_said, writes
 from storage import MIB, SR_FOLDER, disk, drive, handles, repository, whole_machine
-import time
+
+# Beside other work an emulated Linux takes minutes to come up.
+UP = 400
 
 
 def fill(name, x, vdi, command):
@@ -20,16 +24,22 @@ def contents(name, x, vdi):
                       "qemu-img convert -U -f qcow2 -O raw $f /root/raw && sha256sum </root/raw && rm /root/raw")
 
 
-def bases(name):
-    """Checksums of what disks of the repository share."""
-    return dom0(name, f"cd {SR_FOLDER}; for f in $(sed -n 's/.*\"bases\":\\[\\([^]]*\\)\\].*/\\1/p' *.json | tr -d '\"' | "
-                      "tr , ' '); do sha256sum $f; done | sort -u")
+def bases(name, x, vdi):
+    """Checksums of what a disk shares."""
+    record = f"{SR_FOLDER}/{x.VDI.get_uuid(vdi)}.json"
+    return dom0(name, f"cd {SR_FOLDER}; sha256sum $(sed -n 's/.*\"bases\":\\[\\([^]]*\\)\\].*/\\1/p' {record} | "
+                      "tr -d '\"' | tr , ' ')")
+
+
+def there(name):
+    return dom0(name, f"ls {SR_FOLDER}")
 
 
 def beside_each_other(kind, name, address, password):
     """A guest and its clone run at once on what they share; each writes, and neither the other nor a snapshot sees it."""
     x = client(address, password)
     sr = repository(name, x)
+    empty = there(name)
     vdi = disk(x, sr, "qcow2")
     fill(name, x, vdi, "printf SHARED-WORDS >/root/raw")
     first = x.VM.create(guest("the first", kind, "console=hvc0 lab.count=0"))
@@ -38,7 +48,7 @@ def beside_each_other(kind, name, address, password):
     second = x.VM.clone(first, "the clone")
     vbd, = x.VM.get_VBDs(second)
     copy = x.VBD.get_VDI(vbd)
-    before, shared = contents(name, x, snapshot), bases(name)
+    before, shared = contents(name, x, snapshot), bases(name, x, copy)
     assert before == contents(name, x, copy) == contents(name, x, vdi) and len(shared.splitlines()) == 2, shared
     for vm in (first, second):
         x.VM.start(vm, False, False)
@@ -47,10 +57,10 @@ def beside_each_other(kind, name, address, password):
 
     def until_each(command, word):
         for uuid in uuids:
-            until(lambda: "LAB-GUEST-UP" in console(name, uuid), "guest")
+            until(lambda: "LAB-GUEST-UP" in console(name, uuid), "guest", UP)
             type_in(name, domids(name)[uuid], command)
         for uuid in uuids:
-            until(lambda: word in console(name, uuid).rpartition("LAB-GUEST-UP")[2], f"{word} of {uuid}")
+            until(lambda: word in console(name, uuid).rpartition("LAB-GUEST-UP")[2], f"{word} of {uuid}", UP)
 
     until_each("head -c 12 /dev/xvda; echo", "SHARED-WORDS")
     until_each(f"{WRITE} of=/dev/xvda && {READ} /dev/xvda && echo WRIT\"\"TEN", "WRITTEN")
@@ -58,21 +68,21 @@ def beside_each_other(kind, name, address, password):
     x.VM.resume(second, False, False)
     until_each(f"{READ} /dev/xvda && echo STILL\"\"THERE", "STILLTHERE")
     type_in(name, domids(name)[uuids[1]], f"{WRITE} seek=1 of=/dev/xvda && echo ON\"\"WARD")
-    until(lambda: "ONWARD" in console(name, uuids[1]), "the end of writing")
+    until(lambda: "ONWARD" in console(name, uuids[1]), "the end of writing", UP)
     for vm in (first, second):
         x.VM.hard_shutdown(vm)
-    assert contents(name, x, snapshot) == before and bases(name) == shared, (bases(name), shared)
+    assert contents(name, x, snapshot) == before and bases(name, x, copy) == shared, (bases(name, x, copy), shared)
     assert len({before, contents(name, x, vdi), contents(name, x, copy)}) == 3
     x.VM.destroy(first)
     x.VDI.destroy(vdi)
     assert contents(name, x, snapshot) == before
     x.VM.start(second, False, False)
-    until(lambda: "LAB-GUEST-UP" in console(name, uuids[1]), "the clone without its original")
+    until(lambda: "LAB-GUEST-UP" in console(name, uuids[1]), "the clone without its original", UP)
     x.VM.hard_shutdown(second)
     x.VM.destroy(second)
     for left in (copy, snapshot):
         x.VDI.destroy(left)
-    assert dom0(name, f"ls {SR_FOLDER}").split() == ["xapid-sr.json"]
+    assert there(name) == empty
 
 
 def pv(*host):
@@ -87,6 +97,7 @@ def hvm(name, address, password):
     """A whole machine boots from a clone, its confined QEMU given what is below as descriptors, and writes."""
     x = client(address, password)
     sr = repository(name, x)
+    empty = there(name)
     traces, began = dom0(name, TRACES), time.monotonic()
     vdi = disk(x, sr, "qcow2", 24 * MIB)
     words = "xen_nopv console=ttyS0 quiet lab.count=0 nokaslr"
@@ -98,7 +109,7 @@ def hvm(name, address, password):
     vm = x.VM.clone(first, "its clone")
     vbd, = x.VM.get_VBDs(vm)
     copy = x.VBD.get_VDI(vbd)
-    before, shared = contents(name, x, snapshot), bases(name)
+    before, shared = contents(name, x, snapshot), bases(name, x, copy)
     assert before == contents(name, x, copy) == contents(name, x, vdi) and len(shared.splitlines()) == 2, shared
     uuid = x.VM.get_uuid(vm)
     x.VM.start(vm, True, False)
@@ -109,22 +120,22 @@ def hvm(name, address, password):
         assert f"{SR_FOLDER}/{base}" in opened, (base, opened)
     serial(name, domids(name)[uuid])
     x.VM.unpause(vm)
-    until_said(name, domids(name)[uuid], "/ # ")
+    until_said(name, domids(name)[uuid], "/ # ", UP)
     timed("the clone is up", began)
-    writes(name, uuid, f"{WRITE} seek=22 of=/dev/sda")
+    writes(name, uuid, f"{WRITE} seek=22 of=/dev/sda", UP)
     x.VM.suspend(vm)
     x.VM.resume(vm, True, False)
     serial(name, domids(name)[uuid])
     x.VM.unpause(vm)
-    writes(name, uuid, f"dd if=/dev/sda bs=1M skip=22 count=1 | cmp -n 1048576 - /bin/busybox && {WRITE} seek=23 of=/dev/sda")
+    writes(name, uuid, f"dd if=/dev/sda bs=1M skip=22 count=1 | cmp -n 1048576 - /bin/busybox && {WRITE} seek=23 of=/dev/sda", UP)
     timed("it has read and written after a suspend", began)
     end(name, x, vm, [], traces, x.VM.hard_shutdown)
     assert before == contents(name, x, snapshot) == contents(name, x, vdi) != contents(name, x, copy)
-    assert bases(name) == shared
+    assert bases(name, x, copy) == shared
     x.VM.destroy(first)
     for left in (vdi, snapshot, copy):
         x.VDI.destroy(left)
-    assert dom0(name, f"ls {SR_FOLDER}").split() == ["xapid-sr.json"]
+    assert there(name) == empty
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 import time
 from difflib import unified_diff
 
-from api import client, console, dom0, domids, run_scenario, type_in, until
+from api import WAIT, client, console, dom0, domids, run_scenario, type_in, until
 from storage import MIB, SR_FOLDER, disk, drive, repository, whole_machine
 
 # Where a guest could leave something in dom0; libxl's own two files stay.
@@ -43,21 +43,21 @@ def serial(name, domid):
     dom0(name, f"setsid sh -c 'stty raw -echo <{tty}; exec cat {tty} >/root/serial-{domid}' </dev/null >/dev/null 2>&1 &")
 
 
-def until_said(name, domid, word):
+def until_said(name, domid, word, seconds=WAIT):
     def said():
         return dom0(name, f"cat /root/serial-{domid}")
     try:
-        until(lambda: word in said(), word)
+        until(lambda: word in said(), word, seconds)
         return said()
     except AssertionError:
         print(said())
         raise
 
 
-def writes(name, uuid, command):
+def writes(name, uuid, command, seconds=WAIT):
     domid = domids(name)[uuid]
     type_in(name, domid, f"{command} && echo WRIT\"\"TEN", "serial/0/tty")
-    until_said(name, domid, "WRITTEN")
+    until_said(name, domid, "WRITTEN", seconds)
 
 
 # Of each kind of key one that libxl does not have anyway.

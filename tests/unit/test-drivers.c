@@ -314,7 +314,8 @@ test_handles(struct bed *bed, const void *data)
     close(folder);
 }
 
-/* What a copy's source is told by its handle, and a clone's, which nobody may write to meanwhile. */
+/* What a copy's source is told by its handle, and a clone's, which nobody may write to meanwhile.
+ */
 static void
 test_sources(struct bed *bed, const void *data)
 {
@@ -357,7 +358,9 @@ test_sources(struct bed *bed, const void *data)
 static void
 test_handles_of_others(struct bed *bed, const void *data)
 {
-    static const char *const texts[] = {"", "nonsense", "[disk]\npath=relative\nformat=raw\n",
+    static const char *const texts[] = {"",
+                                        "nonsense",
+                                        "[disk]\npath=relative\nformat=raw\n",
                                         "[disk]\npath=/a\nformat=vmdk\n",
                                         "[disk]\npath=/a,readonly=off\nformat=raw\n",
                                         "[disk]\npath=/a\nformat=raw\nbases=/b;\n",

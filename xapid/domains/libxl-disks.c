@@ -112,12 +112,11 @@ open_bases(const struct guest_disk *guest, GPtrArray *args, GArray *fds, GError 
             return failed(error, bases[n - 1]);
         add_to_set(fd, set, args, fds);
         g_ptr_array_add(args, g_strdup("-blockdev"));
-        g_ptr_array_add(
-            args, g_strdup_printf("{\"driver\":\"qcow2\",\"node-name\":\"base-%d\","
-                                  "\"read-only\":true,\"file\":{\"driver\":\"%s\","
-                                  "\"filename\":\"/dev/fdset/%d\"},\"backing\":%s}",
-                                  set, guest->disk.block ? "host_device" : "file", set,
-                                  below ? below : "null"));
+        g_ptr_array_add(args, g_strdup_printf("{\"driver\":\"qcow2\",\"node-name\":\"base-%d\","
+                                              "\"read-only\":true,\"file\":{\"driver\":\"%s\","
+                                              "\"filename\":\"/dev/fdset/%d\"},\"backing\":%s}",
+                                              set, guest->disk.block ? "host_device" : "file", set,
+                                              below ? below : "null"));
     }
     return true;
 }

@@ -177,8 +177,7 @@ volume_resolve_shared(int folder, const char *driver, GVariant *args, GError **e
 
     if (!read_source(folder, args, &handle, error))
         return NULL;
-    if (!g_str_equal(handle.driver, driver) ||
-        !g_str_equal(handle.sr, member_text(args, "sr"))) {
+    if (!g_str_equal(handle.driver, driver) || !g_str_equal(handle.sr, member_text(args, "sr"))) {
         api_error_set(error, "INVALID_VALUE", "source", member_text(args, "source"), NULL);
         return NULL;
     }

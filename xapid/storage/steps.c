@@ -366,7 +366,7 @@ static const struct step_kind sr_scan_kind = {.name = "sr.scan", .weight = 2, .r
 static const struct step_kind sr_stat_kind = {.name = "sr.stat", .weight = 1, .run = sr_stat_run};
 static const struct step_kind vdi_create_kind = {
     .name = "vdi.create", .weight = 4, .run = vdi_create_run, .undo = vdi_destroy_run};
-static const struct step_kind vdi_clone_kind = {    .name = "vdi.clone",
+static const struct step_kind vdi_clone_kind = {.name = "vdi.clone",
                                                 .weight = 4,
                                                 .run = vdi_clone_run,
                                                 .undo = vdi_destroy_run,
@@ -386,18 +386,11 @@ static const struct step_kind vdi_detach_kind = {
     .name = "vdi.detach", .weight = 1, .run = vdi_detach_run};
 
 const struct step_kind *const storage_step_kinds[] = {
-    &sr_create_kind,
-    &sr_destroy_kind,
-    &sr_attach_kind,
-    &sr_detach_kind,
-    &sr_scan_kind,
-    &sr_stat_kind,
-    &vdi_create_kind,
-    &vdi_clone_kind,
-    &vdi_copy_kind,
-    &vdi_destroy_kind,
-    &vdi_resize_kind,
-    &vdi_attach_kind,
-    &vdi_detach_kind,
-    NULL,
+    &sr_create_kind,  &sr_destroy_kind,
+    &sr_attach_kind,  &sr_detach_kind,
+    &sr_scan_kind,    &sr_stat_kind,
+    &vdi_create_kind, &vdi_clone_kind,
+    &vdi_copy_kind,   &vdi_destroy_kind,
+    &vdi_resize_kind, &vdi_attach_kind,
+    &vdi_detach_kind, NULL,
 };
