@@ -222,13 +222,17 @@ def life_of_a_disk(host):
              lambda x: x.VDI.resize(only("VDI"), str(2 * disks.MIB)), "VDI.resize")
     source, = all_of("VDI")
     owner.insist(lambda: disks.write(host, owner.x, source, "write -P 7 64k 300k"))
-    until_so(lambda: len(all_of("VDI")) == 2, lambda x: x.VDI.copy(source, only("SR")), "VDI.copy")
-    until_so(lambda: not host.handles(), lambda x: time.sleep(0.1), "the end of VDI.copy")
-    copy, = set(all_of("VDI")) - {source}
-    found = {owner.insist(lambda: disks.contents(host, owner.x, vdi)) for vdi in (source, copy)}
-    if len(found) > 1:
-        owner.say("the copy is another disk")
-    until_so(lambda: list(all_of("VDI")) == [source], lambda x: x.VDI.destroy(copy), "VDI.destroy")
+    for call in ("copy", "snapshot"):
+        until_so(lambda: len(all_of("VDI")) == 2,
+                 lambda x: x.VDI.copy(source, only("SR")) if call == "copy" else x.VDI.snapshot(source), f"VDI.{call}")
+        until_so(lambda: not host.handles(), lambda x: time.sleep(0.1), f"the end of VDI.{call}")
+        copy, = set(all_of("VDI")) - {source}
+        found = {owner.insist(lambda: disks.contents(host, owner.x, vdi)) for vdi in (source, copy)}
+        if len(found) > 1:
+            owner.say(f"the {call} is another disk")
+        until_so(lambda: list(all_of("VDI")) == [source], lambda x: x.VDI.destroy(copy), "VDI.destroy")
+        if disks.orphans(folder):
+            owner.say(f"after the end of the {call} nobody has {disks.orphans(folder)}")
     until_so(lambda: all_of("VM"), lambda x: x.VM.create(GUEST), "VM.create")
     until_so(lambda: all_of("VBD"), lambda x: disks.new_vbd(x, only("VM"), only("VDI")), "VBD.create")
     for verb, state in (("start", "Running"), ("hard_shutdown", "Halted")):
