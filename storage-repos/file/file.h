@@ -71,8 +71,12 @@ bool disk_note(struct disk *disk, GVariant *args, gint64 size, GError **error);
 
 /* --- header.c --- */
 
-/* Does the qcow2 image name this base (NULL: none), as qcow2, and no other file?  Nothing that it
- * names is opened.  SR_BACKEND_FAILURE_65. */
+#define IMAGE_HEADER_MAX 65536 /* bytes, in which ours have all that counts here */
+
+/* What is wrong with an image that begins with these bytes, if it is to name this base (NULL:
+ * none), as qcow2, and no other file; NULL: nothing. */
+const char *image_fault(const char *bytes, gsize length, const char *base);
+/* The same of a file.  Nothing that it names is opened.  SR_BACKEND_FAILURE_65. */
 bool image_check(int folder, const char *name, const char *base, GError **error);
 
 /* --- sweep.c --- */

@@ -12,28 +12,15 @@
 
 #include "storage-repos/common/folder.h"
 
-#define HEADER_MAX 65536 /* bytes in which ours have all that counts here */
 #define MAGIC 0x514649fbu
 #define EXTERNAL_DATA_FILE ((guint64)1 << 2) /* of the incompatible features */
 #define EXTENSION_END 0u
 #define EXTENSION_BASE_FORMAT 0xe2792acau
 
 struct header {
-    char bytes[HEADER_MAX];
+    const char *bytes;
     gsize length;
 };
-
-static bool
-read_header(int folder, const char *name, struct header *header)
-{
-    int fd = folder_open_file(folder, name, O_RDONLY | O_NONBLOCK, 0);
-    ssize_t r = fd < 0 ? -1 : pread(fd, header->bytes, sizeof header->bytes, 0);
-
-    if (fd >= 0)
-        close(fd);
-    header->length = r < 0 ? 0 : (gsize)r;
-    return r >= 0;
-}
 
 /* A big-endian number; beyond what was read: 0. */
 static guint64
@@ -79,22 +66,22 @@ says_format(const struct header *header, gsize at, gsize end, bool wanted)
     return said == wanted;
 }
 
-/* What is wrong with it; NULL: nothing. */
-static const char *
-fault_of(const struct header *header, const char *base)
+const char *
+image_fault(const char *bytes, gsize length, const char *base)
 {
-    guint64 version = number(header, 4, 4), name_at = number(header, 8, 8);
-    guint64 extensions_at = version == 2 ? 72 : number(header, 100, 4);
-    guint64 end = name_at ? name_at : header->length;
+    const struct header header = {bytes, MIN(length, IMAGE_HEADER_MAX)};
+    guint64 version = number(&header, 4, 4), name_at = number(&header, 8, 8);
+    guint64 extensions_at = version == 2 ? 72 : number(&header, 100, 4);
+    guint64 end = name_at ? name_at : header.length;
 
-    if (number(header, 0, 4) != MAGIC || (version != 2 && version != 3))
+    if (number(&header, 0, 4) != MAGIC || (version != 2 && version != 3))
         return "it is no qcow2 image";
-    if (version == 3 && (number(header, 72, 8) & EXTERNAL_DATA_FILE))
+    if (version == 3 && (number(&header, 72, 8) & EXTERNAL_DATA_FILE))
         return "it has its data in another file";
-    if (base ? !is_text(header, name_at, number(header, 16, 4), base) : name_at != 0)
+    if (base ? !is_text(&header, name_at, number(&header, 16, 4), base) : name_at != 0)
         return "it names another base than its record";
-    if (extensions_at < 72 || extensions_at > end || end > header->length ||
-        !says_format(header, extensions_at, end, base != NULL))
+    if (extensions_at < 72 || extensions_at > end || end > header.length ||
+        !says_format(&header, extensions_at, end, base != NULL))
         return "what it says of its base is not what its record says";
     return NULL;
 }
@@ -102,10 +89,13 @@ fault_of(const struct header *header, const char *base)
 bool
 image_check(int folder, const char *name, const char *base, GError **error)
 {
-    g_autofree struct header *header = g_new0(struct header, 1);
-    const char *fault =
-        read_header(folder, name, header) ? fault_of(header, base) : g_strerror(errno);
+    g_autofree char *bytes = g_malloc(IMAGE_HEADER_MAX);
+    int fd = folder_open_file(folder, name, O_RDONLY | O_NONBLOCK, 0);
+    ssize_t r = fd < 0 ? -1 : pread(fd, bytes, IMAGE_HEADER_MAX, 0);
+    const char *fault = r < 0 ? g_strerror(errno) : image_fault(bytes, (gsize)r, base);
 
+    if (fd >= 0)
+        close(fd);
     if (!fault)
         return true;
     driver_fail(error, FAILURE_VDI_LOAD, "%s: %s", name, fault);
