@@ -26,6 +26,17 @@ def client(address, password):
     return Client(None, connect=lambda: connect(address)).login("root", password)
 
 
+def answering(address, session, condition):
+    """A client of that session, once the daemon answers and the condition holds."""
+    def answers():
+        try:
+            x = Client(None, connect=lambda: connect(address)).resume(session)
+            return condition(x) and x
+        except (OSError, http.client.HTTPException):
+            return None
+    return until(answers, "answer")
+
+
 def dom0(name, command, timeout=WAIT):
     """What a shell command prints in the dom0 of the lab host `name`."""
     done = subprocess.run([LAB / "run-in-dom0", name, command], stdin=subprocess.DEVNULL,

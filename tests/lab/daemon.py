@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.parse
 
-from api import LAB, WAIT, client, connect, console, dom0, domids, guest, run_scenario, ticks, type_in, until
+from api import LAB, WAIT, answering, client, connect, console, dom0, domids, guest, run_scenario, ticks, type_in, until
 from host import Client, Failure
 
 
@@ -173,17 +173,6 @@ def kill(name, program):
         dom0(name, "sh /root/launch")
     return lambda: until(
         lambda: dom0(name, f"pgrep -x {program} || true").split() not in ([], old), program)
-
-
-def answering(address, session, condition):
-    """A client of that session, once the daemon answers and the condition holds."""
-    def answers():
-        try:
-            x = Client(None, connect=lambda: connect(address)).resume(session)
-            return condition(x) and x
-        except (OSError, http.client.HTTPException):
-            return None
-    return until(answers, "answer")
 
 
 def kills(name, address, password):

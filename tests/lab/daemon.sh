@@ -27,11 +27,12 @@ serve_xapid() {
 }
 serves() { timeout 10 curl -sk -o /dev/null "https://$(lab_addr)/"; }
 
+daemon_log() { dom0 'grep -v ": building " /var/log/xapid.log | tail -20'; }
 # Its comments go to the output, with the daemon's log when it fails.
 exec 3>&1
 scenario() {
 	if ! timeout "${SCENARIO_SECONDS:-400}" /usr/bin/python3 "$LAB/$1.py" "$2" "$HOST" "$(lab_addr)" "$password" >"$LAB_HOSTS/out" 2>&1; then
-		dom0 'grep -v ": building " /var/log/xapid.log | tail -20'; cat "$LAB_HOSTS/out"
+		daemon_log; cat "$LAB_HOSTS/out"
 		return 1
 	fi
 	grep '^#' "$LAB_HOSTS/out" >&3 || true
