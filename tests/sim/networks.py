@@ -12,9 +12,9 @@ def new_vif(x, vm, network, device="0", **fields):
 
 
 def bridges(host):
-    """What xapid-host has made, or a test in somebody else's name: name to its MTU or "foreign"."""
-    folder = host.sim / "bridges"
-    return {path.name: path.read_text() for path in folder.iterdir()} if folder.exists() else {}
+    """What xapid-host has made, or a test in somebody else's name: name to its MTU or "foreign".  A name with a
+    dot is a file that a kill left half written; a kernel makes a bridge or none."""
+    return {path.name: path.read_text() for path in (host.sim / "bridges").glob("*") if "." not in path.name}
 
 
 def foreign_bridge(host, name):

@@ -181,7 +181,7 @@ def test_killed_programs():
             now = x.VBD.get_currently_attached(vbd)
             assert (len(drives(host, x, vm)), len(host.handles())) == (now, now), (program, attached, now)
         x.VM.hard_shutdown(vm)
-        assert settled.check(host) == []
+        assert (left := settled.check(host)) == [], left
         assert disks.leftovers(host, x) == []
 
 

@@ -139,7 +139,7 @@ def test_life_of_a_card():
         assert set(cards(host, x, vm)) == {1}
         host.guest(f"xl-destroy {uuid}")
         tap.wait_until(lambda: not x.VIF.get_currently_attached(later), "end of the card")
-        assert settled.check(host) == [] and leftovers(x) == []
+        assert (left := settled.check(host)) == [], left and leftovers(x) == []
 
 
 def test_bridges_of_the_administrator():
@@ -164,7 +164,7 @@ def test_bridges_of_the_administrator():
         x.VM.hard_shutdown(vm)
         for one in network, squatted, missing:
             x.network.destroy(one)
-        assert settled.check(host) == []
+        assert (left := settled.check(host)) == [], left
         assert bridges(host) == {"br0": "foreign", "xapi0": "foreign"}, "what others made stays"
 
 
@@ -201,7 +201,7 @@ def test_killed_programs():
                 assert x.VIF.get_currently_attached(vif) and set(cards(host, x, vm)) == {0}
         if x.VM.get_power_state(vm) == "Running":
             x.VM.hard_shutdown(vm)
-        assert settled.check(host) == []
+        assert (left := settled.check(host)) == [], left
 
 
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])
