@@ -144,15 +144,15 @@ make_tests() {
 		{ grep -E 'error|\*\*\*' "$1/tests.log" | head -30 >&2 || true; die "the tests' programs failed to build; log: $1/tests.log"; }
 }
 
-# run_make_check DIR RESULT [TESTS="PROGRAM..."]: automake's TESTS, or these; RESULT gets a TAP line a
-# test.  The logs that the TAP driver writes hold "PASS: program number name".
+# run_make_check DIR RESULT: automake's TESTS; RESULT gets a TAP line a test.  The
+# logs that the TAP driver writes hold "PASS: program number name".
 # What of a test's words is shown although it passed: how much of a big count it did, and delays.
 FIGURES='^# .*\(sample/full\|median\)'
 run_make_check() {
-	local dir=$1 result=$2 status=0; shift 2
+	local dir=$1 result=$2 status=0
 	make_tests "$dir"
 	find "$dir/tests" -name '*.trs' -delete
-	make -C "$dir" -j"$JOBS" -k check BUILDDIR="$dir" "$@" >"$dir/check.log" 2>&1 || status=$?
+	make -C "$dir" -j"$JOBS" -k check BUILDDIR="$dir" >"$dir/check.log" 2>&1 || status=$?
 	find "$dir/tests" -name '*.trs' | sort | sed 's/trs$/log/' >"$result.logs"
 	xargs -r awk '
 		/^PASS: |^XPASS: / { $1 = ""; print "ok -" $0 }
