@@ -166,12 +166,12 @@ run_make_check() {
 	tally "$result.tap"
 }
 
-# run_taps [-j JOBS] [-t SECONDS] RESULT BUILDDIR PROGRAM...: programs that print TAP, JOBS (1) at a
-# time, each within SECONDS (TAP_SECONDS).  One that cannot run has failed.  An interruption ends
-# those that run.
+# run_taps [-j JOBS] [-t SECONDS] RESULT BUILDDIR PROGRAM...: programs that print TAP, of the source or
+# of BUILDDIR, in which they run; JOBS (1) at a time, each within SECONDS (TAP_SECONDS).  One that
+# cannot run has failed.  An interruption ends those that run.
 TAP_SECONDS=1500
 run_taps() {
-	local jobs=1 seconds=$TAP_SECONDS result dir program
+	local jobs=1 seconds=$TAP_SECONDS result dir program path
 	local -A running=() began=() # by pid: the program, and when
 	if [ "$1" = -j ]; then jobs=$2; shift 2; fi
 	if [ "$1" = -t ]; then seconds=$2; shift 2; fi
@@ -180,7 +180,9 @@ run_taps() {
 	trap 'kill "${!running[@]}" 2>/dev/null; wait; exit 130' INT TERM HUP
 	for program in "$@"; do
 		[ ${#running[@]} -lt "$jobs" ] || end_tap
-		BUILDDIR=$dir timeout -k 30 "$seconds" "$program" >"$result.${program##*/}.out" 2>&1 </dev/null &
+		path=$PWD/$program
+		[ -e "$path" ] || path=$dir/$program
+		BUILDDIR=$dir env -C "$dir" timeout -k 30 "$seconds" "$path" >"$result.${program##*/}.out" 2>&1 </dev/null &
 		running[$!]=$program began[$!]=$(date +%s)
 	done
 	while [ ${#running[@]} != 0 ]; do end_tap; done
