@@ -70,7 +70,14 @@ def processes(host, name):
     """pids below the host's xapid-domains with that name (as /proc/PID/comm has it)."""
     parent = host.child("xapid-domains")
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == name]
+    found = []
+    for pid in children:
+        try:
+            if Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                found.append(int(pid))
+        except OSError:
+            pass  # it ended meanwhile
+    return found
 
 
 def written(store, name):
