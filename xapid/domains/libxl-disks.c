@@ -1,9 +1,9 @@
 /* The disks of a domain as libxl and QEMU take them; see libxl-disks.h.
  *
- * PV and PVH guests: a raw block device by the kernel's back end, the rest by a QEMU that is not
- * confined.  Whole machines: the confined QEMU emulates their disks and cannot serve Xen's own disk
- * driver too.  So all that is raw goes by the kernel's back end, files through a loop device, and
- * the guest's drivers take it over from the emulated disk; an image (qcow2) stays emulated, see
+ * What is raw goes by the kernel's back end, files through a loop device.  Images (qcow2) of PV and
+ * PVH guests are served by a QEMU that is not confined, and starts for them alone.  The confined
+ * QEMU of a whole machine emulates its disks and cannot serve Xen's own disk driver too: the
+ * guest's drivers take raw ones over from the emulated disk, and an image stays emulated, see
  * libxl_config_fill ().  The format is always said, never found out by looking.
  *
  * What is below an image of a whole machine is said too, by descriptors.  A QEMU that is not
