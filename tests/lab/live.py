@@ -21,14 +21,11 @@ def end(x, vm):
     x.VM.destroy(vm)
 
 
-def resources(kind, name, address, password):
-    x = client(address, password)
-    vm = x.VM.create({**guest("lab-nowhere", kind), "VCPUs_params": {"mask": "1"}})
-    assert fails("INVALID_VALUE", x.VM.start, vm, False, False).params[0] == "cpus"
-    x.VM.destroy(vm)
-    vm, uuid = started(name, x, kind, VCPUs_max="2", memory_static_max=str(256 * MIB),
-                       memory_dynamic_min=str(128 * MIB), memory_dynamic_max=str(160 * MIB),
-                       VCPUs_params={"weight": "300"})
+RESOURCES = {"VCPUs_max": "2", "memory_static_max": str(256 * MIB), "VCPUs_params": {"weight": "300"}}
+
+
+def change_resources(name, x, vm, low=128, high=160):
+    """VCPUs, memory (MiB) and shares of a guest that runs, which began with RESOURCES."""
     domid = x.VM.get_domid(vm)
     weight = lambda: dom0(name, f"xl sched-credit2 -d {domid}").split()[-2]
     assert weight() == "300", dom0(name, f"xl sched-credit2 -d {domid}")
@@ -41,14 +38,21 @@ def resources(kind, name, address, password):
     online = lambda: [row.split()[3] for row in dom0(name, f"xl vcpu-list {domid}").splitlines()[1:]]
     until(lambda: len(online()) == 2 and "-" not in online(), "second VCPU")
     assert x.VM.get_VCPUs_at_startup(vm) == "2"
-    x.VM.set_memory_dynamic_range(vm, str(128 * MIB), str(128 * MIB))
-    x.VM.wait_memory_target_live(vm)
-    assert abs(xl_row(name, domid)[0] - 128) <= 4, xl_row(name, domid)
-    x.VM.set_memory_dynamic_range(vm, str(128 * MIB), str(160 * MIB))
-    x.VM.wait_memory_target_live(vm)
-    assert abs(xl_row(name, domid)[0] - 160) <= 4, xl_row(name, domid)
-    until(lambda: abs(int(x.VM_metrics.get_memory_actual(x.VM.get_metrics(vm))) - 160 * MIB) <= 4 * MIB,
+    for target in low, high:
+        x.VM.set_memory_dynamic_range(vm, str(low * MIB), str(target * MIB))
+        x.VM.wait_memory_target_live(vm)
+        assert abs(xl_row(name, domid)[0] - target) <= 4, xl_row(name, domid)
+    until(lambda: abs(int(x.VM_metrics.get_memory_actual(x.VM.get_metrics(vm))) - high * MIB) <= 4 * MIB,
           "memory_actual")
+
+
+def resources(kind, name, address, password):
+    x = client(address, password)
+    vm = x.VM.create({**guest("lab-nowhere", kind), "VCPUs_params": {"mask": "1"}})
+    assert fails("INVALID_VALUE", x.VM.start, vm, False, False).params[0] == "cpus"
+    x.VM.destroy(vm)
+    vm, _ = started(name, x, kind, **RESOURCES, memory_dynamic_min=str(128 * MIB), memory_dynamic_max=str(160 * MIB))
+    change_resources(name, x, vm)
     end(x, vm)
 
 
@@ -148,4 +152,5 @@ for scenario in (resources, signals, suspend):
     for its_kind in ("pv", "pvh"):
         globals()[f"{scenario.__name__}_{its_kind}"] = (
             lambda *args, scenario=scenario, kind=its_kind: scenario(kind, *args))
-run_scenario(globals())
+if __name__ == "__main__":
+    run_scenario(globals())
