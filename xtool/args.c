@@ -82,6 +82,15 @@ args_add(struct args *args, const char *key, const char *value)
     add_len(args, key, -1, value);
 }
 
+void
+args_add_pairs(struct args *args, const char *const *pairs)
+{
+    for (unsigned i = 0; pairs[i]; i++) {
+        g_auto(GStrv) pair = g_strsplit(pairs[i], "=", 2);
+        args_add(args, pair[0], pair[1]);
+    }
+}
+
 /* One word that needs no other: key=value, --flag, or else a bare word. */
 static bool
 add_word(struct args *args, const char *word, GError **error)

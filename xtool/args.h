@@ -38,6 +38,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(args_owned, args_free)
 bool args_add_extra(struct args *args, const char *text, GError **error);
 void args_add_lines(struct args *args, const char *text);
 void args_add(struct args *args, const char *key, const char *value);
+/* Each "key=value" of them; NULL terminated. */
+void args_add_pairs(struct args *args, const char *const *pairs);
 
 /* The value of `key` (the first one counts), borrowed, marked as used; NULL when not given. */
 const char *args_get(struct args *args, const char *key);

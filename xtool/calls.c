@@ -408,15 +408,6 @@ check_needed(struct xtool *x, const struct xt_command *command, GError **error)
     return true;
 }
 
-static void
-fill_in(struct args *args, const char *const *fill)
-{
-    for (unsigned i = 0; fill[i]; i++) {
-        g_auto(GStrv) pair = g_strsplit(fill[i], "=", 2);
-        args_add(args, pair[0], pair[1]);
-    }
-}
-
 /* True when the condition of an alternative holds: "on=" that it is given, "force" that it is true.
  */
 static bool
@@ -483,7 +474,7 @@ command_run(struct xtool *x, const struct xt_command *command, GError **error)
     }
     if (!check_needed(x, command, error))
         return false;
-    fill_in(x->args, command->fill);
+    args_add_pairs(x->args, command->fill);
     if (!args_flag(x->args, "multiple", &x->multiple, error))
         return false;
     if (verb && verb->run)

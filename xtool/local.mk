@@ -12,6 +12,7 @@ libxtool_a_SOURCES = \
 	xtool/calls.c \
 	xtool/change.c \
 	xtool/complete.c xtool/complete.h \
+	xtool/credentials.c xtool/credentials.h \
 	xtool/database.c \
 	xtool/diagnose.c \
 	xtool/drives.c \
