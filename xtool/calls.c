@@ -447,6 +447,7 @@ run_each(struct xtool *x, const struct xt_command *command, const struct verb *v
 
     for (unsigned i = 0; i < found->len && !server_interrupted(x->server); i++) {
         g_autoptr(GError) failure = NULL;
+        server_show_part(x->server, i + 1, found->len);
         if (verb ? verb->each(x, found->pdata[i], &failure)
                  : call_for(x, command, call, found->pdata[i], &failure))
             continue;

@@ -24,6 +24,7 @@ libxtool_a_SOURCES = \
 	xtool/manual.c xtool/manual.h \
 	xtool/objects.c xtool/objects.h \
 	xtool/print.c xtool/print.h \
+	xtool/progress.c xtool/progress.h \
 	xtool/select.c xtool/select.h \
 	xtool/server.c xtool/server.h \
 	xtool/tables.h \

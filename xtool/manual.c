@@ -30,6 +30,9 @@ static const struct {
      "system's authorities, by --fingerprint SHA256, or by ~/.config/xapid/known_hosts; "
      "--trust adds the server there. --nossl: without TLS, on port 80."},
     {"Defaults", "XE_EXTRA_ARGS (server=a,username=b), ~/.xe (lines key=value), XTOOL_SERVER."},
+    {"Progress",
+     "On a terminal a call that takes longer than a second shows how far it is, on stderr and "
+     "until it ends; not with --minimal or --json."},
     {"As xe", "A link of the name xe makes it print and exit exactly as xe does: "
               "ln -s xtool /usr/local/bin/xe"},
 };

@@ -49,9 +49,8 @@ print_block(FILE *out, const char *const *names, const char *const *values, unsi
     fputs("\n\n", out);
 }
 
-/* Columns that a text takes on a terminal. */
-static unsigned
-display_width(const char *text)
+unsigned
+text_width(const char *text)
 {
     unsigned width = 0;
 
@@ -66,7 +65,7 @@ static void
 print_row(FILE *out, const char *const *cells, const unsigned *widths, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        unsigned pad = i + 1 < n ? widths[i] - display_width(cells[i]) + 2 : 0;
+        unsigned pad = i + 1 < n ? widths[i] - text_width(cells[i]) + 2 : 0;
         fprintf(out, "%s%*s", cells[i], (int)pad, "");
     }
 }
@@ -80,10 +79,10 @@ print_table(FILE *out, const char *const *titles, unsigned n_columns, const char
     g_auto(GStrv) texts = g_new0(char *, (gsize)n_rows *n_columns + 1);
 
     for (unsigned i = 0; i < n_columns; i++)
-        widths[i] = display_width(titles[i]);
+        widths[i] = text_width(titles[i]);
     for (unsigned i = 0; i < n_rows * n_columns; i++) {
         texts[i] = text_printable(cells[i]);
-        widths[i % n_columns] = MAX(widths[i % n_columns], display_width(texts[i]));
+        widths[i % n_columns] = MAX(widths[i % n_columns], text_width(texts[i]));
     }
     fputs(colour ? "\033[1m" : "", out);
     print_row(out, titles, widths, n_columns);

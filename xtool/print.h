@@ -10,6 +10,8 @@
 char *text_printable(const char *text);
 /* The same, when `out` is a terminal; else a copy. */
 char *text_for(FILE *out, const char *text);
+/* Columns that it takes on a terminal. */
+unsigned text_width(const char *text);
 
 /* One block as xe prints it: names with their marks, each with its value.  The first name is flush
  * left, the others right-aligned to the longest + 4; two blank lines follow. */

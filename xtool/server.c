@@ -19,6 +19,7 @@
 #include "lib/wire/jsonrpc.h"
 #include "xtool/credentials.h"
 #include "xtool/exit.h"
+#include "xtool/progress.h"
 #include "xtool/trust.h"
 
 G_DEFINE_QUARK(xtool - connection - error - quark, connection_error)
@@ -36,8 +37,9 @@ struct server {
     GVariant *session; /* NULL: not logged in */
     bool local;
     gint64 last_id;
-    GCancellable *interrupt; /* of every call */
-    GThread *watch;          /* for Ctrl-C; NULL: not yet, or no more */
+    GCancellable *interrupt;   /* of every call */
+    GThread *watch;            /* for Ctrl-C; NULL: not yet, or no more */
+    struct progress *progress; /* NULL: none is shown */
 };
 
 /* ---- Ctrl-C ---- */
@@ -94,6 +96,7 @@ server_resume(struct server *server)
 {
     g_thread_join(g_steal_pointer(&server->watch)); /* it has cancelled, or is about to */
     g_cancellable_reset(server->interrupt);
+    g_clear_pointer(&server->progress, progress_free); /* nobody waits for what comes now */
 }
 
 /* ---- the connection ---- */
@@ -208,14 +211,13 @@ set_refused(GError **error, const struct server *server, const char *path, SoupM
         g_set_error(error, REFUSED_ERROR, 0, "%s", clean);
 }
 
-/* The answer's body, when the status is 200.  body (may be NULL) is borrowed. */
-static GInputStream *
-send_request(struct server *server, const char *method, const char *path, const char *type,
-             GBytes *body, GError **error)
+/* body (may be NULL) is borrowed. */
+static SoupMessage *
+new_request(struct server *server, const char *method, const char *path, const char *type,
+            GBytes *body, GError **error)
 {
     g_autofree char *url = g_strconcat(server->url, path, NULL);
-    g_autoptr(SoupMessage) message = soup_message_new(method, url);
-    GError *cause = NULL;
+    SoupMessage *message = soup_message_new(method, url);
 
     if (!message) {
         usage_set(error, "'%s' is no name of a server.", server->name);
@@ -232,14 +234,27 @@ send_request(struct server *server, const char *method, const char *path, const 
     g_signal_connect(message, "network-event", G_CALLBACK(network_event), NULL);
     if (server->trust)
         g_signal_connect(message, "accept-certificate", G_CALLBACK(accept_certificate), server);
+    return message;
+}
+
+/* The answer's body, when the status is 200.  called: the message of a call, of which the user may
+ * see how far it is; NULL: it is none. */
+static GInputStream *
+send_request(struct server *server, SoupMessage *request, const char *path, const char *called,
+             GError **error)
+{
+    GError *cause = NULL;
     g_autoptr(GInputStream) stream =
-        soup_session_send(server->http, message, server->interrupt, &cause);
+        called && server->progress
+            ? progress_send(server->progress, request, called, server->interrupt, &cause)
+            : soup_session_send(server->http, request, server->interrupt, &cause);
+
     if (!stream) {
         set_unreachable(error, server, cause);
         return NULL;
     }
-    if (soup_message_get_status(message) != SOUP_STATUS_OK) {
-        set_refused(error, server, path, message, stream);
+    if (soup_message_get_status(request) != SOUP_STATUS_OK) {
+        set_refused(error, server, path, request, stream);
         return NULL;
     }
     return g_steal_pointer(&stream);
@@ -249,7 +264,9 @@ bool
 server_get(struct server *server, const char *path, GOutputStream *to, GError **error)
 {
     GError *cause = NULL;
-    g_autoptr(GInputStream) stream = send_request(server, SOUP_METHOD_GET, path, NULL, NULL, error);
+    g_autoptr(SoupMessage) request = new_request(server, SOUP_METHOD_GET, path, NULL, NULL, error);
+    g_autoptr(GInputStream) stream =
+        request ? send_request(server, request, path, NULL, error) : NULL;
 
     if (!stream)
         return false;
@@ -263,15 +280,17 @@ server_get(struct server *server, const char *path, GOutputStream *to, GError **
 bool
 server_put(struct server *server, const char *path, GBytes *body, GError **error)
 {
+    g_autoptr(SoupMessage) request =
+        new_request(server, SOUP_METHOD_PUT, path, "text/xml", body, error);
     g_autoptr(GInputStream) stream =
-        send_request(server, SOUP_METHOD_PUT, path, "text/xml", body, error);
+        request ? send_request(server, request, path, NULL, error) : NULL;
 
     return stream;
 }
 
-GVariant *
-server_call(struct server *server, const struct dm_message *message, GVariant *const *params,
-            unsigned n, GError **error)
+static SoupMessage *
+call_request(struct server *server, const struct dm_message *message, GVariant *const *params,
+             unsigned n, GError **error)
 {
     const struct dm_type *types[16];
     GVariant *values[16];
@@ -289,8 +308,16 @@ server_call(struct server *server, const struct dm_message *message, GVariant *c
     GString *request = g_string_new(NULL);
     jsonrpc_request_encode(request, ++server->last_id, message->full_name, types, values, all);
     g_autoptr(GBytes) bytes = g_string_free_to_bytes(request);
+    return new_request(server, SOUP_METHOD_POST, RPC_PATH, "application/json", bytes, error);
+}
+
+GVariant *
+server_call(struct server *server, const struct dm_message *message, GVariant *const *params,
+            unsigned n, GError **error)
+{
+    g_autoptr(SoupMessage) request = call_request(server, message, params, n, error);
     g_autoptr(GInputStream) stream =
-        send_request(server, SOUP_METHOD_POST, RPC_PATH, "application/json", bytes, error);
+        request ? send_request(server, request, RPC_PATH, message->full_name, error) : NULL;
     g_autoptr(GByteArray) reply = stream ? read_body(server, stream, error) : NULL;
     if (!reply)
         return NULL;
@@ -309,6 +336,34 @@ server_tasks(struct server *server, GError **error)
     return server->local ? NULL
                          : server_call(server, dm_method_find("session.get_tasks"),
                                        &server->session, 1, error);
+}
+
+/* ---- how far a call is ---- */
+
+/* A connection for a question asks nobody whether a certificate is right. */
+static SoupMessage *
+progress_request(void *data, const struct dm_message *message, GVariant *self)
+{
+    struct server *server = data;
+    SoupMessage *request = call_request(server, message, &self, 1, NULL);
+
+    if (request && server->trust && !trust_is_pinned(server->trust))
+        g_signal_handlers_disconnect_by_func(request, accept_certificate, server);
+    return request;
+}
+
+void
+server_show_progress(struct server *server)
+{
+    server->progress = progress_new(server->http, server->local ? NULL : server->session,
+                                    progress_request, server);
+}
+
+void
+server_show_part(struct server *server, unsigned part, unsigned parts)
+{
+    if (server->progress)
+        progress_part(server->progress, part, parts);
 }
 
 /* ---- opening and closing ---- */
@@ -410,6 +465,7 @@ server_close(struct server *server)
         g_clear_pointer(&nothing, g_variant_unref);
         g_variant_unref(server->session);
     }
+    progress_free(server->progress);
     g_clear_object(&server->http);
     g_clear_object(&server->interrupt);
     g_clear_pointer(&server->watch, g_thread_unref);

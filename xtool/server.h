@@ -45,6 +45,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(server_owned, server_close)
 GVariant *server_call(struct server *server, const struct dm_message *message,
                       GVariant *const *params, unsigned n, GError **error);
 
+/* From now on the terminal shows of each call that takes longer than a second how far it is, and
+ * for which of several objects it is. */
+void server_show_progress(struct server *server);
+void server_show_part(struct server *server, unsigned part, unsigned parts);
+
 /* An HTTP action, with the session: the body of its answer into a stream; a body (borrowed) to it.
  */
 bool server_get(struct server *server, const char *path, GOutputStream *to, GError **error);
@@ -56,7 +61,8 @@ bool server_is_here(const struct server *server);
 /* From the login on, Ctrl-C ends the call that waits, and those that follow, with INTERRUPT_ERROR;
  * pressed once more, it ends the process.  True when it was pressed, until server_resume (). */
 bool server_interrupted(const struct server *server);
-/* After Ctrl-C calls work again: to look after what was interrupted, and to log out. */
+/* After Ctrl-C calls work again: to look after what was interrupted, and to log out;
+ * of these no progress is shown. */
 void server_resume(struct server *server);
 /* What this session began and is not finished: an array of references (as), or NULL. */
 GVariant *server_tasks(struct server *server, GError **error);

@@ -206,6 +206,7 @@ xl_top(struct xtool *x, GError **error)
         usage_set(error, "-i takes how many times, not '%s'.", times);
         return false;
     }
+    x->progress = false; /* the table has the terminal */
     if (!xtool_connect(x, false, error))
         return false;
     bool screen = !batch && isatty(STDOUT_FILENO);

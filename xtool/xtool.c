@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "xtool/complete.h"
 #include "xtool/coverage.h"
@@ -26,9 +27,12 @@ xtool_connect(struct xtool *x, bool local, GError **error)
     if (x->server)
         return true;
     x->server = server_open(x->args, local, error);
-    if (x->server)
-        x->objects = objects_new(x->server);
-    return x->server;
+    if (!x->server)
+        return false;
+    x->objects = objects_new(x->server);
+    if (x->progress)
+        server_show_progress(x->server);
+    return true;
 }
 
 bool
@@ -158,10 +162,13 @@ run(struct xtool *x, const char *const *argv, GError **error)
         return false;
     if (help || (version && !x->args->command))
         return run_switch(x, !help, error);
-    return add_defaults(x->args, error) && args_flag(x->args, "minimal", &x->minimal, error) &&
-           args_flag(x->args, "json", &x->json, error) &&
-           args_flag(x->args, "multiple", &x->multiple, error) &&
-           args_flag(x->args, "force", &x->force, error) && run_command(x, error);
+    if (!add_defaults(x->args, error) || !args_flag(x->args, "minimal", &x->minimal, error) ||
+        !args_flag(x->args, "json", &x->json, error) ||
+        !args_flag(x->args, "multiple", &x->multiple, error) ||
+        !args_flag(x->args, "force", &x->force, error))
+        return false;
+    x->progress = !x->as_xe && !x->minimal && !x->json && isatty(STDERR_FILENO);
+    return run_command(x, error);
 }
 
 /* As with xe, what the server does goes on without us: how to follow it, and how to end it. */

@@ -21,6 +21,7 @@ struct xtool {
     bool as_xe;       /* by the name xe: output and exit codes are xe's */
     struct args *args;
     bool minimal, json, multiple, force;
+    bool progress;                /* a person looks on while it waits */
     const struct xt_alias *alias; /* the word of xl's that was typed, or NULL */
     struct server *server;        /* NULL until a command needs it */
     struct objects *objects;

@@ -2,12 +2,14 @@
 #include "config.h"
 
 #include <glib.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "xtool/args.h"
 #include "xtool/print.h"
+#include "xtool/progress.h"
 #include "xtool/value.h"
 
 /* A stream in memory and what was written to it. */
@@ -160,6 +162,38 @@ test_text_as_values(void)
     read_back("map<string,string>", "a", NULL);
 }
 
+static void
+expect_progress(const char *name, double fraction, unsigned seconds, unsigned width,
+                const char *expected)
+{
+    g_autofree char *line = progress_line(name, fraction, seconds, width);
+
+    g_assert_cmpstr(line, ==, expected);
+    g_assert_cmpuint(text_width(line), <=, width);
+}
+
+static void
+test_progress(void)
+{
+    expect_progress("VM.start", 0.5, 12, 79,
+                    "VM.start  [###############...............]   50%  12 s");
+    expect_progress("VM.start", 0, 1, 40, "VM.start  [.................]    0%  1 s");
+    expect_progress("VM.start", 0.999, 1, 40, "VM.start  [################.]   99%  1 s");
+    expect_progress("VM.start", 2, 100, 40, "VM.start  [###############]  100%  100 s");
+    expect_progress("VM.start", PROGRESS_UNKNOWN, 12, 79, "VM.start  12 s");
+    expect_progress("VM.start", NAN, 12, 79, "VM.start  12 s");
+    expect_progress("VM.start", 0.5, 12, 32, "VM.start  [####....]   50%  12 s");
+    expect_progress("VM.start", 0.5, 12, 31, "VM.start   50%  12 s");
+    expect_progress("VM.start", 0.5, 12, 20, "VM.start   50%  12 s");
+    expect_progress("VM.start", 0.5, 12, 19, "VM.s...   50%  12 s");
+    expect_progress("VM.start", 0.5, 12, 8, "   50...");
+    expect_progress("VM.start", 0.5, 12, 2, "..");
+    expect_progress("VM.start", 0.5, 12, 0, "");
+    expect_progress("a\033[2J\r\n", PROGRESS_UNKNOWN, 1, 79, "a\\x1b[2J\\x0d\\n  1 s");
+    expect_progress("\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", PROGRESS_UNKNOWN, 1, 10,
+                    "\xe6\x97\xa5...  1 s");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -171,5 +205,6 @@ main(int argc, char **argv)
     g_test_add_func("/xtool-print/printable", test_printable);
     g_test_add_func("/xtool-print/values-as-text", test_values_as_text);
     g_test_add_func("/xtool-print/text-as-values", test_text_as_values);
+    g_test_add_func("/xtool-print/progress", test_progress);
     return g_test_run();
 }

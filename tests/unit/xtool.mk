@@ -14,6 +14,7 @@ tests_unit_test_xtool_schema_LDADD = $(xtool_test_libs)
 check_PROGRAMS += tests/unit/test-xtool-print
 TESTS += tests/unit/test-xtool-print
 tests_unit_test_xtool_print_SOURCES = tests/unit/test-xtool-print.c
+tests_unit_test_xtool_print_CFLAGS = $(AM_CFLAGS) $(SOUP_CFLAGS)
 tests_unit_test_xtool_print_LDADD = $(xtool_test_libs)
 
 check_PROGRAMS += tests/unit/test-xtool-words
@@ -30,6 +31,7 @@ xtool_sim_tests = \
 	tests/sim/test-xtool-create.py \
 	tests/sim/test-xtool-disks.py \
 	tests/sim/test-xtool-login.py \
+	tests/sim/test-xtool-progress.py \
 	tests/sim/test-xtool-xl.py
 TESTS += $(xtool_sim_tests)
 EXTRA_DIST += $(xtool_sim_tests) tests/sim/xtool.py
