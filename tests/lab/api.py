@@ -1,5 +1,7 @@
 """The daemon in a lab host's dom0, for tests outside: its API over TLS, and dom0 itself."""
 import http.client
+import os
+import random
 import re
 import ssl
 import subprocess
@@ -13,6 +15,8 @@ from host import Client
 
 # Emulated, a dom0 answers slowly: every wait is long, and ends as soon as it can.
 WAIT = 120
+# Workers begin again after a moment, which grows with how often they ended.
+KILL_WORKERS = "for i in $(seq 300); do pkill -9 -x domains-worker && echo killed && break; sleep 0.1; done"
 
 
 def connect(address, timeout=WAIT):
@@ -104,6 +108,13 @@ def clear(name, address, password):
         x.VM.destroy(vm)
     for network in x.network.get_all():
         x.network.destroy(network)
+
+
+def sample(what, full, number):
+    """So many of them, by XAPID_SEED; with XAPID_LAB_WHOLE, as `make soak` has it, all."""
+    chosen = full if "XAPID_LAB_WHOLE" in os.environ else random.Random(os.environ.get("XAPID_SEED")).sample(full, number)
+    print(f"# {what}, sample/full: {len(chosen)}/{len(full)}")
+    return chosen
 
 
 def run_scenario(scenarios):

@@ -83,6 +83,7 @@ def beside_each_other(kind, name, address, password):
     for left in (copy, snapshot):
         x.VDI.destroy(left)
     assert there(name) == empty
+    print(f"# 1 clones beside their originals ({kind})")
 
 
 def pv(*host):

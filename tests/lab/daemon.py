@@ -9,7 +9,8 @@ import threading
 import time
 import urllib.parse
 
-from api import LAB, WAIT, answering, client, connect, console, dom0, domids, guest, run_scenario, ticks, type_in, until
+from api import (KILL_WORKERS, LAB, WAIT, answering, client, connect, console, dom0, domids, guest, run_scenario, sample,
+                 ticks, type_in, until)
 from host import Client, Failure
 
 
@@ -210,12 +211,12 @@ def builds(name, address, password):
     """Workers are killed somewhere in a build: VM.start tells the truth, and nothing stays behind."""
     x = client(address, password)
     outcomes = []
-    for kind, delay in (("pvh", "0.0"), ("pv", "0.1"), ("pvh", "0.2"), ("pv", "0.3"), ("pvh", "0.5"),
-                        ("pv", "0.7"), ("pvh", "0.9")):
+    moments = [("pvh", "0.0"), ("pv", "0.1"), ("pvh", "0.2"), ("pv", "0.3"), ("pvh", "0.5"), ("pv", "0.7"), ("pvh", "0.9")]
+    for kind, delay in sample("workers killed in a build", moments, 3):
         vm = x.VM.create(guest("lab-build", kind))
         uuid = x.VM.get_uuid(vm)
         task = x.Async.VM.start(vm, False, False)
-        killed = dom0(name, f"sleep {delay}; kill -9 $(pgrep -x domains-worker) && echo killed")
+        killed = dom0(name, f"sleep {delay}; {KILL_WORKERS}")
         assert killed == "killed\n", killed
         record = x.wait_task(task, WAIT)
         state, domid = x.VM.get_power_state(vm), int(x.VM.get_domid(vm))
@@ -233,33 +234,32 @@ def builds(name, address, password):
         left = dom0(name, f"xenstore-ls -f / | grep {uuid} || true")
         assert not left, left
         x.VM.destroy(vm)
-    print(f"# a worker killed in a build: {' '.join(outcomes)}")
+    print(f"# {len(outcomes)} builds whose worker was killed: {' '.join(outcomes)}")
 
 
 def crashes(name, address, password):
     """Programs are killed in a build: it is finished or undone."""
     x = client(address, password)
     outcomes = []
-    for kind in ("pv", "pvh"):
-        for program in PROGRAMS:
-            vm = x.VM.create(guest("lab-crash", kind))
-            uuid = x.VM.get_uuid(vm)
-            x.Async.VM.start(vm, False, False)
-            successor = kill(name, program)
-            x = answering(address, x.session_ref,
-                          lambda y: not y.VM.get_current_operations(vm))
-            successor()
-            state, domid = x.VM.get_power_state(vm), int(x.VM.get_domid(vm))
-            outcomes.append(state)
-            if state == "Running":
-                assert domids(name)[uuid] == domid
-                until(lambda: "LAB-GUEST-UP" in console(name, uuid), "line from the guest")
-                x.VM.hard_shutdown(vm)
-            assert x.VM.get_power_state(vm) == "Halted" and uuid not in domids(name)
-            left = dom0(name, f"xenstore-ls -f / | grep {uuid} || true")
-            assert not left, left
-            x.VM.destroy(vm)
-    print(f"# {' '.join(PROGRAMS)} killed in a build: {' '.join(outcomes)}")
+    pairs = [(kind, program) for kind in ("pv", "pvh") for program in PROGRAMS]
+    for kind, program in sample("programs killed in a build", pairs, 5):
+        vm = x.VM.create(guest("lab-crash", kind))
+        uuid = x.VM.get_uuid(vm)
+        x.Async.VM.start(vm, False, False)
+        successor = kill(name, program)
+        x = answering(address, x.session_ref, lambda y: not y.VM.get_current_operations(vm))
+        successor()
+        state, domid = x.VM.get_power_state(vm), int(x.VM.get_domid(vm))
+        outcomes.append(f"{program} {state}")
+        if state == "Running":
+            assert domids(name)[uuid] == domid
+            until(lambda: "LAB-GUEST-UP" in console(name, uuid), "line from the guest")
+            x.VM.hard_shutdown(vm)
+        assert x.VM.get_power_state(vm) == "Halted" and uuid not in domids(name)
+        left = dom0(name, f"xenstore-ls -f / | grep {uuid} || true")
+        assert not left, left
+        x.VM.destroy(vm)
+    print(f"# {len(outcomes)} builds beside which a program was killed: {' '.join(outcomes)}")
 
 
 def strings(value):

@@ -2,7 +2,7 @@
 """Scenarios of test-live.sh: live.py SCENARIO NAME ADDRESS PASSWORD."""
 import time
 
-from api import WAIT, client, console, dom0, domids, guest, run_scenario, ticks, until, xl_row
+from api import KILL_WORKERS, WAIT, client, console, dom0, domids, guest, run_scenario, ticks, until, xl_row
 from host import fails
 
 MIB = 1 << 20
@@ -125,8 +125,6 @@ def kills(name, address, password):
     x = client(address, password)
     vm, uuid = started(name, x, "pvh")
     outcomes, suspends = [], 0
-    # They begin again after a moment, which grows with how often they ended.
-    kill = "for i in $(seq 300); do pkill -9 -x domains-worker && echo killed && break; sleep 0.1; done"
     for verb, delay in (("suspend", "0.1"), ("suspend", "0.6"), ("resume", "0.1"), ("resume", "0.5"),
                         ("suspend", "1.2"), ("resume", "0.9")):
         state = x.VM.get_power_state(vm)
@@ -136,7 +134,7 @@ def kills(name, address, password):
         args = (vm,) if verb == "suspend" else (vm, False, False)
         task = getattr(x.Async.VM, verb)(*args)
         suspends += 2  # one at most before the operation, and one in it
-        assert dom0(name, f"sleep {delay}; {kill}") == "killed\n"
+        assert dom0(name, f"sleep {delay}; {KILL_WORKERS}") == "killed\n"
         record = x.wait_task(task, WAIT)
         outcomes.append(f"{verb} {record['status'] if not record['error_info'] else record['error_info'][0]}")
         until(lambda: x.VM.get_power_state(vm) in ("Running", "Suspended"), "end of the operation")

@@ -1,5 +1,6 @@
 #!/bin/bash
-# xapid on real Xen: PV and PVH guests through the API, over TLS from outside.
+# xapid on real Xen: PV and PVH guests through the API, over TLS from outside.  XAPID_LAB_WHOLE: all kills,
+# and not a sample of them (sample () of api.py).
 . "$(dirname "$0")/functions.sh"
 . "$LAB/daemon.sh"
 
