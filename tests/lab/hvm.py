@@ -5,7 +5,7 @@ import time
 from difflib import unified_diff
 
 from api import WAIT, client, console, dom0, domids, run_scenario, type_in, until
-from live import RESOURCES, change_resources
+from live import RESOURCES, change_shares_and_memory
 from storage import MIB, SR_FOLDER, disk, drive, repository, whole_machine
 
 # Where a guest could leave something in dom0; libxl's own two files stay.
@@ -92,8 +92,8 @@ def timed(what, began):
 
 
 def raw(name, address, password):
-    """A guest with Xen's drivers gets VCPUs, memory and shares while it runs, hears SysRq, and has its raw disks by
-    them; they outlive a suspend."""
+    """A guest with Xen's drivers gets memory and shares while it runs, hears SysRq, and has its raw disks by them; they
+    outlive a suspend."""
     x = client(address, password)
     sr = repository(name, x)
     before = dom0(name, TRACES)
@@ -112,10 +112,10 @@ def raw(name, address, password):
     until(lambda: "WRITTEN" in console(name, uuid), "the end of writing")
     assert "xvda" in console(name, uuid) and "sda" not in console(name, uuid), console(name, uuid)
     timed("it has written", began)
-    change_resources(name, x, vm, 192, 224)
+    change_shares_and_memory(name, x, vm, 192, 224)
     x.VM.send_sysrq(vm, "h")
     until(lambda: "sysrq: HELP" in console(name, uuid), "the guest's answer to SysRq")
-    timed("it has another VCPU and memory", began)
+    timed("its memory has changed", began)
     x.VM.suspend(vm)
     timed("it is suspended", began)
     x.VM.resume(vm, False, False)

@@ -24,8 +24,8 @@ def end(x, vm):
 RESOURCES = {"VCPUs_max": "2", "memory_static_max": str(256 * MIB), "VCPUs_params": {"weight": "300"}}
 
 
-def change_resources(name, x, vm, low=128, high=160):
-    """VCPUs, memory (MiB) and shares of a guest that runs, which began with RESOURCES."""
+def change_shares_and_memory(name, x, vm, low=128, high=160):
+    """Of a guest that runs, which began with RESOURCES; low and high in MiB."""
     domid = x.VM.get_domid(vm)
     weight = lambda: dom0(name, f"xl sched-credit2 -d {domid}").split()[-2]
     assert weight() == "300", dom0(name, f"xl sched-credit2 -d {domid}")
@@ -34,10 +34,6 @@ def change_resources(name, x, vm, low=128, high=160):
     x.VM.add_to_VCPUs_params_live(vm, "mask", "0")
     fails("INVALID_VALUE", x.VM.add_to_VCPUs_params_live, vm, "mask", "1")  # the host has CPU 0 alone
     assert x.VM.get_VCPUs_params(vm)["mask"] == "0"
-    x.VM.set_VCPUs_number_live(vm, "2")
-    online = lambda: [row.split()[3] for row in dom0(name, f"xl vcpu-list {domid}").splitlines()[1:]]
-    until(lambda: len(online()) == 2 and "-" not in online(), "second VCPU")
-    assert x.VM.get_VCPUs_at_startup(vm) == "2"
     for target in low, high:
         x.VM.set_memory_dynamic_range(vm, str(low * MIB), str(target * MIB))
         x.VM.wait_memory_target_live(vm)
@@ -46,13 +42,22 @@ def change_resources(name, x, vm, low=128, high=160):
           "memory_actual")
 
 
+def add_vcpu(name, x, vm):
+    domid = x.VM.get_domid(vm)
+    x.VM.set_VCPUs_number_live(vm, "2")
+    online = lambda: [row.split()[3] for row in dom0(name, f"xl vcpu-list {domid}").splitlines()[1:]]
+    until(lambda: len(online()) == 2 and "-" not in online(), "second VCPU")
+    assert x.VM.get_VCPUs_at_startup(vm) == "2"
+
+
 def resources(kind, name, address, password):
     x = client(address, password)
     vm = x.VM.create({**guest("lab-nowhere", kind), "VCPUs_params": {"mask": "1"}})
     assert fails("INVALID_VALUE", x.VM.start, vm, False, False).params[0] == "cpus"
     x.VM.destroy(vm)
     vm, _ = started(name, x, kind, **RESOURCES, memory_dynamic_min=str(128 * MIB), memory_dynamic_max=str(160 * MIB))
-    change_resources(name, x, vm)
+    add_vcpu(name, x, vm)
+    change_shares_and_memory(name, x, vm)
     end(x, vm)
 
 
