@@ -13,7 +13,7 @@ struct bed {
     struct model *model;
     struct fake_store store;
     struct vm_world world;
-    char *vm, *metrics, *dom0, *dom0_metrics;
+    char *vm, *metrics, *dom0, *dom0_metrics, *host;
 };
 
 static void
@@ -34,7 +34,9 @@ set_up(struct bed *bed, const void *data)
                            fields_of("power_state", "Running", "metrics", bed->dom0_metrics, NULL));
     row_set(bed->model, bed->dom0, "domid", g_variant_new_int64(0));
     row_set(bed->model, bed->dom0, "is_control_domain", g_variant_new_boolean(TRUE));
+    bed->host = row_create(bed->model, "host", fields_of("control_domain", bed->dom0, NULL));
     bed->world.model = bed->model;
+    bed->world.host = bed->host;
 }
 
 static void
@@ -48,6 +50,7 @@ tear_down(struct bed *bed, const void *data)
     g_free(bed->metrics);
     g_free(bed->dom0);
     g_free(bed->dom0_metrics);
+    g_free(bed->host);
 }
 
 /* A look at one domain: what it has used, and when that was so, in µs. */

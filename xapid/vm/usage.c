@@ -7,7 +7,6 @@
 
 #define USAGE_SPAN_MIN_US G_USEC_PER_SEC /* over less, figures jump */
 #define USAGE_STEPS 100                  /* of a CPU: whose figure stays says nothing new */
-#define DOM0_UUID "00000000-0000-0000-0000-000000000000"
 
 /* Of a domain, when its figure was last made. */
 struct sample {
@@ -77,14 +76,21 @@ look_at(struct vm_world *world, struct txn *txn, const char *vm, const char *uui
         record(world, txn, vm, spread(usage, vcpus));
 }
 
+/* The row of a domain: dom0's has another uuid than the hypervisor has for it.  NULL: none. */
+static char *
+row_of(const struct vm_world *world, const char *uuid, gint64 domid)
+{
+    return domid == 0 ? model_get_string(world->model, world->host, "control_domain")
+                      : g_strdup(model_by_uuid(world->model, vm_class(), uuid));
+}
+
 void
 vm_usage_look(struct vm_world *world, GHashTable *domains, bool all)
 {
-    g_autoptr(GPtrArray) vms = model_all(world->model, vm_class());
     struct txn *txn = model_begin_volatile(world->model);
     g_autoptr(GError) error = NULL;
     GHashTableIter iter;
-    void *uuid;
+    void *uuid, *domain;
 
     if (!world->usage)
         world->usage = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -92,14 +98,13 @@ vm_usage_look(struct vm_world *world, GHashTable *domains, bool all)
     while (all && g_hash_table_iter_next(&iter, &uuid, NULL))
         if (!g_hash_table_contains(domains, uuid))
             g_hash_table_iter_remove(&iter);
-    for (guint i = 0; i < vms->len; i++) {
-        const char *vm = vms->pdata[i];
-        bool dom0 = model_get_bool(world->model, vm, "is_control_domain");
-        g_autofree char *its =
-            dom0 ? g_strdup(DOM0_UUID) : model_get_string(world->model, vm, "uuid");
-        GVariant *domain = g_hash_table_lookup(domains, its);
-        if (domain && model_get_int(world->model, vm, "domid") == vm_domain_int(domain, "domid"))
-            look_at(world, txn, vm, its, domain);
+    g_hash_table_iter_init(&iter, domains);
+    while (g_hash_table_iter_next(&iter, &uuid, &domain)) {
+        gint64 domid = vm_domain_int(domain, "domid");
+        g_autofree char *vm = row_of(world, uuid, domid);
+        if (vm && model_has(world->model, vm_class(), vm) &&
+            model_get_int(world->model, vm, "domid") == domid)
+            look_at(world, txn, vm, uuid, domain);
     }
     if (!txn_commit(txn, &error))
         log_warning("how busy domains are: %s", error->message);
