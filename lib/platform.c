@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "lib/member.h"
+
 /* ---- what values may be ---- */
 
 static const char *const flags[] = {"0", "1", "false", "true", NULL};
@@ -93,19 +95,10 @@ platform_value_is_valid(const char *key, const char *value)
 
 /* ---- of a map ---- */
 
-const char *
-platform_word(GVariant *platform, const char *key)
-{
-    const char *value = "";
-
-    g_variant_lookup(platform, key, "&s", &value);
-    return value;
-}
-
 bool
 platform_flag(GVariant *platform, const char *key, bool missing)
 {
-    const char *value = platform_word(platform, key);
+    const char *value = member_text(platform, key);
 
     return *value ? g_str_equal(value, "1") || g_str_equal(value, "true") : missing;
 }
@@ -113,5 +106,5 @@ platform_flag(GVariant *platform, const char *key, bool missing)
 gint64
 platform_number(GVariant *platform, const char *key)
 {
-    return g_ascii_strtoll(platform_word(platform, key), NULL, 10);
+    return g_ascii_strtoll(member_text(platform, key), NULL, 10);
 }

@@ -15,13 +15,11 @@ bool platform_key_is_known(const char *key);
 /* Of a known key. */
 bool platform_value_is_valid(const char *key, const char *value);
 
-/* ---- of a map a{ss} whose known keys are valid ---- */
+/* ---- of a map a{ss} whose known keys are valid; words by member_text () ---- */
 
 /* A flag, `missing` when it is not there. */
 bool platform_flag(GVariant *platform, const char *key, bool missing);
 /* A number, 0 when it is not there. */
 gint64 platform_number(GVariant *platform, const char *key);
-/* "" when it is not there; borrowed. */
-const char *platform_word(GVariant *platform, const char *key);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/platform.h"
+#include "lib/member.h"
 
 /* Puts the interface of a card into its bridge. */
 #define NIC_SCRIPT XAPID_LIBEXECDIR "/nic-hotplug"
@@ -13,7 +13,7 @@
 static void
 fill(const struct guest_config *guest, const struct guest_nic *card, libxl_device_nic *nic)
 {
-    const char *model = platform_word(guest->platform, "nic_type");
+    const char *model = member_text(guest->platform, "nic_type");
 
     G_STATIC_ASSERT(sizeof nic->mac == sizeof card->mac);
 

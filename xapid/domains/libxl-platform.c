@@ -5,6 +5,7 @@
 #include <libxl_utils.h>
 
 #include "lib/log.h"
+#include "lib/member.h"
 #include "lib/platform.h"
 
 #define VGA_STD_MIN_MIB 16 /* libxl takes no less for these two */
@@ -14,7 +15,7 @@
 static void
 set_flag(GVariant *platform, const char *key, libxl_defbool *field)
 {
-    if (*platform_word(platform, key))
+    if (*member_text(platform, key))
         libxl_defbool_set(field, platform_flag(platform, key, false));
 }
 
@@ -22,7 +23,7 @@ set_flag(GVariant *platform, const char *key, libxl_defbool *field)
 static void
 fill_screen(GVariant *platform, const char *uuid, libxl_domain_build_info *b)
 {
-    const char *kind = platform_word(platform, "vga");
+    const char *kind = member_text(platform, "vga");
     uint64_t min_mib = 0;
 
     b->u.hvm.vga.kind = LIBXL_VGA_INTERFACE_TYPE_NONE;
@@ -76,7 +77,7 @@ fill_viridian(libxl_ctx *ctx, GVariant *platform, libxl_domain_build_info *b)
     if (!platform_flag(platform, "viridian", false))
         return;
     for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
-        if (*platform_word(platform, keys[i].key))
+        if (*member_text(platform, keys[i].key))
             enlighten(ctx,
                       platform_flag(platform, keys[i].key, false) ? &b->u.hvm.viridian_enable
                                                                   : &b->u.hvm.viridian_disable,
@@ -88,7 +89,7 @@ fill_viridian(libxl_ctx *ctx, GVariant *platform, libxl_domain_build_info *b)
 static void
 fill_ports(GVariant *platform, libxl_domain_build_info *b)
 {
-    if (!g_str_equal(platform_word(platform, "hvm_serial"), "none"))
+    if (!g_str_equal(member_text(platform, "hvm_serial"), "none"))
         b->u.hvm.serial = libxl_copy("pty");
     set_flag(platform, "usb", &b->u.hvm.usb);
     if (platform_flag(platform, "usb", true) && platform_flag(platform, "usb_tablet", false))
