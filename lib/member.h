@@ -1,5 +1,5 @@
-/* The members of an a{sv}, with a value of rest for what is not there or of another type.  Any
- * thread. */
+/* The members of an a{sv}, or texts of an a{ss}, with a value of rest for what is not there or of
+ * another type.  Any thread. */
 #ifndef XAPID_LIB_MEMBER_H
 #define XAPID_LIB_MEMBER_H
 
@@ -10,5 +10,8 @@
 const char *member_text(GVariant *members, const char *name);
 /* false when it is not there. */
 bool member_flag(GVariant *members, const char *name);
+/* A list (av, as JSON has it) of texts: the caller's; NULL when it is not there.  False when it
+ * holds anything else. */
+bool member_texts(GVariant *members, const char *name, char ***ret_texts);
 
 #endif

@@ -34,26 +34,19 @@ read_source(GVariant *source, struct source *ret_source, GError **error)
 {
     const char *path = source ? member_text(source, "path") : "";
     const char *format = source ? member_text(source, "format") : "";
-    g_autoptr(GVariant) bases =
-        source ? g_variant_lookup_value(source, "bases", G_VARIANT_TYPE("av")) : NULL;
-    bool ok =
-        g_path_is_absolute(path) && (g_str_equal(format, "raw") || g_str_equal(format, "qcow2"));
-    g_autoptr(GStrvBuilder) paths = g_strv_builder_new();
+    g_auto(GStrv) bases = NULL;
+    bool ok = g_path_is_absolute(path) &&
+              (g_str_equal(format, "raw") || g_str_equal(format, "qcow2")) &&
+              member_texts(source, "bases", &bases);
 
-    for (gsize i = 0; ok && bases && i < g_variant_n_children(bases); i++) {
-        g_autoptr(GVariant) boxed = g_variant_get_child_value(bases, i);
-        g_autoptr(GVariant) base = g_variant_get_variant(boxed);
-        ok = g_variant_is_of_type(base, G_VARIANT_TYPE_STRING) &&
-             g_path_is_absolute(g_variant_get_string(base, NULL));
-        if (ok)
-            g_strv_builder_add(paths, g_variant_get_string(base, NULL));
-    }
+    for (char **base = bases; ok && base && *base; base++)
+        ok = g_path_is_absolute(*base);
     if (!ok) {
         api_error_set(error, "INVALID_VALUE", "source", path, NULL);
         return false;
     }
     *ret_source = (struct source){path, format, g_str_equal(member_text(source, "kind"), "block"),
-                                  g_strv_builder_end(paths)};
+                                  g_steal_pointer(&bases)};
     return true;
 }
 
@@ -79,7 +72,7 @@ image_words(const struct source *source)
     g_autoptr(GString) words = g_string_new("json:");
     GVariant *node = NULL;
 
-    for (gsize i = g_strv_length(source->bases); i-- > 0;)
+    for (gsize i = source->bases ? g_strv_length(source->bases) : 0; i-- > 0;)
         node = node_new(source, source->bases[i], node);
     g_autoptr(GVariant) all = g_variant_ref_sink(node_new(source, source->path, node));
     json_untyped_encode(words, all);

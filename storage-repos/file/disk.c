@@ -39,28 +39,16 @@ disk_set_format(struct disk *disk, const char *format)
     disk->file = g_strdup_printf("%s.%s", disk->uuid, disk->qcow2 ? "qcow2" : "raw");
 }
 
-/* Of a list in a record: NULL with errno when one is no name of a disk's file. */
-static char **
-take_names(GVariant *names)
+/* Of its images: each is named as one of a disk's. */
+static bool
+names_are_valid(const struct disk *disk)
 {
-    g_autoptr(GStrvBuilder) out = g_strv_builder_new();
-    GVariantIter iter;
-    GVariant *child;
-    bool ok = true;
+    g_auto(GStrv) chain = disk_chain(disk);
 
-    g_variant_iter_init(&iter, names);
-    while ((child = g_variant_iter_next_value(&iter))) {
-        g_autoptr(GVariant) boxed = child;
-        g_autoptr(GVariant) name = g_variant_get_variant(boxed);
-        ok = ok && g_variant_is_of_type(name, G_VARIANT_TYPE_STRING) &&
-             disk_file_is_valid(g_variant_get_string(name, NULL));
-        if (ok)
-            g_strv_builder_add(out, g_variant_get_string(name, NULL));
-    }
-    if (ok)
-        return g_strv_builder_end(out);
-    errno = EBADMSG;
-    return NULL;
+    for (char **name = chain; *name; name++)
+        if (!disk_file_is_valid(*name))
+            return false;
+    return true;
 }
 
 bool
@@ -75,10 +63,7 @@ disk_load(int folder, const char *uuid, const char *name, disk_t *ret_disk)
         g_free(disk.file);
         disk.file = g_strdup(member_text(disk.record, "file"));
     }
-    g_autoptr(GVariant) bases = g_variant_lookup_value(disk.record, "bases", G_VARIANT_TYPE("av"));
-    if (bases && !(disk.bases = take_names(bases)))
-        return false;
-    if (!disk_file_is_valid(disk.file)) {
+    if (!member_texts(disk.record, "bases", &disk.bases) || !names_are_valid(&disk)) {
         errno = EBADMSG;
         return false;
     }
