@@ -31,6 +31,18 @@ def bases(name, x, vdi):
                       "tr -d '\"' | tr , ' ')")
 
 
+def cloned(name, x, first, vdi):
+    """A snapshot of the disk, and a clone of the VM that has it: (snapshot, clone, its disk, what a guest reads of
+    each, what they share)."""
+    snapshot = x.VDI.snapshot(vdi)
+    second = x.VM.clone(first, "the clone")
+    vbd, = x.VM.get_VBDs(second)
+    copy = x.VBD.get_VDI(vbd)
+    before, shared = contents(name, x, snapshot), bases(name, x, copy)
+    assert before == contents(name, x, copy) == contents(name, x, vdi) and len(shared.splitlines()) == 2, shared
+    return snapshot, second, copy, before, shared
+
+
 def there(name):
     return dom0(name, f"ls {SR_FOLDER}")
 
@@ -44,12 +56,7 @@ def beside_each_other(kind, name, address, password):
     fill(name, x, vdi, "printf SHARED-WORDS >/root/raw")
     first = x.VM.create(guest("the first", kind, "console=hvc0 lab.count=0"))
     drive(x, first, vdi)
-    snapshot = x.VDI.snapshot(vdi)
-    second = x.VM.clone(first, "the clone")
-    vbd, = x.VM.get_VBDs(second)
-    copy = x.VBD.get_VDI(vbd)
-    before, shared = contents(name, x, snapshot), bases(name, x, copy)
-    assert before == contents(name, x, copy) == contents(name, x, vdi) and len(shared.splitlines()) == 2, shared
+    snapshot, second, copy, before, shared = cloned(name, x, first, vdi)
     for vm in (first, second):
         x.VM.start(vm, False, False)
     assert len(handles(name)) == 2
@@ -106,12 +113,7 @@ def hvm(name, address, password):
                        f"printf '%s\\0' '{words}' | dd of=/root/raw bs=512 seek=17 conv=notrunc 2>/dev/null")
     first = whole_machine(x, "a Linux", memory_static_max=str(192 * MIB), HVM_boot_params={"order": "c"})
     drive(x, first, vdi)
-    snapshot = x.VDI.snapshot(vdi)
-    vm = x.VM.clone(first, "its clone")
-    vbd, = x.VM.get_VBDs(vm)
-    copy = x.VBD.get_VDI(vbd)
-    before, shared = contents(name, x, snapshot), bases(name, x, copy)
-    assert before == contents(name, x, copy) == contents(name, x, vdi) and len(shared.splitlines()) == 2, shared
+    snapshot, vm, copy, before, shared = cloned(name, x, first, vdi)
     uuid = x.VM.get_uuid(vm)
     x.VM.start(vm, True, False)
     pid = dom0(name, f"pgrep -f -- 'xen-domid {domids(name)[uuid]} '").split()[0]

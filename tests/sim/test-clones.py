@@ -9,11 +9,9 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from covers import covers
-from disks import connected, contents, files, image, new_sr, new_vbd, new_vdi, orphans, write
+from disks import MIB, NULL, connected, contents, files, image, new_sr, new_vbd, new_vdi, orphans, write
 from host import GUEST, Host, fails
 
-MIB = 1 << 20
-NULL = "OpaqueRef:NULL"
 UNKNOWN = "OpaqueRef:unknown"
 
 

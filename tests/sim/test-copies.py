@@ -9,12 +9,10 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from covers import covers
-from disks import connected, contents, files, image, new_sr, new_vbd, new_vdi, orphans, write
+from disks import MIB, NULL, connected, contents, files, image, new_sr, new_vbd, new_vdi, orphans, write
 from host import BUILDDIR, GUEST, Host, fails
 from networks import new_network, new_vif
 
-MIB = 1 << 20
-NULL = "OpaqueRef:NULL"
 UNKNOWN = "OpaqueRef:unknown"
 
 

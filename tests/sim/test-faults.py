@@ -173,6 +173,24 @@ def life_of_a_vm(host):
     return owner.wrong
 
 
+def until_done(owner, so, do, what):
+    """What is so, once it is; until then it is done, again when it failed."""
+    for _ in range(TRIES):
+        if found := owner.insist(so):
+            return found
+        try:
+            do(owner.x)
+        except BROKEN:
+            owner.connect()
+        except Failure as failure:
+            if failure.code not in EXCUSES:
+                owner.say(f"{what}: {failure}")
+            nothing_left(owner, what)
+            time.sleep(0.3)
+    owner.say(f"{what} cannot be done any more")
+    return None
+
+
 def life_of_a_disk(host):
     """From its repository's beginning to its end, with a guest that has it meanwhile."""
     owner = Owner(host, 0, SEED, Gate(1))
@@ -181,19 +199,7 @@ def life_of_a_disk(host):
     (Path(folder) / ".00000000-0000-0000-0000-000000000000.raw.part").write_text("left over")
 
     def until_so(so, do, what):
-        for _ in range(TRIES):
-            if owner.insist(so):
-                return
-            try:
-                do(owner.x)
-            except BROKEN:
-                owner.connect()
-            except Failure as failure:
-                if failure.code not in EXCUSES:
-                    owner.say(f"{what}: {failure}")
-                nothing_left(owner, what)
-                time.sleep(0.3)
-        owner.say(f"{what} cannot be done any more")
+        until_done(owner, so, do, what)
 
     def all_of(cls, quiet=True):
         """Records of a class once nothing goes on with them."""
@@ -299,20 +305,7 @@ def life_of_a_cd(host):
     made = {}
 
     def do(what, there, call):
-        for _ in range(TRIES):
-            made[what] = owner.insist(lambda: there(owner.x))
-            if made[what]:
-                return
-            try:
-                call(owner.x)
-            except BROKEN:
-                owner.connect()
-            except Failure as failure:
-                if failure.code not in EXCUSES:
-                    owner.say(f"{what}: {failure}")
-                nothing_left(owner, what)
-                time.sleep(0.3)
-        owner.say(f"{what} cannot be done any more")
+        made[what] = until_done(owner, lambda: there(owner.x), call, what)
 
     def first(refs):
         return refs[0] if refs else None
