@@ -59,9 +59,14 @@ def pvh(*args):
 
 
 def type_at_prompt(name, x, vm, command, prompt="/ # "):
-    """Gives the shell on the guest's console a command; what it got before its prompt is lost."""
+    """Gives the shell on the guest's console a command; what it got before its prompt is lost.
+
+    The kernel may speak after the prompt, so the prompt is looked for since the last boot."""
     uuid = x.VM.get_uuid(vm)
-    until(lambda: console(name, uuid).rstrip("\x1b[6n").endswith(prompt), "prompt of the guest")
+    try:
+        until(lambda: prompt in console(name, uuid).rpartition("LAB-GUEST-UP")[2], "prompt of the guest")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; its console ends: {console(name, uuid)[-1000:]!r}") from None
     type_in(name, x.VM.get_domid(vm), command)
 
 

@@ -20,16 +20,20 @@ said() { grep -q -- "$1" "$OUT"; }
 has_said() { wait_for 180 said_or_ended "$1" && said "$1"; }
 said_or_ended() { said "$1" || ! kill -0 "$TRY" 2>/dev/null; }
 
+# Where an image is made. The name ends in our pid: other tests take a folder whose owner is
+# gone for a left-over (lab_sweep).
+MAKING=$LAB_DIR/run/$TEST-image.$$
+
 # ours   prints what still belongs to this test's hosts
 ours() {
 	local p
 	for p in /proc/[0-9]*; do
 		case "$(readlink "$p/cwd" 2>/dev/null) $(tr '\0' ' ' 2>/dev/null <"$p/cmdline")" in
-		*"$LAB_HOSTS"*) [ "${p#/proc/}" = $$ ] || echo "$p $(tr '\0' ' ' <"$p/cmdline")" ;;
+		*"$LAB_HOSTS"* | *"$MAKING"*) [ "${p#/proc/}" = $$ ] || echo "$p $(tr '\0' ' ' <"$p/cmdline")" ;;
 		esac
 	done 2>/dev/null
-	grep -F "$LAB_HOSTS" /proc/mounts || true
-	find "$LAB_HOSTS" 2>/dev/null || true
+	grep -F -e "$LAB_HOSTS" -e "$MAKING" /proc/mounts || true
+	find "$LAB_HOSTS" "$MAKING" 2>/dev/null || true
 }
 nothing() { [ -z "$(ours)" ]; }
 nothing_left() {
@@ -128,17 +132,17 @@ done
 # The image's making, with the packages that are here already.
 image_interrupted() {
 	local status=0
-	mkdir -p "$LAB_HOSTS.image"
-	cp -al "$LAB_DIR/debs" "$LAB_HOSTS.image/"
-	XAPID_LAB_DIR=$LAB_HOSTS.image start_try
+	mkdir -p "$MAKING"
+	cp -al "$LAB_DIR/debs" "$MAKING/"
+	XAPID_LAB_DIR=$MAKING start_try
 	has_said "packages downloaded" || true
 	kill -INT -- "-$TRY"
 	wait "$TRY" || status=$?
 	cat "$OUT"
-	[ "$status" = 130 ] && said "packages downloaded" && said "interrupted; log: .*image.log" && [ -z "$(ls "$LAB_HOSTS.image/images")" ]
+	[ "$status" = 130 ] && said "packages downloaded" && said "interrupted; log: .*image.log" && [ -z "$(ls "$MAKING/images")" ]
 }
 check "Ctrl-C while the image is made ends it and names the log" image_interrupted
-rm -rf "$LAB_HOSTS.image"
+rm -rf "$MAKING"
 check "nothing is left then" nothing_left
 rm -rf "$TRY_BUILDDIR/try-logs"
 lab_done
