@@ -5,7 +5,8 @@ import time
 from difflib import unified_diff
 
 from api import WAIT, client, console, dom0, domids, run_scenario, type_in, until
-from live import RESOURCES, change_shares_and_memory
+from live import RESOURCES, change_shares_and_memory, two_vcpus
+from host import fails
 from storage import MIB, SR_FOLDER, disk, drive, repository, whole_machine
 
 # Where a guest could leave something in dom0; libxl's own two files stay.
@@ -92,8 +93,8 @@ def timed(what, began):
 
 
 def raw(name, address, password):
-    """A guest with Xen's drivers gets memory and shares while it runs, hears SysRq, and has its raw disks by them; they
-    outlive a suspend."""
+    """A guest with Xen's drivers gets memory, a VCPU and shares while it runs, hears SysRq, and has its raw disks by
+    them; all outlive a suspend."""
     x = client(address, password)
     sr = repository(name, x)
     before = dom0(name, TRACES)
@@ -116,12 +117,19 @@ def raw(name, address, password):
     x.VM.send_sysrq(vm, "h")
     until(lambda: "sysrq: HELP" in console(name, uuid), "the guest's answer to SysRq")
     timed("its memory has changed", began)
+    x.VM.set_VCPUs_number_live(vm, "2")
+    fails("OPERATION_NOT_ALLOWED", x.VM.set_VCPUs_number_live, vm, "1")
+    # ACPI tells a Linux of a processor, which stays offline until user space takes it: elsewhere a rule of udev.
+    type_in(name, domids(name)[uuid], "until echo 1 2>/dev/null > /sys/devices/system/cpu/cpu1/online; do sleep 1; done")
+    two_vcpus(name, x, vm)
+    timed("it has two VCPUs", began)
     x.VM.suspend(vm)
     timed("it is suspended", began)
     x.VM.resume(vm, False, False)
     timed("it is resumed", began)
     type_in(name, domids(name)[uuid], f"{READ} /dev/xvdb && {WRITE} of=/dev/xvdb && echo ON\"\"WARD")
     until(lambda: "ONWARD" in console(name, uuid), "the end of writing")
+    two_vcpus(name, x, vm)
     timed("it has read and written", began)
     end(name, x, vm, vdis, before, x.VM.clean_shutdown)
     timed("it is gone", began)

@@ -54,6 +54,10 @@ def test_vcpus():
         fails("INVALID_VALUE", x.VM.start, vm, False, False)
         x.VM.set_VCPUs_params(vm, {"color": "red"})
         x.VM.start(vm, False, False)
+        machine = running(x, domain_type="hvm", PV_kernel="", PV_args="", VCPUs_max="4", VCPUs_at_startup="2")
+        x.VM.set_VCPUs_number_live(machine, "3")
+        fails("OPERATION_NOT_ALLOWED", x.VM.set_VCPUs_number_live, machine, "2")
+        assert domain(host, x, machine)["vcpus"] == 3 and x.VM.get_VCPUs_at_startup(machine) == "3"
 
 
 @covers("VM.set_memory_dynamic_range", "VM.set_memory_target_live", "VM.wait_memory_target_live")

@@ -217,6 +217,22 @@ set_vcpus_at_startup(struct call *call)
     write_vcpus(call, call_int(call, 1), vm_int(call, "VCPUs_max"));
 }
 
+/* libxl asks a QEMU for more processors, never for fewer, and would call that a success. */
+static bool
+may_have_vcpus(struct call *call, gint64 number, GError **error)
+{
+    const struct model *model = call->api->model;
+    const char *vm = call_ref(call, 0);
+
+    if (!vm_may(model, vm, "changing_VCPUs_live", error))
+        return false;
+    if (!vm_is_machine(model, vm) || number >= vm_int(call, "VCPUs_at_startup"))
+        return true;
+    api_error_set(error, "OPERATION_NOT_ALLOWED",
+                  "no VCPU can be taken from an HVM guest while it runs", NULL);
+    return false;
+}
+
 static void
 set_vcpus_number_live(struct call *call)
 {
@@ -225,7 +241,7 @@ set_vcpus_number_live(struct call *call)
     GError *error = NULL;
     struct plan *plan = NULL;
 
-    if (vm_check_vcpus(number, max, &error)) {
+    if (vm_check_vcpus(number, max, &error) && may_have_vcpus(call, number, &error)) {
         g_variant_dict_init(&change, NULL);
         g_variant_dict_insert(&change, "vcpus", "i", (gint32)number);
         g_variant_dict_init(&record, NULL);
