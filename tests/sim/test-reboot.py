@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 """What becomes of storage, guests and the host's own state when the machine is rebooted."""
+import contextlib
+import sqlite3
 import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -220,6 +222,45 @@ def test_power():
         assert "enable" in x.host.get_allowed_operations(here)
         x.host.enable(here)
         x.VM.start(vm, False, False)
+
+
+def starts_with_host(x, **fields):
+    return x.VM.create({**GUEST, "other_config": {"auto_poweron": "true"}, **fields})
+
+
+def noted(host):
+    """The VMs that are still to be started, as the store has them."""
+    with contextlib.closing(sqlite3.connect(f"file:{host.dir}/state/xapid.db?mode=ro", uri=True)) as store:
+        return store.execute("SELECT key FROM journal WHERE key LIKE 'starts/%'").fetchall()
+
+
+def test_vms_that_start_with_the_host():
+    with Host() as host:
+        x = host.client()
+        drivers_known(x)
+        here, away = new_sr(host, x, name="here"), new_sr(host, x, name="away")
+        late = starts_with_host(x, order="2")
+        first, never, other, suspended = starts_with_host(x), starts_with_host(x), x.VM.create(GUEST), starts_with_host(x)
+        for vm, sr in (first, here), (never, away):
+            new_vbd(x, vm, new_vdi(x, sr))
+        for vm in first, other, suspended:
+            x.VM.start(vm, False, False)
+        x.VM.suspend(suspended)
+        states = lambda: [x.VM.get_power_state(vm) for vm in (first, late, other, never, suspended)]
+
+        host.reboot(lambda: (host.dir / "away").rename(host.dir / "gone"))
+        x = host.client()
+        tap.wait_until(lambda: states() == ["Halted"] * 4 + ["Suspended"], "a pool that says nothing of it")
+        x.pool.add_to_other_config(x.pool.get_all()[0], "auto_poweron", "true")
+
+        host.reboot()
+        x = host.client()
+        tap.wait_until(lambda: states() == ["Running", "Running", "Halted", "Halted", "Suspended"], "the two that can start")
+        assert int(x.VM.get_domid(first)) < int(x.VM.get_domid(late))
+        tap.wait_until(lambda: logged(host, f"{never} does not start with its host: SR_NOT_ATTACHED"), "a line in the log")
+        x.VM.hard_shutdown(first)
+        host.stop()
+        assert not noted(host), "it would be started again, with no reboot between"
 
 
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])

@@ -118,22 +118,6 @@ plugged_again(const GError *error, const char *value, void *data)
         tell_unplugged(sr, error);
 }
 
-/* An unplug that the reboot broke off goes on. */
-static bool
-is_being_unplugged(const struct model *model, const char *sr)
-{
-    g_autoptr(GVariant) current =
-        model_get(model, sr, dm_field_find(sr_class(), "current_operations"));
-    GVariantIter iter;
-    const char *operation;
-
-    g_variant_iter_init(&iter, current);
-    while (g_variant_iter_next(&iter, "{&s&s}", NULL, &operation))
-        if (g_str_equal(operation, "unplug"))
-            return true;
-    return false;
-}
-
 /* Adds the operations that attach again what was attached, to be started or dropped. */
 static void
 plug_again(const struct storage_world *world, struct txn *txn, GPtrArray *ops)
@@ -150,7 +134,8 @@ plug_again(const struct storage_world *world, struct txn *txn, GPtrArray *ops)
         if (!model_get_bool(model, pbd, "currently_attached"))
             continue;
         txn_set_value(txn, pbd, "currently_attached", g_variant_new_boolean(FALSE));
-        if (!model_has(model, sr_class(), sr) || is_being_unplugged(model, sr))
+        /* An unplug that the reboot broke off goes on. */
+        if (!model_has(model, sr_class(), sr) || sr_is_under(model, sr, "unplug"))
             continue;
         struct op *op = ops_submit(world->ops, txn, sr_plan_replug(sr), NULL, &error);
         if (op)
@@ -161,7 +146,7 @@ plug_again(const struct storage_world *world, struct txn *txn, GPtrArray *ops)
 }
 
 static guint64
-rebooted(const struct vm_world *vm, const struct storage_world *storage, const struct boot *boot,
+rebooted(struct vm_world *vm, const struct storage_world *storage, const struct boot *boot,
          GError **error)
 {
     struct txn *txn = model_begin(storage->model, error);
@@ -176,6 +161,7 @@ rebooted(const struct vm_world *vm, const struct storage_world *storage, const s
     else
         refresh_allowed(txn, storage->host, boot);
     vbd_detach_all(vm, txn);
+    vm_autostart_note(vm, txn);
     plug_again(storage, txn, ops);
     guint64 generation = txn_commit(txn, error);
     for (guint i = 0; i < ops->len; i++) {
@@ -185,11 +171,13 @@ rebooted(const struct vm_world *vm, const struct storage_world *storage, const s
         else
             op_drop(op);
     }
+    if (generation)
+        vm_look(vm, "");
     return generation;
 }
 
 guint64
-boot_known(const struct vm_world *vm, const struct storage_world *storage, const char *boot_id,
+boot_known(struct vm_world *vm, const struct storage_world *storage, const char *boot_id,
            GError **error)
 {
     struct boot boot;

@@ -1,6 +1,6 @@
-/* What a reboot of the host means for the rows: no disk is attached, storage is attached again, and
- * a host that was disabled for that long is enabled.  VMs follow what the hypervisor has, as ever
- * (vm/reconcile.c).  Main loop only. */
+/* What a reboot of the host means for the rows: no disk is attached, storage is attached again, a
+ * host that was disabled for that long is enabled, and VMs that start with it are started.  VMs
+ * follow what the hypervisor has, as ever (vm/reconcile.c).  Main loop only. */
 #ifndef XAPID_POOL_BOOT_H
 #define XAPID_POOL_BOOT_H
 
@@ -23,7 +23,7 @@ void boot_refresh_allowed(const struct model *model, struct txn *txn, const char
 /* `boot_id` is that of the machine now ("": not known).  Another one than was recorded is a reboot.
  * Returns the generation that is to be durable before anything is asked of the storage drivers; 0
  * with an error: it is to be called again, as when that fails. */
-guint64 boot_known(const struct vm_world *vm, const struct storage_world *storage,
-                   const char *boot_id, GError **error);
+guint64 boot_known(struct vm_world *vm, const struct storage_world *storage, const char *boot_id,
+                   GError **error);
 
 #endif

@@ -58,6 +58,21 @@ sr_shows(const char *operation)
     return sr_operation_find(operation) < G_N_ELEMENTS(sr_operations);
 }
 
+bool
+sr_is_under(const struct model *model, const char *sr, const char *operation)
+{
+    g_autoptr(GVariant) current =
+        model_get(model, sr, dm_field_find(sr_class(), "current_operations"));
+    GVariantIter iter;
+    const char *shown;
+
+    g_variant_iter_init(&iter, current);
+    while (g_variant_iter_next(&iter, "{&s&s}", NULL, &shown))
+        if (g_str_equal(shown, operation))
+            return true;
+    return false;
+}
+
 static unsigned
 vdi_operation_find(const char *operation)
 {

@@ -54,6 +54,8 @@ void sr_refresh_allowed(struct txn *txn, const struct model *model, const char *
 void vdi_refresh_allowed(struct txn *txn, const struct model *model, const char *vdi);
 /* Is it one that current_operations of an SR can show? */
 bool sr_shows(const char *operation);
+/* Does current_operations of the SR show this one? */
+bool sr_is_under(const struct model *model, const char *sr, const char *operation);
 /* What an operation of a VDI is to its SR; NULL: nothing. */
 const char *vdi_operation_of_sr(const char *operation);
 /* All of them, at start-up: what is volatile is not in the database. */

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libvm.a
 libvm_a_SOURCES = \
 	xapid/vm/allowed.c \
+	xapid/vm/autostart.c \
 	xapid/vm/config.c \
 	xapid/vm/copy.c \
 	xapid/vm/disks.c \

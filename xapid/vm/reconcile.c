@@ -13,8 +13,9 @@
 
 static gboolean look_now(void *data);
 
-static bool
-submit_plan(struct vm_world *world, const char *vm, struct plan *plan, GError **error)
+bool
+vm_submit(struct vm_world *world, const char *vm, struct plan *plan, op_done_fn done, void *data,
+          GError **error)
 {
     struct txn *txn = model_begin(world->model, error);
 
@@ -33,7 +34,7 @@ submit_plan(struct vm_world *world, const char *vm, struct plan *plan, GError **
         op_drop(op);
         return false;
     }
-    op_start(op, generation, NULL, NULL);
+    op_start(op, generation, done, data);
     return true;
 }
 
@@ -202,7 +203,7 @@ look_at(struct vm_world *world, const char *vm, GHashTable *domains)
         ok = false;
     } else if (plan) {
         tell_crash(world, vm, domain);
-        ok = submit_plan(world, vm, plan, &error);
+        ok = vm_submit(world, vm, plan, NULL, NULL, &error);
     } else if (power_state) {
         ok = record_observed(world, vm, power_state, domid, &error) &&
              (!domain || vm_record_facts(world, vm, domain, &error));
@@ -264,6 +265,9 @@ listed(const GError *error, GVariant *domains, void *data)
     if (found) {
         vm_foreign_look(world, found, look->uuids);
         vm_usage_look(world, found, all);
+        world->has_looked |= all;
+        if (world->has_looked)
+            vm_autostart(world);
     }
     model_when_durable(world->model, model_head(world->model), look_durable, world);
     g_hash_table_unref(look->uuids);

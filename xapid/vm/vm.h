@@ -26,6 +26,8 @@ struct vm_world {
     const char *address;       /* what the console locations name */
     GHashTable *look;          /* uuids of VMs that need a look; "" = all of them */
     guint look_source;
+    bool has_looked;          /* at all VMs, at least once */
+    guint autostart_source;   /* waits for storage; autostart.c */
     struct look *looking;     /* List has been asked for; reconcile.c */
     GHashTable *following;    /* uuid -> looks at a guest on its way to a target; reconcile.c */
     struct vm_guests *guests; /* guest-metrics.c */
@@ -305,6 +307,15 @@ gint64 vm_restart_wait(const struct vm_world *world, const char *vm, gint64 domi
 /* The VM is halted within txn: what its guests did does not count any more. */
 void vm_restart_forget(const struct vm_world *world, struct txn *txn, const char *vm);
 
+/* --- autostart.c: VMs that start with their host --- */
+
+/* The host was rebooted: within txn, those that other_config says start with it are noted. */
+void vm_autostart_note(const struct vm_world *world, struct txn *txn);
+/* Starts those that are noted, once the storage is attached again: those of the lowest `order`
+ * first, the others when these run or have failed.  Over a restart of the daemon too.  VMs must
+ * have been looked at: one that does not seem to be halted is not started. */
+void vm_autostart(struct vm_world *world);
+
 /* --- usage.c: VM_metrics.VCPUs_utilisation --- */
 
 /* Brings it in line with what List tells (vm_domains_by_uuid), as the mean of a domain's VCPUs
@@ -312,6 +323,10 @@ void vm_restart_forget(const struct vm_world *world, struct txn *txn, const char
 void vm_usage_look(struct vm_world *world, GHashTable *domains, bool all);
 
 /* --- reconcile.c --- */
+
+/* Work of our own: runs the plan (taken).  done as of op_start (), and only if this is true. */
+bool vm_submit(struct vm_world *world, const char *vm, struct plan *plan, op_done_fn done,
+               void *data, GError **error);
 
 /* ops_room's survey: notes power_state and domid as List has them. */
 void vm_survey(struct op *op);
