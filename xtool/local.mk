@@ -36,6 +36,7 @@ libxtool_a_SOURCES = \
 	xtool/xl-create.c \
 	xtool/xl-drives.c \
 	xtool/xl-read.c xtool/xl-record.h \
+	xtool/xl-shutdown.c \
 	xtool/xl-top.c \
 	xtool/xl-verbs.c xtool/xl-verbs.h \
 	xtool/xl-words.c \

@@ -324,6 +324,18 @@ server_call(struct server *server, const struct dm_message *message, GVariant *c
     return jsonrpc_reply_parse(message->result, (const char *)reply->data, reply->len, error);
 }
 
+GVariant *
+server_begin(struct server *server, const struct dm_message *message, GVariant *const *params,
+             unsigned n, GError **error)
+{
+    g_autofree char *name = g_strconcat("Async.", message->full_name, NULL);
+    struct dm_message async = *message;
+
+    async.full_name = name;
+    async.result = dm_type_find("ref<task>");
+    return server_call(server, &async, params, n, error);
+}
+
 bool
 server_is_here(const struct server *server)
 {
@@ -336,6 +348,12 @@ server_tasks(struct server *server, GError **error)
     return server->local ? NULL
                          : server_call(server, dm_method_find("session.get_tasks"),
                                        &server->session, 1, error);
+}
+
+GVariant *
+server_host(struct server *server, GError **error)
+{
+    return server_call(server, dm_method_find("session.get_this_host"), &server->session, 1, error);
 }
 
 /* ---- how far a call is ---- */

@@ -45,6 +45,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(server_owned, server_close)
 GVariant *server_call(struct server *server, const struct dm_message *message,
                       GVariant *const *params, unsigned n, GError **error);
 
+/* The same without waiting for what it does: a reference of a task. */
+GVariant *server_begin(struct server *server, const struct dm_message *message,
+                       GVariant *const *params, unsigned n, GError **error);
+
 /* From now on the terminal shows of each call that takes longer than a second how far it is, and
  * for which of several objects it is. */
 void server_show_progress(struct server *server);
@@ -66,5 +70,7 @@ bool server_interrupted(const struct server *server);
 void server_resume(struct server *server);
 /* What this session began and is not finished: an array of references (as), or NULL. */
 GVariant *server_tasks(struct server *server, GError **error);
+/* The host at the other end: its reference. */
+GVariant *server_host(struct server *server, GError **error);
 
 #endif

@@ -269,6 +269,7 @@ xl_verb_run(struct xtool *x, GError **error)
         {"domid", domid, false},
         {"domname", domname, false},
         {"sched-credit2", sched_credit2, true},
+        {"shutdown-all", xl_shutdown_all, false},
         {"sysrq", sysrq, false},
         {"top", xl_top, true},
         {"trigger", trigger, false},

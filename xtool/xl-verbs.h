@@ -15,7 +15,7 @@ const char *xl_verb_word(const struct xtool *x, unsigned place);
 /* Connects.  The VM that the word at this place names. */
 const struct object *xl_verb_vm(struct xtool *x, unsigned place, GError **error);
 
-/* --- xl-create.c, xl-console.c, xl-top.c, xl-drives.c --- */
+/* --- xl-create.c, xl-console.c, xl-top.c, xl-shutdown.c, xl-drives.c --- */
 
 bool xl_create(struct xtool *x, GError **error);
 bool xl_console(struct xtool *x, GError **error);
@@ -24,6 +24,7 @@ bool xl_console(struct xtool *x, GError **error);
 bool xl_console_exec(struct xtool *x, const struct object *vm, const char *type, const char *num,
                      GError **error);
 bool xl_top(struct xtool *x, GError **error);
+bool xl_shutdown_all(struct xtool *x, GError **error);
 bool xl_block_list(struct xtool *x, GError **error);
 bool xl_block_attach(struct xtool *x, GError **error);
 bool xl_block_detach(struct xtool *x, GError **error);

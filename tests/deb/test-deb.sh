@@ -61,6 +61,7 @@ xapid_holds() {
 	holds xapid <<-X
 		-rw-r--r-- root/root /etc/pam.d/xapid
 		-rw-r--r-- root/root /etc/xapid/xapid.conf
+		-rw-r--r-- root/root /lib/systemd/system/xapid-guests.service
 		-rw-r--r-- root/root /lib/systemd/system/xapid.service
 		-rw-r--r-- root/root /usr/lib/sysusers.d/xapid.conf
 		-rwxr-xr-x root/root /usr/libexec/xapid/disk-hotplug
@@ -112,11 +113,13 @@ installs() {
 	in_root -i "$(deb xapid)" "$(deb xapid-storage-drivers)" "$(deb xtool)"
 	grep '^xapid:' "$root/etc/passwd" "$root/etc/group"
 	test -L "$root/etc/systemd/system/multi-user.target.wants/xapid.service"
+	test -L "$root/etc/systemd/system/multi-user.target.wants/xapid-guests.service"
 }
-# systemd-analyze looks for what the unit starts on this machine.
-unit_is_valid() {
+# systemd-analyze looks for what a unit starts on this machine.
+units_are_valid() {
 	sed "s|^ExecStart=|&$root|" "$root/lib/systemd/system/xapid.service" >"$work/xapid.service"
-	systemd-analyze verify --man=no "$work/xapid.service"
+	cp "$root/lib/systemd/system/xapid-guests.service" "$work/"
+	systemd-analyze verify --man=no "$work/xapid.service" "$work/xapid-guests.service"
 }
 programs_run() {
 	local program
@@ -175,7 +178,7 @@ check "xapid-storage-drivers holds the drivers" drivers_hold
 check "xtool holds the command line and needs no Xen" xtool_holds
 check "xapid-doc holds the reference of the API" doc_holds
 check "they install; the user is there and the unit enabled" installs
-check "systemd understands the unit" unit_is_valid
+check "systemd understands the units" units_are_valid
 check "the programs run, and xtool tells what the tree's tells" programs_run
 check "a host serves as installed, with its storage drivers" serves
 check "a host serves with an empty configuration" serves_with_an_empty_configuration

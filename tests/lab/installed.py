@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from api import LAB, WAIT, answering, client, dom0, domids, guest, ticks, until
+from api import LAB, WAIT, answering, client, console, dom0, domids, guest, ticks, until
 from host import fails
 from hvm import serial
 from storage import MIB, SR_FOLDER, device_model, disk, drive, repository, whole_machine
@@ -21,6 +21,46 @@ ramdisk = "/srv/guest/initrd"
 memory = 128
 extra = "console=hvc0"
 """
+
+
+def start_other(name):
+    """One of xl's."""
+    subprocess.run([LAB / "run-in-dom0", name, "cat >/root/other.cfg && xl create -q /root/other.cfg"],
+                   input=FOREIGN.encode(), check=True, timeout=WAIT)
+
+
+def before_reboot(name, address, password):
+    """A guest that starts with its host, one that does not, and one of xl's."""
+    x = client(address, password)
+    x.pool.add_to_other_config(x.pool.get_all()[0], "auto_poweron", "true")
+    vms = [x.VM.create({**guest("lab-again", "pv"), "other_config": {"auto_poweron": "true"}}),
+           x.VM.create(guest("lab-once", "pvh"))]
+    uuids = [x.VM.get_uuid(vm) for vm in vms]
+    for vm in vms:
+        x.VM.start(vm, False, False)
+    start_other(name)
+    until(lambda: all(ticks(name, known) for known in [*uuids, "other"]), "ticks of all guests")
+    STATE.write_text(json.dumps({"vms": vms, "uuids": uuids}))
+
+
+def after_reboot(name, address, password):
+    """Each guest of ours has shut down by itself; the one that starts with the host does.  Debian's xendomains has
+    kept the one of xl's, and no other."""
+    x, state = client(address, password), json.loads(STATE.read_text())
+    again, once = state["vms"]
+    for uuid in state["uuids"]:
+        assert "reboot: Power down" in console(name, uuid), console(name, uuid)[-500:]
+    until(lambda: x.VM.get_power_state(again) == "Running", "the guest that starts with the host")
+    until(lambda: console(name, state["uuids"][0]).count("LAB-GUEST-UP") == 2, "its second boot")
+    assert x.VM.get_power_state(once) == "Halted"
+    until(lambda: {row[2] for row in domains(name)} & set(state["uuids"]) == {state["uuids"][0]}, "no other guest of ours")
+    until(lambda: "other" in [row[0] for row in domains(name)], "the guest that xendomains has kept")
+    numbers = [number for number, _ in ticks(name, "other")]
+    assert numbers == list(range(1, len(numbers) + 1)), "ticks of it are missing"
+    x.VM.hard_shutdown(again)
+    for vm in state["vms"]:
+        x.VM.destroy(vm)
+    dom0(name, "xl destroy other")
 
 
 def starts(name, address, password):
@@ -36,8 +76,7 @@ def starts(name, address, password):
     uuids = [x.VM.get_uuid(vm) for vm in vms]
     serial(name, domids(name)[uuids[1]])
     x.VM.unpause(vms[1])
-    subprocess.run([LAB / "run-in-dom0", name, "cat >/root/other.cfg && xl create -q /root/other.cfg"],
-                   input=FOREIGN.encode(), check=True, timeout=WAIT)
+    start_other(name)
     pid, uid = device_model(name, domids(name)[uuids[1]])
     assert int(uid) > 200000, f"QEMU runs as {uid}"
     state = {"session": x.session_ref, "vms": vms, "uuids": uuids, "domains": domains(name), "qemu": pid}

@@ -21,6 +21,9 @@ from world import domains
 from xtool import Tool
 
 
+FOREIGN = "5d1ae5ac-0000-4000-8000-00000000f00d"  # a guest of xl's
+
+
 def table(text):
     """Its cells, by the first line's titles; columns are two spaces apart."""
     rows = [re.split("  +", line.strip()) for line in text.splitlines()]
@@ -261,6 +264,29 @@ def test_top_on_a_terminal():
             assert termios.tcgetattr(slave) == before, leave
             os.close(slave)
             os.close(master)
+
+
+def test_shutdown_of_all():
+    with Host() as host:
+        t = Tool(host)
+        machines = {name: t.create(name) for name in ("halted", "runs", "paused", "deaf")}
+        for name in "runs", "paused", "deaf":
+            t("start", name)
+        t("pause", "paused")
+        host.guest(f"refuse-shutdown {machines['deaf']}")
+        host.guest(f"xl-create {FOREIGN} of-xl")
+        tap.wait_until(lambda: "of-xl" in t("list"), "the guest of another tool")
+        said = t.run("shutdown-all", "5", quiet=False).stderr
+        lines = sorted(line for line in said.splitlines())
+        named = lambda name, what: f"{name} ({machines[name]}) {what}"
+        ended = "did not shut down in time, and was ended"
+        assert lines == sorted([named("runs", "is asked to shut down"), named("deaf", "is asked to shut down"),
+                                named("deaf", ended), named("paused", ended)]), said
+        assert {t.state(uuid) for uuid in machines.values()} == {"halted"}
+        assert [d["uuid"] for d in domains(host.sim) if d["state"] != "dying"] == [FOREIGN]
+        t("shutdown-all")
+        for seconds in "soon", "86401":
+            assert "SECONDS is a number from 0 to 86400" in t.fails(2, "shutdown-all", seconds)
 
 
 def test_help_and_switches():

@@ -5,14 +5,16 @@ xapid_launch_SOURCES = \
 	xapid/launch/program.c xapid/launch/program.h
 xapid_launch_LDADD = libbase.a $(GLIB_LIBS)
 
-# Its unit, its user and its configuration.
+# Units, the user and the configuration.
 systemdsystemunitdir = $(prefix)/lib/systemd/system
-nodist_systemdsystemunit_DATA = docs/systemd/xapid.service
-EXTRA_DIST += docs/systemd/xapid.service.in docs/systemd/sysusers.conf docs/xapid.conf.sample
-CLEANFILES += docs/systemd/xapid.service
-docs/systemd/xapid.service: $(top_srcdir)/docs/systemd/xapid.service.in
-	$(AM_V_GEN)$(MKDIR_P) docs/systemd && sed 's|@sbindir[@]|$(sbindir)|' \
-		$(top_srcdir)/docs/systemd/xapid.service.in > $@.tmp && mv $@.tmp $@
+nodist_systemdsystemunit_DATA = docs/systemd/xapid.service docs/systemd/xapid-guests.service
+EXTRA_DIST += docs/systemd/xapid.service.in docs/systemd/xapid-guests.service.in docs/systemd/sysusers.conf \
+	docs/xapid.conf.sample
+CLEANFILES += $(nodist_systemdsystemunit_DATA)
+$(nodist_systemdsystemunit_DATA): $(top_srcdir)/docs/systemd/xapid.service.in \
+		$(top_srcdir)/docs/systemd/xapid-guests.service.in
+	$(AM_V_GEN)$(MKDIR_P) docs/systemd && sed 's|@sbindir[@]|$(sbindir)|; s|@bindir[@]|$(bindir)|' \
+		$(top_srcdir)/$@.in > $@.tmp && mv $@.tmp $@
 
 # An administrator's configuration is kept.
 install-data-local: install-launch-data
