@@ -123,6 +123,12 @@ def rebooted(reader):
     assert reader.state("web") == "halted"
 
 
+def starts_with_host(reader):
+    reader.host.reboot()
+    tap.wait_until(lambda: reader.state("web") == "running", "a guest that starts with its host")
+    reader.xtool("shutdown web --force")
+
+
 def damage(reader):
     """One row of the database changes under the host, which then does not start."""
     reader.host.stop()
@@ -180,7 +186,7 @@ def test_the_admin_guide():
         reader.read(GUIDE, {"xtool -s HOST": {"HOST": "127.0.0.1", "FILE": "alice"}},
                     {"xtool -s HOST": a_user_elsewhere, damaged: damage, moving: new_machine, "sr=$(grep": new_machine},
                     {"xtool -s HOST": trusted, "cat server.key": new_certificate, "sed -i": debug,
-                     "xtool vm-create name-label=old": taken_over, "xtool vm-shutdown": rebooted,
+                     "xtool vm-create name-label=old": taken_over, "xtool shutdown-all": rebooted, "xtool pool-param-set": starts_with_host,
                      "xtool db-restore": restored, moving: moved},
                     (damaged,))
         # And xtool's page on what that left.

@@ -203,6 +203,7 @@ read_manifest(struct reading *r, guint64 *ret_generation)
     if (!generation ||
         !g_ascii_string_to_unsigned(generation, 10, 0, GENERATION_MAX, ret_generation, NULL))
         return refuse(r, 0, "no generation_count");
+    model_load_journal(r->model, JOURNAL_RESTORED, g_variant_new(JOURNAL_RESTORED_TYPE, TRUE));
     return journal_take(r);
 }
 

@@ -7,6 +7,10 @@
  * disabled in the next one. */
 #define JOURNAL_BOOT "boot"
 #define JOURNAL_BOOT_TYPE "(sbb)"
+/* The rows are from a dump, and no boot has begun since: perhaps on another machine, while the one
+ * that they are from still runs its guests.  Is in no dump. */
+#define JOURNAL_RESTORED "restored"
+#define JOURNAL_RESTORED_TYPE "b"
 /* A VM that stands for a domain of another tool; its reference follows. */
 #define JOURNAL_FOREIGN "foreign/"
 #define JOURNAL_FOREIGN_TYPE "b"

@@ -27,11 +27,26 @@ boot_read(const struct model *model, struct boot *ret_boot)
         g_variant_get(kept, "(&sbb)", &ret_boot->id, &ret_boot->ends, &ret_boot->stays_disabled);
 }
 
+static bool
+is_restored(const struct model *model)
+{
+    return g_hash_table_contains(model_journal(model), JOURNAL_RESTORED);
+}
+
 static void
 boot_write(const struct boot *boot, struct txn *txn)
 {
     txn_journal(txn, JOURNAL_BOOT,
                 g_variant_new(JOURNAL_BOOT_TYPE, boot->id, boot->ends, boot->stays_disabled));
+}
+
+/* This boot is known. */
+static void
+boot_record(const struct model *model, const struct boot *boot, struct txn *txn)
+{
+    boot_write(boot, txn);
+    if (is_restored(model))
+        txn_journal(txn, JOURNAL_RESTORED, NULL);
 }
 
 /* ---- enabling ---- */
@@ -155,13 +170,16 @@ rebooted(struct vm_world *vm, const struct storage_world *storage, const struct 
     if (!txn)
         return 0;
     log_info("the host was rebooted");
-    boot_write(boot, txn);
+    boot_record(storage->model, boot, txn);
     if (!boot->stays_disabled)
         show_enabled(txn, storage->host, boot, true);
     else
         refresh_allowed(txn, storage->host, boot);
     vbd_detach_all(vm, txn);
-    vm_autostart_note(vm, txn);
+    if (is_restored(storage->model))
+        log_info("the database has been restored since: no VM starts with the host");
+    else
+        vm_autostart_note(vm, txn);
     plug_again(storage, txn, ops);
     guint64 generation = txn_commit(txn, error);
     for (guint i = 0; i < ops->len; i++) {
@@ -183,16 +201,19 @@ boot_known(struct vm_world *vm, const struct storage_world *storage, const char 
     struct boot boot;
 
     boot_read(storage->model, &boot);
-    if (!*boot_id || g_str_equal(boot.id, boot_id))
+    bool is_same = g_str_equal(boot.id, boot_id);
+    if (!*boot_id || (is_same && !is_restored(storage->model)))
         return model_head(storage->model);
     bool is_first = !*boot.id; /* of the one in which the rows were written nothing is known */
-    boot.id = boot_id;
-    boot.ends = FALSE;
-    if (!is_first)
-        return rebooted(vm, storage, &boot, error);
+    if (!is_same) {
+        boot.id = boot_id;
+        boot.ends = FALSE;
+        if (!is_first)
+            return rebooted(vm, storage, &boot, error);
+    }
     struct txn *txn = model_begin(storage->model, error);
     if (!txn)
         return 0;
-    boot_write(&boot, txn);
+    boot_record(storage->model, &boot, txn);
     return txn_commit(txn, error);
 }
