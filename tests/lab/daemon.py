@@ -123,7 +123,7 @@ def delay(name, address, password):
     token = x.call("event.from", ["vm"], "", 0.0)["token"]
     delays = []
     with Releases(name) as releases:
-        for _ in range(9):
+        for _ in range(5):
             dom0(name, f"rm -f /var/log/xen/console/guest-{uuid}.log")
             x.VM.start(vm, False, False)
             moment = time.monotonic()
@@ -139,7 +139,7 @@ def delay(name, address, password):
 def alone(name, address, password):
     """Guests that reboot, halt or crash by themselves are seen by event, and the actions follow."""
     x = client(address, password)
-    for kind in ("pv", "pvh"):
+    for kind in sample("kinds of guests that end by themselves", ("pv", "pvh"), 1):
         vm, uuid = started(x, kind, actions_after_crash="restart")
         for boot, command, state in (
                 (2, "reboot -f", "Running"), (3, "echo c > /proc/sysrq-trigger", "Running"),

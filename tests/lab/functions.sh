@@ -118,6 +118,20 @@ check() {
 	fi
 }
 
+# one_of ARRAY WHAT WORD...   puts one of the words, by XAPID_SEED, into the array; with
+# XAPID_LAB_WHOLE, as "make soak" has it, all
+one_of() {
+	local -n chosen=$1
+	local what=$2
+	shift 2
+	chosen=("$@")
+	if [ -z "${XAPID_LAB_WHOLE-}" ]; then
+		[ -z "${XAPID_SEED-}" ] || RANDOM=$XAPID_SEED
+		chosen=("${@:RANDOM % $# + 1:1}")
+	fi
+	echo "# ${#chosen[@]} $what, sample/full: ${#chosen[@]}/$#"
+}
+
 # lab_done   the plan, and the test's exit status
 lab_done() {
 	DONE=1

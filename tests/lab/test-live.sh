@@ -7,8 +7,10 @@ lab_host live
 serve_xapid
 for kind in pv pvh; do
 	check "a $kind guest gets VCPUs, memory and shares while it runs" scenario live "resources_$kind"
-	check "a $kind guest hears SysRq and NMI" scenario live "signals_$kind"
-	check "a $kind guest is suspended and resumed" scenario live "suspend_$kind"
 done
+one_of HEAR "kinds of guests that hear" pv pvh
+for kind in "${HEAR[@]}"; do check "a $kind guest hears SysRq and NMI" scenario live "signals_$kind"; done
+one_of SLEEP "kinds of guests that are suspended" pv pvh
+for kind in "${SLEEP[@]}"; do check "a $kind guest is suspended and resumed" scenario live "suspend_$kind"; done
 check "killed workers do not lose a suspended guest" scenario live kills
 lab_done

@@ -5,8 +5,10 @@
 
 lab_host network
 serve_xapid
-check "PV guests of one network reach each other, those of two do not" scenario network exchange_pv
-check "PVH guests of one network reach each other, those of two do not" scenario network exchange_pvh
+one_of KINDS "kinds of guests on networks" pv pvh
+for kind in "${KINDS[@]}"; do
+	check "$kind guests of one network reach each other, those of two do not" scenario network "exchange_$kind"
+done
 check "a suspended guest has its card again" scenario network suspended
 check "a whole machine has both its cards on the bridge" scenario network machine
 check "the administrator's bridges are used and left" scenario network administrators
