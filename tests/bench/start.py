@@ -250,8 +250,11 @@ def main(name, address, password, out):
                for label, guest in GUESTS.items()}
     figures["among"] = lambda: among(name, address, password)
     figures["at once"] = lambda: at_once(name, address, password)
-    found = {label: figure() for label, figure in figures.items() if not wanted or label in wanted.split(";")}
-    Path(out).write_text(json.dumps(found, indent=1))
+    found = {}
+    for label, figure in figures.items():
+        if not wanted or label in wanted.split(";"):
+            found[label] = figure()
+            Path(out).write_text(json.dumps(found, indent=1))
 
 
 main(*sys.argv[1:])

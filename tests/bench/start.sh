@@ -1,6 +1,7 @@
 #!/bin/bash
 # start.sh [OUT]   guests started by xl and by us in one boot of a lab host; figures go to OUT, a file
 # (start.json in BUILDDIR).  tests/bench/README.md tells how they are taken.
+export LAB_TIMEOUT=14400 # on a machine that does other things, too
 LAB=$(cd "$(dirname "$0")/../lab" && pwd)
 . "$LAB/functions.sh"
 . "$LAB/daemon.sh"
