@@ -17,6 +17,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/operation.c xapid/domains/operation.h \
 	xapid/domains/outcome.c xapid/domains/outcome.h \
 	xapid/domains/pool.c xapid/domains/pool.h \
+	xapid/domains/question.c xapid/domains/question.h \
 	xapid/domains/reserve.c xapid/domains/reserve.h \
 	xapid/domains/retry.c xapid/domains/retry.h \
 	xapid/domains/sim.c xapid/domains/sim-command.c \

@@ -16,21 +16,9 @@
 #include "xapid/domains/guests.h"
 #include "xapid/domains/operation.h"
 #include "xapid/domains/outcome.h"
+#include "xapid/domains/question.h"
 
 enum { LIST, HOST_INFO, DMESG, DMESG_CLEAR, QUESTIONS };
-
-/* A question that many may wait for; List is asked for one uuid when all of them mean that, else
- * for all.  value: makes of the parts what is answered, behind a descriptor; NULL: the only part is
- * answered, as it is. */
-struct question {
-    const char *verb;
-    GVariant *(*value)(GPtrArray *parts);
-    bool asked;     /* is with a worker, for `answering` */
-    GQueue waiting; /* GDBusMethodInvocation, came since it was asked */
-    char *uuid;     /* what they ask about; "": all, or the question is about no domain */
-    GQueue answering;
-    struct service *service;
-};
 
 struct service {
     struct pool *pool;
@@ -41,7 +29,7 @@ struct service {
     GDBusConnection *connection; /* NULL between peers */
     GCancellable *connecting;
     bool open;
-    struct question questions[QUESTIONS];
+    struct question *questions[QUESTIONS];
     /* Changed: sent while the peer takes them, gathered while it does not. */
     GHashTable *changed;
     bool changed_all, flushing;
@@ -158,89 +146,6 @@ handle_guests(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDLi
     return TRUE;
 }
 
-/* --- questions --- */
-
-static void question_ask(struct question *question);
-
-static void
-question_fail(struct question *question, const GError *failure)
-{
-    GDBusMethodInvocation *invocation;
-
-    log_warning("%s: %s", question->verb, failure->message);
-    while ((invocation = g_queue_pop_head(&question->answering)))
-        g_dbus_method_invocation_return_error_literal(invocation, G_IO_ERROR, G_IO_ERROR_FAILED,
-                                                      failure->message);
-}
-
-/* With a value behind a descriptor. */
-static void
-bulk_answer(struct question *question, GVariant *value)
-{
-    GDBusMethodInvocation *invocation;
-    g_autoptr(GUnixFDList) fds = NULL;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) handle = bulk_pack(value, &fds, &error);
-
-    if (!handle) {
-        question_fail(question, error);
-        return;
-    }
-    g_variant_ref_sink(handle);
-    while ((invocation = g_queue_pop_head(&question->answering)))
-        g_dbus_method_invocation_return_value_with_unix_fd_list(
-            invocation, g_variant_new_tuple(&handle, 1), fds);
-}
-
-static void
-question_answered(bool lost, GVariant *error, GPtrArray *parts, void *data)
-{
-    struct question *question = data;
-    struct service *service = question->service;
-    GDBusMethodInvocation *invocation;
-    g_autoptr(GError) failure = NULL;
-
-    question->asked = false;
-    if (lost)
-        api_error_set(&failure, "INTERNAL_ERROR", "xapid-domains", "the worker was lost", NULL);
-    else if (g_variant_n_children(error) > 0)
-        failure = api_error_from_variant(error);
-    if (failure) {
-        question_fail(question, failure);
-    } else if (question->value) {
-        bulk_answer(question, question->value(parts));
-    } else {
-        while ((invocation = g_queue_pop_head(&question->answering)))
-            peer_domains1_complete_host_info(service->object, invocation, parts->pdata[0]);
-    }
-    question_ask(question);
-}
-
-static void
-question_ask(struct question *question)
-{
-    GDBusMethodInvocation *invocation;
-
-    if (!question->service->open || question->asked || g_queue_is_empty(&question->waiting))
-        return;
-    while ((invocation = g_queue_pop_head(&question->waiting)))
-        g_queue_push_tail(&question->answering, invocation);
-    question->asked = true;
-    pool_submit(question->service->pool, REQUEST_QUESTION, question->verb, question->uuid, "", NULL,
-                question_answered, question);
-}
-
-static void
-question_add(struct question *question, GDBusMethodInvocation *invocation, const char *uuid)
-{
-    bool other = !g_queue_is_empty(&question->waiting) && !g_str_equal(question->uuid, uuid);
-
-    g_free(question->uuid);
-    question->uuid = g_strdup(other ? "" : uuid);
-    g_queue_push_tail(&question->waiting, invocation);
-    question_ask(question);
-}
-
 /* --- methods --- */
 
 static gboolean
@@ -318,7 +223,7 @@ handle_list(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList
 
     (void)object;
     (void)none;
-    question_add(&service->questions[LIST], invocation, uuid);
+    question_add(service->questions[LIST], invocation, uuid);
     return TRUE;
 }
 
@@ -328,7 +233,7 @@ handle_host_info(PeerDomains1 *object, GDBusMethodInvocation *invocation, gpoint
     struct service *service = data;
 
     (void)object;
-    question_add(&service->questions[HOST_INFO], invocation, "");
+    question_add(service->questions[HOST_INFO], invocation, "");
     return TRUE;
 }
 
@@ -421,7 +326,7 @@ predecessor_recovered(bool lost, GVariant *error, GPtrArray *parts, void *data)
     service->open = true;
     operations_open(service->operations);
     for (int i = 0; i < QUESTIONS; i++)
-        question_ask(&service->questions[i]);
+        question_open(service->questions[i], service->pool);
     service->changed_all = true;
     changed_send(service);
     service->served(service->data);
@@ -456,15 +361,10 @@ questions_init(struct service *service)
                  [DMESG_CLEAR] = {"dmesg_clear", "handle-dmesg-clear", outcome_text}};
 
     for (int i = 0; i < QUESTIONS; i++) {
-        struct question *question = &service->questions[i];
-        question->verb = kinds[i].verb;
-        question->value = kinds[i].value;
-        question->service = service;
-        g_queue_init(&question->waiting);
-        g_queue_init(&question->answering);
+        service->questions[i] = question_new(kinds[i].verb, kinds[i].value);
         if (kinds[i].signal)
             g_signal_connect(service->object, kinds[i].signal, G_CALLBACK(handle_bulk_question),
-                             question);
+                             service->questions[i]);
     }
 }
 
@@ -514,11 +414,8 @@ service_free(struct service *service)
     operations_free(service->operations);
     g_clear_handle_id(&service->flush_source, g_source_remove);
     g_hash_table_unref(service->changed);
-    for (int i = 0; i < QUESTIONS; i++) {
-        g_queue_clear_full(&service->questions[i].waiting, g_object_unref);
-        g_queue_clear_full(&service->questions[i].answering, g_object_unref);
-        g_free(service->questions[i].uuid);
-    }
+    for (int i = 0; i < QUESTIONS; i++)
+        question_free(service->questions[i]);
     g_object_unref(service->object);
     g_free(service);
 }
