@@ -14,7 +14,13 @@
 #include "lib/member.h"
 #include "lib/wire/jsonrpc.h"
 
+#define DISK_SIZE_MAX ((gint64)16 << 40) /* bytes */
 #define REQUIRED_API_VERSION "1"
+
+const char *const disk_capabilities[] = {
+    "SR_PROBE",   "SR_UPDATE",  "SR_CREATE",  "SR_DELETE",         "SR_SCAN",
+    "SR_STATS",   "VDI_CREATE", "VDI_DELETE", "VDI_ATTACH",        "VDI_DETACH",
+    "VDI_RESIZE", "VDI_COPY",   "VDI_CLONE",  "THIN_PROVISIONING", NULL};
 
 /* ---- arguments ---- */
 
@@ -40,6 +46,41 @@ driver_size(GVariant *args, const char *name, gint64 *ret_size, GError **error)
     g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, size);
     api_error_set(error, "INVALID_VALUE", name, text, NULL);
     return false;
+}
+
+bool
+driver_disk_size(GVariant *args, gint64 unit, gint64 *ret_size, GError **error)
+{
+    gint64 size;
+
+    if (!driver_size(args, "virtual_size", &size, error))
+        return false;
+    if (size == 0 || size > DISK_SIZE_MAX) {
+        g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, size);
+        api_error_set(error, "INVALID_VALUE", "virtual_size", text, NULL);
+        return false;
+    }
+    *ret_size = (size + unit - 1) / unit * unit;
+    return true;
+}
+
+bool
+driver_may_resize(const char *vdi, gint64 now, gint64 size, GError **error)
+{
+    if (size >= now)
+        return true;
+    g_autofree char *minimum = g_strdup_printf("%" G_GINT64_FORMAT, now);
+    api_error_set(error, "VDI_TOO_SMALL", vdi, minimum, NULL);
+    return false;
+}
+
+void
+driver_insert_labels(GVariantDict *out, GVariant *from)
+{
+    static const char *const names[] = {"name_label", "name_description", "type"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
+        g_variant_dict_insert(out, names[i], "s", member_text(from, names[i]));
 }
 
 void

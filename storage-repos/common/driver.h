@@ -25,6 +25,9 @@ struct driver_call {
     bool (*run)(GVariant *args, GVariantDict *result, GError **error);
 };
 
+/* What drivers have that keep disks and do all that docs/storage-driver.md tells of. */
+extern const char *const disk_capabilities[];
+
 struct driver {
     const char *type; /* the name of the program, and SR.type */
     const char *name_label;
@@ -41,21 +44,34 @@ int driver_main(const struct driver *driver, int argc, char **argv);
 const char *driver_key(GVariant *args, const char *name);
 /* INVALID_VALUE [name, ...] when it is missing or negative. */
 bool driver_size(GVariant *args, const char *name, gint64 *ret_size, GError **error);
+/* args' virtual_size, rounded up to a multiple of unit; INVALID_VALUE when it is no size. */
+bool driver_disk_size(GVariant *args, gint64 unit, gint64 *ret_size, GError **error);
+/* VDI_TOO_SMALL: a disk of `now` bytes would become one of `size`. */
+bool driver_may_resize(const char *vdi, gint64 now, gint64 size, GError **error);
+/* Inserts name_label, name_description and type of `from`, "" for what it does not have. */
+void driver_insert_labels(GVariantDict *out, GVariant *from);
 
 /* The failure of a backend as XenAPI clients know it: SR_BACKEND_FAILURE_<number> ["", text, ""],
  * with the numbers of SMAPIv1. */
 enum driver_failure {
-    FAILURE_SR_NO_SPACE = 44,
+    FAILURE_SR_EXISTS = 42,
     FAILURE_VDI_EXISTS = 43,
+    FAILURE_SR_NO_SPACE = 44,
     FAILURE_SR_UNAVAILABLE = 47,
+    FAILURE_MOUNT = 52,
+    FAILURE_UNMOUNT = 53,
+    FAILURE_DEVICE_IN_USE = 56,
+    FAILURE_FILE_SYSTEM = 57,
     FAILURE_SR_CREATE = 61,
     FAILURE_SR_DELETE = 62,
     FAILURE_VDI_LOAD = 65,
+    FAILURE_GROUP_CREATE = 77,
     FAILURE_VDI_CREATE = 78,
     FAILURE_VDI_DELETE = 80,
-    FAILURE_VDI_RESIZE = 110,
-    FAILURE_CONFIG_MISSING = 94,
+    FAILURE_VDI_CLONE = 81,
     FAILURE_CONFIG_INVALID = 91,
+    FAILURE_CONFIG_MISSING = 94,
+    FAILURE_VDI_RESIZE = 110,
     FAILURE_VDI_MISSING = 144,
 };
 void driver_fail(GError **error, enum driver_failure number, const char *format, ...)

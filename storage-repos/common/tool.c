@@ -7,37 +7,136 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* In the child.  What outlived its driver would write where another call has begun anew. */
+/* ---- in the child ---- */
+
+static void
+hear_of_parent(pid_t parent, int how)
+{
+    prctl(PR_SET_PDEATHSIG, how, 0, 0, 0);
+    if (getppid() != parent)
+        raise(how);
+}
+
+/* What outlived its driver would write where another call has begun anew. */
 static void
 die_with_parent(gpointer parent)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (getppid() != GPOINTER_TO_INT(parent))
-        raise(SIGKILL);
+    hear_of_parent(GPOINTER_TO_INT(parent), SIGKILL);
+}
+
+static void
+finish_after_parent(gpointer parent)
+{
+    setsid();
+    hear_of_parent(GPOINTER_TO_INT(parent), SIGINT);
+}
+
+/* ---- in the parent ---- */
+
+/* Takes the launcher. */
+static GSubprocess *
+spawn(GSubprocessLauncher *launcher, GSpawnChildSetupFunc in_child, const char *const *argv,
+      GError **error)
+{
+    static const char *const environment[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                                              NULL};
+
+    g_subprocess_launcher_set_environ(launcher, (char **)environment);
+    g_subprocess_launcher_set_child_setup(launcher, in_child, GINT_TO_POINTER(getpid()), NULL);
+    GSubprocess *process = g_subprocess_launcher_spawnv(launcher, argv, error);
+    g_object_unref(launcher);
+    return process;
+}
+
+/* words: what it said to people, from now on *ret_words' or nobody's. */
+static bool
+judge(GSubprocess *process, char *words, char **ret_words)
+{
+    if (g_subprocess_get_successful(process)) {
+        g_free(words);
+        return true;
+    }
+    *ret_words = g_strstrip(words);
+    return false;
 }
 
 bool
 tool_run(int folder, const char *const *argv, char **ret_words)
 {
-    static const char *const environment[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-                                              NULL};
-    g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(
-        G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+    GSubprocessLauncher *launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE |
+                                                              G_SUBPROCESS_FLAGS_STDERR_PIPE);
     g_autoptr(GError) error = NULL;
     g_autoptr(GSubprocess) process = NULL;
-    g_autofree char *words = NULL;
+    char *words = NULL;
 
-    g_subprocess_launcher_set_environ(launcher, (char **)environment);
-    g_subprocess_launcher_set_child_setup(launcher, die_with_parent, GINT_TO_POINTER(getpid()),
-                                          NULL);
-    g_subprocess_launcher_take_fd(launcher, dup(folder), folder);
-    process = g_subprocess_launcher_spawnv(launcher, argv, &error);
-    if (!process || !g_subprocess_communicate_utf8(process, NULL, NULL, NULL, &words, &error)) {
-        *ret_words = g_strdup(error->message);
-        return false;
+    if (folder >= 0)
+        g_subprocess_launcher_take_fd(launcher, dup(folder), folder);
+    process = spawn(launcher, die_with_parent, argv, &error);
+    if (process && g_subprocess_communicate_utf8(process, NULL, NULL, NULL, &words, &error))
+        return judge(process, words, ret_words);
+    *ret_words = g_strdup(error->message);
+    return false;
+}
+
+struct asking {
+    GMainLoop *loop;
+    GSubprocess *process;
+    char *output, *words; /* NULL: it has not ended */
+    GError *error;
+};
+
+static void
+ended(GObject *source, GAsyncResult *result, gpointer data)
+{
+    struct asking *asking = data;
+
+    g_subprocess_communicate_utf8_finish(G_SUBPROCESS(source), result, &asking->output,
+                                         &asking->words, &asking->error);
+    g_main_loop_quit(asking->loop);
+}
+
+static gboolean
+late(gpointer data)
+{
+    struct asking *asking = data;
+
+    g_subprocess_send_signal(asking->process, SIGINT);
+    g_main_loop_quit(asking->loop);
+    return G_SOURCE_CONTINUE;
+}
+
+bool
+tool_ask(const char *const *argv, char **ret_output, char **ret_words)
+{
+    GSubprocessLauncher *launcher =
+        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+    struct asking asking = {0};
+
+    asking.process = spawn(launcher, finish_after_parent, argv, &asking.error);
+    if (asking.process) {
+        asking.loop = g_main_loop_new(NULL, FALSE);
+        guint timer = g_timeout_add_seconds(TOOL_SECONDS, late, &asking);
+        g_autoptr(GCancellable) giving_up = g_cancellable_new();
+        g_subprocess_communicate_utf8_async(asking.process, NULL, giving_up, ended, &asking);
+        g_main_loop_run(asking.loop);
+        g_source_remove(timer);
+        if (!asking.words && !asking.error) { /* `asking` must not be written to any more */
+            g_cancellable_cancel(giving_up);
+            g_main_loop_run(asking.loop);
+            g_clear_error(&asking.error);
+            asking.error = g_error_new(G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                                       "%s: no end of it within %d s", argv[0], TOOL_SECONDS);
+        }
+        g_main_loop_unref(asking.loop);
     }
-    if (g_subprocess_get_successful(process))
+    g_autoptr(GSubprocess) process = asking.process;
+    g_autoptr(GError) error = asking.error;
+    if (!error && judge(process, asking.words, ret_words)) {
+        *ret_output = asking.output;
         return true;
-    *ret_words = g_strdup(g_strstrip(words));
+    }
+    if (error)
+        *ret_words = g_strdup(error->message);
+    g_free(asking.output);
     return false;
 }

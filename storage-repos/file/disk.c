@@ -16,9 +16,6 @@
 #include "storage-repos/common/folder.h"
 #include "storage-repos/common/tool.h"
 
-#define SIZE_MAX_BYTES ((gint64)16 << 40)
-#define SIZE_UNIT ((gint64)512)
-
 void
 disk_clear(struct disk *disk)
 {
@@ -215,12 +212,10 @@ make_file(const struct disk *disk, const char *part, gint64 size, GError **error
 static GVariant *
 new_record(const struct disk *disk, GVariant *args, gint64 size)
 {
-    static const char *const texts[] = {"name_label", "name_description", "type"};
     GVariantDict record;
 
     g_variant_dict_init(&record, NULL);
-    for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++)
-        g_variant_dict_insert(&record, texts[i], "s", member_text(args, texts[i]));
+    driver_insert_labels(&record, args);
     g_variant_dict_insert(&record, "format", "s", disk->qcow2 ? "qcow2" : "raw");
     g_variant_dict_insert(&record, "virtual_size", "x", size);
     g_variant_dict_insert(&record, "file", "s", disk->file);
@@ -242,22 +237,6 @@ disk_read_format(GVariant *args, const char *otherwise, struct disk *disk, GErro
         return false;
     }
     disk_set_format(disk, format);
-    return true;
-}
-
-bool
-disk_read_size(GVariant *args, gint64 *ret_size, GError **error)
-{
-    gint64 size;
-
-    if (!driver_size(args, "virtual_size", &size, error))
-        return false;
-    if (size == 0 || size > SIZE_MAX_BYTES) {
-        g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, size);
-        api_error_set(error, "INVALID_VALUE", "virtual_size", text, NULL);
-        return false;
-    }
-    *ret_size = (size + SIZE_UNIT - 1) / SIZE_UNIT * SIZE_UNIT;
     return true;
 }
 
@@ -303,8 +282,8 @@ vdi_create(GVariant *args, GVariantDict *result, GError **error)
     if (!disk_open(args, &disk, error))
         return false;
     if (!disk.record &&
-        (!disk_read_size(args, &size, error) || !disk_read_format(args, "qcow2", &disk, error) ||
-         !make_disk(&disk, args, size, error)))
+        (!driver_disk_size(args, SIZE_UNIT, &size, error) ||
+         !disk_read_format(args, "qcow2", &disk, error) || !make_disk(&disk, args, size, error)))
         return false;
     if (disk_describe(&disk, result))
         return true;
@@ -348,16 +327,12 @@ vdi_resize(GVariant *args, GVariantDict *result, GError **error)
     g_auto(disk_t) disk = {.folder = -1};
     gint64 size, now = 0;
 
-    if (!disk_read_size(args, &size, error) || !disk_open(args, &disk, error) ||
+    if (!driver_disk_size(args, SIZE_UNIT, &size, error) || !disk_open(args, &disk, error) ||
         !disk_must_exist(&disk, args, error))
         return false;
     g_variant_lookup(disk.record, "virtual_size", "x", &now);
-    if (size < now) {
-        g_autofree char *minimum = g_strdup_printf("%" G_GINT64_FORMAT, now);
-        api_error_set(error, "VDI_TOO_SMALL", disk.uuid, minimum, NULL);
-        return false;
-    }
-    if (!disk_check(&disk, error) || !FAULT_POINT("file.vdi.resize.before", error) ||
+    if (!driver_may_resize(disk.uuid, now, size, error) || !disk_check(&disk, error) ||
+        !FAULT_POINT("file.vdi.resize.before", error) ||
         !(disk.qcow2 ? grow_qcow2 : grow_raw)(&disk, size, error) ||
         !FAULT_POINT("file.vdi.resize.grown", error) || !repository_lock(disk.folder, error))
         return false;
@@ -385,10 +360,11 @@ vdi_attach(GVariant *args, GVariantDict *result, GError **error)
     }
     if (!disk_check(&disk, error))
         return false;
+    g_autofree char *folder = repository_path(args);
     g_auto(GStrv) paths = disk_chain(&disk);
     for (char **path = paths; *path; path++) {
         g_autofree char *name = *path;
-        *path = g_build_filename(driver_key(args, "location"), name, NULL);
+        *path = g_build_filename(folder, name, NULL);
     }
     g_variant_dict_insert(result, "kind", "s", "file");
     g_variant_dict_insert(result, "path", "s", paths[0]);

@@ -3,13 +3,15 @@
 
 #include "storage-repos/file/file.h"
 
+char *
+repository_path(GVariant *args)
+{
+    return g_strdup(driver_key(args, "location"));
+}
+
 int
 main(int argc, char **argv)
 {
-    static const char *const capabilities[] = {
-        "SR_PROBE",   "SR_UPDATE",  "SR_CREATE",  "SR_DELETE",         "SR_SCAN",
-        "SR_STATS",   "VDI_CREATE", "VDI_DELETE", "VDI_ATTACH",        "VDI_DETACH",
-        "VDI_RESIZE", "VDI_COPY",   "VDI_CLONE",  "THIN_PROVISIONING", NULL};
     static const struct driver_key keys[] = {
         {"location", "absolute path of an existing folder, empty or of this repository", true},
         {NULL, NULL, false}};
@@ -20,8 +22,8 @@ main(int argc, char **argv)
         {"vdi.clone", vdi_clone},   {"vdi.destroy", vdi_destroy}, {"vdi.resize", vdi_resize},
         {"vdi.attach", vdi_attach}, {"vdi.detach", vdi_detach},   {NULL, NULL}};
     static const struct driver driver = {
-        "file",       "Folder", "Disks as files, raw or qcow2, in a local folder",
-        capabilities, keys,     calls};
+        "file", "Folder", "Disks as files, raw or qcow2, in a local folder", disk_capabilities,
+        keys,   calls};
 
     return driver_main(&driver, argc, argv);
 }

@@ -1,12 +1,17 @@
-/* What the files of this driver share: repositories, which are folders, and disks, which are files.
- */
+/* What the files of this driver share, and those of drivers that have a folder to begin with:
+ * repositories, which are folders, and disks, which are files. */
 #ifndef STORAGE_REPOS_FILE_FILE_H
 #define STORAGE_REPOS_FILE_FILE_H
 
 #include "storage-repos/common/driver.h"
 
 #define REPOSITORY "xapid-sr.json" /* says whose folder it is */
+#define SIZE_UNIT ((gint64)512)    /* bytes: sizes of disks are multiples of it */
 #define RECORD_GONE ".json.gone"   /* the end of .UUID.json.gone: a disk that is being removed */
+
+/* The folder of the repository that args are about: the caller's.  Each of these drivers has its
+ * own. */
+char *repository_path(GVariant *args);
 
 /* --- repository.c --- */
 
@@ -52,8 +57,6 @@ char **disk_chain(const struct disk *disk);
 bool disk_check(const struct disk *disk, GError **error);
 /* sm_config's image-format; `otherwise` when it does not say. */
 bool disk_read_format(GVariant *args, const char *otherwise, struct disk *disk, GError **error);
-/* args' virtual_size, rounded up. */
-bool disk_read_size(GVariant *args, gint64 *ret_size, GError **error);
 /* A name of the folder as a path for a tool, which has the folder's descriptor too. */
 char *disk_tool_path(const struct disk *disk, const char *name);
 bool disk_sync_file(const struct disk *disk, const char *name);

@@ -1,4 +1,4 @@
-/* Repositories that are a folder of a local file system. */
+/* Repositories that are a folder of a file system. */
 #include "config.h"
 
 #include "storage-repos/file/file.h"
@@ -58,14 +58,15 @@ owner_of(int folder)
 int
 repository_open(GVariant *args, GError **error)
 {
-    int folder = folder_open(driver_key(args, "location"), error);
+    g_autofree char *path = repository_path(args);
+    int folder = folder_open(path, error);
 
     if (folder < 0)
         return -1;
     g_autofree char *owner = owner_of(folder);
     if (g_str_equal(owner, member_text(args, "sr")))
         return folder;
-    driver_fail(error, FAILURE_SR_UNAVAILABLE, "%s holds %s%s", driver_key(args, "location"),
+    driver_fail(error, FAILURE_SR_UNAVAILABLE, "%s holds %s%s", path,
                 *owner ? "the repository " : "no repository", owner);
     close(folder);
     return -1;
@@ -89,7 +90,8 @@ bool
 sr_create(GVariant *args, GVariantDict *result, GError **error)
 {
     const char *sr = member_text(args, "sr");
-    int folder = folder_open(driver_key(args, "location"), error);
+    g_autofree char *path = repository_path(args);
+    int folder = folder_open(path, error);
     GVariantDict record;
     bool ok = false;
 
@@ -100,8 +102,7 @@ sr_create(GVariant *args, GVariantDict *result, GError **error)
     if (g_str_equal(owner, sr)) {
         ok = true; /* made before */
     } else if (*owner) {
-        driver_fail(error, FAILURE_SR_CREATE, "%s holds the repository %s",
-                    driver_key(args, "location"), owner);
+        driver_fail(error, FAILURE_SR_CREATE, "%s holds the repository %s", path, owner);
     } else if (FAULT_POINT("file.sr.create.before", error)) {
         g_variant_dict_init(&record, NULL);
         g_variant_dict_insert(&record, "sr", "s", sr);
@@ -151,7 +152,8 @@ count_disk(const char *name, void *data)
 bool
 sr_destroy(GVariant *args, GVariantDict *result, GError **error)
 {
-    int folder = folder_open(driver_key(args, "location"), error);
+    g_autofree char *path = repository_path(args);
+    int folder = folder_open(path, error);
     unsigned disks = 0;
     bool ok = false;
 
@@ -183,7 +185,6 @@ scan_one(const char *name, struct folder_scan *scan)
 {
     g_autofree char *uuid = g_strndup(name, 36);
     g_auto(disk_t) disk = {.folder = -1};
-    static const char *const texts[] = {"name_label", "name_description", "type"};
     GVariantDict volume;
 
     if (strlen(name) != strlen("00000000-0000-0000-0000-000000000000.json") ||
@@ -196,8 +197,7 @@ scan_one(const char *name, struct folder_scan *scan)
     disk.folder = scan->folder;
     g_variant_dict_init(&volume, NULL);
     if (disk_describe(&disk, &volume)) {
-        for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++)
-            g_variant_dict_insert(&volume, texts[i], "s", member_text(disk.record, texts[i]));
+        driver_insert_labels(&volume, disk.record);
         g_variant_builder_add_value(&scan->volumes, g_variant_dict_end(&volume));
     } else {
         log_warning("%s has no file: %s", uuid, g_strerror(errno));
@@ -219,7 +219,7 @@ sr_stat(GVariant *args, GVariantDict *result, GError **error)
 }
 
 static void
-probe_one(GVariant *args, GVariantBuilder *found, int folder)
+probe_one(const char *path, GVariantBuilder *found, int folder)
 {
     g_autofree char *owner = owner_of(folder);
     GVariantDict sr;
@@ -228,20 +228,21 @@ probe_one(GVariant *args, GVariantBuilder *found, int folder)
         return;
     g_variant_dict_init(&sr, NULL);
     g_variant_dict_insert(&sr, "uuid", "s", owner);
-    g_variant_dict_insert(&sr, "location", "s", driver_key(args, "location"));
+    g_variant_dict_insert(&sr, "location", "s", path);
     g_variant_builder_add_value(found, g_variant_dict_end(&sr));
 }
 
 bool
 sr_probe(GVariant *args, GVariantDict *result, GError **error)
 {
-    int folder = folder_open(driver_key(args, "location"), error);
+    g_autofree char *path = repository_path(args);
+    int folder = folder_open(path, error);
     GVariantBuilder found;
 
     if (folder < 0)
         return false;
     g_variant_builder_init(&found, G_VARIANT_TYPE("aa{sv}"));
-    probe_one(args, &found, folder);
+    probe_one(path, &found, folder);
     g_variant_dict_insert_value(result, "repositories", g_variant_builder_end(&found));
     close(folder);
     return true;
