@@ -1,6 +1,6 @@
 # Storage drivers: one program a kind of repository; xapid-host runs them (docs/storage-driver.md).
 storagedir = $(pkglibexecdir)/storage
-storage_PROGRAMS = storage-repos/ext/ext storage-repos/file/file storage-repos/iso/iso
+storage_PROGRAMS = storage-repos/ext/ext storage-repos/file/file storage-repos/iso/iso storage-repos/lvm/lvm
 
 noinst_LIBRARIES += libdriver.a
 libdriver_a_SOURCES = \
@@ -30,3 +30,11 @@ storage_repos_file_file_SOURCES = storage-repos/file/file.c
 storage_repos_file_file_LDADD = libfolders.a $(driver_libs)
 storage_repos_iso_iso_SOURCES = storage-repos/iso/iso.c
 storage_repos_iso_iso_LDADD = $(driver_libs)
+storage_repos_lvm_lvm_SOURCES = \
+	storage-repos/lvm/command.c \
+	storage-repos/lvm/disk.c \
+	storage-repos/lvm/group.c \
+	storage-repos/lvm/lvm.c storage-repos/lvm/lvm.h \
+	storage-repos/lvm/record.c \
+	storage-repos/lvm/volume.c
+storage_repos_lvm_lvm_LDADD = $(driver_libs) $(BLKID_LIBS)

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """What every storage driver does, of docs/storage-driver.md: ours, and the sample.
 
-test-drivers.py [PROGRAM DEVICE_CONFIG]: another one, with the device_config (JSON) of a new, empty place."""
+test-drivers.py [PROGRAM DEVICE_CONFIG]: another one, with the device_config (JSON) of a new, empty place.
+test-drivers.py PROGRAM: one of ours, on devices that the test makes.  XAPID_KILLS: so many of its fault points (all)."""
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -29,9 +31,120 @@ class Refused(Exception):
     pass
 
 
+class Folder:
+    """Where a driver of files has its repository."""
+    unit, formats, many = MIB, ("raw", "qcow2"), 20
+
+    def __init__(self, config):
+        self.config = config
+
+    def check(self, driver):
+        """Each file of the folder is a record, or of one."""
+        folder = Path(self.config["location"])
+        there, expected = set(os.listdir(folder)), {"xapid-sr.json"}
+        for name in there - expected:
+            if name.endswith(".json"):
+                record = json.loads((folder / name).read_text())
+                expected |= {name, record["file"], *record.get("bases", [])}
+        assert there == expected, (there, expected)
+
+    def check_empty(self):
+        there = os.listdir(self.config["location"])
+        assert not there, there
+
+    def disturb(self, driver, vdi):
+        """A file is always there."""
+
+
+def loop_devices(folder, count):
+    """Loop devices of new files."""
+    made = []
+    for number in range(count):
+        path = Path(folder, f"device-{number}")
+        path.touch()
+        os.truncate(path, 128 * MIB)
+        made.append(said("losetup", "--find", "--show", path).strip())
+    return made
+
+
+class FileSystem:
+    """Where the driver ext has its repository: one device."""
+    unit, formats, many = MIB, ("raw", "qcow2"), 20
+
+    def __init__(self, folder):
+        self.devices = loop_devices(folder, 1)
+        self.config = {"device": self.devices[0]}
+
+    def mounts(self):
+        """Where the device is mounted."""
+        lines = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+        return [line[1] for line in lines if line[0] == self.devices[0]]
+
+    def end(self):
+        for path in self.mounts():
+            said("umount", path)
+            os.rmdir(path)
+        said("losetup", "--detach", self.devices[0])
+
+    def check(self, driver):
+        folder, = self.mounts()
+        if Path(folder, "lost+found").exists():
+            os.rmdir(Path(folder, "lost+found"))
+        Folder({"location": folder}).check(driver)
+
+    def check_empty(self):
+        assert not self.mounts() and not said("wipefs", "--noheadings", self.devices[0])
+
+    def disturb(self, driver, vdi):
+        """A file is always there."""
+
+
+class Group:
+    """Where the driver lvm has its repository: two devices."""
+    unit, formats, many = 4 * MIB, ("raw",), 4
+
+    def __init__(self, folder):
+        self.devices = loop_devices(folder, 2)
+        self.config = {"device": ",".join(self.devices)}
+
+    def end(self):
+        names = said("vgs", "--devices", self.config["device"], "--noheadings", "-o", "vg_name").split()
+        for name in names:
+            said("vgremove", "--force", "--yes", "--devices", self.config["device"], name)
+        for device in self.devices:
+            said("losetup", "--detach", device)
+
+    def mapped(self):
+        """The volumes that the kernel has."""
+        return {name.partition("-vdi--")[2].replace("--", "-") for name in os.listdir("/dev/mapper")
+                if name.startswith("xapid--") and "-pool" not in name}
+
+    def check(self, driver):
+        """Each volume is a disk's, and each mapping a volume's."""
+        rows = said("lvs", "--devices", self.config["device"], "--noheadings", "-o", "lv_name", f"xapid-{driver.sr}").split()
+        disks = {f"vdi-{uuid}" for uuid in driver.volumes()}
+        assert set(rows) == disks | {"pool"}, (rows, disks)
+        assert self.mapped() == set(driver.volumes()), self.mapped()
+
+    def check_empty(self):
+        for device in self.devices:
+            assert not said("wipefs", "--noheadings", device), device
+        there = [name for name in os.listdir("/dev/mapper") if name.startswith("xapid--")]
+        assert not there, there
+
+    def disturb(self, driver, vdi):
+        """An administrator deactivated it."""
+        said("lvchange", "--activate", "n", "--devices", self.config["device"], f"xapid-{driver.sr}/vdi-{vdi}")
+
+
+def said(*words):
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
 class Driver:
-    def __init__(self, program, config):
+    def __init__(self, program, config, place=None):
         self.program, self.config, self.sr = program, config, str(uuid.uuid4())
+        self.place = place or Folder(config)
 
     def run(self, text, fault=None):
         return subprocess.run([self.program], input=text, capture_output=True, text=True, timeout=60, cwd="/",
@@ -63,7 +176,8 @@ class Driver:
 def opened(where):
     """What vdi.attach answered, as QEMU's tools take it, with the images below said."""
     if where["format"] == "raw":
-        return "json:" + json.dumps({"driver": "raw", "file": {"driver": "file", "filename": where["path"]}})
+        protocol = "host_device" if where["kind"] == "block" else "file"
+        return "json:" + json.dumps({"driver": "raw", "file": {"driver": protocol, "filename": where["path"]}})
     node = None
     for path in (where["path"], *where.get("bases", []))[::-1]:
         node = {"driver": "qcow2", "file": {"driver": "file", "filename": path}, "backing": node}
@@ -145,7 +259,7 @@ def disks_from_beginning_to_end(driver):
 
 def many_disks(driver):
     attached(driver)
-    made = {driver.create(size=MIB * (1 + i))["uuid"] for i in range(20)}
+    made = {driver.create(size=MIB * (1 + i))["uuid"] for i in range(driver.place.many)}
     assert set(driver.volumes()) == made
     for vdi in made:
         driver.call("vdi.destroy", vdi=vdi)
@@ -160,17 +274,6 @@ def nonsense_is_refused(driver):
         refuses(None, driver.create, vdi)
     for size in (0, -1, 1 << 60):
         refuses(None, driver.create, None, size)
-
-
-def no_orphans(driver):
-    """Each file of the folder is a record, or of one."""
-    folder = Path(driver.config["location"])
-    there, expected = set(os.listdir(folder)), {"xapid-sr.json"}
-    for name in there - expected:
-        if name.endswith(".json"):
-            record = json.loads((folder / name).read_text())
-            expected |= {name, record["file"], *record.get("bases", [])}
-    assert there == expected, (there, expected)
 
 
 def life(driver, image_format, fault):
@@ -192,52 +295,58 @@ def life(driver, image_format, fault):
             pass
         driver.call("vdi.destroy", vdi=args["vdi"])
 
+    unit, place = driver.place.unit, driver.place
     vdi, other, third, half = (str(uuid.uuid4()) for _ in range(4))
-    made = {"name_label": "n", "name_description": "", "type": "user", "virtual_size": MIB,
+    made = {"name_label": "n", "name_description": "", "type": "user", "virtual_size": unit,
             "sm_config": {"image-format": image_format}}
     insist("sr.create", size=0)
     insist("sr.attach")
     insist("vdi.create", vdi=vdi, **made)
     begin("vdi.create", vdi=half, **made)
-    insist("vdi.resize", vdi=vdi, virtual_size=2 * MIB)
-    source = attach(driver, vdi)
+    insist("vdi.resize", vdi=vdi, virtual_size=2 * unit)
+    place.disturb(driver, vdi)
+    source = insist("vdi.attach", vdi=vdi, handle=str(uuid.uuid4()), read_only=True, sharable=False)
     qemu_io(source, "write -P 7 64k 300k")
-    copy = {**made, "virtual_size": 2 * MIB, "source": source}
+    copy = {**made, "virtual_size": 2 * unit, "source": source}
     insist("vdi.copy", vdi=other, **copy)
     begin("vdi.copy", vdi=half, **copy)
-    clone = {**made, "virtual_size": 2 * MIB, "source": vdi}
+    clone = {**made, "virtual_size": 2 * unit, "source": vdi}
     begin("vdi.clone", vdi=half, **clone)
-    no_orphans(driver)
-    expected, reads = {vdi, other}, ("read -P 0 0 64k", "read -P 7 64k 300k", "read -P 0 364k 1684k")
+    place.check(driver)
+    expected, reads = {vdi, other}, ("read -P 0 0 64k", "read -P 7 64k 300k", f"read -P 0 364k {2 * unit // 1024 - 364}k")
     qemu_io(attach(driver, vdi), *reads)
     if insist("vdi.clone", vdi=third, **clone):
         expected.add(third)
     sizes = {uuid: volume["virtual_size"] for uuid, volume in driver.volumes().items()}
-    assert sizes == dict.fromkeys(expected, 2 * MIB), sizes
-    no_orphans(driver)
+    assert sizes == dict.fromkeys(expected, 2 * unit), sizes
+    place.check(driver)
+    insist("sr.detach")
+    insist("sr.attach")
     qemu_io(attach(driver, vdi), *reads, "write -P 8 64k 300k")
     insist("vdi.destroy", vdi=vdi)
-    no_orphans(driver)
+    place.check(driver)
     expected.remove(vdi)
     for copied in expected:
         qemu_io(attach(driver, copied), *reads)
         insist("vdi.destroy", vdi=copied)
-        no_orphans(driver)
+        place.check(driver)
+    insist("sr.detach")
     insist("sr.destroy")
-    there = os.listdir(driver.config["location"])
-    assert not there, there
+    place.check_empty()
     return bool(met)
 
 
 def kills(driver):
     """Killed, or failing, at each of its fault points, a call that is made again ends well."""
-    listed = subprocess.run([driver.program, "--fault-points"], capture_output=True, text=True, check=True).stdout
-    for point in (line.split()[0] for line in listed.splitlines()):
-        for way in ("kill", "error"):
-            for image_format in ("raw", "qcow2"):
-                if image_format == "raw" and point.startswith(("file.vdi.clone.", "file.leftover.")):
-                    continue  # it is copied, and shares no file
-                assert life(driver, image_format, f"{point}={way}"), f"{point} was not reached"
+    points = [line.split()[0] for line in said(driver.program, "--fault-points").splitlines()]
+    faults = [(f"{point}={way}", image_format) for point in points for way in ("kill", "error")
+              for image_format in driver.place.formats
+              # A raw file is copied, and shares nothing.
+              if image_format != "raw" or not point.startswith(("file.vdi.clone.", "file.leftover."))]
+    chosen = random.sample(faults, min(len(faults), int(os.environ.get("XAPID_KILLS", len(faults)))))
+    print(f"# faults of {Path(driver.program).name}, sample/full: {len(chosen)}/{len(faults)}")
+    for fault, image_format in chosen:
+        assert life(driver, image_format, fault), f"{fault} was not reached"
 
 
 def attach(driver, vdi):
@@ -314,7 +423,7 @@ def clones_share(driver):
         qemu_io(attach(driver, again), "read -P 1 0 4m", "read -P 0 4m 12m", "write -P 9 15m 1m")
         for vdi in (source, copy) if first == "source" else (copy, source):
             driver.call("vdi.destroy", vdi=vdi)
-            no_orphans(driver)
+            driver.place.check(driver)
             qemu_io(attach(driver, again), "read -P 1 0 4m", "read -P 9 15m 1m")
         for vdi in (again, full):
             driver.call("vdi.destroy", vdi=vdi)
@@ -351,7 +460,7 @@ def many_clones_at_once(driver):
             made = [answer["uuid"] for answer in threads.map(lambda _: clone(driver, source), range(4))]
             gone, kept = made[:3], made[3:]
             list(threads.map(lambda vdi: driver.call("vdi.destroy", vdi=vdi), gone))
-        no_orphans(driver)
+        driver.place.check(driver)
         for vdi in (source, *kept):
             qemu_io(attach(driver, vdi), "read -P 1 0 1m")
 
@@ -423,6 +532,144 @@ def what_is_left_goes(driver):
     attach(driver, kept)
 
 
+def devices_that_are_taken(driver):
+    """By a file system, a partition table, a volume group, another repository, or whoever has it open: it is refused, and
+    stays as it is.  What is there already is found."""
+    first, last = driver.place.devices[0], driver.place.devices[-1]
+    whole = driver.config["device"]
+
+    def of(device):
+        return Driver(driver.program, {"device": device}, driver.place)
+
+    def partitioned():
+        entry = bytes((0, 0, 0, 0, 0x83, 0, 0, 0)) + (2048).to_bytes(4, "little") + (4096).to_bytes(4, "little")
+        with open(last, "r+b") as device:
+            device.write(bytes(446) + entry.ljust(64, b"\0") + b"\x55\xaa")
+
+    kinds = [(lambda: said("mkfs.ext4", "-q", last), "ext4"), (partitioned, "dos")]
+    if shutil.which("vgcreate"):
+        kinds.append((lambda: said("vgcreate", "--yes", "alien", last), "alien" if first != last else "LVM2_member"))
+    for make, word in kinds:
+        make()
+        before = Path(last).read_bytes()
+        for config in {last, whole}:
+            try:
+                of(config).call("sr.create", size=0)
+                raise AssertionError("it was made")
+            except Refused as refused:
+                assert refused.args[0] == "SR_BACKEND_FAILURE_56" and word in refused.args[2], refused
+        assert Path(last).read_bytes() == before and (first == last or not said("wipefs", "--noheadings", first))
+        assert of(last).call("sr.probe") == {"repositories": []}
+        said("wipefs", "--all", last)
+    taken = os.open(last, os.O_RDONLY | os.O_EXCL)
+    refuses("SR_DEVICE_IN_USE", driver.call, "sr.create", size=0)
+    os.close(taken)
+    for wrong in ("/dev/null", "/etc/hostname", "relative", f"{first},{first}", f"{first},", "", "/dev/../etc/hostname",
+                  f"{first};reboot", "--help", ",".join([first] * 40)):
+        refuses("SR_BACKEND_FAILURE_94" if not wrong else "SR_BACKEND_FAILURE_91", of(wrong).call, "sr.create", size=0)
+    refuses("SR_BACKEND_FAILURE_47", of("/dev/not-there").call, "sr.create", size=0)
+    one = attached(of(first))
+    assert of(first).call("sr.probe")["repositories"] == [{"uuid": one.sr, "location": first}]
+    for config in {first, whole}:
+        refuses("SR_BACKEND_FAILURE_42", of(config).call, "sr.create", size=0)
+        for call in ("sr.attach", "sr.scan"):
+            refuses("SR_BACKEND_FAILURE_47", of(config).call, call)
+    vdi = one.create()["uuid"]
+    with open(attach(one, vdi)["path"], "rb"):
+        refuses("SR_DEVICE_IN_USE", one.call, "sr.detach")
+    one.call("vdi.destroy", vdi=vdi)
+    for call in ("sr.detach", "sr.destroy"):
+        one.call(call)
+    driver.place.check_empty()
+
+
+def a_file_system_is_mounted(driver):
+    """While the repository is attached; what is in it comes back with it, and with another call for it."""
+    attached(driver)
+    path, = driver.place.mounts()
+    assert os.stat(path).st_dev != os.stat(Path(path).parent).st_dev and os.stat(Path(path).parent).st_mode & 0o777 == 0o700
+    vdi = driver.create()["uuid"]
+    qemu_io(attach(driver, vdi), "write -P 5 0 1m")
+    before = driver.volumes()
+    stat = driver.call("sr.stat")
+    assert 64 * MIB < stat["physical_size"] <= 128 * MIB, stat
+    for _ in range(2):
+        driver.call("sr.detach")
+        assert not driver.place.mounts() and not os.path.exists(path)
+    for call in ("sr.scan", "sr.stat"):
+        refuses("SR_BACKEND_FAILURE_47", driver.call, call)
+    refuses("SR_NOT_EMPTY", driver.call, "sr.destroy")
+    assert not driver.place.mounts()
+    driver.call("sr.attach")
+    assert driver.volumes() == before
+    qemu_io(attach(driver, vdi), "read -P 5 0 1m")
+    with open(Path(path, "filling"), "wb") as filling:
+        try:
+            filling.write(b"x" * 128 * MIB)
+            filling.flush()
+        except OSError:
+            pass
+        fields = {"name_label": "", "name_description": "", "type": "user", "virtual_size": 8 * MIB, "sm_config": {}}
+        refuses("SR_BACKEND_FAILURE_44", driver.call, "vdi.copy", vdi=str(uuid.uuid4()), source=attach(driver, vdi), **fields)
+    os.unlink(Path(path, "filling"))
+    driver.call("vdi.destroy", vdi=vdi)
+    driver.call("sr.attach")
+    driver.place.check(driver)
+
+
+def volumes_share(driver):
+    """Clones take no room for what they have in common, what was never written reads as zeros, and long names stay."""
+    attached(driver)
+    words = {"name_label": "ÄÖ, \"=" * 40, "name_description": "x" * 9000}
+    source = driver.call("vdi.create", vdi=str(uuid.uuid4()), type="user", virtual_size=64 * MIB, sm_config={}, **words)["uuid"]
+    told = driver.volumes()[source]
+    assert {name: told[name] for name in words} == words, told
+    refuses("INVALID_VALUE", driver.call, "vdi.create", vdi=str(uuid.uuid4()), type="user", virtual_size=MIB, sm_config={},
+            name_label="", name_description="x" * 20000)
+    refuses("INVALID_VALUE", driver.call, "vdi.create", vdi=str(uuid.uuid4()), name_label="", name_description="", type="user",
+            virtual_size=MIB, sm_config={"image-format": "qcow2"})
+    refuses("VDI_MISSING", clone, driver, str(uuid.uuid4()))
+    qemu_io(attach(driver, source), "write -P 1 0 32m")
+    before = driver.call("sr.stat")["physical_utilisation"]
+    copy = clone(driver, source)
+    assert clone(driver, source, copy["uuid"]) == copy and copy["virtual_size"] == 64 * MIB
+    again = clone(driver, copy["uuid"])["uuid"]
+    assert driver.call("sr.stat")["physical_utilisation"] - before < 4 * MIB
+    qemu_io(attach(driver, copy["uuid"]), "read -P 1 0 32m", "write -P 2 0 1m")
+    driver.call("vdi.destroy", vdi=source)
+    qemu_io(attach(driver, again), "read -P 1 0 32m", "read -P 0 32m 32m")
+    full = driver.call("vdi.copy", vdi=str(uuid.uuid4()), name_label="", name_description="", type="user", sm_config={},
+                       virtual_size=64 * MIB, source=attach(driver, copy["uuid"]))
+    assert full["physical_utilisation"] <= 40 * MIB, full
+    qemu_io(attach(driver, full["uuid"]), "read -P 2 0 1m", "read -P 1 1m 31m")
+    for vdi in driver.volumes():
+        driver.call("vdi.destroy", vdi=vdi)
+    fresh = driver.create(size=64 * MIB)["uuid"]
+    qemu_io(attach(driver, fresh), "read -P 0 0 64m")
+    # More than there is: the pool says so at once, and what is there stays.
+    huge = driver.create(size=1 << 40)["uuid"]
+    with open(attach(driver, huge)["path"], "rb"):
+        refuses("SR_BACKEND_FAILURE_80", driver.call, "vdi.destroy", vdi=huge)
+    with open(attach(driver, huge)["path"], "r+b", buffering=0) as device:
+        try:
+            for _ in range(1000):
+                device.write(b"x" * MIB)
+                os.fsync(device)
+            raise AssertionError("more was written than there is")
+        except OSError:
+            pass
+    try:
+        driver.call("vdi.copy", vdi=str(uuid.uuid4()), name_label="", name_description="", type="user", sm_config={},
+                    virtual_size=1 << 40, source=attach(driver, huge))
+        raise AssertionError("there was room for a copy")
+    except Refused as refused:
+        assert refused.args[0] == "SR_BACKEND_FAILURE_44", refused
+    driver.call("vdi.destroy", vdi=huge)
+    driver.call("sr.attach")
+    driver.place.check(driver)
+    qemu_io(attach(driver, fresh), "write -P 3 0 1m", "read -P 3 0 1m")
+
+
 def copies_that_are_ended(driver):
     """Killed anywhere in the middle: the tool, even one that stands still, ends with its driver, and nothing of the
     copy stays."""
@@ -468,21 +715,32 @@ def tools_at(word):
     return found
 
 
-def on(program, test, config=None):
-    """The test, in a new folder when no place is named."""
+def on(program, test, config=None, place=None):
+    """The test, in a new folder when no place is named; place: a class of those that are made of devices."""
     def run():
         folder = tempfile.mkdtemp(prefix="xapid-test-")
+        made = place and place(folder)
         try:
-            test(Driver(program, config or {"location": folder}))
+            test(Driver(program, made.config if made else config or {"location": folder}, made))
         finally:
+            if made:
+                made.end()
             shutil.rmtree(folder)
     run.__name__ = f"test_{Path(program).name}_{test.__name__}"
     return run
 
 
+def on_devices(program):
+    where, its = {"ext": (FileSystem, (devices_that_are_taken, a_file_system_is_mounted)),
+                  "lvm": (Group, (devices_that_are_taken, volumes_share))}[Path(program).name]
+    return [on(program, test, place=where) for test in (*GENERAL, nonsense_is_refused, *its, kills)]
+
+
 GENERAL = (tells_what_it_can, disks_from_beginning_to_end, many_disks)
 if len(sys.argv) == 3:
     tests = [on(sys.argv[1], test, json.loads(sys.argv[2])) for test in GENERAL]
+elif len(sys.argv) == 2:
+    tests = on_devices(os.path.abspath(sys.argv[1]))
 else:
     ours = BUILDDIR.resolve() / "storage-repos/file/file"
     tests = [on(program, test) for program in (ours, HERE / "sample") for test in GENERAL]
@@ -490,4 +748,6 @@ else:
                                           many_clones_at_once, headers_are_not_believed, what_is_left_goes,
                                           copies_that_are_ended, kills)]
     tests += [on(BUILDDIR.resolve() / "storage-repos/iso/iso", tells_what_it_can)]
+    if os.geteuid() == 0 and Path("/dev/loop-control").exists():
+        tests += on_devices(BUILDDIR.resolve() / "storage-repos/ext/ext")
 tap.run(*tests)
