@@ -2,6 +2,7 @@
 """Storage repositories and their disks on a simulated host, whose drivers are the real ones: a folder
 of disks and a folder of CD images."""
 import os
+import re
 import subprocess
 import sys
 import time
@@ -130,6 +131,35 @@ def test_repositories_come_and_go():
         assert x.SR.get_PBDs(sr) == []
         fails("HANDLE_INVALID", x.PBD.plug, pbd)
         fails("HANDLE_INVALID", x.PBD.unplug, pbd)
+
+
+@covers("SR.probe")
+def test_repositories_that_are_there_already():
+    with Host() as host:
+        x = connected(host)
+        me, location = x.host.get_all()[0], host.folder("sr")
+
+        def found(**config):
+            return re.findall("<UUID>(.*?)</UUID>", x.SR.probe(me, {"location": location, **config}, "file", {}))
+
+        assert found() == []
+        sr = new_sr(host, x, location=location)
+        uuid = x.SR.get_uuid(sr)
+        vdi = x.VDI.get_uuid(new_vdi(x, sr))
+        assert found() == [uuid]
+        task = x.Async.SR.probe(me, {"location": location}, "file")
+        assert uuid in x.wait_task(task)["result"]
+        pbd, = x.SR.get_PBDs(sr)
+        x.PBD.unplug(pbd)
+        x.SR.forget(sr)
+        sr = x.SR.introduce(found()[0], "again", "", "file", "user", False, {})
+        x.PBD.plug(x.PBD.create({"host": me, "SR": sr, "device_config": {"location": location}}))
+        assert [x.VDI.get_uuid(ref) for ref in x.SR.get_VDIs(sr)] == [vdi]
+        fails("HANDLE_INVALID", x.SR.probe, NULL, {}, "file", {})
+        fails("SR_UNKNOWN_DRIVER", x.SR.probe, me, {}, "floppies", {})
+        fails("SR_OPERATION_NOT_SUPPORTED", x.SR.probe, me, {"location": location}, "iso", {})
+        fails("SR_BACKEND_FAILURE_94", x.SR.probe, me, {}, "file", {})
+        fails("SR_BACKEND_FAILURE_47", x.SR.probe, me, {"location": "/nowhere"}, "file", {})
 
 
 @covers("VDI.create", "VDI.destroy", "VDI.resize", "VDI.forget", "VDI.set_name_label",

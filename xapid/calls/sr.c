@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "lib/error.h"
+#include "lib/member.h"
 #include "lib/text.h"
 #include "xapid/calls/call.h"
 
@@ -180,11 +181,64 @@ get_supported_types(struct call *call)
     call_return(call, g_variant_builder_end(&types));
 }
 
+/* As the drivers of XAPI tell it, which clients read; Devlist is of repositories on devices. */
+static char *
+probe_text(GVariant *repositories)
+{
+    GString *text = g_string_new("<?xml version=\"1.0\"?>\n<SRlist>\n");
+
+    for (gsize i = 0; repositories && i < g_variant_n_children(repositories); i++) {
+        g_autoptr(GVariant) one = g_variant_get_child_value(repositories, i);
+        const char *uuid = member_text(one, "uuid"), *location = member_text(one, "location");
+        g_autofree char *devices = g_markup_printf_escaped("<Devlist>%s</Devlist>", location);
+        if (g_uuid_string_is_valid(uuid))
+            g_string_append_printf(text, "<SR><UUID>%s</UUID>%s</SR>\n", uuid,
+                                   g_str_has_prefix(location, "/dev/") ? devices : "");
+    }
+    g_string_append(text, "</SRlist>\n");
+    return g_string_free(text, FALSE);
+}
+
+static void
+probed(const GError *error, GVariant *result, void *data)
+{
+    struct call *call = data;
+
+    if (error) {
+        call_fail(call, g_error_copy(error));
+        return;
+    }
+    g_autoptr(GVariant) repositories =
+        g_variant_lookup_value(result, "repositories", G_VARIANT_TYPE("aa{sv}"));
+    g_autofree char *text = probe_text(repositories);
+    call_return_string(call, text);
+}
+
+/* (host, device_config, type, sm_config) */
+static void
+probe(struct call *call)
+{
+    const char *type = call_string(call, 2);
+    GError *error = NULL;
+
+    if (!model_has(call->api->model, dm_class_find("host", false), call_ref(call, 0))) {
+        call_fail_code(call, "HANDLE_INVALID", "host", call_ref(call, 0), NULL);
+        return;
+    }
+    if (!sm_find(call->api->model, type, &error) || !call_may_wait(call, &error))
+        call_fail(call, error);
+    else if (!sm_can(call->api->model, type, "SR_PROBE"))
+        call_fail_code(call, "SR_OPERATION_NOT_SUPPORTED", type, NULL);
+    else
+        storage_probe(call->api->storage, type, call->args[1], probed, call);
+}
+
 const struct call_impl calls_sr[] = {
     {"SR.create", create},
     {"SR.introduce", introduce},
     {"SR.forget", forget},
     {"SR.destroy", destroy},
+    {"SR.probe", probe},
     {"SR.scan", scan},
     {"SR.update", update},
     {"SR.get_supported_types", get_supported_types},

@@ -2,6 +2,7 @@ noinst_LIBRARIES += libstorage.a
 libstorage_a_SOURCES = \
 	xapid/storage/allowed.c \
 	xapid/storage/plans.c \
+	xapid/storage/probe.c \
 	xapid/storage/record.c \
 	xapid/storage/scan.c \
 	xapid/storage/sm.c \

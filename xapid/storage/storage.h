@@ -127,6 +127,13 @@ bool sr_forget(const struct model *model, struct txn *txn, const char *sr, GErro
 /* A VDI's row goes, with the disks of VMs that are it; drives that hold it become empty. */
 bool vdi_forget(const struct model *model, struct txn *txn, const char *vdi, GError **error);
 
+/* --- probe.c --- */
+
+/* Asks the driver `type` which repositories are where device_config says; `done` gets what sr.probe
+ * answers. */
+void storage_probe(const struct storage_world *world, const char *type, GVariant *device_config,
+                   peer_done_fn done, void *data);
+
 /* --- scan.c --- */
 
 /* Brings the VDI rows of an SR in line with its volumes (aa{sv} as sr.scan has them): new ones
