@@ -62,7 +62,7 @@ static bool
 says_full(const char *words)
 {
     static const char *const said[] = {"nsufficient free space", "nsufficient suitable",
-                                       "above threshold", "No space left on device"};
+                                       "threshold", "No space left on device"};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(said); i++)
         if (strstr(words, said[i]))

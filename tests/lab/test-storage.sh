@@ -1,8 +1,17 @@
 #!/bin/bash
 # Disks of guests on real Xen: raw and qcow2, read and written by PV and PVH guests; whole machines
-# that boot from a disk and from a CD, with a QEMU that is nobody.
+# that boot from a disk and from a CD, with a QEMU that is nobody; disks on block devices, and their
+# drivers by themselves (XAPID_LAB_WHOLE: killed at each of their fault points).
 . "$(dirname "$0")/functions.sh"
 . "$LAB/daemon.sh"
+
+# lab_drivers NAME   the suite of drivers, in dom0, whose kernel has what this machine's may lack
+lab_drivers() {
+	local kills=1
+	[ -z "${XAPID_LAB_WHOLE-}" ] || kills=1000
+	tar -C "$LAB/../.." -c tests/storage tests/unit/tap.py tests/unit/covers.py | dom0_in 'mkdir -p /root/tmp; tar -x -m -C /root'
+	TMO=7200 dom0 "cd /root; TMPDIR=/root/tmp XAPID_KILLS=$kills python3 tests/storage/test-drivers.py /usr/local/libexec/xapid/storage/$1"
+}
 
 lab_host storage
 dom0 'id xen-qemuuser-range-base >/dev/null 2>&1 || useradd -r -u 200000 -M -d /nonexistent -s /usr/sbin/nologin xen-qemuuser-range-base'
@@ -11,4 +20,7 @@ one_of KINDS "kinds of guests with disks" pv pvh
 for kind in "${KINDS[@]}"; do check "a $kind guest reads and writes its disks" scenario storage "disks_$kind"; done
 check "HVM guests boot from a disk and from a CD" scenario storage hvm
 check "a worker killed while it builds leaves nothing" scenario storage killed_builds
+SCENARIO_SECONDS=900
+check "a guest keeps its disks on block devices" scenario devices kept
+check "the driver lvm does what drivers do" lab_drivers lvm
 lab_done

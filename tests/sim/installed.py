@@ -57,6 +57,7 @@ class Installed(Host):
 
     def __init__(self):
         super().__init__()
+        shutil.copy(BUILDDIR / "storage-repos/ext/ext", self.bindir / "storage/ext")
         up_loopback()
         mount_places(self.dir)
         self.config, self.socket, self.certificate = CONFIG, "/var/lib/xcp/xapi", STATE / "xapid-ssl.pem"

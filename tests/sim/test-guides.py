@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """docs/admin-guide.md and docs/xtool.md: their blocks, run in their order as an administrator would on an installed
 host, and the figures of the first, compared with the constants.  What goes wrong in it is made to go wrong before."""
+import os
 import re
 import shutil
 import sqlite3
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
@@ -17,7 +19,11 @@ from installed import STATE, Installed, alone
 PASSWORD = "wonderland"
 GUIDE = Document("docs/admin-guide.md", {
     "apt install xen-system": "tests/deb/test-deb.sh", "apt remove": "tests/deb/test-deb.sh",
-    "journalctl -u xapid -p": "systemd's", "journalctl -u xapid --since": "systemd's"})
+    "xtool sr-create type=lvm": "tests/lab/test-storage.sh", "journalctl -u xapid -p": "systemd's", "journalctl -u xapid --since": "systemd's"})
+ON_A_DEVICE = ("xtool sr-create type=ext", "xtool sr-probe type=ext", "xtool vdi-destroy uuid=scratch")
+LOOPS = Path("/dev/loop-control").exists()
+if not LOOPS:
+    GUIDE.elsewhere.update(dict.fromkeys(ON_A_DEVICE, "tests/lab/test-storage.sh"))
 XTOOL = Document("docs/xtool.md", {"  vdi=$(xtool vdi-create": "tests/sim/test-xtool-create.py"})
 
 
@@ -55,7 +61,13 @@ class Reader:
             of(after, code, nothing)(self)
 
     def drivers_known(self):
-        return set(self.xtool("sm-list params=type --minimal").split(",")) == {"file", "iso"}
+        return set(self.xtool("sm-list params=type --minimal").split(",")) == {"ext", "file", "iso"}
+
+    def device(self):
+        """One that is empty."""
+        Path("/srv/device").touch()
+        os.truncate("/srv/device", 1 << 30)
+        return self.bash("losetup --find --show /srv/device").strip()
 
     def prepare(self):
         """What the guide takes for granted: files in this folder, and a user."""
@@ -95,6 +107,20 @@ def new_certificate(reader):
                          "sed -n '/BEGIN CERT/,/END CERT/p'")
     assert served == (reader.folder / "server.crt").read_text(), served
     assert reader.state("web") == "running"
+
+
+def on_a_device(reader):
+    sr = reader.xtool("sr-list name-label=fast --minimal")
+    assert f"/run/xapid/sr/{sr} ext4 " in Path("/proc/mounts").read_text()
+    device = reader.xtool("pbd-param-get param-name=device-config param-key=device uuid=$(xtool pbd-list sr-name-label=fast --minimal)")
+    assert sr in reader.xtool(f"sr-probe type=ext device-config:device={device}")
+
+
+def device_is_free(reader):
+    """As it was before."""
+    device = reader.bash("losetup --noheadings --output NAME --associated /srv/device").strip()
+    assert f"{device} " not in Path("/proc/mounts").read_text() and reader.bash(f"wipefs --noheadings {device}") == ""
+    assert reader.xtool("sr-list name-label=fast --minimal") == ""
 
 
 def taken_over(reader):
@@ -180,13 +206,20 @@ def files_of_xl(reader):
 def test_the_admin_guide():
     damaged = "systemctl stop xapid\nxtool db-fsck"
     moving = "systemctl stop xapid\nxtool db-restore"
-    with Installed() as host, tempfile.TemporaryDirectory(prefix="guide-") as folder:
+    with Installed() as host, tempfile.TemporaryDirectory(prefix="guide-") as folder, ExitStack() as stack:
         reader = Reader(host, Path(folder))
         reader.prepare()
-        reader.read(GUIDE, {"xtool -s HOST": {"HOST": "127.0.0.1", "FILE": "alice"}},
+        blanks, after = {"xtool -s HOST": {"HOST": "127.0.0.1", "FILE": "alice"}}, {}
+        if LOOPS:
+            device = reader.device()
+            stack.callback(reader.bash, f"losetup --detach {device}")
+            blanks |= dict.fromkeys(ON_A_DEVICE[:2], {"DEVICE": device})
+            after = dict(zip((ON_A_DEVICE[0], ON_A_DEVICE[2]), (on_a_device, device_is_free)))
+        reader.read(GUIDE, blanks,
                     {"xtool -s HOST": a_user_elsewhere, damaged: damage, moving: new_machine, "sr=$(grep": new_machine},
                     {"xtool -s HOST": trusted, "cat server.key": new_certificate, "sed -i": debug,
                      "xtool vm-create name-label=old": taken_over, "xtool shutdown-all": rebooted, "xtool pool-param-set": starts_with_host,
+                     **after,
                      "xtool db-restore": restored, moving: moved},
                     (damaged,))
         # And xtool's page on what that left.
