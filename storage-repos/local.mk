@@ -1,6 +1,7 @@
 # Storage drivers: one program a kind of repository; xapid-host runs them (docs/storage-driver.md).
 storagedir = $(pkglibexecdir)/storage
-storage_PROGRAMS = storage-repos/ext/ext storage-repos/file/file storage-repos/iso/iso storage-repos/lvm/lvm
+storage_PROGRAMS = storage-repos/ext/ext storage-repos/file/file storage-repos/iso/iso storage-repos/lvm/lvm \
+	storage-repos/nfs/nfs
 
 noinst_LIBRARIES += libdriver.a
 libdriver_a_SOURCES = \
@@ -38,3 +39,5 @@ storage_repos_lvm_lvm_SOURCES = \
 	storage-repos/lvm/record.c \
 	storage-repos/lvm/volume.c
 storage_repos_lvm_lvm_LDADD = $(driver_libs) $(BLKID_LIBS)
+storage_repos_nfs_nfs_SOURCES = storage-repos/nfs/nfs.c
+storage_repos_nfs_nfs_LDADD = libfolders.a $(driver_libs)

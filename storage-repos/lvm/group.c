@@ -11,6 +11,7 @@
 #include "lib/member.h"
 #include "storage-repos/common/device.h"
 
+#define BLOCK_DEVICES "/sys/block"
 #define PV_TYPE "LVM2_member" /* what libblkid calls a device of LVM */
 
 /* ---- whose the devices are ---- */
@@ -176,6 +177,26 @@ sr_attach(GVariant *args, GVariantDict *result, GError **error)
            volumes_remove(&group, "lv_name=~^" COPY_PREFIX, error);
 }
 
+/* Has the kernel anything of the group?  Then it has its pool, whatever became of the devices. */
+static bool
+is_mapped(const char *sr)
+{
+    g_autoptr(GDir) devices = g_dir_open(BLOCK_DEVICES, 0, NULL);
+    g_auto(GStrv) parts = g_strsplit(sr, "-", -1);
+    g_autofree char *escaped =
+        g_strjoinv("--", parts); /* as the device mapper has dashes of names */
+    g_autofree char *prefix = g_strconcat("xapid--", escaped, "-", NULL);
+    bool found = false;
+    const char *name;
+
+    while (devices && !found && (name = g_dir_read_name(devices))) {
+        g_autofree char *path = g_build_filename(BLOCK_DEVICES, name, "dm", "name", NULL);
+        g_autofree char *text = NULL;
+        found = g_file_get_contents(path, &text, NULL, NULL) && g_str_has_prefix(text, prefix);
+    }
+    return found;
+}
+
 bool
 sr_detach(GVariant *args, GVariantDict *result, GError **error)
 {
@@ -184,6 +205,8 @@ sr_detach(GVariant *args, GVariantDict *result, GError **error)
     g_autoptr(GError) failed = NULL;
 
     (void)result;
+    if (!is_mapped(member_text(args, "sr")))
+        return true;
     if (!group_read(args, &group, error) || !find_owner(&group, &owner, error))
         return false;
     if (owner.is != OURS || FAULT_AROUND("lvm.sr.detach", error, set_active(&group, "n", &failed)))

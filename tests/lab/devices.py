@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Scenarios of test-storage.sh on block devices: devices.py SCENARIO NAME ADDRESS PASSWORD."""
+"""Scenarios of test-storage.sh on block devices and NFS: devices.py SCENARIO NAME ADDRESS PASSWORD."""
 import re
 import time
 
@@ -17,9 +17,9 @@ def device(name, file):
     return dom0(name, f"truncate -s 192M /srv/{file}; losetup --find --show /srv/{file}").strip()
 
 
-def repository_on(x, kind, devices):
+def repository_on(x, kind, config):
     until(lambda: kind in x.SR.get_supported_types(), "the driver")
-    return x.SR.create(x.host.get_all()[0], {"device": devices}, "0", kind, "", kind, "user", False, {})
+    return x.SR.create(x.host.get_all()[0], config, "0", kind, "", kind, "user", False, {})
 
 
 def kernel_has(name):
@@ -54,20 +54,23 @@ def checksum(name, x, vdi):
 
 
 def kept(name, address, password):
-    """A guest's disks on lvm and on ext: it writes, is started again, and reads; they grow; drivers are killed beside it;
+    """A guest's disks on lvm, ext and nfs: it writes, is started again, and reads; they grow; drivers are killed beside it;
     the repositories are forgotten, found, and end without a trace."""
     x = client(address, password)
     me = x.host.get_all()[0]
     devices = {"lvm": f"{device(name, 'first')},{device(name, 'second')}", "ext": device(name, "third")}
-    srs = {kind: repository_on(x, kind, where) for kind, where in devices.items()}
-    vdis = [disk(x, srs["lvm"], "raw"), disk(x, srs["ext"], "qcow2"), disk(x, srs["ext"], "raw")]
+    configs = {**{kind: {"device": where} for kind, where in devices.items()},
+               "nfs": {"server": "127.0.0.1", "serverpath": "/srv/export"}}
+    srs = {kind: repository_on(x, kind, config) for kind, config in configs.items()}
+    vdis = [disk(x, srs[kind], image_format) for kind, image_format in
+            (("lvm", "raw"), ("ext", "qcow2"), ("ext", "raw"), ("nfs", "qcow2"), ("nfs", "raw"))]
     vm = x.VM.create(guest("on devices", "pvh", "console=hvc0 lab.count=0"))
     for vdi in vdis:
         drive(x, vm, vdi)
-    uuid, names = x.VM.get_uuid(vm), ("xvda", "xvdb", "xvdc")
+    uuid, names = x.VM.get_uuid(vm), ("xvda", "xvdb", "xvdc", "xvdd", "xvde")
     x.VM.start(vm, False, False)
     up(name, uuid)
-    assert len(handles(name)) == 3
+    assert len(handles(name)) == len(vdis)
     guest_says(name, uuid, " && ".join(f"{WRITE} of=/dev/{disk_}" for disk_ in names), "WRITTEN")
     for sr in srs.values():
         fails("VDI_IN_USE", x.PBD.unplug, x.SR.get_PBDs(sr)[0])
@@ -80,8 +83,8 @@ def kept(name, address, password):
         x.VDI.resize(vdi, str(16 * MIB))
     x.VM.start(vm, False, False)
     up(name, uuid)
-    guest_says(name, uuid, f"grep -c \" {16 * 1024} xvd\" /proc/partitions | grep 3 && " +
-               " && ".join(f"{READ} /dev/{disk_}" for disk_ in names), "READ-AGAIN")
+    guest_says(name, uuid, f"grep -c \" {16 * 1024} xvd\" /proc/partitions | grep 5 && " +
+               " && ".join(f"( {READ} /dev/{disk_} )" for disk_ in names), "READ-AGAIN")
     guest_says(name, uuid, f"{WRITE} seek=2 of=/dev/xvda", "ONWARD")
     x.VM.hard_shutdown(vm)
     assert checksum(name, x, snapshot) == before != checksum(name, x, vdis[0])
@@ -94,12 +97,13 @@ def kept(name, address, password):
         x.PBD.unplug(x.SR.get_PBDs(sr)[0])
         x.SR.forget(sr)
     assert kernel_has(name) == (set(), []), kernel_has(name)
-    for kind, where in devices.items():
-        fails("SR_BACKEND_FAILURE_42", repository_on, x, kind, where)
-        found = x.SR.probe(me, {"device": where}, kind, {})
+    for kind, config in configs.items():
+        if kind != "nfs":  # an export has many
+            fails("SR_BACKEND_FAILURE_42", repository_on, x, kind, config)
+        found = x.SR.probe(me, config, kind, {})
         assert re.findall("<UUID>(.*?)</UUID>", found) == [uuids[kind]], found
         srs[kind] = x.SR.introduce(uuids[kind], kind, "", kind, "user", False, {})
-        x.PBD.plug(x.PBD.create({"host": me, "SR": srs[kind], "device_config": {"device": where}}))
+        x.PBD.plug(x.PBD.create({"host": me, "SR": srs[kind], "device_config": config}))
     assert {x.VDI.get_uuid(vdi) for sr in srs.values() for vdi in x.SR.get_VDIs(sr)} == there
     assert checksum(name, x, x.VDI.get_by_uuid(vdi_uuid)) == after
     machine(name, x, srs["lvm"])
@@ -108,7 +112,7 @@ def kept(name, address, password):
             x.VDI.destroy(vdi)
         x.PBD.unplug(x.SR.get_PBDs(sr)[0])
         x.SR.destroy(sr)
-        for path in devices[kind].split(","):
+        for path in filter(None, devices.get(kind, "").split(",")):
             assert not dom0(name, f"wipefs --noheadings {path}; losetup -d {path}")
     assert kernel_has(name) == (set(), []), kernel_has(name)
 

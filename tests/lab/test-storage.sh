@@ -10,7 +10,14 @@ lab_drivers() {
 	local kills=1
 	[ -z "${XAPID_LAB_WHOLE-}" ] || kills=1000
 	tar -C "$LAB/../.." -c tests/storage tests/unit/tap.py tests/unit/covers.py | dom0_in 'mkdir -p /root/tmp; tar -x -m -C /root'
-	TMO=7200 dom0 "cd /root; TMPDIR=/root/tmp XAPID_KILLS=$kills python3 tests/storage/test-drivers.py /usr/local/libexec/xapid/storage/$1"
+	TMO=7200 dom0 "cd /root; TMPDIR=/root/tmp XAPID_EXPORT=/srv/export XAPID_KILLS=$kills python3 tests/storage/test-drivers.py /usr/local/libexec/xapid/storage/$1"
+}
+
+# export_folder   dom0 exports /srv/export to itself
+export_folder() {
+	dom0 'set -e; modprobe -a nfsd nfs nfsv3 nfsv4; mount -t nfsd nfsd /proc/fs/nfsd; mkdir -p /srv/export /run/rpcbind
+		echo "/srv/export 127.0.0.1(rw,no_root_squash,no_subtree_check)" >/etc/exports
+		rpcbind; exportfs -ra; rpc.nfsd --grace-time 10 --lease-time 10 2; rpc.mountd'
 }
 
 lab_host storage
@@ -20,7 +27,9 @@ one_of KINDS "kinds of guests with disks" pv pvh
 for kind in "${KINDS[@]}"; do check "a $kind guest reads and writes its disks" scenario storage "disks_$kind"; done
 check "HVM guests boot from a disk and from a CD" scenario storage hvm
 check "a worker killed while it builds leaves nothing" scenario storage killed_builds
-SCENARIO_SECONDS=900
-check "a guest keeps its disks on block devices" scenario devices kept
+check "dom0 is an NFS server, too" export_folder
+export SCENARIO_SECONDS=900
+check "a guest keeps its disks on block devices and on NFS" scenario devices kept
 check "the driver lvm does what drivers do" lab_drivers lvm
+check "the driver nfs does what drivers do" lab_drivers nfs
 lab_done

@@ -24,6 +24,7 @@ import tap
 
 BUILDDIR = Path(os.environ.get("BUILDDIR", "."))
 MIB = 1 << 20
+BOUND = 300  # seconds, of a call, as xapid-host has it
 CAN_ALL = {"SR_CREATE", "SR_DELETE", "SR_SCAN", "SR_STATS", "VDI_CREATE", "VDI_DELETE", "VDI_RESIZE", "VDI_ATTACH",
            "VDI_DETACH"}
 
@@ -100,6 +101,35 @@ class FileSystem:
         """A file is always there."""
 
 
+class Export:
+    """Where the driver nfs has its repository: a folder that this machine exports to itself, for XAPID_EXPORT says so."""
+    unit, formats, many = MIB, ("raw", "qcow2"), 4
+
+    def __init__(self, _):
+        self.path = Path(os.environ["XAPID_EXPORT"])
+        self.config = {"server": "127.0.0.1", "serverpath": str(self.path)}
+
+    def mounts(self):
+        return [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()
+                if line.startswith(f"127.0.0.1:{self.path} ")]
+
+    def end(self):
+        for path in self.mounts():
+            said("umount", path)
+            os.rmdir(path)
+        for path in self.path.iterdir():
+            shutil.rmtree(path)
+
+    def check(self, driver):
+        Folder({"location": self.path / driver.sr}).check(driver)
+
+    def check_empty(self):
+        assert not self.mounts() and not os.listdir(self.path), (self.mounts(), os.listdir(self.path))
+
+    def disturb(self, driver, vdi):
+        """A file is always there."""
+
+
 class Group:
     """Where the driver lvm has its repository: two devices."""
     unit, formats, many = 4 * MIB, ("raw",), 4
@@ -148,7 +178,7 @@ class Driver:
         self.place = place or Folder(config)
 
     def run(self, text, fault=None):
-        return subprocess.run([self.program], input=text, capture_output=True, text=True, timeout=60, cwd="/",
+        return subprocess.run([self.program], input=text, capture_output=True, text=True, timeout=BOUND, cwd="/",
                               env={"PATH": os.environ["PATH"], "LC_ALL": "C", **({"XAPID_FAULT": fault} if fault else {})})
 
     def call(self, name, fault=None, **args):
@@ -619,6 +649,52 @@ def a_file_system_is_mounted(driver):
     driver.place.check(driver)
 
 
+def exports(driver):
+    """Of each version; what is no name of a server or an export is refused; what is there already is found."""
+    server, path = driver.config["server"], driver.config["serverpath"]
+    for config in ({"server": "-o"}, {"server": "a b"}, {"server": "a;reboot"}, {"server": "a,b"}, {"server": "x" * 2000},
+                   {"serverpath": "relative"}, {"serverpath": "/a/../b"}, {"serverpath": "/a\nb"}, {"serverpath": "/$(reboot)"}):
+        refuses("SR_BACKEND_FAILURE_91", Driver(driver.program, {**driver.config, **config}).call, "sr.create", size=0)
+    refuses("SR_BACKEND_FAILURE_72", Driver(driver.program, {**driver.config, "nfsversion": "3,exec"}).call, "sr.create", size=0)
+    refuses("SR_BACKEND_FAILURE_73", Driver(driver.program, {**driver.config, "serverpath": "/nothing"}).call, "sr.create", size=0)
+    made = []
+    for version in ("3", "4", "4.1"):
+        one = Driver(driver.program, {**driver.config, "nfsversion": version}, driver.place)
+        attached(one)
+        line, = [line for line in Path("/proc/mounts").read_text().splitlines() if f"/run/xapid/sr/{one.sr} " in line]
+        assert f"vers={version}" in line and ",soft," in line and "nosuid,nodev,noexec" in line, line
+        vdi = one.create()["uuid"]
+        qemu_io(attach(one, vdi), "write -P 5 0 1m")
+        one.call("sr.detach")
+        one.call("sr.attach")
+        qemu_io(attach(one, vdi), "read -P 5 0 1m")
+        made.append((one, vdi))
+    found = driver.call("sr.probe")["repositories"]
+    assert sorted(sr["uuid"] for sr in found) == sorted(one.sr for one, _ in made), found
+    assert {sr["location"] for sr in found} == {f"{server}:{path}"}, found
+    for one, vdi in made:
+        refuses("SR_NOT_EMPTY", one.call, "sr.destroy")
+        one.call("vdi.destroy", vdi=vdi)
+        for call in ("sr.detach", "sr.destroy"):
+            one.call(call)
+    driver.place.check_empty()
+
+
+def servers_that_are_gone(driver):
+    """Each call ends with an error that names what does not answer, or the driver can be killed; it goes on when the server
+    is there again."""
+    attached(driver)
+    vdi = driver.create()["uuid"]
+    said("rpc.nfsd", "0")
+    try:
+        for call in ("sr.scan", "sr.stat", "sr.create", "sr.probe"):
+            refuses(None, driver.call, call, size=0)
+    finally:
+        said("rpc.nfsd", "2")
+    assert set(driver.volumes()) == {vdi}
+    qemu_io(attach(driver, vdi), "write -P 5 0 1m", "read -P 5 0 1m")
+
+
 def volumes_share(driver):
     """Clones take no room for what they have in common, what was never written reads as zeros, and long names stay."""
     attached(driver)
@@ -734,7 +810,8 @@ def on(program, test, config=None, place=None):
 
 def on_devices(program):
     where, its = {"ext": (FileSystem, (devices_that_are_taken, a_file_system_is_mounted)),
-                  "lvm": (Group, (devices_that_are_taken, volumes_share))}[Path(program).name]
+                  "lvm": (Group, (devices_that_are_taken, volumes_share)),
+                  "nfs": (Export, (exports, servers_that_are_gone))}[Path(program).name]
     return [on(program, test, place=where) for test in (*GENERAL, nonsense_is_refused, *its, kills)]
 
 
