@@ -80,8 +80,11 @@ xapid_holds() {
 }
 drivers_hold() {
 	holds xapid-storage-drivers <<-X
+		-rwxr-xr-x root/root /usr/libexec/xapid/storage/ext
 		-rwxr-xr-x root/root /usr/libexec/xapid/storage/file
 		-rwxr-xr-x root/root /usr/libexec/xapid/storage/iso
+		-rwxr-xr-x root/root /usr/libexec/xapid/storage/lvm
+		-rwxr-xr-x root/root /usr/libexec/xapid/storage/nfs
 	X
 }
 xtool_holds() {

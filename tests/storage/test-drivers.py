@@ -2,7 +2,7 @@
 """What every storage driver does, of docs/storage-driver.md: ours, and the sample.
 
 test-drivers.py [PROGRAM DEVICE_CONFIG]: another one, with the device_config (JSON) of a new, empty place.
-test-drivers.py PROGRAM: one of ours, on devices that the test makes.  XAPID_KILLS: so many of its
+test-drivers.py PROGRAM [TEST...]: one of ours, on devices that the test makes (nfs: XAPID_EXPORT).  XAPID_KILLS: so many of its
 faults (all of one driver that is named, else all of `file` and eight of each other)."""
 import hashlib
 import json
@@ -35,7 +35,7 @@ class Refused(Exception):
 
 class Folder:
     """Where a driver of files has its repository."""
-    unit, formats, many = MIB, ("raw", "qcow2"), 20
+    unit, formats, many, holds_one = MIB, ("raw", "qcow2"), 20, True
 
     def __init__(self, config):
         self.config = config
@@ -71,7 +71,7 @@ def loop_devices(folder, count):
 
 class FileSystem:
     """Where the driver ext has its repository: one device."""
-    unit, formats, many = MIB, ("raw", "qcow2"), 20
+    unit, formats, many, holds_one = MIB, ("raw", "qcow2"), 20, True
 
     def __init__(self, folder):
         self.devices = loop_devices(folder, 1)
@@ -103,7 +103,7 @@ class FileSystem:
 
 class Export:
     """Where the driver nfs has its repository: a folder that this machine exports to itself, for XAPID_EXPORT says so."""
-    unit, formats, many = MIB, ("raw", "qcow2"), 4
+    unit, formats, many, holds_one = MIB, ("raw", "qcow2"), 4, False
 
     def __init__(self, _):
         self.path = Path(os.environ["XAPID_EXPORT"])
@@ -132,7 +132,7 @@ class Export:
 
 class Group:
     """Where the driver lvm has its repository: two devices."""
-    unit, formats, many = 4 * MIB, ("raw",), 4
+    unit, formats, many, holds_one = 4 * MIB, ("raw",), 4, True
 
     def __init__(self, folder):
         self.devices = loop_devices(folder, 2)
@@ -279,7 +279,8 @@ def disks_from_beginning_to_end(driver):
         driver.call("vdi.detach", vdi=vdi, handle=other)
     refuses("SR_NOT_EMPTY", driver.call, "sr.destroy")
     stranger = Driver(driver.program, driver.config)
-    refuses(None, stranger.call, "sr.create", size=0)
+    if driver.place.holds_one:
+        refuses(None, stranger.call, "sr.create", size=0)
     refuses(None, stranger.call, "sr.attach")
     for _ in range(2):
         driver.call("vdi.destroy", vdi=vdi)
@@ -376,7 +377,7 @@ def kills(driver):
               if image_format != "raw" or not point.startswith(("file.vdi.clone.", "file.leftover."))]
     number = len(faults) if len(sys.argv) > 1 or isinstance(driver.place, Folder) else 8
     chosen = random.sample(faults, min(len(faults), int(os.environ.get("XAPID_KILLS", number))))
-    print(f"# faults of {Path(driver.program).name}, sample/full: {len(chosen)}/{len(faults)}")
+    print(f"# {len(chosen)} faults of {Path(driver.program).name}, of {len(faults)}")
     for fault, image_format in chosen:
         assert life(driver, image_format, fault), f"{fault} was not reached"
 
@@ -809,16 +810,18 @@ def on(program, test, config=None, place=None):
 
 
 def on_devices(program):
+    only = sys.argv[2:]
     where, its = {"ext": (FileSystem, (devices_that_are_taken, a_file_system_is_mounted)),
                   "lvm": (Group, (devices_that_are_taken, volumes_share)),
                   "nfs": (Export, (exports, servers_that_are_gone))}[Path(program).name]
-    return [on(program, test, place=where) for test in (*GENERAL, nonsense_is_refused, *its, kills)]
+    return [on(program, test, place=where) for test in (*GENERAL, nonsense_is_refused, *its, kills)
+            if not only or test.__name__ in only]
 
 
 GENERAL = (tells_what_it_can, disks_from_beginning_to_end, many_disks)
-if len(sys.argv) == 3:
+if len(sys.argv) == 3 and sys.argv[2].startswith("{"):
     tests = [on(sys.argv[1], test, json.loads(sys.argv[2])) for test in GENERAL]
-elif len(sys.argv) == 2:
+elif len(sys.argv) > 1:
     tests = on_devices(os.path.abspath(sys.argv[1]))
 else:
     ours = BUILDDIR.resolve() / "storage-repos/file/file"
