@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define DRIVERS_AGAIN_SECONDS 5 /* after a try that failed */
+
 static const struct dm_class *
 sm_class(void)
 {
@@ -144,17 +146,26 @@ sm_record(struct model *model, GVariant *drivers, GError **error)
     return false;
 }
 
+static gboolean
+ask_again(void *world)
+{
+    sm_refresh(world);
+    return G_SOURCE_REMOVE;
+}
+
 static void
 drivers_known(const GError *error, GVariant *drivers, void *data)
 {
     struct storage_world *world = data;
     g_autoptr(GError) failed = NULL;
 
-    if (error)
+    if (error) {
         log_warning("asking for the storage drivers: %s", error->message);
-    else if (!sm_record(world->model, drivers, &failed) ||
-             !storage_refresh_all(world->model, &failed))
+        g_timeout_add_seconds(DRIVERS_AGAIN_SECONDS, ask_again, world);
+    } else if (!sm_record(world->model, drivers, &failed) ||
+               !storage_refresh_all(world->model, &failed)) {
         log_warning("recording the storage drivers: %s", failed->message);
+    }
 }
 
 void
