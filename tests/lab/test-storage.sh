@@ -21,7 +21,10 @@ lab_drivers() {
 export_folder() {
 	dom0 'set -e; modprobe -a nfsd nfs nfsv3 nfsv4; mount -t nfsd nfsd /proc/fs/nfsd; mkdir -p /srv/export /run/rpcbind
 		echo "/srv/export 127.0.0.1(rw,no_root_squash,no_subtree_check)" >/etc/exports
-		rpcbind; exportfs -ra; rpc.nfsd --grace-time 10 --lease-time 10 2; rpc.mountd'
+		useradd -r -M -d /run/rpcbind -s /usr/sbin/nologin _rpc; rpcbind' &&
+	wait_for 60 dom0 'rpcinfo -p 127.0.0.1 >/dev/null' &&
+	dom0 'set -e; exportfs -ra; rpc.nfsd --grace-time 10 --lease-time 10 2; rpc.mountd' &&
+	wait_for 60 dom0 'mkdir -p /root/export; mount -t nfs -o vers=4.1 127.0.0.1:/srv/export /root/export && umount /root/export'
 }
 
 lab_host storage
