@@ -67,7 +67,7 @@ def kept(name, address, password):
     vm = x.VM.create(guest("on devices", "pvh", "console=hvc0 lab.count=0"))
     for vdi in vdis:
         drive(x, vm, vdi)
-    uuid, names = x.VM.get_uuid(vm), ("xvda", "xvdb", "xvdc", "xvdd", "xvde")
+    uuid, names = x.VM.get_uuid(vm), ("xvda", "xvdb", "xvdc", "xvde", "xvdf")  # the fourth is for a CD
     x.VM.start(vm, False, False)
     up(name, uuid)
     assert len(handles(name)) == len(vdis)
