@@ -114,7 +114,7 @@ def test_disks_of_a_template():
     with Host() as host:
         x = host.client()
         vm = x.VM.create({**GUEST, "is_a_template": True, "other_config": {"disks": DISKS}})
-        fails("NOT_IMPLEMENTED", x.VM.provision, vm)
+        assert fails("DEFAULT_SR_NOT_FOUND", x.VM.provision, vm).params == ["OpaqueRef:NULL"]
         x.VM.remove_from_other_config(vm, "disks")
         x.VM.add_to_other_config(vm, "disks", "<provision> </provision>")
         x.VM.provision(vm)

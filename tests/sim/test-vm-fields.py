@@ -207,9 +207,6 @@ def test_a_template_becomes_a_vm():
         x.VM.start(template, False, False)
         failure = fails("VM_BAD_POWER_STATE", x.VM.provision, template)
         assert failure.params == [template, "halted", "running"], failure.params
-        disks = {"disks": '<provision><disk device="0" size="1" sr="" bootable="true"/></provision>'}
-        fails("NOT_IMPLEMENTED", x.VM.provision,
-              x.VM.create({**GUEST, "is_a_template": True, "other_config": disks}))
 
 
 def test_create_with_every_field():

@@ -4,8 +4,6 @@
 #include "lib/error.h"
 #include "xapid/calls/call.h"
 
-#define VDI_SIZE_MAX ((gint64)16 << 40) /* bytes */
-
 static bool
 check_size(gint64 size, GError **error)
 {

@@ -138,7 +138,7 @@ destroy(struct call *call)
     call_commit(call, txn, NULL);
 }
 
-/* A template becomes a VM.  Disks are made with storage; a template that asks for some waits. */
+/* A template becomes a VM, with the disks that it asks for. */
 static void
 provision(struct call *call)
 {
@@ -146,20 +146,17 @@ provision(struct call *call)
     GError *error = NULL;
     struct txn *txn;
 
-    if (!vm_may(call->api->model, vm, "provision", &error)) {
+    if (!vm_may_provision(call->api->storage, vm, &error)) {
         call_fail(call, error);
         return;
     }
-    if (vm_asks_for_disks(call->api->model, vm)) {
-        call_fail_code(call, "NOT_IMPLEMENTED", "VM.provision with disks", NULL);
+    if (!(txn = call_begin_plan(call)))
         return;
-    }
-    if (!(txn = call_begin(call)))
-        return;
-    txn_set_value(txn, vm, "is_a_template", g_variant_new_boolean(FALSE));
-    txn_set_map_value(txn, vm, "other_config", "disks", NULL);
-    vm_refresh_allowed(txn, vm);
-    call_commit(call, txn, NULL);
+    struct plan *plan = vm_begin_provision(call->api->storage, txn, vm, &error);
+    if (!plan)
+        call_abort(call, txn, error);
+    else
+        call_submit(call, txn, plan);
 }
 
 /* ---- copies ---- */

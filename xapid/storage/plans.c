@@ -116,12 +116,18 @@ sr_plan_add_stat(struct plan *plan, const char *sr)
     add(plan, "sr.stat", "sr", sr);
 }
 
+void
+vdi_plan_add_create(struct plan *plan, const char *vdi)
+{
+    add(plan, "vdi.create", "vdi", vdi);
+}
+
 struct plan *
 vdi_plan_create(const char *vdi, const char *sr)
 {
     struct plan *plan = plan_new("create", vdi);
 
-    add(plan, "vdi.create", "vdi", vdi);
+    vdi_plan_add_create(plan, vdi);
     sr_plan_add_stat(plan, sr);
     return plan;
 }

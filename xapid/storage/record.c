@@ -193,9 +193,9 @@ record_made(struct txn *txn, const char *vdi, GVariant *made)
 }
 
 void
-vdi_record_copy(struct op *op, struct txn *txn, const char *vdi, const GError *error)
+vdi_record_new(struct op *op, struct txn *txn, const char *vdi, const GError *error)
 {
-    g_autofree char *key = g_strconcat("copy/", vdi, NULL);
+    g_autofree char *key = g_strconcat("made/", vdi, NULL);
     g_autoptr(GError) failed = NULL;
 
     if (!txn_has(txn, vdi_class(), vdi))
@@ -239,11 +239,12 @@ vdi_add_copy(const struct model *model, struct txn *txn, const char *source, con
     return vdi;
 }
 
+/* Is what it makes its object? */
 static bool
-is_copy_operation(const char *operation)
+makes_a_disk(const char *operation)
 {
-    return g_str_equal(operation, "copy") || g_str_equal(operation, "clone") ||
-           g_str_equal(operation, "snapshot");
+    return g_str_equal(operation, "create") || g_str_equal(operation, "copy") ||
+           g_str_equal(operation, "clone") || g_str_equal(operation, "snapshot");
 }
 
 void
@@ -256,19 +257,16 @@ vdi_finish(struct op *op, struct txn *txn, const GError *error)
     if (!txn_has(txn, vdi_class(), vdi))
         return;
     g_autofree char *sr = model_get_string(world->model, vdi, "SR");
-    if (is_copy_operation(operation)) {
-        vdi_record_copy(op, txn, vdi, error);
+    if (makes_a_disk(operation)) {
+        vdi_record_new(op, txn, vdi, error);
         if (!error)
             op_set_result(op, "value", g_variant_new_string(vdi));
-    } else if (g_str_equal(operation, error ? "create" : "destroy")) {
+    } else if (!error && g_str_equal(operation, "destroy")) {
         if (!vdi_forget(world->model, txn, vdi, &failed))
             log_failed(operation, vdi, failed);
     } else if (!error) {
         record_made(txn, vdi, op_result(op, "driver"));
-        txn_set_value(txn, vdi, "managed", g_variant_new_boolean(TRUE));
         vdi_refresh_allowed(txn, world->model, vdi);
-        if (g_str_equal(operation, "create"))
-            op_set_result(op, "value", g_variant_new_string(vdi));
     }
     if (!error)
         sr_record_stat(op, txn, sr);

@@ -59,3 +59,16 @@ sr_must_be_attached(const struct model *model, const char *sr, const char *host,
     api_error_set(error, sr_pbd(model, sr, host) ? "SR_NOT_ATTACHED" : "SR_HAS_NO_PBDS", sr, NULL);
     return false;
 }
+
+char *
+sr_default(const struct model *model, GError **error)
+{
+    g_autoptr(GPtrArray) pools = model_all(model, dm_class_find("pool", false));
+    g_autofree char *sr = pools->len ? model_get_string(model, pools->pdata[0], "default_SR")
+                                     : g_strdup(REF_NULL);
+
+    if (model_has(model, sr_class(), sr))
+        return g_steal_pointer(&sr);
+    api_error_set(error, "DEFAULT_SR_NOT_FOUND", sr, NULL);
+    return NULL;
+}

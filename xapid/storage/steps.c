@@ -223,19 +223,19 @@ insert_new_disk(struct op *op, GVariant *args, GVariantDict *ret_more)
 }
 
 static void
+note_made(struct op *op, GVariant *args, GVariant *result)
+{
+    set_result_of(op, "made/", member_text(args, "vdi"), result);
+}
+
+static void
 vdi_create_run(struct op *op, GVariant *args)
 {
     GVariantDict more;
 
     insert_new_disk(op, args, &more);
     call_vdi("vdi.create", args, &more,
-             &(struct driver_call){.op = op, .args = args, .noted = keep_result});
-}
-
-static void
-note_copy(struct op *op, GVariant *args, GVariant *result)
-{
-    set_result_of(op, "copy/", member_text(args, "vdi"), result);
+             &(struct driver_call){.op = op, .args = args, .noted = note_made});
 }
 
 /* A driver that cannot share what the two have in common answers nothing; then it is copied. */
@@ -243,7 +243,7 @@ static void
 note_clone(struct op *op, GVariant *args, GVariant *result)
 {
     if (*member_text(result, "uuid"))
-        note_copy(op, args, result);
+        note_made(op, args, result);
 }
 
 static void
@@ -266,12 +266,12 @@ vdi_clone_run(struct op *op, GVariant *args)
 static void
 vdi_copy_run(struct op *op, GVariant *args)
 {
-    g_autofree char *key = g_strconcat("copy/", member_text(args, "vdi"), NULL);
+    g_autofree char *key = g_strconcat("made/", member_text(args, "vdi"), NULL);
 
     if (op_result(op, key)) /* it is a clone already */
         op_step_done(op, NULL);
     else
-        fill_disk("vdi.copy", op, args, note_copy);
+        fill_disk("vdi.copy", op, args, note_made);
 }
 
 static void

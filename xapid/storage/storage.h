@@ -16,6 +16,8 @@
 #include "xapid/model/model.h"
 #include "xapid/ops/ops.h"
 
+#define VDI_SIZE_MAX ((gint64)16 << 40) /* bytes */
+
 struct storage_world {
     struct model *model;
     struct ops *ops;
@@ -43,6 +45,8 @@ GPtrArray *sr_pbds(const struct model *model, const char *sr);
 /* This host's PBD of it; NULL: none.  Borrowed until the row goes. */
 const char *sr_pbd(const struct model *model, const char *sr, const char *host);
 bool sr_is_attached(const struct model *model, const char *sr, const char *host);
+/* The pool's, the caller's; NULL with DEFAULT_SR_NOT_FOUND [sr]. */
+char *sr_default(const struct model *model, GError **error);
 /* SR_HAS_NO_PBDS, SR_NOT_ATTACHED. */
 bool sr_must_be_attached(const struct model *model, const char *sr, const char *host,
                          GError **error);
@@ -85,6 +89,8 @@ struct plan *sr_plan_scan(const struct storage_world *world, const char *sr, con
 struct plan *sr_plan_destroy(const struct storage_world *world, const char *sr, GError **error);
 /* vdi: of a row that the caller makes in the same transaction. */
 struct plan *vdi_plan_create(const char *vdi, const char *sr);
+/* The step of that; the caller has the plan shown by the row, and asks for the SR's figures. */
+void vdi_plan_add_create(struct plan *plan, const char *vdi);
 /* vdi, uuid: the same, a copy of the disk `source`, which vdi_may_copy () into the SR. */
 struct plan *vdi_plan_copy(const struct model *model, const char *operation, const char *vdi,
                            const char *uuid, const char *sr, const char *source);
@@ -116,8 +122,9 @@ void vdi_mark(struct txn *txn, const char *vdi, const char *operation, const cha
 void vdi_finish(struct op *op, struct txn *txn, const GError *error);
 /* The figures of an SR, as `op` asked for them last. */
 void sr_record_stat(struct op *op, struct txn *txn, const char *sr);
-/* A disk that `op` made, or with an error did not, by vdi_plan_add_copy (): its row follows. */
-void vdi_record_copy(struct op *op, struct txn *txn, const char *vdi, const GError *error);
+/* A disk that `op` made, or with an error did not, by vdi_plan_add_create () or _copy (): its row
+ * follows. */
+void vdi_record_new(struct op *op, struct txn *txn, const char *vdi, const GError *error);
 /* The row, not managed yet, of what the operation makes of the disk `source` in the SR; *ret_uuid
  * is the caller's.  Borrowed until txn ends; NULL with an error. */
 const char *vdi_add_copy(const struct model *model, struct txn *txn, const char *source,

@@ -41,7 +41,6 @@ static const char *const own_fields[] = {"uuid",
                                          "appliance",
                                          "generation_id",
                                          "requires_reboot",
-                                         "reference_label",
                                          "groups",
                                          "pending_guidances",
                                          "recommended_guidances",
@@ -89,8 +88,10 @@ add_vm(const struct model *model, struct txn *txn, const char *vm, const char *n
     g_variant_dict_insert(&fields, "power_state", "s", "Halted");
     g_variant_dict_insert(&fields, "domid", "x", (gint64)-1);
     g_variant_dict_insert(&fields, "metrics", "s", metrics);
-    /* MAC addresses come of it. */
-    g_variant_dict_insert_value(&fields, "other_config", vm_map_with(config, "mac_seed", seed));
+    /* MAC addresses come of the seed; what is made of a default template is none itself. */
+    g_autoptr(GVariant) seeded = g_variant_ref_sink(vm_map_with(config, "mac_seed", seed));
+    g_variant_dict_insert_value(&fields, "other_config",
+                                vm_map_with(seeded, "default_template", NULL));
     return txn_create(txn, vm_class(), NULL, g_variant_dict_end(&fields), error);
 }
 
@@ -265,22 +266,29 @@ new_disks(const struct model *model, const char *vm)
 }
 
 void
-vm_record_copy(struct op *op, struct txn *txn, const char *vm, const GError *error)
+vm_record_new_disks(struct op *op, struct txn *txn, const char *vm, const GError *error)
 {
     const struct model *model = txn_model(txn);
     g_autoptr(GPtrArray) disks = new_disks(model, vm);
     g_autoptr(GPtrArray) srs = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GError) failed = NULL;
 
-    if (error && !vm_destroy_rows(model, txn, vm, &failed))
-        log_error("%s of %s: %s", op_operation(op), vm, failed->message);
     for (guint i = 0; i < disks->len; i++) {
         g_autofree char *sr = model_get_string(model, disks->pdata[i], "SR");
-        vdi_record_copy(op, txn, disks->pdata[i], error);
+        vdi_record_new(op, txn, disks->pdata[i], error);
         add_sr(srs, sr);
     }
     for (guint i = 0; i < srs->len; i++)
         sr_record_stat(op, txn, srs->pdata[i]);
+}
+
+void
+vm_record_copy(struct op *op, struct txn *txn, const char *vm, const GError *error)
+{
+    g_autoptr(GError) failed = NULL;
+
+    if (error && !vm_destroy_rows(txn_model(txn), txn, vm, &failed))
+        log_error("%s of %s: %s", op_operation(op), vm, failed->message);
+    vm_record_new_disks(op, txn, vm, error);
     if (error)
         return;
     vm_refresh_allowed(txn, vm);

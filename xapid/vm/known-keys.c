@@ -13,7 +13,6 @@
 #define KEYS_MAX 64 /* known keys of one map; this and the next two as xapid-domains has them */
 #define KEY_MAX 128
 #define VALUE_MAX 1024
-#define DISKS_MAX 65536 /* bytes of other_config:disks */
 
 /* ---- what values may be ---- */
 
@@ -29,46 +28,6 @@ is_seed(const char *value)
     return *value && is_text(value);
 }
 
-static void
-count_disk(GMarkupParseContext *context, const char *element, const char **names,
-           const char **values, void *data, GError **error)
-{
-    const GSList *open = g_markup_parse_context_get_element_stack(context);
-    int *disks = data;
-
-    (void)names;
-    (void)values;
-    if (!open->next && g_str_equal(element, "provision"))
-        return;
-    if (open->next && !open->next->next && g_str_equal(element, "disk"))
-        (*disks)++;
-    else
-        g_set_error(error, G_MARKUP_ERROR, G_MARKUP_ERROR_UNKNOWN_ELEMENT, "<%s>", element);
-}
-
-/* How many disks <provision><disk …/>…</provision> asks for; -1 when it is something else. */
-static int
-disks_asked_for(const char *value)
-{
-    static const GMarkupParser parser = {.start_element = count_disk};
-    int disks = 0;
-
-    if (strlen(value) > DISKS_MAX)
-        return -1;
-    GMarkupParseContext *context =
-        g_markup_parse_context_new(&parser, G_MARKUP_DEFAULT_FLAGS, &disks, NULL);
-    bool ok = g_markup_parse_context_parse(context, value, -1, NULL) &&
-              g_markup_parse_context_end_parse(context, NULL);
-    g_markup_parse_context_free(context);
-    return ok ? disks : -1;
-}
-
-static bool
-is_disks(const char *value)
-{
-    return disks_asked_for(value) >= 0;
-}
-
 /* ---- the keys ---- */
 
 static const struct known_key {
@@ -81,7 +40,7 @@ static const struct known_key {
     /* What MAC addresses are made from; VM.create makes one where it is missing. */
     {"other_config", "mac_seed", is_seed},
     /* The disks of a template, which VM.provision makes. */
-    {"other_config", "disks", is_disks},
+    {"other_config", "disks", vm_disks_are_valid},
 };
 
 static const struct known_key *
@@ -185,12 +144,4 @@ vm_known_entries(const struct model *model, const char *vm, const char *field, G
         g_variant_builder_add(&out, "{ss}", key, value);
     }
     return g_variant_ref_sink(g_variant_builder_end(&out));
-}
-
-bool
-vm_asks_for_disks(const struct model *model, const char *vm)
-{
-    g_autofree char *disks = model_get_map_value(model, vm, "other_config", "disks");
-
-    return disks && disks_asked_for(disks) > 0;
 }

@@ -126,6 +126,7 @@ vm_map_with(GVariant *map, const char *key, const char *value)
     while (g_variant_iter_next(&iter, "{&s&s}", &its, &its_value))
         if (!g_str_equal(its, key))
             g_variant_builder_add(&out, "{ss}", its, its_value);
-    g_variant_builder_add(&out, "{ss}", key, value);
+    if (value)
+        g_variant_builder_add(&out, "{ss}", key, value);
     return g_variant_builder_end(&out);
 }

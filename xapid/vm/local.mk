@@ -14,6 +14,7 @@ libvm_a_SOURCES = \
 	xapid/vm/nics.c \
 	xapid/vm/observed.c \
 	xapid/vm/plans.c \
+	xapid/vm/provision.c \
 	xapid/vm/reconcile.c \
 	xapid/vm/record.c \
 	xapid/vm/restart.c \

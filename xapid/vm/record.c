@@ -167,6 +167,15 @@ vm_record_facts(const struct vm_world *world, const char *vm, GVariant *domain, 
     return txn_commit(txn, error) != 0;
 }
 
+void
+vm_record_installed(struct txn *txn, const char *vm)
+{
+    g_autofree char *metrics = model_get_string(txn_model(txn), vm, "metrics");
+
+    if (txn_has(txn, class_of("VM_metrics"), metrics))
+        txn_set_value(txn, metrics, "install_time", g_variant_new_int64(g_get_real_time()));
+}
+
 /* Rows that live and die with their VM: (class, field that names the VM). */
 static const struct {
     const char *cls, *field;
@@ -235,6 +244,10 @@ vm_finish(struct op *op, struct txn *txn, const GError *error)
         return;
     if (vm_is_copy_operation(op_operation(op))) {
         vm_record_copy(op, txn, vm, error);
+        return;
+    }
+    if (g_str_equal(op_operation(op), "provision")) {
+        vm_record_provision(op, txn, vm, error);
         return;
     }
     if (state)

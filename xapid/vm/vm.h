@@ -84,7 +84,7 @@ bool vm_sched_key(const char *key);
  * cap, cpus.  INVALID_VALUE [VCPUs_params:key, value]. */
 bool vm_sched_add(GVariantDict *args, const char *key, const char *value, GError **error);
 bool vm_sched_args(const struct model *model, const char *vm, GVariantDict *args, GError **error);
-/* An a{ss} with one key set, floating. */
+/* An a{ss} with one key set, or (value NULL) without it; floating. */
 GVariant *vm_map_with(GVariant *map, const char *key, const char *value);
 
 /* --- config.c --- */
@@ -196,8 +196,6 @@ bool vm_check_map(const struct dm_field *field, GVariant *old, GVariant *value, 
  * [field:key, value] when one is stored, from elsewhere or from of old, that may not be so. */
 GVariant *vm_known_entries(const struct model *model, const char *vm, const char *field,
                            GError **error);
-/* Does the template name disks that VM.provision is to make (other_config:disks)? */
-bool vm_asks_for_disks(const struct model *model, const char *vm);
 
 /* --- plans.c; each pure, checking what it can; a new plan or NULL with an error --- */
 
@@ -265,6 +263,9 @@ void vm_finish(struct op *op, struct txn *txn, const GError *error);
 void vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
                      const char *power_state, gint64 domid, bool started);
 
+/* It becomes a VM: from now on VM_metrics says since when. */
+void vm_record_installed(struct txn *txn, const char *vm);
+
 /* Removes the VM's row and those that live and die with it, within txn. */
 bool vm_destroy_rows(const struct model *model, struct txn *txn, const char *vm, GError **error);
 
@@ -293,8 +294,25 @@ bool vm_may_copy(const struct storage_world *storage, const char *vm, const char
 struct plan *vm_begin_copy(const struct model *model, struct txn *txn, const char *vm,
                            const char *operation, const char *name, const char *sr, GError **error);
 bool vm_is_copy_operation(const char *operation);
+/* The disks that `op` made for the VM as its plan ended: they are there, or neither they nor their
+ * drives are. */
+void vm_record_new_disks(struct op *op, struct txn *txn, const char *vm, const GError *error);
 /* The new VM as that plan ended: its disks are there, or nothing is. */
 void vm_record_copy(struct op *op, struct txn *txn, const char *vm, const GError *error);
+
+/* --- provision.c: VM.provision --- */
+
+/* Is it the text of an other_config:disks? */
+bool vm_disks_are_valid(const char *value);
+/* What vm_may () says, and whether its other_config:disks can be made: INVALID_VALUE, UUID_INVALID,
+ * DEFAULT_SR_NOT_FOUND, and what keeps a repository from a new disk. */
+bool vm_may_provision(const struct storage_world *storage, const char *vm, GError **error);
+/* Makes the rows of its disks within txn, and the plan; vm_may_provision () has said yes.  NULL
+ * with an error. */
+struct plan *vm_begin_provision(const struct storage_world *storage, struct txn *txn,
+                                const char *vm, GError **error);
+/* The VM as that plan ended: no template any more, or as before. */
+void vm_record_provision(struct op *op, struct txn *txn, const char *vm, const GError *error);
 
 /* --- restart.c: a guest that ends by itself again and again is started ever more slowly --- */
 
