@@ -25,6 +25,7 @@
 #include "xapid/ops/task.h"
 #include "xapid/pool/boot.h"
 #include "xapid/pool/self.h"
+#include "xapid/pool/templates.h"
 #include "xapid/store/store.h"
 
 /* How often finished tasks and idle sessions are looked for, at least. */
@@ -367,8 +368,9 @@ start(struct app *app, GError **error)
     app->model = model_new();
     if (!roles_load(app->model, error) || !(app->store = store_open(database, app->model, error)) ||
         !self_ensure(app->model, app->address, &app->host, &app->pool, error) ||
-        !vm_refresh_all(app->model, error) || !vbd_refresh_all(app->model, error) ||
-        !vif_refresh_all(app->model, error) || !storage_refresh_all(app->model, error))
+        !templates_ensure(app->model, error) || !vm_refresh_all(app->model, error) ||
+        !vbd_refresh_all(app->model, error) || !vif_refresh_all(app->model, error) ||
+        !storage_refresh_all(app->model, error))
         return false;
     model_when_durable(app->model, model_head(app->model), own_rows_durable, app);
     app->domains = domains_new(domains_changed, app);

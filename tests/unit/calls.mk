@@ -27,6 +27,7 @@ sim_tests = \
 	tests/sim/test-reference.py \
 	tests/sim/test-role-matrix.py \
 	tests/sim/test-tasks.py \
+	tests/sim/test-templates.py \
 	tests/sim/test-vm-fields.py \
 	tests/sim/test-wire.py
 TESTS += $(sim_tests)

@@ -84,7 +84,51 @@ set_bios_strings(struct call *call)
     generic_write_field(call);
 }
 
+/* ---- templates ---- */
+
+/* A VM that runs becomes none; what is none any more is not one that came with xapid either. */
+static void
+set_is_a_template(struct call *call)
+{
+    const char *vm = call_ref(call, 0);
+    bool is_template = call_bool(call, 1);
+    struct txn *txn;
+
+    if ((is_template && !must_be_halted(call)) || !(txn = call_begin(call)))
+        return;
+    if (!is_template) {
+        txn_set_value(txn, vm, "is_default_template", g_variant_new_boolean(FALSE));
+        if (model_get_bool(call->api->model, vm, "is_a_template"))
+            vm_record_installed(txn, vm);
+    }
+    txn_set_value(txn, vm, "is_a_template", g_variant_new_boolean(is_template));
+    vm_refresh_allowed(txn, vm);
+    call_commit(call, txn, NULL);
+}
+
+/* Clients read it from other_config, too. */
+static void
+set_is_default_template(struct call *call)
+{
+    const char *vm = call_ref(call, 0);
+    bool value = call_bool(call, 1);
+    struct txn *txn;
+
+    if (value && !model_get_bool(call->api->model, vm, "is_a_template")) {
+        call_fail_code(call, "INVALID_VALUE", "is_a_template", "false", NULL);
+        return;
+    }
+    if (!(txn = call_begin(call)))
+        return;
+    txn_set_value(txn, vm, "is_default_template", g_variant_new_boolean(value));
+    txn_set_map_value(txn, vm, "other_config", "default_template", value ? "true" : NULL);
+    vm_refresh_allowed(txn, vm);
+    call_commit(call, txn, NULL);
+}
+
 const struct call_impl calls_vm_settings[] = {
+    {"VM.set_is_a_template", set_is_a_template},
+    {"VM.set_is_default_template", set_is_default_template},
     {"VM.set_domain_type", set_when_halted},
     {"VM.set_HVM_boot_policy", set_when_halted},
     {"VM.set_actions_after_crash", generic_write_field},

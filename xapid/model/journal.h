@@ -14,6 +14,9 @@
 /* A VM that stands for a domain of another tool; its reference follows. */
 #define JOURNAL_FOREIGN "foreign/"
 #define JOURNAL_FOREIGN_TYPE "b"
+/* The names of the default templates that were made: those that are gone are not made again. */
+#define JOURNAL_TEMPLATES "templates"
+#define JOURNAL_TEMPLATES_TYPE "as"
 
 /* The type of such an entry, NULL when the key is another's. */
 const char *journal_row_type(const char *key);

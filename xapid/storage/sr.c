@@ -64,8 +64,8 @@ char *
 sr_default(const struct model *model, GError **error)
 {
     g_autoptr(GPtrArray) pools = model_all(model, dm_class_find("pool", false));
-    g_autofree char *sr = pools->len ? model_get_string(model, pools->pdata[0], "default_SR")
-                                     : g_strdup(REF_NULL);
+    g_autofree char *sr =
+        pools->len ? model_get_string(model, pools->pdata[0], "default_SR") : g_strdup(REF_NULL);
 
     if (model_has(model, sr_class(), sr))
         return g_steal_pointer(&sr);

@@ -107,6 +107,13 @@ goes_beside(const char *operation, GVariant *current)
     return true;
 }
 
+/* One that came with xapid stays until somebody says that it is none. */
+static bool
+is_kept(const char *operation, bool is_template, bool is_default)
+{
+    return is_template && is_default && g_str_equal(operation, "destroy");
+}
+
 void
 vm_refresh_allowed(struct txn *txn, const char *vm)
 {
@@ -114,6 +121,7 @@ vm_refresh_allowed(struct txn *txn, const char *vm)
     g_autoptr(GVariant) current = txn_field(txn, vm, "current_operations");
     g_autoptr(GVariant) blocked = txn_field(txn, vm, "blocked_operations");
     g_autoptr(GVariant) template = txn_field(txn, vm, "is_a_template");
+    g_autoptr(GVariant) by_default = txn_field(txn, vm, "is_default_template");
     g_autoptr(GVariant) control = txn_field(txn, vm, "is_control_domain");
     bool ours = !g_variant_get_boolean(control) && !vm_is_foreign(txn_model(txn), vm);
     unsigned bit = state_bit(g_variant_get_string(state, NULL));
@@ -126,6 +134,7 @@ vm_refresh_allowed(struct txn *txn, const char *vm)
         g_autofree char *reason = NULL;
         if (!(operations[i].states & bit) || (is_template && !(operations[i].states & TEMPLATE)) ||
             !ours ||
+            is_kept(operations[i].operation, is_template, g_variant_get_boolean(by_default)) ||
             (busy && !may_interrupt(operations[i].operation, current) &&
              !goes_beside(operations[i].operation, current)) ||
             g_variant_lookup(blocked, operations[i].operation, "s", &reason))
@@ -190,6 +199,11 @@ vm_may(const struct model *model, const char *vm, const char *operation, GError 
     if (!may_interrupt(operation, current) && !goes_beside(operation, current) &&
         !ops_none_shown(model, vm, error))
         return false;
+    if (is_kept(operation, model_get_bool(model, vm, "is_a_template"),
+                model_get_bool(model, vm, "is_default_template"))) {
+        api_error_set(error, "VM_CANNOT_DELETE_DEFAULT_TEMPLATE", vm, NULL);
+        return false;
+    }
     if (model_get_bool(model, vm, "is_a_snapshot") && !(operations[i].states & TEMPLATE)) {
         api_error_set(error, "VM_IS_SNAPSHOT", vm, operation, NULL);
         return false;
