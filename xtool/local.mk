@@ -21,6 +21,7 @@ libxtool_a_SOURCES = \
 	xtool/fields.c xtool/fields.h \
 	xtool/generic.c \
 	xtool/help.c \
+	xtool/install.c \
 	xtool/manual.c xtool/manual.h \
 	xtool/objects.c xtool/objects.h \
 	xtool/print.c xtool/print.h \

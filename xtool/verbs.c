@@ -391,6 +391,8 @@ verb_find(const char *command)
         {"vm-disk-add", "Makes a disk and gives it to the VM.", .each = drives_disk_add},
         {"vm-disk-list", "Shows the disks of VMs.", .all = drives_disk_list},
         {"vm-disk-remove", "Takes a disk from the VM and destroys it.", .each = drives_disk_remove},
+        {"vm-install", "Makes a VM of a template, with its disks, and prints its uuid.",
+         .run = install_run},
         {"vm-is-bios-customized", "Tells whether the VM's BIOS has strings of its own.",
          .each = bios_customized},
         {"vm-uninstall", "Destroys the VM and the disks that no other VM has.", .each = uninstall},

@@ -131,6 +131,10 @@ bool drives_cd_insert(struct xtool *x, const struct object *vm, GError **error);
 /* cd-list: every image that may be put into a drive. */
 bool drives_images(struct xtool *x, const struct xt_command *command, GError **error);
 
+/* ---- install.c: vm-install ---- */
+
+bool install_run(struct xtool *x, const struct xt_command *command, GError **error);
+
 /* ---- diagnose.c ---- */
 
 bool diagnose_vdi(struct xtool *x, const struct xt_command *command, GError **error);

@@ -11,6 +11,7 @@ import tap
 from covers import covers
 from disks import MIB, NULL, connected, files, new_sr, new_vbd, new_vdi
 from host import GUEST, Host, fails
+from xtool import Tool
 
 UNKNOWN = "11111111-2222-3333-4444-555555555555"
 KEY = re.compile(r"[a-z0-9.-]+")
@@ -243,6 +244,44 @@ def test_all_disks_or_none():
             for drive in made:
                 x.VDI.destroy(drive["VDI"])
             assert nothing_there()
+
+
+def test_xtool():
+    with Host() as host:
+        x, t = connected(host), Tool(host)
+        sr, other = new_sr(host, x), new_sr(host, x, name="other")
+        uuids = {"sr": x.SR.get_uuid(sr), "other": x.SR.get_uuid(other)}
+        assert "Debian 12" in t("template-list", "params=name-label", "--minimal") and "Debian 12" not in t("vm-list")
+        assert "template=" in t.fails(2, "vm-install", "new-name-label=web")
+        assert "new-name-label" in t.fails(2, "vm-install", "template=Debian 12")
+        assert "no template" in t.fails(1, "vm-install", "new-name-label=web", "template=Hurd")
+        assert "or sr-name-label" in t.fails(2, "vm-install", "new-name-label=web", "template=Debian 12", "sr-uuid=x", "sr-name-label=y")
+        t.fails(1, "vm-install", "new-name-label=web", "template=Debian 12", "sr-name-label=none")
+        assert "Unknown argument" in t.fails(2, "vm-install", "new-name-label=web", "template=Debian 12", "colour=red")
+        assert "default" in t.fails(1, "vm-install", "new-name-label=web", "template=Debian 12")
+        t.fails(1, "vm-install", "new-name-label=web", "template=Debian 12", f"sr-uuid={uuids['sr']}",
+                f"copy-bios-strings-from={x.host.get_uuid(x.host.get_all()[0])}")  # that is not there yet
+        assert x.VM.get_by_name_label("web") == [] and x.VDI.get_all() == []
+        template = t("template-list", "name-label=Debian 12", "--minimal").strip()
+        for words, where in ((("template=Debian 12", "sr-name-label=other"), other), ((f"template={template}", f"sr-uuid={uuids['sr']}"), sr)):
+            uuid = t("vm-install", "new-name-label=web", *words).strip()
+            vm, = x.VM.get_by_name_label("web")
+            assert uuid == x.VM.get_uuid(vm) and t("vm-list", "name-label=web", "--minimal").strip() == uuid
+            drive, = drives(x, vm)
+            assert x.VDI.get_SR(drive["VDI"]) == where and drive["bootable"] and x.VDI.get_type(drive["VDI"]) == "system"
+            t("vm-uninstall", f"uuid={uuid}", "--force")
+            assert x.VDI.get_all() == []
+        t("pool-param-set", f"uuid={x.pool.get_uuid(x.pool.get_all()[0])}", f"default-SR={uuids['other']}")
+        uuid = t("vm-install", "new-name-label=web", "template=Debian 12").strip()
+        copy = t("vm-clone", f"uuid={uuid}", "new-name-label=second", "new-name-description=like the first").strip()
+        assert x.VM.get_name_description(x.VM.get_by_uuid(copy)) == "like the first"
+        full = t("vm-copy", f"uuid={uuid}", "new-name-label=third", f"sr-uuid={uuids['sr']}", "new-name-description=elsewhere").strip()
+        assert x.VM.get_name_description(x.VM.get_by_uuid(full)) == "elsewhere"
+        assert [x.VDI.get_SR(drive["VDI"]) for drive in drives(x, x.VM.get_by_uuid(full))] == [sr]
+        t.fails(1, "template-uninstall", f"template-uuid={template}", "--force")
+        t("template-param-set", f"uuid={template}", "is-default-template=false")
+        t("template-uninstall", f"template-uuid={template}", "--force")
+        assert "Debian 12" not in t("template-list")
 
 
 def cancel(x, task):
