@@ -83,6 +83,7 @@ undo_letter(struct op *op, char letter)
 LETTER(a)
 LETTER(b)
 LETTER(c)
+LETTER(d)
 
 static void
 cancel_step(struct op *op)
@@ -101,7 +102,9 @@ static const struct step_kind kind_b = {
     .name = "b", .weight = 1, .run = run_b, .undo = undo_b, .cancel = cancel_step};
 static const struct step_kind kind_c = {
     .name = "c", .weight = 2, .once = true, .run = run_c, .undo = undo_c};
-static const struct step_kind *const kinds[] = {&kind_a, &kind_b, &kind_c, NULL};
+static const struct step_kind kind_d = {
+    .name = "d", .once = true, .settles = true, .run = run_d, .undo = undo_d};
+static const struct step_kind *const kinds[] = {&kind_a, &kind_b, &kind_c, &kind_d, NULL};
 
 static void
 room_mark(struct txn *txn, const char *object, const char *operation, const char *task,
@@ -557,6 +560,50 @@ test_restart_behind_once(struct bed *bed, const void *data)
     assert_all_ended(bed);
 }
 
+/* What was done until a step that settles stays, whatever fails or is cancelled behind it, and
+ * whoever is started again. */
+static void
+test_settled(struct bed *bed, const void *data)
+{
+    g_autofree char *task = NULL;
+
+    (void)data;
+    bed->hold = "b";
+    submit(bed, "adcb", false, &task);
+    assert_log(bed, "a d c b");
+    g_assert_true(op_is_settled(bed->held));
+    g_assert_false(ops_cancel(bed->ops, task));
+    release(bed, api_error_new("INTERNAL_ERROR", "told to", NULL));
+    assert_log(bed, "a d c b b~ c~ ?");
+    assert_task(bed, task, "failure");
+    assert_all_ended(bed);
+    g_string_truncate(bed->log, 0);
+    submit(bed, "adb", false, NULL);
+    assert_log(bed, "a d b");
+    bed_crash(bed);
+    assert_log(bed, "b");
+    release(bed, api_error_new("INTERNAL_ERROR", "told to", NULL));
+    assert_log(bed, "b b~ ?");
+    assert_all_ended(bed);
+}
+
+/* Before it is on disk that it settled, everything can be undone. */
+static void
+test_not_settled(struct bed *bed, const void *data)
+{
+    g_autofree char *task = NULL;
+
+    (void)data;
+    bed->hold = "d";
+    submit(bed, "adb", false, &task);
+    assert_log(bed, "a d");
+    g_assert_false(op_is_settled(bed->held));
+    g_assert_true(ops_cancel(bed->ops, task));
+    release(bed, api_error_new("INTERNAL_ERROR", "told to", NULL));
+    assert_log(bed, "a d d~ a~ ?");
+    assert_all_ended(bed);
+}
+
 /* What is behind a `once` step waits until the journal says that it is done. */
 static void
 test_once_is_durable(struct bed *bed, const void *data)
@@ -685,6 +732,8 @@ main(int argc, char **argv)
         {"restart/first-step", test_restart},
         {"restart/behind-once", test_restart_behind_once},
         {"restart/once-is-durable", test_once_is_durable},
+        {"settled", test_settled},
+        {"not-settled", test_not_settled},
         {"restart/undo", test_restart_of_undo},
         {"restart/cancel", test_restart_of_cancel},
         {"restart/interrupt", test_restart_of_interrupt},

@@ -93,7 +93,7 @@ run_step(struct op *op)
 {
     GError *error = NULL;
 
-    if (op->cancelled) {
+    if (op->cancelled && !op_is_settled(op)) {
         begin_undo(op, cancelled_error(op));
         return;
     }
@@ -273,7 +273,7 @@ undo_ended(struct op *op, GError *error)
         return;
     }
     op->undo_tries = 0;
-    if (op->position == 0)
+    if (op->position <= op_settled(op))
         op->state = OP_SURVEYING;
     else
         op->position--;

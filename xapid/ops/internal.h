@@ -59,6 +59,8 @@ const char *op_key(const struct op *op);
 void op_mark(const struct op *op, struct txn *txn, bool running);
 const struct step *op_step(const struct op *op, guint position);
 const struct step_kind *op_kind(const struct op *op, guint position);
+/* How many of its steps stay done, whatever comes. */
+guint op_settled(const struct op *op);
 /* Takes an operation out of its queue, wakes the next one, and frees it. */
 void op_remove(struct op *op);
 

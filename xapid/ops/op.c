@@ -81,6 +81,28 @@ op_kind(const struct op *op, guint position)
     return ops_kind(op->ops, op_step(op, position)->kind, NULL);
 }
 
+guint
+op_settled(const struct op *op)
+{
+    guint i = op->resume;
+
+    while (i > 0 && !op_kind(op, i - 1)->settles)
+        i--;
+    return i;
+}
+
+bool
+op_is_settled(const struct op *op)
+{
+    return op_settled(op) > 0;
+}
+
+const struct plan *
+op_plan(const struct op *op)
+{
+    return op->plan;
+}
+
 const char *
 op_object(const struct op *op)
 {

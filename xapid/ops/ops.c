@@ -83,7 +83,7 @@ note_interrupted(struct op *op, struct txn *txn)
 static bool
 op_cancel(struct op *op)
 {
-    if (op->state >= OP_UNDOING)
+    if (op->state >= OP_UNDOING || op_is_settled(op))
         return false;
     bool first = !op->cancelled;
     op->cancelled = true;

@@ -30,6 +30,9 @@ struct step_kind {
      * made, or miss what the next one ended): the journal notes that it is done, and a restart goes
      * on behind it. */
     bool once;
+    /* Of one that is done `once`: what was done until then stays.  From there on the operation is
+     * not cancelled, and a failure undoes only what began later. */
+    bool settles;
     /* Begins the effect and returns; ends by op_step_done (), now or later.  Must be idempotent:
      * op_step_id () stays the same over restarts. */
     void (*run)(struct op *op, GVariant *args);
@@ -91,10 +94,14 @@ bool ops_has_task(const struct ops *ops, const char *task);
 /* TASK_CANCELLED will end it, unless it ends well first.  False: no such running operation. */
 bool ops_cancel(struct ops *ops, const char *task);
 
+/* A step of it that settles is done. */
+bool op_is_settled(const struct op *op);
+
 /* For steps. */
 const char *op_object(const struct op *op);
 const char *op_operation(const struct op *op);
 const char *op_task(const struct op *op); /* or NULL */
+const struct plan *op_plan(const struct op *op);
 /* "<operation id>.<step number>": the op_id of effects outside, stable over restarts; undo has
  * another. */
 const char *op_step_id(const struct op *op);

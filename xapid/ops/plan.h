@@ -8,7 +8,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
-#define PLAN_MAX_STEPS 128
+#define PLAN_MAX_STEPS 192
 
 struct step {
     char *kind;     /* name of a struct step_kind */
