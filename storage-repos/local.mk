@@ -20,6 +20,7 @@ libfolders_a_SOURCES = \
 	storage-repos/file/copy.c \
 	storage-repos/file/destroy.c \
 	storage-repos/file/disk.c \
+	storage-repos/file/exchange.c \
 	storage-repos/file/file.h \
 	storage-repos/file/header.c \
 	storage-repos/file/repository.c \

@@ -17,11 +17,6 @@
 #define DISK_SIZE_MAX ((gint64)16 << 40) /* bytes */
 #define REQUIRED_API_VERSION "1"
 
-const char *const disk_capabilities[] = {
-    "SR_PROBE",   "SR_UPDATE",  "SR_CREATE",  "SR_DELETE",         "SR_SCAN",
-    "SR_STATS",   "VDI_CREATE", "VDI_DELETE", "VDI_ATTACH",        "VDI_DETACH",
-    "VDI_RESIZE", "VDI_COPY",   "VDI_CLONE",  "THIN_PROVISIONING", NULL};
-
 /* ---- arguments ---- */
 
 const char *

@@ -25,9 +25,6 @@ struct driver_call {
     bool (*run)(GVariant *args, GVariantDict *result, GError **error);
 };
 
-/* What drivers have that keep disks and do all that docs/storage-driver.md tells of. */
-extern const char *const disk_capabilities[];
-
 struct driver {
     const char *type; /* the name of the program, and SR.type */
     const char *name_label;

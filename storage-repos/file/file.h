@@ -12,6 +12,8 @@
 /* The folder of the repository that args are about: the caller's.  Each of these drivers has its
  * own. */
 char *repository_path(GVariant *args);
+/* What they can. */
+extern const char *const file_capabilities[];
 
 /* --- repository.c --- */
 
@@ -103,6 +105,7 @@ bool sr_stat(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_create(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_copy(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_clone(GVariant *args, GVariantDict *result, GError **error);
+bool vdi_exchange(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_destroy(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_resize(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_attach(GVariant *args, GVariantDict *result, GError **error);

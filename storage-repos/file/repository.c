@@ -18,6 +18,11 @@
 
 #define RECORD_MAX (1024 * 1024) /* bytes of a .json */
 
+const char *const file_capabilities[] = {
+    "SR_PROBE",   "SR_UPDATE",    "SR_CREATE",         "SR_DELETE",  "SR_SCAN",    "SR_STATS",
+    "VDI_CREATE", "VDI_DELETE",   "VDI_ATTACH",        "VDI_DETACH", "VDI_RESIZE", "VDI_COPY",
+    "VDI_CLONE",  "VDI_EXCHANGE", "THIN_PROVISIONING", NULL};
+
 /* ---- records ---- */
 
 GVariant *

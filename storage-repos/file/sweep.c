@@ -76,7 +76,8 @@ is_sought(const struct sweep *sweep, const char *name)
 {
     const struct disk *of = sweep->of;
 
-    return !of || strstr(name, of->uuid) ||
+    /* Its own may have another's name, since it changed places with that one. */
+    return !of || strstr(name, of->uuid) || g_strcmp0(name, of->file) == 0 ||
            (of->bases && g_strv_contains((const char *const *)of->bases, name));
 }
 

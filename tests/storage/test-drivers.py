@@ -328,7 +328,7 @@ def life(driver, image_format, fault):
         driver.call("vdi.destroy", vdi=args["vdi"])
 
     unit, place = driver.place.unit, driver.place
-    vdi, other, third, half = (str(uuid.uuid4()) for _ in range(4))
+    vdi, other, third, half, changed = (str(uuid.uuid4()) for _ in range(5))
     made = {"name_label": "n", "name_description": "", "type": "user", "virtual_size": unit,
             "sm_config": {"image-format": image_format}}
     insist("sr.create", size=0)
@@ -342,6 +342,16 @@ def life(driver, image_format, fault):
     copy = {**made, "virtual_size": 2 * unit, "source": source}
     insist("vdi.copy", vdi=other, **copy)
     begin("vdi.copy", vdi=half, **copy)
+    if "VDI_EXCHANGE" in driver.call("query")["capabilities"]:
+        insist("vdi.copy", vdi=changed, **copy)
+        qemu_io(attach(driver, changed), "write -P 5 64k 300k")
+        for back in (False, True, False):
+            insist("vdi.exchange", vdi=other, **{"with": changed, "back": back})
+            qemu_io(attach(driver, other), f"read -P {7 if back else 5} 64k 300k")
+            qemu_io(attach(driver, changed), f"read -P {5 if back else 7} 64k 300k")
+        insist("vdi.destroy", vdi=changed)
+        place.check(driver)
+        qemu_io(attach(driver, other), "read -P 5 64k 300k", "write -P 7 64k 300k")
     clone = {**made, "virtual_size": 2 * unit, "source": vdi}
     begin("vdi.clone", vdi=half, **clone)
     place.check(driver)
@@ -481,6 +491,52 @@ def clones_that_share_nothing(driver):
     for vdi in driver.volumes():
         driver.call("vdi.destroy", vdi=vdi)
     assert os.listdir(driver.config["location"]) == ["xapid-sr.json"]
+
+
+def exchange(driver, vdi, other, back=False):
+    return driver.call("vdi.exchange", vdi=vdi, **{"with": other, "back": back})
+
+
+def disks_change_places(driver):
+    """Each has the other's contents, size and format, once, however often it is said; and whoever of them goes takes its own."""
+    attached(driver)
+
+    def made(image_format, size, pattern):
+        vdi = driver.call("vdi.create", vdi=str(uuid.uuid4()), name_label="", name_description="", type="user", virtual_size=size,
+                          sm_config={"image-format": image_format})["uuid"]
+        qemu_io(attach(driver, vdi), f"write -P {pattern} 0 64k")
+        return vdi
+
+    for formats in (("raw", "raw"), ("raw", "qcow2"), ("qcow2", "raw"), ("qcow2", "qcow2")):
+        vdi, other = made(formats[0], MIB, 1), made(formats[1], 2 * MIB, 2)
+        below = clone(driver, vdi)  # then it stands on a base that this one has, too
+        for _ in range(2):
+            assert exchange(driver, vdi, other)["virtual_size"] == 2 * MIB
+            assert (attach(driver, vdi)["format"], attach(driver, other)["format"]) == (formats[1], formats[0])
+            qemu_io(attach(driver, vdi), "read -P 2 0 64k")
+            qemu_io(attach(driver, other), "read -P 1 0 64k")
+        for _ in range(2):
+            assert exchange(driver, vdi, other, True)["virtual_size"] == MIB
+            qemu_io(attach(driver, vdi), "read -P 1 0 64k")
+        exchange(driver, vdi, other)
+        driver.call("vdi.destroy", vdi=other)
+        no_orphans(driver)
+        exchange(driver, vdi, other, True)  # it is gone: there is no way back, and none is missed
+        qemu_io(attach(driver, vdi), "read -P 2 0 64k")
+        for kept in (below["uuid"], clone(driver, below["uuid"])["uuid"]) if below else ():
+            qemu_io(attach(driver, kept), "read -P 1 0 64k")
+            driver.call("vdi.destroy", vdi=kept)
+        third = clone(driver, vdi)
+        assert bool(third) == (formats[1] == "qcow2")
+        driver.call("vdi.destroy", vdi=vdi)
+        if third:
+            qemu_io(attach(driver, third["uuid"]), "read -P 2 0 64k")
+            driver.call("vdi.destroy", vdi=third["uuid"])
+        assert os.listdir(driver.config["location"]) == ["xapid-sr.json"]
+    vdi = made("qcow2", MIB, 1)
+    refuses("VDI_MISSING", exchange, driver, vdi, str(uuid.uuid4()))
+    refuses("VDI_MISSING", exchange, driver, str(uuid.uuid4()), vdi)
+    refuses("INVALID_VALUE", exchange, driver, vdi, "../" + vdi)
 
 
 def many_clones_at_once(driver):
@@ -826,7 +882,7 @@ elif len(sys.argv) > 1:
 else:
     ours = BUILDDIR.resolve() / "storage-repos/file/file"
     tests = [on(program, test) for program in (ours, HERE / "sample") for test in GENERAL]
-    tests += [on(ours, test) for test in (nonsense_is_refused, copies, clones_share, clones_that_share_nothing,
+    tests += [on(ours, test) for test in (nonsense_is_refused, copies, clones_share, clones_that_share_nothing, disks_change_places,
                                           many_clones_at_once, headers_are_not_believed, what_is_left_goes,
                                           copies_that_are_ended, kills)]
     tests += [on(BUILDDIR.resolve() / "storage-repos/iso/iso", tells_what_it_can)]

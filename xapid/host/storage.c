@@ -59,6 +59,7 @@ static const struct {
     {"vdi.copy",
      {"vdi", "name_label", "name_description", "type", "virtual_size", "sm_config", "source"},
      {"s", "s", "s", "s", "x", "a{ss}", "s"}},
+    {"vdi.exchange", {"vdi", "with", "back"}, {"s", "s", "b"}},
     {"vdi.clone",
      {"vdi", "name_label", "name_description", "type", "virtual_size", "sm_config", "source"},
      {"s", "s", "s", "s", "x", "a{ss}", "s"}},
@@ -118,7 +119,7 @@ check(const struct operation *operation, GError **error)
         if (!check_type(operation, name, calls[i].type[j], error))
             return false;
         if ((g_str_equal(name, "vdi") || g_str_equal(name, "handle") ||
-             g_str_equal(name, "source")) &&
+             g_str_equal(name, "source") || g_str_equal(name, "with")) &&
             !check_uuid(operation, name, error))
             return false;
     }
@@ -192,6 +193,12 @@ ends_at_once(struct operation *operation)
     GError *error = NULL;
 
     if (is_call(operation, "vdi.attach") && !volume_may_attach(handles, operation->args, &error)) {
+        operation_end(operation, NULL, error);
+        return true;
+    }
+    if (is_call(operation, "vdi.exchange") &&
+        !(volume_is_free(handles, operation->args, "vdi", &error) &&
+          volume_is_free(handles, operation->args, "with", &error))) {
         operation_end(operation, NULL, error);
         return true;
     }

@@ -191,6 +191,24 @@ volume_resolve_shared(int folder, const char *driver, GVariant *args, GError **e
 }
 
 static bool
+is_another(const char *name, const struct disk_handle *handle, void *data)
+{
+    (void)name;
+    return !g_str_equal(handle->vdi, data);
+}
+
+bool
+volume_is_free(int folder, GVariant *args, const char *name, GError **error)
+{
+    const char *vdi = member_text(args, name);
+
+    if (each_handle(folder, is_another, (void *)vdi))
+        return true;
+    api_error_set(error, "VDI_IN_USE", vdi, "exchange", NULL);
+    return false;
+}
+
+static bool
 is_not_of_sr(const char *name, const struct disk_handle *other, void *data)
 {
     (void)name;
