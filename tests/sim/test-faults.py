@@ -206,7 +206,7 @@ def life_of_a_disk(host):
         end = time.monotonic() + 20
         while True:
             found = getattr(owner.x, cls).get_all_records()
-            found = {ref: record for ref, record in found.items() if not record.get("is_control_domain")}
+            found = {ref: record for ref, record in found.items() if not record.get("is_control_domain") and not record.get("is_default_template")}
             if not quiet or time.monotonic() > end or not any(
                     record.get("current_operations") or record.get("managed") is False
                     for record in found.values()):
@@ -241,6 +241,18 @@ def life_of_a_disk(host):
             owner.say(f"after the end of the {call} nobody has {disks.orphans(folder)}")
     until_so(lambda: all_of("VM"), lambda x: x.VM.create(GUEST), "VM.create")
     until_so(lambda: all_of("VBD"), lambda x: disks.new_vbd(x, only("VM"), only("VDI")), "VBD.create")
+    until_so(lambda: [r["parent"] != disks.NULL for r in all_of("VM").values() if r["is_a_snapshot"]],
+             lambda x: x.VM.snapshot(only("VM"), "as it was"), "VM.snapshot")
+    snapshot, = (vm for vm, record in all_of("VM").items() if record["is_a_snapshot"])
+    before = owner.insist(lambda: disks.contents(host, owner.x, source))
+    until_so(lambda: not host.handles(), lambda x: time.sleep(0.1), "the end of VM.snapshot")
+    owner.insist(lambda: disks.write(host, owner.x, source, "write -P 9 0 1m"))
+    until_so(lambda: owner.insist(lambda: disks.contents(host, owner.x, source)) == before,
+             lambda x: x.VM.revert(snapshot), "VM.revert")
+    until_so(lambda: len(all_of("VDI")) == 2 and not disks.orphans(folder), lambda x: time.sleep(0.1), "the end of VM.revert")
+    kept, = set(all_of("VDI")) - {source}
+    until_so(lambda: len(all_of("VM")) == 1, lambda x: x.VM.destroy(snapshot), "VM.destroy")
+    until_so(lambda: list(all_of("VDI")) == [source], lambda x: x.VDI.destroy(kept), "VDI.destroy")
     for verb, state in (("start", "Running"), ("hard_shutdown", "Halted")):
         until_so(lambda: all_of("VM")[only("VM")]["power_state"] == state,
                  lambda x: x.VM.start(only("VM"), False, False) if verb == "start" else x.VM.hard_shutdown(only("VM")),
@@ -318,8 +330,7 @@ def life_of_a_cd(host):
        lambda x: disks.new_sr(host, x, "iso", location=str(folder)))
     do("the disc", lambda x: first([vdi for vdi, r in x.VDI.get_all_records().items() if r["name_label"] == "disc.iso"]),
        lambda x: x.SR.scan(x.SR.get_all()[0]))
-    do("VM.create", lambda x: first([vm for vm, r in x.VM.get_all_records().items() if not r["is_control_domain"]]),
-       lambda x: x.VM.create(GUEST))
+    do("VM.create", lambda x: first(x.VM.get_by_name_label(GUEST["name_label"])), lambda x: x.VM.create(GUEST))
     do("VBD.create", lambda x: first(x.VBD.get_all()), lambda x: disks.new_vbd(x, made["VM.create"], disks.NULL, type="CD", mode="RO"))
     vm, vbd, disc = made["VM.create"], made["VBD.create"], made["the disc"]
     do("VM.start", lambda x: x.VM.get_power_state(vm) == "Running", lambda x: x.VM.start(vm, False, False))

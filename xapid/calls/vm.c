@@ -162,20 +162,20 @@ provision(struct call *call)
 /* ---- copies ---- */
 
 static void
-copy_to(struct call *call, const char *operation, const char *sr)
+copy_to(struct call *call, const char *operation, const char *sr, GVariant *ignored)
 {
     const char *vm = call_ref(call, 0);
     GError *error = NULL;
     struct txn *txn;
 
-    if (!vm_may_copy(call->api->storage, vm, operation, sr, &error)) {
+    if (!vm_may_copy(call->api->storage, vm, operation, sr, ignored, &error)) {
         call_fail(call, error);
         return;
     }
     if (!(txn = call_begin_plan(call)))
         return;
-    struct plan *plan =
-        vm_begin_copy(call->api->model, txn, vm, operation, call_string(call, 1), sr, &error);
+    struct plan *plan = vm_begin_copy(call->api->model, txn, vm, operation, call_string(call, 1),
+                                      sr, ignored, &error);
     if (!plan)
         call_abort(call, txn, error);
     else
@@ -186,14 +186,42 @@ copy_to(struct call *call, const char *operation, const char *sr)
 static void
 clone_vm(struct call *call)
 {
-    copy_to(call, "clone", REF_NULL);
+    copy_to(call, "clone", REF_NULL, NULL);
 }
 
 /* (vm, new_name, sr) */
 static void
 copy_vm(struct call *call)
 {
-    copy_to(call, "copy", call_ref(call, 2));
+    copy_to(call, "copy", call_ref(call, 2), NULL);
+}
+
+/* ---- snapshots ---- */
+
+/* (vm, new_name, ignore_vdis) */
+static void
+snapshot(struct call *call)
+{
+    copy_to(call, "snapshot", REF_NULL, call->args[2]);
+}
+
+static void
+revert(struct call *call)
+{
+    GError *error = NULL;
+    struct txn *txn;
+
+    if (!vm_may_revert(call->api->storage, call_ref(call, 0), &error)) {
+        call_fail(call, error);
+        return;
+    }
+    if (!(txn = call_begin_plan(call)))
+        return;
+    struct plan *plan = vm_begin_revert(call->api->vm, txn, call_ref(call, 0), &error);
+    if (!plan)
+        call_abort(call, txn, error);
+    else
+        call_submit(call, txn, plan);
 }
 
 /* ---- questions ---- */
@@ -254,6 +282,8 @@ const struct call_impl calls_vm[] = {
     {"VM.destroy", destroy},
     {"VM.clone", clone_vm},
     {"VM.copy", copy_vm},
+    {"VM.snapshot", snapshot},
+    {"VM.revert", revert},
     {"VM.provision", provision},
     {"VM.update_allowed_operations", update_allowed_operations},
     {"VM.get_possible_hosts", get_possible_hosts},

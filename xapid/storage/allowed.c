@@ -9,6 +9,7 @@
 #define DETACHED 2u
 #define SHARED 4u /* runs beside others of its kind */
 #define ROWS 8u   /* asks no driver */
+#define OF_VM 16u /* a part of what is done with a VM: nobody asks for it alone */
 
 /* Only what this version can do. */
 static const struct {
@@ -30,6 +31,7 @@ static const struct {
     {"vdi_copy", ATTACHED | SHARED, "VDI_ATTACH"},
     {"vdi_clone", ATTACHED | SHARED, "VDI_COPY"},
     {"vdi_snapshot", ATTACHED | SHARED, "VDI_COPY"},
+    {"vdi_revert", ATTACHED | SHARED | OF_VM, "VDI_EXCHANGE"},
 };
 
 static const struct {
@@ -39,7 +41,8 @@ static const struct {
 } vdi_operations[] = {
     {"destroy", "vdi_destroy", false},  {"resize", "vdi_resize", false},
     {"copy", "vdi_copy", true},         {"clone", "vdi_clone", true},
-    {"snapshot", "vdi_snapshot", true},
+    {"snapshot", "vdi_snapshot", true}, {"revert_from", "vdi_revert", true},
+    {"revert_to", "vdi_revert", false},
 };
 
 static unsigned
@@ -145,7 +148,7 @@ sr_refresh_allowed(struct txn *txn, const struct model *model, const char *sr)
 
     g_variant_builder_init(&allowed, G_VARIANT_TYPE("as"));
     for (unsigned i = 0; i < G_N_ELEMENTS(sr_operations); i++)
-        if (sr_operations[i].when & state &&
+        if (sr_operations[i].when & state && !(sr_operations[i].when & OF_VM) &&
             (!sr_operations[i].capability ||
              sm_can(model, g_variant_get_string(type, NULL), sr_operations[i].capability)) &&
             sr_is_free(current, sr_operations[i].operation, &other, &key))
@@ -233,9 +236,10 @@ vdi_refresh_allowed(struct txn *txn, const struct model *model, const char *vdi)
     g_variant_builder_init(&allowed, G_VARIANT_TYPE("as"));
     for (unsigned i = 0; type && i < G_N_ELEMENTS(vdi_operations); i++) {
         const char *operation = vdi_operations[i].operation;
-        const char *capability =
-            sr_operations[sr_operation_find(vdi_operations[i].of_sr)].capability;
-        if (sm_can(model, g_variant_get_string(type, NULL), capability) &&
+        unsigned of_sr = sr_operation_find(vdi_operations[i].of_sr);
+        const char *capability = sr_operations[of_sr].capability;
+        if (!(sr_operations[of_sr].when & OF_VM) &&
+            sm_can(model, g_variant_get_string(type, NULL), capability) &&
             vdi_is_idle(current, operation, &other, &key) &&
             !vdi_in_use_within(txn, vdi, vdi_operations[i].reads))
             g_variant_builder_add(&allowed, "s", operation);
@@ -243,9 +247,10 @@ vdi_refresh_allowed(struct txn *txn, const struct model *model, const char *vdi)
     txn_set_value(txn, vdi, "allowed_operations", g_variant_builder_end(&allowed));
 }
 
-/* The drive through which a guest has it (writes to it), or will when it is resumed; NULL: none. */
+/* The drive through which a guest (other than that of the VM `but`) has it (writes to it), or will
+ * when it is resumed; NULL: none. */
 static const char *
-vdi_user(const struct model *model, const char *vdi, bool only_to_write)
+vdi_user(const struct model *model, const char *vdi, bool only_to_write, const char *but)
 {
     g_autoptr(GPtrArray) vbds =
         model_referrers(model, vdi, dm_field_find(dm_class_find("VBD", false), "VDI"));
@@ -256,7 +261,7 @@ vdi_user(const struct model *model, const char *vdi, bool only_to_write)
                                      ? model_get_string(model, vm, "power_state")
                                      : g_strdup("Halted");
         g_autofree char *mode = model_get_string(model, vbds->pdata[i], "mode");
-        if (only_to_write && g_str_equal(mode, "RO"))
+        if ((only_to_write && g_str_equal(mode, "RO")) || g_strcmp0(vm, but) == 0)
             continue;
         if (model_get_bool(model, vbds->pdata[i], "currently_attached") ||
             g_str_equal(state, "Suspended"))
@@ -265,9 +270,10 @@ vdi_user(const struct model *model, const char *vdi, bool only_to_write)
     return NULL;
 }
 
-bool
-vdi_is_free(const struct storage_world *world, const char *vdi, const char *operation,
-            GError **error)
+/* but: the VM that may have it, or NULL. */
+static bool
+is_free_but_for(const struct storage_world *world, const char *vdi, const char *operation,
+                const char *but, GError **error)
 {
     g_autoptr(GVariant) current =
         model_get(world->model, vdi, dm_field_find(vdi_class(), "current_operations"));
@@ -282,24 +288,46 @@ vdi_is_free(const struct storage_world *world, const char *vdi, const char *oper
         api_error_set(error, "OTHER_OPERATION_IN_PROGRESS", "VDI", vdi, other, key, NULL);
         return false;
     }
-    if (!vdi_user(world->model, vdi, only_reads(operation)))
+    if (!vdi_user(world->model, vdi, only_reads(operation), but))
         return true;
     api_error_set(error, "VDI_IN_USE", vdi, operation, NULL);
     return false;
 }
 
 bool
-vdi_may(const struct storage_world *world, const char *vdi, const char *operation, GError **error)
+vdi_is_free(const struct storage_world *world, const char *vdi, const char *operation,
+            GError **error)
+{
+    return is_free_but_for(world, vdi, operation, NULL, error);
+}
+
+static bool
+may_but_for(const struct storage_world *world, const char *vdi, const char *operation,
+            const char *but, GError **error)
 {
     g_autofree char *sr = model_get_string(world->model, vdi, "SR");
 
-    if (!vdi_is_free(world, vdi, operation, error))
+    if (!is_free_but_for(world, vdi, operation, but, error))
         return false;
     if (!model_has(world->model, sr_class(), sr)) {
         api_error_set(error, "VDI_NOT_AVAILABLE", vdi, NULL);
         return false;
     }
     return sr_may(world, sr, vdi_operation_of_sr(operation), error);
+}
+
+bool
+vdi_may(const struct storage_world *world, const char *vdi, const char *operation, GError **error)
+{
+    return may_but_for(world, vdi, operation, NULL, error);
+}
+
+bool
+vdi_may_revert(const struct storage_world *world, const char *vdi, const char *snapshot,
+               const char *vm, GError **error)
+{
+    return may_but_for(world, snapshot, "revert_from", NULL, error) &&
+           may_but_for(world, vdi, "revert_to", vm, error);
 }
 
 bool

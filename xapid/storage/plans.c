@@ -197,6 +197,23 @@ vdi_plan_add_copy(const struct model *model, struct plan *plan, const char *vdi,
     add_source(plan, "vdi.detach", source, uuid);
 }
 
+void
+vdi_plan_add_exchange(struct plan *plan, const char *vdi, const char *copy)
+{
+    GVariantDict args;
+
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, "vdi", "s", vdi);
+    g_variant_dict_insert(&args, "with", "s", copy);
+    plan_add(plan, "vdi.exchange", g_variant_dict_end(&args));
+}
+
+void
+vdi_plan_add_discard(struct plan *plan, const char *copy)
+{
+    add(plan, "vdi.discard", "vdi", copy);
+}
+
 struct plan *
 vdi_plan_copy(const struct model *model, const char *operation, const char *vdi, const char *uuid,
               const char *sr, const char *source)

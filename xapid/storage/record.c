@@ -209,6 +209,21 @@ vdi_record_new(struct op *op, struct txn *txn, const char *vdi, const GError *er
     }
 }
 
+void
+vdi_record_exchange(struct op *op, struct txn *txn, const char *vdi, const char *like)
+{
+    g_autofree char *key = g_strconcat("made/", vdi, NULL);
+
+    if (!txn_has(txn, vdi_class(), vdi))
+        return;
+    /* What the driver said is lost in a restart. */
+    if (txn_has(txn, vdi_class(), like)) {
+        g_autoptr(GVariant) size = txn_get(txn, like, dm_field_find(vdi_class(), "virtual_size"));
+        txn_set_value(txn, vdi, "virtual_size", size);
+    }
+    record_made(txn, vdi, op_result(op, key));
+}
+
 const char *
 vdi_add_copy(const struct model *model, struct txn *txn, const char *source, const char *operation,
              const char *sr, char **ret_uuid, GError **error)

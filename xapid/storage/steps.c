@@ -288,6 +288,46 @@ vdi_destroy_run(struct op *op, GVariant *args)
     call_vdi("vdi.destroy", args, NULL, &(struct driver_call){.op = op, .args = args});
 }
 
+/* The two know from their own records whether they have changed places. */
+static void
+exchange(struct op *op, GVariant *args, bool back,
+         void (*noted)(struct op *op, GVariant *args, GVariant *result))
+{
+    struct storage_world *world = op_room_data(op);
+    const char *with = member_text(args, "with");
+    GVariantDict more;
+
+    if (!model_has(world->model, vdi_class(), with)) {
+        op_step_done(op, api_error_new("HANDLE_INVALID", "VDI", with, NULL));
+        return;
+    }
+    g_autofree char *uuid = model_get_string(world->model, with, "uuid");
+    g_variant_dict_init(&more, NULL);
+    g_variant_dict_insert(&more, "with", "s", uuid);
+    g_variant_dict_insert(&more, "back", "b", back);
+    call_vdi("vdi.exchange", args, &more,
+             &(struct driver_call){.op = op, .args = args, .noted = noted});
+}
+
+static void
+vdi_exchange_run(struct op *op, GVariant *args)
+{
+    exchange(op, args, false, note_made);
+}
+
+static void
+vdi_exchange_undo(struct op *op, GVariant *args)
+{
+    exchange(op, args, true, NULL);
+}
+
+static void
+vdi_discard_run(struct op *op, GVariant *args)
+{
+    call_vdi("vdi.destroy", args, NULL,
+             &(struct driver_call){.op = op, .args = args, .optional = true});
+}
+
 static void
 vdi_resize_run(struct op *op, GVariant *args)
 {
@@ -376,6 +416,10 @@ static const struct step_kind vdi_copy_kind = {.name = "vdi.copy",
                                                .run = vdi_copy_run,
                                                .undo = vdi_destroy_run,
                                                .cancel = vdi_copy_cancel};
+static const struct step_kind vdi_exchange_kind = {
+    .name = "vdi.exchange", .weight = 2, .run = vdi_exchange_run, .undo = vdi_exchange_undo};
+static const struct step_kind vdi_discard_kind = {
+    .name = "vdi.discard", .weight = 2, .run = vdi_discard_run};
 static const struct step_kind vdi_destroy_kind = {
     .name = "vdi.destroy", .weight = 4, .once = true, .run = vdi_destroy_run};
 static const struct step_kind vdi_resize_kind = {
@@ -386,11 +430,8 @@ static const struct step_kind vdi_detach_kind = {
     .name = "vdi.detach", .weight = 1, .run = vdi_detach_run};
 
 const struct step_kind *const storage_step_kinds[] = {
-    &sr_create_kind,  &sr_destroy_kind,
-    &sr_attach_kind,  &sr_detach_kind,
-    &sr_scan_kind,    &sr_stat_kind,
-    &vdi_create_kind, &vdi_clone_kind,
-    &vdi_copy_kind,   &vdi_destroy_kind,
-    &vdi_resize_kind, &vdi_attach_kind,
-    &vdi_detach_kind, NULL,
+    &sr_create_kind,  &sr_destroy_kind,  &sr_attach_kind,    &sr_detach_kind,
+    &sr_scan_kind,    &sr_stat_kind,     &vdi_create_kind,   &vdi_clone_kind,
+    &vdi_copy_kind,   &vdi_destroy_kind, &vdi_exchange_kind, &vdi_discard_kind,
+    &vdi_resize_kind, &vdi_attach_kind,  &vdi_detach_kind,   NULL,
 };

@@ -75,6 +75,11 @@ bool vdi_is_free(const struct storage_world *world, const char *vdi, const char 
 bool vdi_may(const struct storage_world *world, const char *vdi, const char *operation,
              GError **error);
 
+/* May the disk of a VM, which may have it, become what its snapshot is?  SR_OPERATION_NOT_SUPPORTED
+ * when the driver cannot. */
+bool vdi_may_revert(const struct storage_world *world, const char *vdi, const char *snapshot,
+                    const char *vm, GError **error);
+
 /* --- plans.c; each pure; NULL with an error --- */
 
 /* sr: of a row that the caller makes in the same transaction, with its PBD. */
@@ -98,6 +103,10 @@ struct plan *vdi_plan_copy(const struct model *model, const char *operation, con
  * A clone or a snapshot shares what it has in common with its source, when the driver can. */
 void vdi_plan_add_copy(const struct model *model, struct plan *plan, const char *vdi,
                        const char *uuid, const char *sr, const char *source);
+/* The disk and a copy that was made for this change places; and what is in the copy then goes.
+ * That it cannot is logged and no more. */
+void vdi_plan_add_exchange(struct plan *plan, const char *vdi, const char *copy);
+void vdi_plan_add_discard(struct plan *plan, const char *copy);
 void sr_plan_add_stat(struct plan *plan, const char *sr);
 /* May the disk be copied ("copy", "clone", "snapshot") into the SR?  VDI_NOT_AVAILABLE, and what
  * vdi_may and sr_may say. */
@@ -125,6 +134,8 @@ void sr_record_stat(struct op *op, struct txn *txn, const char *sr);
 /* A disk that `op` made, or with an error did not, by vdi_plan_add_create () or _copy (): its row
  * follows. */
 void vdi_record_new(struct op *op, struct txn *txn, const char *vdi, const GError *error);
+/* What the driver made of a disk that changed places: its row follows. */
+void vdi_record_exchange(struct op *op, struct txn *txn, const char *vdi, const char *like);
 /* The row, not managed yet, of what the operation makes of the disk `source` in the SR; *ret_uuid
  * is the caller's.  Borrowed until txn ends; NULL with an error. */
 const char *vdi_add_copy(const struct model *model, struct txn *txn, const char *source,

@@ -10,6 +10,9 @@ enum {
     RUNNING = 4,
     SUSPENDED = 8,
     TEMPLATE = 16, /* templates may do it too */
+    SNAPSHOT = 32, /* snapshots, too */
+    ALONE = 64,    /* of those: nobody else */
+    WITHIN = 128,  /* a part of another VM's: nobody asks for it */
 };
 
 /* Only what this version can do: a client greys the rest out. */
@@ -21,9 +24,12 @@ static const struct {
     {"start", HALTED, "halted"},
     {"start_on", HALTED, "halted"},
     {"provision", HALTED | TEMPLATE, "halted"},
-    {"destroy", HALTED | TEMPLATE, "halted"},
-    {"clone", HALTED | TEMPLATE, "halted"},
-    {"copy", HALTED | TEMPLATE, "halted"},
+    {"destroy", HALTED | TEMPLATE | SNAPSHOT, "halted"},
+    {"clone", HALTED | TEMPLATE | SNAPSHOT, "halted"},
+    {"copy", HALTED | TEMPLATE | SNAPSHOT, "halted"},
+    {"snapshot", HALTED, "halted"},
+    {"revert", HALTED | SNAPSHOT | ALONE, "halted"},
+    {"reverting", HALTED | PAUSED | RUNNING | SUSPENDED | WITHIN, "halted"},
     {"pause", RUNNING, "running"},
     {"unpause", PAUSED, "paused"},
     {"clean_shutdown", RUNNING, "running"},
@@ -107,6 +113,15 @@ goes_beside(const char *operation, GVariant *current)
     return true;
 }
 
+/* Is it for such a row? */
+static bool
+fits(unsigned states, bool is_template, bool is_snapshot)
+{
+    if (is_snapshot)
+        return states & SNAPSHOT;
+    return !(states & ALONE) && (!is_template || states & TEMPLATE);
+}
+
 /* One that came with xapid stays until somebody says that it is none. */
 static bool
 is_kept(const char *operation, bool is_template, bool is_default)
@@ -121,6 +136,7 @@ vm_refresh_allowed(struct txn *txn, const char *vm)
     g_autoptr(GVariant) current = txn_field(txn, vm, "current_operations");
     g_autoptr(GVariant) blocked = txn_field(txn, vm, "blocked_operations");
     g_autoptr(GVariant) template = txn_field(txn, vm, "is_a_template");
+    g_autoptr(GVariant) snapshot = txn_field(txn, vm, "is_a_snapshot");
     g_autoptr(GVariant) by_default = txn_field(txn, vm, "is_default_template");
     g_autoptr(GVariant) control = txn_field(txn, vm, "is_control_domain");
     bool ours = !g_variant_get_boolean(control) && !vm_is_foreign(txn_model(txn), vm);
@@ -132,8 +148,8 @@ vm_refresh_allowed(struct txn *txn, const char *vm)
     g_variant_builder_init(&allowed, G_VARIANT_TYPE("as"));
     for (unsigned i = 0; i < G_N_ELEMENTS(operations); i++) {
         g_autofree char *reason = NULL;
-        if (!(operations[i].states & bit) || (is_template && !(operations[i].states & TEMPLATE)) ||
-            !ours ||
+        if (!(operations[i].states & bit) || operations[i].states & WITHIN ||
+            !fits(operations[i].states, is_template, g_variant_get_boolean(snapshot)) || !ours ||
             is_kept(operations[i].operation, is_template, g_variant_get_boolean(by_default)) ||
             (busy && !may_interrupt(operations[i].operation, current) &&
              !goes_beside(operations[i].operation, current)) ||
@@ -204,12 +220,15 @@ vm_may(const struct model *model, const char *vm, const char *operation, GError 
         api_error_set(error, "VM_CANNOT_DELETE_DEFAULT_TEMPLATE", vm, NULL);
         return false;
     }
-    if (model_get_bool(model, vm, "is_a_snapshot") && !(operations[i].states & TEMPLATE)) {
-        api_error_set(error, "VM_IS_SNAPSHOT", vm, operation, NULL);
-        return false;
-    }
-    if (model_get_bool(model, vm, "is_a_template") && !(operations[i].states & TEMPLATE)) {
-        api_error_set(error, "VM_IS_TEMPLATE", vm, NULL);
+    bool is_snapshot = model_get_bool(model, vm, "is_a_snapshot");
+    bool is_template = model_get_bool(model, vm, "is_a_template");
+    if (!fits(operations[i].states, is_template, is_snapshot)) {
+        if (is_snapshot)
+            api_error_set(error, "VM_IS_SNAPSHOT", vm, operation, NULL);
+        else if (operations[i].states & ALONE)
+            api_error_set(error, "OPERATION_NOT_ALLOWED", "This is no snapshot.", NULL);
+        else
+            api_error_set(error, "VM_IS_TEMPLATE", vm, NULL);
         return false;
     }
     if (!(operations[i].states & state_bit(state))) {

@@ -72,91 +72,129 @@ add_empty(struct txn *txn, const char *cls, GError **error)
     return txn_create(txn, dm_class_find(cls, false), NULL, none, error);
 }
 
+GVariant *
+vm_kept_fields(const struct model *model, const char *vm)
+{
+    GVariantDict fields;
+
+    g_variant_dict_init(&fields, NULL);
+    add_kept_fields(model, vm, own_fields, &fields);
+    return g_variant_dict_end(&fields);
+}
+
+/* seed: what its MAC addresses come of. */
 static const char *
-add_vm(const struct model *model, struct txn *txn, const char *vm, const char *name,
-       const char *seed, GError **error)
+add_vm(const struct model *model, struct txn *txn, const char *vm, const char *operation,
+       const char *name, const char *seed, GError **error)
 {
     const char *metrics = add_empty(txn, "VM_metrics", error);
+    g_autoptr(GVariant) kept = g_variant_ref_sink(vm_kept_fields(model, vm));
     GVariantDict fields;
 
     if (!metrics)
         return NULL;
     g_autoptr(GVariant) config = model_get(model, vm, dm_field_find(vm_class(), "other_config"));
-    g_variant_dict_init(&fields, NULL);
-    add_kept_fields(model, vm, own_fields, &fields);
+    g_variant_dict_init(&fields, kept);
     g_variant_dict_insert(&fields, "name_label", "s", name);
     g_variant_dict_insert(&fields, "power_state", "s", "Halted");
     g_variant_dict_insert(&fields, "domid", "x", (gint64)-1);
     g_variant_dict_insert(&fields, "metrics", "s", metrics);
-    /* MAC addresses come of the seed; what is made of a default template is none itself. */
-    g_autoptr(GVariant) seeded = g_variant_ref_sink(vm_map_with(config, "mac_seed", seed));
-    g_variant_dict_insert_value(&fields, "other_config",
-                                vm_map_with(seeded, "default_template", NULL));
+    if (g_str_equal(operation, "snapshot")) {
+        vm_insert_snapshot(model, vm, &fields);
+    } else {
+        /* What is made of a default template is none itself. */
+        g_autoptr(GVariant) seeded = g_variant_ref_sink(vm_map_with(config, "mac_seed", seed));
+        g_variant_dict_insert_value(&fields, "other_config",
+                                    vm_map_with(seeded, "default_template", NULL));
+    }
     return txn_create(txn, vm_class(), NULL, g_variant_dict_end(&fields), error);
 }
 
-/* A drive of `vm` like that one, with `vdi`. */
-static bool
-add_drive(const struct model *model, struct txn *txn, const char *vbd, const char *vm,
-          const char *vdi, GError **error)
+/* A new row (to: NULL), or one that is there. */
+static const char *
+put_row(struct txn *txn, const struct dm_class *cls, const char *to, GVariantDict *fields,
+        GError **error)
+{
+    g_autoptr(GVariant) row = g_variant_ref_sink(g_variant_dict_end(fields));
+    GVariantIter iter;
+    const char *name;
+    GVariant *value;
+
+    if (!to)
+        return txn_create(txn, cls, NULL, row, error);
+    g_variant_iter_init(&iter, row);
+    while (g_variant_iter_next(&iter, "{&sv}", &name, &value)) {
+        txn_set_value(txn, to, name, value);
+        g_variant_unref(value);
+    }
+    return to;
+}
+
+bool
+vm_copy_drive(const struct model *model, struct txn *txn, const char *from, const char *to,
+              const char *vm, const char *vdi, GError **error)
 {
     static const char *const own[] = {
         "uuid",        "allowed_operations", "current_operations", "VM",      "VDI",
         "device",      "storage_lock",       "reserved",           "metrics", "currently_attached",
         "status_code", "status_detail",      "runtime_properties", NULL};
-    const char *metrics = add_empty(txn, "VBD_metrics", error);
+    const char *metrics = to ? NULL : add_empty(txn, "VBD_metrics", error);
     GVariantDict fields;
 
-    if (!metrics)
+    if (!to && !metrics)
         return false;
     g_variant_dict_init(&fields, NULL);
-    add_kept_fields(model, vbd, own, &fields);
+    add_kept_fields(model, from, own, &fields);
     g_variant_dict_insert(&fields, "VM", "s", vm);
     g_variant_dict_insert(&fields, "VDI", "s", vdi);
-    g_variant_dict_insert(&fields, "metrics", "s", metrics);
-    const char *copy = txn_create(txn, vbd_class(), NULL, g_variant_dict_end(&fields), error);
+    if (g_str_equal(vdi, REF_NULL)) /* the disc may be gone */
+        g_variant_dict_insert(&fields, "empty", "b", TRUE);
+    if (metrics)
+        g_variant_dict_insert(&fields, "metrics", "s", metrics);
+    const char *copy = put_row(txn, vbd_class(), to, &fields, error);
     if (copy)
         vbd_refresh_allowed(txn, copy);
     return copy != NULL;
 }
 
-/* A network card of `vm` like that one, with an address of its own. */
-static bool
-add_card(const struct model *model, struct txn *txn, const char *vif, const char *vm,
-         const char *seed, GError **error)
+bool
+vm_copy_card(const struct model *model, struct txn *txn, const char *from, const char *to,
+             const char *vm, const char *mac, GError **error)
 {
-    static const char *const own[] = {"uuid",
-                                      "allowed_operations",
-                                      "current_operations",
-                                      "VM",
-                                      "MAC",
-                                      "reserved",
-                                      "currently_attached",
-                                      "status_code",
-                                      "status_detail",
-                                      "runtime_properties",
-                                      "metrics",
-                                      "MAC_autogenerated",
-                                      "reserved_pci",
-                                      NULL};
-    g_autofree char *device = model_get_string(model, vif, "device");
-    g_autofree char *mac = vif_mac_from(seed, vif_position(device));
+    static const char *const own[] = {"uuid",        "allowed_operations", "current_operations",
+                                      "VM",          "reserved",           "currently_attached",
+                                      "status_code", "status_detail",      "runtime_properties",
+                                      "metrics",     "reserved_pci",       NULL};
     GVariantDict fields;
 
     g_variant_dict_init(&fields, NULL);
-    add_kept_fields(model, vif, own, &fields);
+    add_kept_fields(model, from, own, &fields);
     g_variant_dict_insert(&fields, "VM", "s", vm);
-    g_variant_dict_insert(&fields, "MAC", "s", mac);
-    g_variant_dict_insert(&fields, "MAC_autogenerated", "b", TRUE);
-    const char *copy = txn_create(txn, vif_class(), NULL, g_variant_dict_end(&fields), error);
+    if (mac) {
+        g_variant_dict_insert(&fields, "MAC", "s", mac);
+        g_variant_dict_insert(&fields, "MAC_autogenerated", "b", TRUE);
+    }
+    const char *copy = put_row(txn, vif_class(), to, &fields, error);
     if (copy)
         vif_refresh_allowed(txn, copy);
     return copy != NULL;
 }
 
-/* A CD drive holds the same disc, or none. */
+/* A copy has an address of its own, a snapshot that of what it may become again. */
 static bool
-has_own_disk(const struct model *model, const char *vbd)
+add_card(const struct model *model, struct txn *txn, const char *vif, const char *vm,
+         const char *operation, const char *seed, GError **error)
+{
+    g_autofree char *device = model_get_string(model, vif, "device");
+    g_autofree char *mac =
+        g_str_equal(operation, "snapshot") ? NULL : vif_mac_from(seed, vif_position(device));
+
+    return vm_copy_card(model, txn, vif, NULL, vm, mac, error);
+}
+
+/* A CD drive holds the same disc, or none. */
+bool
+vbd_has_own_disk(const struct model *model, const char *vbd)
 {
     g_autofree char *type = model_get_string(model, vbd, "type");
 
@@ -170,19 +208,47 @@ target_of(const struct model *model, const char *vdi, const char *sr)
     return g_str_equal(sr, REF_NULL) ? model_get_string(model, vdi, "SR") : g_strdup(sr);
 }
 
+/* Does the client want it left out?  `ignored`: references of VDIs, "as". */
+static bool
+is_ignored(const struct model *model, const char *vbd, GVariant *ignored)
+{
+    g_autofree char *vdi = model_get_string(model, vbd, "VDI");
+    GVariantIter iter;
+    const char *other;
+
+    g_variant_iter_init(&iter, ignored);
+    while (g_variant_iter_next(&iter, "&s", &other))
+        if (g_str_equal(other, vdi))
+            return true;
+    return false;
+}
+
+/* The drives that the copy has, too. */
+static GPtrArray *
+copied_drives(const struct model *model, const char *vm, GVariant *ignored)
+{
+    GPtrArray *drives = model_referrers(model, vm, dm_field_find(vbd_class(), "VM"));
+
+    for (guint i = drives->len; i-- > 0;)
+        if (ignored && vbd_has_own_disk(model, drives->pdata[i]) &&
+            is_ignored(model, drives->pdata[i], ignored))
+            g_ptr_array_remove_index(drives, i);
+    return drives;
+}
+
 bool
 vm_may_copy(const struct storage_world *storage, const char *vm, const char *operation,
-            const char *sr, GError **error)
+            const char *sr, GVariant *ignored, GError **error)
 {
     const struct model *model = storage->model;
-    g_autoptr(GPtrArray) drives = model_referrers(model, vm, dm_field_find(vbd_class(), "VM"));
+    g_autoptr(GPtrArray) drives = copied_drives(model, vm, ignored);
 
     /* Not of one that is being made itself, which shows such an operation, too. */
     if ((ops_busy(storage->ops, vm) && !ops_none_shown(model, vm, error)) ||
         !vm_may(model, vm, operation, error))
         return false;
     for (guint i = 0; i < drives->len; i++) {
-        if (!has_own_disk(model, drives->pdata[i]))
+        if (!vbd_has_own_disk(model, drives->pdata[i]))
             continue;
         g_autofree char *vdi = model_get_string(model, drives->pdata[i], "VDI");
         if (!model_has(model, vdi_class(), vdi)) {
@@ -207,13 +273,13 @@ add_sr(GPtrArray *srs, const char *sr)
 
 struct plan *
 vm_begin_copy(const struct model *model, struct txn *txn, const char *vm, const char *operation,
-              const char *name, const char *sr, GError **error)
+              const char *name, const char *sr, GVariant *ignored, GError **error)
 {
-    g_autoptr(GPtrArray) drives = model_referrers(model, vm, dm_field_find(vbd_class(), "VM"));
+    g_autoptr(GPtrArray) drives = copied_drives(model, vm, ignored);
     g_autoptr(GPtrArray) cards = model_referrers(model, vm, dm_field_find(vif_class(), "VM"));
     g_autoptr(GPtrArray) srs = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *seed = g_uuid_string_random();
-    const char *copy = add_vm(model, txn, vm, name, seed, error);
+    const char *copy = add_vm(model, txn, vm, operation, name, seed, error);
     struct plan *plan = copy ? plan_new(operation, copy) : NULL;
     bool ok = plan != NULL;
 
@@ -223,7 +289,7 @@ vm_begin_copy(const struct model *model, struct txn *txn, const char *vm, const 
         g_autofree char *vdi = model_get_string(model, drives->pdata[i], "VDI");
         g_autofree char *uuid = NULL;
         const char *its = vdi;
-        if (has_own_disk(model, drives->pdata[i])) {
+        if (vbd_has_own_disk(model, drives->pdata[i])) {
             g_autofree char *target = target_of(model, vdi, sr);
             its = vdi_add_copy(model, txn, vdi, operation, target, &uuid, error);
             if (its) {
@@ -233,10 +299,10 @@ vm_begin_copy(const struct model *model, struct txn *txn, const char *vm, const 
                 add_sr(srs, target);
             }
         }
-        ok = its && add_drive(model, txn, drives->pdata[i], copy, its, error);
+        ok = its && vm_copy_drive(model, txn, drives->pdata[i], NULL, copy, its, error);
     }
     for (guint i = 0; ok && i < cards->len; i++)
-        ok = add_card(model, txn, cards->pdata[i], copy, seed, error);
+        ok = add_card(model, txn, cards->pdata[i], copy, operation, seed, error);
     for (guint i = 0; ok && i < srs->len; i++)
         sr_plan_add_stat(plan, srs->pdata[i]);
     if (!ok)
@@ -247,7 +313,8 @@ vm_begin_copy(const struct model *model, struct txn *txn, const char *vm, const 
 bool
 vm_is_copy_operation(const char *operation)
 {
-    return g_str_equal(operation, "clone") || g_str_equal(operation, "copy");
+    return g_str_equal(operation, "clone") || g_str_equal(operation, "copy") ||
+           g_str_equal(operation, "snapshot");
 }
 
 /* Of its disks, those that were made for it. */
@@ -291,6 +358,8 @@ vm_record_copy(struct op *op, struct txn *txn, const char *vm, const GError *err
     vm_record_new_disks(op, txn, vm, error);
     if (error)
         return;
+    if (g_str_equal(op_operation(op), "snapshot"))
+        vm_record_snapshot(txn, vm);
     vm_refresh_allowed(txn, vm);
     op_set_result(op, "value", g_variant_new_string(vm));
 }

@@ -18,6 +18,8 @@ libvm_a_SOURCES = \
 	xapid/vm/reconcile.c \
 	xapid/vm/record.c \
 	xapid/vm/restart.c \
+	xapid/vm/revert.c \
+	xapid/vm/snapshot.c \
 	xapid/vm/steps.c \
 	xapid/vm/usage.c \
 	xapid/vm/vm.h

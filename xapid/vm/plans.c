@@ -38,6 +38,19 @@ plan_end(const struct vm_world *world, const char *vm)
     return plan;
 }
 
+void
+vm_plan_add_halt(struct plan *plan, const struct vm_world *world, const char *vm)
+{
+    g_autofree char *power_state = model_get_string(world->model, vm, "power_state");
+
+    if (g_str_equal(power_state, "Suspended"))
+        plan_add(plan, "image.discard", NULL);
+    if (vm_state_has_domain(power_state))
+        add_end(plan, world, vm);
+    else
+        vm_plan_detach(plan, world, vm);
+}
+
 static bool
 host_is_enabled(const struct vm_world *world, GError **error)
 {

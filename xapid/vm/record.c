@@ -185,6 +185,7 @@ static const struct {
 bool
 vm_destroy_rows(const struct model *model, struct txn *txn, const char *vm, GError **error)
 {
+    vm_leave_tree(model, txn, vm);
     for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++) {
         const struct dm_class *cls = class_of(parts[i].cls);
         g_autoptr(GPtrArray) rows = model_referrers(model, vm, dm_field_find(cls, parts[i].field));
@@ -201,6 +202,20 @@ vm_destroy_rows(const struct model *model, struct txn *txn, const char *vm, GErr
     return txn_destroy(txn, vm, error);
 }
 
+/* What a revert is called by a snapshot, and by what it becomes. */
+static const char *
+shown_as(struct txn *txn, const struct dm_class *cls, const char *row, const char *operation)
+{
+    if (!g_str_equal(operation, "revert"))
+        return operation;
+    g_autoptr(GVariant) snapshot = txn_get(txn, row, dm_field_find(cls, "is_a_snapshot"));
+    bool of_snapshot = g_variant_get_boolean(snapshot);
+
+    if (cls == vdi_class())
+        return of_snapshot ? "revert_from" : "revert_to";
+    return of_snapshot ? "revert" : "reverting";
+}
+
 void
 vm_mark(struct txn *txn, const char *row, const char *operation, const char *key, bool running,
         void *data)
@@ -208,12 +223,14 @@ vm_mark(struct txn *txn, const char *row, const char *operation, const char *key
     bool drive = txn_has(txn, vbd_class(), row);
 
     if (txn_has(txn, vdi_class(), row)) {
-        vdi_mark(txn, row, operation, key, running, data);
+        vdi_mark(txn, row, shown_as(txn, vdi_class(), row, operation), key, running, data);
         return;
     }
     if (!drive && !txn_has(txn, vm_class(), row))
         return; /* destroyed meanwhile */
-    txn_set_map_value(txn, row, "current_operations", key, running ? operation : NULL);
+    txn_set_map_value(txn, row, "current_operations", key,
+                      running ? drive ? operation : shown_as(txn, vm_class(), row, operation)
+                              : NULL);
     (drive ? vbd_refresh_allowed : vm_refresh_allowed)(txn, row);
 }
 
@@ -265,4 +282,10 @@ vm_finish(struct op *op, struct txn *txn, const GError *error)
         vm_look_again(world, uuid);
     else if (op_result(op, "record"))
         vm_follow(world, uuid);
+    if (!g_str_equal(op_operation(op), "revert"))
+        return;
+    /* What ended its domain was done before a restart. */
+    if (op_is_settled(op) && !state)
+        vm_record_state(world, txn, vm, "Halted", -1, false);
+    vm_record_revert(op, txn, vm, error);
 }

@@ -302,6 +302,14 @@ record_run(struct op *op, GVariant *args)
     op_step_done(op, NULL);
 }
 
+/* From here on a revert stays. */
+static void
+settle_run(struct op *op, GVariant *args)
+{
+    (void)args;
+    op_step_done(op, NULL);
+}
+
 static const struct step_kind create_kind = {.name = "domain.create",
                                              .weight = 8,
                                              .run = create_run,
@@ -346,10 +354,13 @@ static const struct step_kind unplug_kind = {
     .name = "domain.unplug", .weight = 2, .run = unplug_run};
 static const struct step_kind medium_kind = {
     .name = "domain.medium", .weight = 2, .run = medium_run, .undo = medium_undo};
+static const struct step_kind settle_kind = {
+    .name = "settle", .weight = 0, .once = true, .settles = true, .run = settle_run};
 static const struct step_kind record_kind = {.name = "record", .weight = 0, .run = record_run};
 
 const struct step_kind *const vm_step_kinds[] = {
-    &create_kind,  &destroy_kind, &end_kind,     &unpause_kind, &pause_kind,      &shutdown_kind,
-    &restore_kind, &save_kind,    &discard_kind, &adjust_kind,  &signal_kind,     &record_kind,
-    &dump_kind,    &plug_kind,    &unplug_kind,  &medium_kind,  &vif_bridge_kind, NULL,
+    &create_kind,   &destroy_kind,    &end_kind,    &unpause_kind, &pause_kind,
+    &shutdown_kind, &restore_kind,    &save_kind,   &discard_kind, &adjust_kind,
+    &signal_kind,   &record_kind,     &dump_kind,   &plug_kind,    &unplug_kind,
+    &medium_kind,   &vif_bridge_kind, &settle_kind, NULL,
 };

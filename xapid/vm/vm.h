@@ -211,6 +211,8 @@ struct plan *vm_plan_shutdown(const struct vm_world *world, const char *vm, bool
                               GError **error);
 struct plan *vm_plan_reboot(const struct vm_world *world, const char *vm, bool clean,
                             GError **error);
+/* Adds the steps after which it is halted, with its disks let go, whatever it is now. */
+void vm_plan_add_halt(struct plan *plan, const struct vm_world *world, const char *vm);
 struct plan *vm_plan_suspend(const struct vm_world *world, const char *vm, GError **error);
 struct plan *vm_plan_resume(const struct vm_world *world, const char *vm, const char *operation,
                             bool paused, GError **error);
@@ -283,22 +285,59 @@ void vm_guests_leave(struct vm_world *world);
 void vm_guests_ended(const struct vm_world *world, struct txn *txn, const char *vm,
                      const char *power_state);
 
-/* --- copy.c: VM.clone and VM.copy --- */
+/* --- copy.c: VM.clone, VM.copy and VM.snapshot --- */
 
-/* operation: "clone" or "copy"; sr: where the disks go, REF_NULL: each where its original is.
+/* operation: "clone", "copy" or "snapshot"; sr: where the disks go, REF_NULL: each where its
+ * original is; ignored: disks that are left out, with their drives, or NULL.
  * What vm_may () and, of each disk, vdi_may_copy () say. */
 bool vm_may_copy(const struct storage_world *storage, const char *vm, const char *operation,
-                 const char *sr, GError **error);
+                 const char *sr, GVariant *ignored, GError **error);
 /* Makes the rows within txn, and the plan, whose object is the new VM; vm_may_copy () has said yes.
  * NULL with an error. */
 struct plan *vm_begin_copy(const struct model *model, struct txn *txn, const char *vm,
-                           const char *operation, const char *name, const char *sr, GError **error);
+                           const char *operation, const char *name, const char *sr,
+                           GVariant *ignored, GError **error);
 bool vm_is_copy_operation(const char *operation);
 /* The disks that `op` made for the VM as its plan ended: they are there, or neither they nor their
  * drives are. */
 void vm_record_new_disks(struct op *op, struct txn *txn, const char *vm, const GError *error);
 /* The new VM as that plan ended: its disks are there, or nothing is. */
 void vm_record_copy(struct op *op, struct txn *txn, const char *vm, const GError *error);
+
+/* What a copy has of its original: a{sv}, floating. */
+GVariant *vm_kept_fields(const struct model *model, const char *vm);
+/* Makes the row `to` (NULL: a new one), of the VM, a drive like `from`, with that disk or disc. */
+bool vm_copy_drive(const struct model *model, struct txn *txn, const char *from, const char *to,
+                   const char *vm, const char *vdi, GError **error);
+/* The same of a card; mac NULL: the same. */
+bool vm_copy_card(const struct model *model, struct txn *txn, const char *from, const char *to,
+                  const char *vm, const char *mac, GError **error);
+/* A CD drive's disc is nobody's own. */
+bool vbd_has_own_disk(const struct model *model, const char *vbd);
+
+/* --- snapshot.c: what a snapshot says of its VM, and its place in the tree --- */
+
+/* Inserts what the row of a snapshot of the VM has beyond that of a copy. */
+void vm_insert_snapshot(const struct model *model, const char *vm, GVariantDict *fields);
+/* It was taken: the VM descends from it now. */
+void vm_record_snapshot(struct txn *txn, const char *snapshot);
+/* The VM goes: what descends from it descends from where it did. */
+void vm_leave_tree(const struct model *model, struct txn *txn, const char *vm);
+/* The fields that the VM had when the snapshot was taken, of those that a revert brings back:
+ * a{sv}, the caller's; NULL: they cannot be read. */
+GVariant *vm_snapshot_fields(const struct model *model, const char *snapshot);
+
+/* --- revert.c: VM.revert --- */
+
+/* What vm_may () says of the snapshot and its VM, and vdi_may_revert () of each disk;
+ * VM_REVERT_FAILED [vm, snapshot] when the VM is gone or its record cannot be read. */
+bool vm_may_revert(const struct storage_world *storage, const char *snapshot, GError **error);
+/* Makes the rows of the disks' copies within txn, and the plan, whose object is the VM;
+ * vm_may_revert () has said yes.  NULL with an error. */
+struct plan *vm_begin_revert(const struct vm_world *world, struct txn *txn, const char *snapshot,
+                             GError **error);
+/* The VM as that plan ended: as it was when the snapshot was taken, or as before. */
+void vm_record_revert(struct op *op, struct txn *txn, const char *vm, const GError *error);
 
 /* --- provision.c: VM.provision --- */
 
