@@ -28,7 +28,7 @@ status = tests = 0
 for transport in ("json-rpc", "xml-rpc"):
     with Host(https=True, accounts=Accounts({"root": (0, "secret")})) as host:
         done = subprocess.run(["node", folder / "xen-api.mjs", f"https://127.0.0.1:{host.https_port}",
-                               "root", "secret", transport], cwd=folder, timeout=120,
+                               "root", "secret", transport, host.folder()], cwd=folder, timeout=120,
                               stdout=subprocess.PIPE, text=True)
         print(done.stdout, end="", flush=True)
         tests += sum(line.startswith(("ok ", "not ok ")) for line in done.stdout.splitlines())

@@ -136,6 +136,20 @@ def drives(x, vm):
     return sorted((x.VBD.get_record(vbd) for vbd in x.VM.get_VBDs(vm)), key=lambda record: record["userdevice"])
 
 
+@covers("VM.get_allowed_VBD_devices")
+def test_places_for_disks():
+    with Host() as host:
+        x = connected(host)
+        sr, vm = new_sr(host, x), x.VM.create(GUEST)
+        places = [str(n) for n in range(16) if n != 3] + ["3"]
+        assert x.VM.get_allowed_VBD_devices(vm) == places, "clients take the first, and where CDs are last"
+        for place in "0", "3", "15":
+            new_vbd(x, vm, new_vdi(x, sr, MIB), userdevice=place)
+            places.remove(place)
+            assert x.VM.get_allowed_VBD_devices(vm) == places
+        fails("HANDLE_INVALID", x.VM.get_allowed_VBD_devices, sr)
+
+
 @covers("VM.provision")
 def test_disks_are_made():
     with Host() as host:

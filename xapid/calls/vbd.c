@@ -309,6 +309,22 @@ set_mode(struct call *call)
         generic_write_field(call);
 }
 
+/* Of VM; clients take the first: that of CDs comes last. */
+static void
+get_allowed_devices(struct call *call)
+{
+    GVariantBuilder devices;
+
+    g_variant_builder_init(&devices, G_VARIANT_TYPE("as"));
+    for (int i = 0; i <= VBD_POSITION_MAX; i++) {
+        int position = i < VBD_CD_POSITION ? i : i < VBD_POSITION_MAX ? i + 1 : VBD_CD_POSITION;
+        if (vbd_position_is_free(call->api->model, call_ref(call, 0), position))
+            g_variant_builder_add_value(&devices,
+                                        g_variant_new_take_string(g_strdup_printf("%d", position)));
+    }
+    call_return(call, g_variant_builder_end(&devices));
+}
+
 const struct call_impl calls_vbd[] = {
     {"VBD.create", create},
     {"VBD.destroy", destroy},
@@ -318,5 +334,6 @@ const struct call_impl calls_vbd[] = {
     {"VBD.unplug", unplug},
     {"VBD.unplug_force", unplug_force},
     {"VBD.set_mode", set_mode},
+    {"VM.get_allowed_VBD_devices", get_allowed_devices},
     {NULL, NULL},
 };
