@@ -98,7 +98,7 @@ def clear(name, address, password):
     """Ends what a scenario that failed left."""
     x = client(address, password)
     for vm, record in x.VM.get_all_records().items():
-        if record["is_control_domain"]:
+        if record["is_control_domain"] or record["is_default_template"]:
             continue
         if record["name_description"].startswith("Made by another tool"):
             dom0(name, f"xl destroy {record['domid']}")

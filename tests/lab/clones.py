@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Scenarios of test-clones.sh: clones.py SCENARIO NAME ADDRESS PASSWORD."""
+import re
 import time
 
 from api import client, console, dom0, domids, guest, run_scenario, type_in, until
@@ -138,6 +139,50 @@ def hvm(name, address, password):
     x.VM.destroy(first)
     for left in (vdi, snapshot, copy):
         x.VDI.destroy(left)
+    assert there(name) == empty
+
+
+def back(name, address, password):
+    """A guest of a template writes, is snapshotted halted, writes something else, and after a revert reads what it had."""
+    x = client(address, password)
+    sr = repository(name, x)
+    empty = there(name)
+    x.pool.set_default_SR(x.pool.get_all()[0], sr)
+    template, = (vm for vm, record in x.VM.get_all_records().items() if record["reference_label"] == "linux-pvh")
+    vm = x.VM.clone(template, "of a template")
+    disks = x.VM.get_other_config(vm)["disks"]
+    x.VM.remove_from_other_config(vm, "disks")
+    x.VM.add_to_other_config(vm, "disks", re.sub('size="[0-9]+"', f'size="{8 * MIB}"', disks))
+    x.VM.provision(vm)
+    for field, value in guest("", "pvh", "console=hvc0 lab.count=0").items():
+        if field.startswith("PV_"):
+            getattr(x.VM, f"set_{field}")(vm, value)
+    x.VM.set_memory_limits(vm, *[str(160 * MIB)] * 4)
+    vbd, = x.VM.get_VBDs(vm)
+    vdi, uuid = x.VBD.get_VDI(vbd), x.VM.get_uuid(vm)
+
+    def runs(command, word):
+        x.VM.start(vm, False, False)
+        until(lambda: "LAB-GUEST-UP" in console(name, uuid), "guest", UP)
+        type_in(name, domids(name)[uuid], command)
+        until(lambda: word in console(name, uuid).rpartition("LAB-GUEST-UP")[2], word, UP)
+
+    runs(f"printf FIRST-WORDS >/root-words; {WRITE} seek=1 of=/dev/xvda; dd if=/root-words of=/dev/xvda conv=fsync && echo WRIT\"\"TEN", "WRITTEN")
+    x.VM.hard_shutdown(vm)
+    before = contents(name, x, vdi)
+    snapshot = x.VM.snapshot(vm, "as it was")
+    runs(f"{WRITE} of=/dev/xvda && echo CHAN\"\"GED", "CHANGED")
+    x.VM.revert(snapshot)
+    assert x.VM.get_power_state(vm) == "Halted" and uuid not in domids(name) and not handles(name)
+    assert x.VBD.get_VDI(vbd) == vdi and contents(name, x, vdi) == before
+    runs("head -c 11 /dev/xvda; echo; dd if=/dev/xvda bs=1M skip=1 count=1 | cmp -n 1048576 - /bin/busybox && echo SA\"\"ME", "SAME")
+    assert "FIRST-WORDS" in console(name, uuid).rpartition("LAB-GUEST-UP")[2]
+    x.VM.hard_shutdown(vm)
+    kept = x.VBD.get_VDI(x.VM.get_VBDs(snapshot)[0])
+    for one in snapshot, vm:
+        x.VM.destroy(one)
+    for one in kept, vdi:
+        x.VDI.destroy(one)
     assert there(name) == empty
 
 
