@@ -189,7 +189,7 @@ def test_what_may_not_happen_to_a_vm_meanwhile():
         copies = [tap.wait_until(lambda: x.VM.get_by_name_label(name), "copy")[0] for name in ("second", "third")]
         tap.wait_until(lambda: len(files(host.dir / "sr")) == 6, "copies of the first disk")
         assert sorted(x.VM.get_current_operations(vm).values()) == ["clone", "copy"]
-        assert set(x.VM.get_allowed_operations(vm)) == {"clone", "copy"}, x.VM.get_allowed_operations(vm)
+        assert set(x.VM.get_allowed_operations(vm)) == {"clone", "copy", "snapshot"}, x.VM.get_allowed_operations(vm)
         for copy in copies:
             for function, *args in ((x.VM.start, copy, False, False), (x.VM.destroy, copy), (x.VM.clone, copy, "fourth")):
                 fails("OTHER_OPERATION_IN_PROGRESS", function, *args)

@@ -85,6 +85,7 @@ def test_made_once():
         fails("INVALID_VALUE", x.VM.set_is_default_template, x.VM.create(GUEST), True)
         x.VM.set_is_default_template(gone, False)
         x.VM.destroy(gone)
+        assert gone not in x.VM.get_all()
         x.VM.set_name_label(renamed, "our own")
         dump = host.dir / "dump.xml"
         connection = x._connection

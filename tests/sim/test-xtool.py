@@ -317,7 +317,7 @@ def test_wrong_usage():
         uuid = t.create("web")
         assert "Unknown argument 'other'" in t.fails(2, "vm-destroy", f"uuid={uuid}", "other=1")
         assert t.state(uuid) == "halted"
-        assert "VM.snapshot" in t.fails(1, "vm-snapshot", "vm=web", "new-name-label=x")
+        assert "VM.checkpoint" in t.fails(1, "vm-checkpoint", "vm=web", "new-name-label=x")
         assert "does not have yet" in t.fails(1, "vm-export", "vm=web", "filename=x")
         assert "no field" in t.fails(2, "vm-create", "name-label=x", "colour=red")
         help_text = t("help")
