@@ -243,6 +243,8 @@ def test_vms_that_start_with_the_host():
         first, never, other, suspended = starts_with_host(x), starts_with_host(x), x.VM.create(GUEST), starts_with_host(x)
         for vm, sr in (first, here), (never, away):
             new_vbd(x, vm, new_vdi(x, sr))
+        snapshot = x.VM.snapshot(late, "of one that starts")
+        x.VM.set_is_a_template(snapshot, False)
         for vm in first, other, suspended:
             x.VM.start(vm, False, False)
         x.VM.suspend(suspended)
@@ -258,6 +260,7 @@ def test_vms_that_start_with_the_host():
         tap.wait_until(lambda: states() == ["Running", "Running", "Halted", "Halted", "Suspended"], "the two that can start")
         assert int(x.VM.get_domid(first)) < int(x.VM.get_domid(late))
         tap.wait_until(lambda: logged(host, f"{never} does not start with its host: SR_NOT_ATTACHED"), "a line in the log")
+        assert not logged(host, f"{snapshot} does not start"), "it is no VM"
         x.VM.hard_shutdown(first)
         host.stop()
         assert not noted(host), "it would be started again, with no reboot between"

@@ -35,6 +35,7 @@ vm_autostart_note(const struct vm_world *world, struct txn *txn)
         const char *vm = vms->pdata[i];
         g_autofree char *key = g_strconcat(STARTS_PREFIX, vm, NULL);
         if (is_wanted(world->model, vm) && !model_get_bool(world->model, vm, "is_a_template") &&
+            !model_get_bool(world->model, vm, "is_a_snapshot") &&
             vm_is_ours(world->model, vm, NULL))
             txn_journal(txn, key, g_variant_new(STARTS_TYPE, TRUE));
     }
