@@ -38,7 +38,7 @@ def machine(host, x):
 
 
 def drives(x, vm):
-    return sorted((x.VBD.get_record(vbd) for vbd in x.VM.get_VBDs(vm)), key=lambda record: int(record["userdevice"]))
+    return sorted((x.VBD.get_record(vbd) for vbd in x.VM.get_VBDs(vm)), key=lambda record: record["userdevice"])
 
 
 def cards(x, vm):
@@ -153,7 +153,7 @@ def test_back():
         # Its hardware was another one meanwhile, and a disk larger.
         first, second, disc = drives(x, vm)
         x.VBD.destroy(x.VBD.get_by_uuid(first["uuid"]))
-        new_vbd(x, vm, disks[0], userdevice="7")
+        new_vbd(x, vm, disks[0], userdevice="xvdh")
         x.VBD.eject(x.VBD.get_by_uuid(disc["uuid"]))
         x.VDI.resize(disks[0], str(8 * MIB))
         x.VIF.destroy(x.VM.get_VIFs(vm)[0])
@@ -166,6 +166,12 @@ def test_back():
         assert [place for place in now[1] if place[1] != later] == before[1] and now[2] == before[2] and now[3][:2] == before[3], now
         assert x.VDI.get_virtual_size(disks[0]) == str(4 * MIB)
         assert [d["userdevice"] for d in drives(x, vm) if d["VDI"] == later] == ["9"], "a disk that came later is not the snapshot's affair"
+        # Another one is in its place, by another name; that one leaves the VM and stays where it is.
+        x.VBD.destroy(x.VBD.get_by_uuid(drives(x, vm)[0]["uuid"]))
+        new = new_vdi(x, srs[0], MIB)
+        new_vbd(x, vm, new, userdevice="xvda")
+        x.VM.revert(snapshot)
+        assert [place for place in picture(host, x, vm)[1] if place[1] != later] == before[1] and x.VDI.get_VBDs(new) == []
         x.VM.start(vm, False, False)
         x.VM.hard_shutdown(vm)
         assert leftovers(host, x) == [] and not host.violations()

@@ -186,8 +186,9 @@ settle_args(const struct op *op)
     const GPtrArray *steps = op_plan(op)->steps;
     guint i = 0;
 
-    while (!g_str_equal(((const struct step *)steps->pdata[i])->kind, SETTLE))
+    while (i < steps->len && !g_str_equal(((const struct step *)steps->pdata[i])->kind, SETTLE))
         i++;
+    g_assert(i < steps->len);
     return ((const struct step *)steps->pdata[i])->args;
 }
 
@@ -208,15 +209,16 @@ set_fields(struct txn *txn, const char *vm, const char *snapshot)
     }
 }
 
-/* The row of `rows` that has this value in the field, taken out of them; NULL: none. */
+/* The row of `rows` that is where `of` is, as the field says, taken out of them; NULL: none. */
 static const char *
-take_like(const struct model *model, GPtrArray *rows, const char *field, const char *of)
+take_like(const struct model *model, GPtrArray *rows, const char *field,
+          int (*position)(const char *name), const char *of)
 {
     g_autofree char *wanted = model_get_string(model, of, field);
 
     for (guint i = 0; i < rows->len; i++) {
         g_autofree char *its = model_get_string(model, rows->pdata[i], field);
-        if (g_str_equal(its, wanted))
+        if (position(its) == position(wanted))
             return g_ptr_array_steal_index(rows, i);
     }
     return NULL;
@@ -237,8 +239,8 @@ is_placed(const struct model *model, const char *vbd, GVariant *drives)
     return false;
 }
 
-/* What the VM has beyond the snapshot: a disk that was left out, or came later, stays where it is.
- */
+/* What the VM has beyond the snapshot, a disk that was left out, or came later, stays where it is,
+ * unless the snapshot has another one there: then it stays in its repository alone. */
 static bool
 set_drives(struct txn *txn, const char *vm, const char *snapshot, GVariant *drives, GError **error)
 {
@@ -246,7 +248,8 @@ set_drives(struct txn *txn, const char *vm, const char *snapshot, GVariant *driv
     g_autoptr(GPtrArray) old = drives_of(model, vm), wanted = drives_of(model, snapshot);
 
     for (guint i = 0; i < wanted->len; i++) {
-        const char *like = take_like(model, old, "userdevice", wanted->pdata[i]), *vdi;
+        const char *like = take_like(model, old, "userdevice", vbd_position, wanted->pdata[i]),
+                   *vdi;
         g_autofree char *disc = model_get_string(model, wanted->pdata[i], "VDI");
         if (!g_variant_lookup(drives, wanted->pdata[i], "&s", &vdi))
             vdi = txn_has(txn, vdi_class(), disc) ? disc : REF_NULL;
@@ -266,7 +269,7 @@ set_cards(struct txn *txn, const char *vm, const char *snapshot, GError **error)
     g_autoptr(GPtrArray) old = cards_of(model, vm), wanted = cards_of(model, snapshot);
 
     for (guint i = 0; i < wanted->len; i++) {
-        const char *like = take_like(model, old, "device", wanted->pdata[i]);
+        const char *like = take_like(model, old, "device", vif_position, wanted->pdata[i]);
         if (!vm_copy_card(model, txn, wanted->pdata[i], like, vm, NULL, error))
             return false;
     }
