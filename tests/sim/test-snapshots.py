@@ -366,8 +366,9 @@ def test_back_or_not():
     every = [(way, n) for way in ("ops.step.before=error", "ops.step.before=kill", "ops.step.after=kill", "host.driver.before=kill",
                                   "host.driver.after=kill") for n in range(1, last + 1)]
     chosen = every if os.environ.get("XAPID_FAULTS") == "all" else chance.sample(every, SOME)
+    chosen += [("ops.step.before=error", 12)]  # when it has settled, and what was is still to go
     chosen += [(f"file.vdi.exchange.{where}={way}", 0) for where in ("before", "after") for way in ("kill", "error")]
-    print(f"# seed {SEED}, sample/full: {len(chosen)}/{len(every) + 4} faults", flush=True)
+    print(f"# seed {SEED}, sample/full: {len(chosen)}/{len(every) + 5} faults", flush=True)
     with Host(launch_options=("--backoff-max", "50")) as host:
         x = connected(host)
         vm, disks, _ = machine(host, x)
@@ -391,9 +392,13 @@ def test_back_or_not():
                 tap.wait_until(lambda: leftovers(host, x) == [], f"peace after {way}@{n}: {leftovers(host, x)}", 30)
                 if x.VM.get_power_state(vm) == "Running":
                     x.VM.hard_shutdown(vm)
+                now = picture(host, x, vm)
+                # What was to go, and could not, is there to be seen.
+                for vdi in set(x.VDI.get_all()) - rows["VDI"]:
+                    assert way == "ops.step.before=error" and now == before, (way, n)
+                    x.VDI.destroy(vdi)
                 for cls, refs in rows.items():
                     assert set(getattr(x, cls).get_all()) == refs, (way, n, cls)
-                now = picture(host, x, vm)
                 assert now in (before, changed), (way, n, now, before, changed)
                 ends.append(now == before)
             x = with_fault(host, "", "")

@@ -209,6 +209,19 @@ vdi_record_new(struct op *op, struct txn *txn, const char *vdi, const GError *er
     }
 }
 
+bool
+vdi_record_discard(struct op *op, struct txn *txn, const char *vdi, GError **error)
+{
+    g_autofree char *key = g_strconcat("gone/", vdi, NULL);
+
+    if (!txn_has(txn, vdi_class(), vdi))
+        return true;
+    if (op_result(op, key))
+        return vdi_forget(txn_model(txn), txn, vdi, error);
+    vdi_record_new(op, txn, vdi, NULL);
+    return true;
+}
+
 void
 vdi_record_exchange(struct op *op, struct txn *txn, const char *vdi, const char *like)
 {

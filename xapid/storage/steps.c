@@ -322,10 +322,17 @@ vdi_exchange_undo(struct op *op, GVariant *args)
 }
 
 static void
+note_gone(struct op *op, GVariant *args, GVariant *result)
+{
+    (void)result;
+    set_result_of(op, "gone/", member_text(args, "vdi"), g_variant_new_boolean(TRUE));
+}
+
+static void
 vdi_discard_run(struct op *op, GVariant *args)
 {
     call_vdi("vdi.destroy", args, NULL,
-             &(struct driver_call){.op = op, .args = args, .optional = true});
+             &(struct driver_call){.op = op, .args = args, .noted = note_gone, .optional = true});
 }
 
 static void

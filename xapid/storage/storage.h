@@ -134,6 +134,9 @@ void sr_record_stat(struct op *op, struct txn *txn, const char *sr);
 /* A disk that `op` made, or with an error did not, by vdi_plan_add_create () or _copy (): its row
  * follows. */
 void vdi_record_new(struct op *op, struct txn *txn, const char *vdi, const GError *error);
+/* The row of a disk that was to be discarded: it goes, or what could not be removed is a disk that
+ * somebody may destroy. */
+bool vdi_record_discard(struct op *op, struct txn *txn, const char *vdi, GError **error);
 /* What the driver made of a disk that changed places: its row follows. */
 void vdi_record_exchange(struct op *op, struct txn *txn, const char *vdi, const char *like);
 /* The row, not managed yet, of what the operation makes of the disk `source` in the SR; *ret_uuid

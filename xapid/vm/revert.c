@@ -309,9 +309,11 @@ forget_clones(struct op *op, struct txn *txn, bool settled, GError **error)
     for (guint i = 0; i < steps->len; i++) {
         const struct step *step = steps->pdata[i];
         const char *clone;
-        if (g_str_equal(step->kind, settled ? "vdi.discard" : "vdi.copy") &&
-            g_variant_lookup(step->args, "vdi", "&s", &clone) && txn_has(txn, vdi_class(), clone) &&
-            !vdi_forget(txn_model(txn), txn, clone, error))
+        if (!g_str_equal(step->kind, settled ? "vdi.discard" : "vdi.copy") ||
+            !g_variant_lookup(step->args, "vdi", "&s", &clone) || !txn_has(txn, vdi_class(), clone))
+            continue;
+        if (!(settled ? vdi_record_discard(op, txn, clone, error)
+                      : vdi_forget(txn_model(txn), txn, clone, error)))
             return false;
     }
     return true;
