@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
 	lib/bridge-name.c lib/bridge-name.h \
+	lib/confine.c lib/confine.h \
 	lib/disk-handle.c lib/disk-handle.h \
 	lib/error.c lib/error.h \
 	lib/faults.c lib/faults.h \

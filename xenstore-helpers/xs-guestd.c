@@ -7,16 +7,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 
+#include "lib/confine.h"
 #include "lib/log.h"
 #include "xapid/domains/message.h"
-#include "xenstore-helpers/confine.h"
 #include "xenstore-helpers/guest-parse.h"
 
 #define USER "xs-guestd"
 #define KEYS_FD 3
 #define RECORDS_FD 4
+#define MEMORY (64 * 1024 * 1024) /* bytes of address space */
+
+/* The loop, with send () being sendto (). */
+static const int calls[] = {SYS_recvmsg, SYS_sendto, -1};
 
 static bool
 serve_one(GError **error)
@@ -50,7 +55,7 @@ main(int argc, char **argv)
         log_error("it takes no arguments; xapid-domains starts it");
         return EXIT_FAILURE;
     }
-    if (!confine(USER, RECORDS_FD + 1, &error)) {
+    if (!confine(USER, RECORDS_FD + 1, MEMORY, calls, &error)) {
         log_error("%s", error->message);
         return EXIT_FAILURE;
     }

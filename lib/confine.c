@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "xenstore-helpers/confine.h"
+#include "lib/confine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@
 static bool
 failed(GError **error, const char *what)
 {
-    api_error_set(error, "INTERNAL_ERROR", "xs-guestd", what, g_strerror(errno), NULL);
+    api_error_set(error, "INTERNAL_ERROR", "confinement", what, g_strerror(errno), NULL);
     return false;
 }
 
@@ -68,7 +68,7 @@ leave_root(const char *user, GError **error)
     if (!account)
         account = getpwnam("nobody");
     if (!account || account->pw_uid == 0 || account->pw_gid == 0) {
-        api_error_set(error, "INTERNAL_ERROR", "xs-guestd", "there is no user nobody", NULL);
+        api_error_set(error, "INTERNAL_ERROR", "confinement", "there is no user nobody", NULL);
         return false;
     }
     uid_t uid = account->pw_uid;
@@ -80,7 +80,7 @@ leave_root(const char *user, GError **error)
     if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
         return failed(error, "setresuid");
     if (setuid(0) == 0 || setgid(0) == 0) {
-        api_error_set(error, "INTERNAL_ERROR", "xs-guestd", "root came back", NULL);
+        api_error_set(error, "INTERNAL_ERROR", "confinement", "root came back", NULL);
         return false;
     }
     return true;
@@ -94,48 +94,48 @@ limit(int resource, rlim_t value, GError **error)
     return setrlimit(resource, &both) == 0 || failed(error, "setrlimit");
 }
 
-#define ALLOW(name)                                                                                \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##name, 0, 1),                                         \
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+/* What every program needs: the log, malloc and GLib's locks, the end. */
+static const int always[] = {
+    SYS_write,      SYS_clock_gettime, SYS_getpid,         SYS_brk,   SYS_mmap,
+    SYS_munmap,     SYS_mremap,        SYS_madvise,        SYS_futex, SYS_getrandom,
+    SYS_exit_group, SYS_rt_sigreturn,  SYS_restart_syscall};
+
+static void
+allow(GArray *filter, int number)
+{
+    const struct sock_filter both[] = {BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 1),
+                                       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+
+    g_array_append_vals(filter, both, G_N_ELEMENTS(both));
+}
 
 static bool
-filter_calls(GError **error)
+filter_calls(const int *calls, GError **error)
 {
-    struct sock_filter filter[] = {
+    const struct sock_filter begin[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        /* the loop, with send () being sendto () */
-        ALLOW(recvmsg),
-        ALLOW(sendto),
-        /* the log */
-        ALLOW(write),
-        ALLOW(clock_gettime),
-        ALLOW(getpid),
-        /* malloc and GLib's locks */
-        ALLOW(brk),
-        ALLOW(mmap),
-        ALLOW(munmap),
-        ALLOW(mremap),
-        ALLOW(madvise),
-        ALLOW(futex),
-        ALLOW(getrandom),
-        /* the end */
-        ALLOW(exit_group),
-        ALLOW(rt_sigreturn),
-        ALLOW(restart_syscall),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
     };
-    const struct sock_fprog program = {.len = G_N_ELEMENTS(filter), .filter = filter};
+    const struct sock_filter end = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    g_autoptr(GArray) filter = g_array_new(FALSE, FALSE, sizeof(struct sock_filter));
 
+    g_array_append_vals(filter, begin, G_N_ELEMENTS(begin));
+    for (unsigned i = 0; i < G_N_ELEMENTS(always); i++)
+        allow(filter, always[i]);
+    for (; *calls >= 0; calls++)
+        allow(filter, *calls);
+    g_array_append_val(filter, end);
+    const struct sock_fprog program = {.len = (unsigned short)filter->len,
+                                       .filter = (struct sock_filter *)(void *)filter->data};
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
         return failed(error, "seccomp");
     return true;
 }
 
 bool
-confine(const char *user, unsigned first_closed, GError **error)
+confine(const char *user, unsigned first_closed, guint64 memory, const int *calls, GError **error)
 {
     if (geteuid() == 0 && !leave_root(user, error))
         return false;
@@ -147,6 +147,7 @@ confine(const char *user, unsigned first_closed, GError **error)
         return failed(error, "prctl");
     if (SANITIZED)
         return true;
-    return limit(RLIMIT_AS, CONFINE_MEMORY, error) && limit(RLIMIT_NPROC, 0, error) &&
-           limit(RLIMIT_CORE, 0, error) && limit(RLIMIT_NOFILE, 0, error) && filter_calls(error);
+    return limit(RLIMIT_AS, memory, error) && limit(RLIMIT_NPROC, 0, error) &&
+           limit(RLIMIT_CORE, 0, error) && limit(RLIMIT_NOFILE, 0, error) &&
+           filter_calls(calls, error);
 }
