@@ -10,7 +10,7 @@ struct admission {
     struct api *api;
     struct http_request *request;
     const struct dm_http_action *action;
-    void (*admitted)(struct http_request *request, void *data);
+    admitted_fn admitted;
     void *data;
 };
 
@@ -40,7 +40,7 @@ check_role(const struct admission *admission, const struct caller *caller)
     g_autoptr(GError) error = NULL;
 
     if (rbac_check(caller, permission, admission->action->min_role, &error))
-        admission->admitted(admission->request, admission->data);
+        admission->admitted(admission->request, caller, admission->data);
     else
         refuse(admission->request, 403, error);
 }
@@ -105,7 +105,7 @@ logged_in(const struct call_answer *answer, void *data)
 
 void
 admit(struct api *api, struct http_request *request, const struct dm_http_action *action,
-      void (*admitted)(struct http_request *request, void *data), void *data)
+      admitted_fn admitted, void *data)
 {
     const struct admission admission = {
         .api = api, .request = request, .action = action, .admitted = admitted, .data = data};

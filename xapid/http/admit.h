@@ -5,12 +5,15 @@
 #include "xapid/calls/call.h"
 #include "xapid/http/http.h"
 
+/* caller: borrowed. */
+typedef void (*admitted_fn)(struct http_request *request, const struct caller *caller, void *data);
+
 /* The request shows a session (session_id in the query, or as a cookie), or a user and password
  * (basic), or comes from root over the unix socket; and its role has http/ACTION.  Then `admitted`
  * is called, now or later, and must reply.  Else it is answered: 401, or 403.  Nothing of the body
  * is looked at before.  Main loop only. */
 void admit(struct api *api, struct http_request *request, const struct dm_http_action *action,
-           void (*admitted)(struct http_request *request, void *data), void *data);
+           admitted_fn admitted, void *data);
 /* The action of the data model; it must be there. */
 const struct dm_http_action *admit_action(const char *name);
 

@@ -75,6 +75,20 @@ connection_close(struct connection *connection)
         request_gone(request);
 }
 
+void
+connection_release(struct connection *connection, struct http_taken *ret_taken)
+{
+    ret_taken->ahead = connection->in ? g_byte_array_free_to_bytes(g_steal_pointer(&connection->in))
+                                      : g_bytes_new(NULL, 0);
+    ret_taken->tls = g_steal_pointer(&connection->tls);
+    connection->state = CONNECTION_CLOSED;
+    door_forget(connection);
+    ret_taken->fd = connection->fd;
+    connection->fd = -1;
+    connection->request = NULL;
+    g_ptr_array_add(connection->server->closed, connection);
+}
+
 static void
 connection_drop_body(struct connection *connection)
 {

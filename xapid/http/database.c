@@ -64,12 +64,13 @@ send_dump(const GError *error, void *data)
 }
 
 static void
-dump_admitted(struct http_request *request, void *data)
+dump_admitted(struct http_request *request, const struct caller *caller, void *data)
 {
     struct database_service *service = data;
     struct api *api = service->api;
     struct sending *sending = g_new0(struct sending, 1);
 
+    (void)caller;
     sending->service = service;
     sending->request = request;
     sending->dump = dump_new(api->model);
@@ -169,12 +170,13 @@ restore_prepared(void *job)
 }
 
 static void
-restore_admitted(struct http_request *request, void *data)
+restore_admitted(struct http_request *request, const struct caller *caller, void *data)
 {
     struct database_service *service = data;
     struct api *api = service->api;
     const char *dry_run = http_request_query(request, "dry_run");
 
+    (void)caller;
     if (dry_run && !g_str_equal(dry_run, "true") && !g_str_equal(dry_run, "false")) {
         http_reply_error(request, 400, "dry_run is true or false\n");
         return;

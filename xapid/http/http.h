@@ -58,6 +58,23 @@ typedef void (*http_handler)(struct http_request *request, void *data);
 void http_server_route(struct http_server *server, const char *method, const char *path,
                        http_handler handler, void *data);
 
+/* As http_server_route (), for bodies and replies that are no messages: `handler` runs when the
+ * head is there, and nothing of the body is read or counted for it.  It replies, and then the
+ * connection closes, or takes the connection. */
+void http_server_route_stream(struct http_server *server, const char *method, const char *path,
+                              http_handler handler, void *data);
+
+/* A connection that the door has no more to do with; whoever has it closes fd, after tls. */
+struct http_taken {
+    int fd;                  /* not blocking */
+    struct tls_session *tls; /* of a connection over TLS, see tls.h; else NULL */
+    GBytes *ahead;           /* what has been read of the body */
+};
+/* Instead of a reply, with `head` sent as its beginning (after "100 Continue" when the client waits
+ * for that).  Ends the right to use `request`.  False when the client has gone. */
+bool http_request_take(struct http_request *request, const char *head,
+                       struct http_taken *ret_taken);
+
 const char *http_request_method(const struct http_request *request);
 const char *http_request_path(const struct http_request *request); /* decoded, without query */
 /* Each: borrowed until the reply, or NULL.  Of a key or cookie that comes twice the first counts;

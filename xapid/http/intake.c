@@ -10,6 +10,8 @@
 #define READ_SIZE (16 * 1024)        /* of one read of a head */
 #define TURN_READ_BYTES (256 * 1024) /* of a body, before others have their turn */
 #define LINGER_BYTES (256 * 1024)    /* thrown away after a refusal, so that the client reads it */
+#define LINGER_STREAM_BYTES                                                                        \
+    (64 * 1024 * 1024)               /* the same, of a client that is in the middle of much */
 #define BODY_FIRST_BYTES (16 * 1024) /* room made before any byte of a body has come */
 
 static gssize
@@ -113,13 +115,19 @@ take_head(struct connection *connection, gsize length)
 
     input_consume(connection, length);
     connection->scan = 0;
-    if (!status && connection->head->content_length > connection->server->limits.max_body)
+    bool stream = !status && server_streams(connection->server, connection->head);
+    if (!status && !stream &&
+        connection->head->content_length > connection->server->limits.max_body)
         status = 413;
     if (status) {
         connection_refuse(connection, status);
         return;
     }
-    if (connection->head->content_length == 0) {
+    if (stream) {
+        connection->head->keep_alive = false;
+        connection->drain_max = LINGER_STREAM_BYTES;
+    }
+    if (stream || connection->head->content_length == 0) {
         dispatch(connection);
         return;
     }
@@ -206,7 +214,7 @@ pump_linger(struct connection *connection)
 {
     guint8 buffer[READ_SIZE];
 
-    while (connection->drained < LINGER_BYTES) {
+    while (connection->drained < MAX(connection->drain_max, LINGER_BYTES)) {
         gssize n = recv(connection->fd, buffer, sizeof buffer, 0);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))

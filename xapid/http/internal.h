@@ -47,7 +47,8 @@ struct connection {
     guint8 *body;
     gsize body_length;
     gsize body_capacity;
-    gsize drained;                /* thrown away while lingering */
+    gsize drained;                /* thrown away while lingering, */
+    gsize drain_max;              /* of so many bytes */
     struct http_request *request; /* in CONNECTION_BUSY */
     struct reply_stream *reply;   /* waits for the socket to drain */
 
@@ -98,6 +99,7 @@ struct route {
     char *path;
     http_handler handler;
     void *data;
+    bool stream; /* runs ahead of the body */
 };
 
 struct http_server {
@@ -152,6 +154,8 @@ void connection_replied(struct connection *connection, bool complete);
 void connection_refuse(struct connection *connection, unsigned status);
 void connection_close(struct connection *connection);
 void connection_free(struct connection *connection);
+/* Gives up fd and tls; the rest is freed at the end of the turn. */
+void connection_release(struct connection *connection, struct http_taken *ret_taken);
 /* Tells epoll what the connection waits for in its state. */
 void connection_interest(struct connection *connection);
 /* No more bytes will come. */
@@ -162,6 +166,8 @@ void connection_turn(struct connection *connection);
 
 /* server.c */
 void server_dispatch(struct connection *connection);
+/* Is the head of a request that runs ahead of its body? */
+bool server_streams(const struct http_server *server, const struct head *head);
 
 /* request.c */
 struct http_request *request_new(struct connection *connection);

@@ -260,3 +260,29 @@ http_reply_slices(struct http_request *request, unsigned status, const char *con
     request->next_free = free_data;
     answer(request, status, content_type);
 }
+
+#define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
+
+bool
+http_request_take(struct http_request *request, const char *head, struct http_taken *ret_taken)
+{
+    struct connection *connection = request->connection;
+    bool there = connection;
+
+    g_return_val_if_fail(!request->replied, false);
+    if (there && request->head->expect_continue)
+        connection_send(connection, CONTINUE, strlen(CONTINUE));
+    if (there)
+        connection_send(connection, head, strlen(head));
+    /* Nothing but this was sent on it, so it fits, unless the client has gone. */
+    there = there && connection->state != CONNECTION_CLOSED && !connection->out;
+    if (there)
+        connection_release(connection, ret_taken);
+    else if (connection)
+        connection_close(connection);
+    if (request->server)
+        request->server->stats.requests_active--;
+    request->gone = NULL;
+    request_free(request);
+    return there;
+}

@@ -241,11 +241,12 @@ serve_options(struct http_request *http, void *data)
 }
 
 static void
-not_implemented(struct http_request *http, void *data)
+not_implemented(struct http_request *http, const struct caller *caller, void *data)
 {
     const struct unserved *unserved = data;
     g_autofree char *text = g_strdup_printf("%s is not implemented\n", unserved->action->name);
 
+    (void)caller;
     http_reply_error(http, 501, text);
 }
 
@@ -258,7 +259,7 @@ refuse_unserved(struct http_request *http, void *data)
     if (unserved->action->role_check)
         admit(unserved->api, http, unserved->action, not_implemented, data);
     else
-        not_implemented(http, data);
+        not_implemented(http, NULL, data);
 }
 
 struct rpc_service *

@@ -82,9 +82,9 @@ http_server_set_certificate(struct http_server *server, GTlsCertificate *cert)
     server->tls = context;
 }
 
-void
-http_server_route(struct http_server *server, const char *method, const char *path,
-                  http_handler handler, void *data)
+static void
+add_route(struct http_server *server, const char *method, const char *path, http_handler handler,
+          void *data, bool stream)
 {
     struct route *route = g_new0(struct route, 1);
 
@@ -92,7 +92,22 @@ http_server_route(struct http_server *server, const char *method, const char *pa
     route->path = g_strdup(path);
     route->handler = handler;
     route->data = data;
+    route->stream = stream;
     g_ptr_array_add(server->routes, route);
+}
+
+void
+http_server_route(struct http_server *server, const char *method, const char *path,
+                  http_handler handler, void *data)
+{
+    add_route(server, method, path, handler, data, false);
+}
+
+void
+http_server_route_stream(struct http_server *server, const char *method, const char *path,
+                         http_handler handler, void *data)
+{
+    add_route(server, method, path, handler, data, true);
 }
 
 void
@@ -114,6 +129,14 @@ find_route(const struct http_server *server, const char *method, const char *pat
             best = route;
     }
     return best;
+}
+
+bool
+server_streams(const struct http_server *server, const struct head *head)
+{
+    const struct route *route = find_route(server, head->method, head->path);
+
+    return route && route->stream;
 }
 
 /* The methods that have a route for the path, "GET, PUT"; NULL when there is none.  With path NULL
