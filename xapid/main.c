@@ -21,6 +21,7 @@
 #include "xapid/http/database.h"
 #include "xapid/http/http.h"
 #include "xapid/http/rpc.h"
+#include "xapid/http/vdi-stream.h"
 #include "xapid/model/roles.h"
 #include "xapid/ops/task.h"
 #include "xapid/pool/boot.h"
@@ -54,6 +55,7 @@ struct app {
     struct http_server *http;
     struct rpc_service *rpc;
     struct database_service *database;
+    struct vdi_streams *streams;
 };
 
 /* ---- what arrives from xapid-launch ---- */
@@ -295,6 +297,7 @@ start_operations(struct app *app)
     app->storage.model = app->model;
     app->storage.drivers = peer_client_new("/org/xapid/Storage1", "org.xapid.Storage1");
     app->storage.host = app->host;
+    transfers_begin(&app->storage);
     app->vm.model = app->model;
     app->vm.domains = app->domains;
     app->vm.host = app->host;
@@ -386,6 +389,7 @@ start(struct app *app, GError **error)
     app->http = http_server_new(&limits, certificate);
     app->rpc = rpc_serve(app->http, &app->api);
     app->database = database_serve(app->http, &app->api, database);
+    app->streams = vdi_streams_serve(app->http, &app->api);
 
     ops_recover(app->ops);
     if (!(app->control = control_new(control_received, control_gone, app, error)))
@@ -474,6 +478,7 @@ main(int argc, char **argv)
     }
     g_main_loop_run(app.loop);
     /* What is acknowledged is on disk; the rest of memory goes with the process. */
+    vdi_streams_free(app.streams);
     database_service_free(app.database);
     rpc_service_free(app.rpc);
     store_close(app.store);

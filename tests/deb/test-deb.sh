@@ -70,6 +70,7 @@ xapid_holds() {
 		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-db
 		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-domains
 		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-host
+		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-stream
 		-rwxr-xr-x root/root /usr/libexec/xapid/xs-guestd
 		-rwxr-xr-x root/root /usr/libexec/xapid/xtool-xl
 		-rwxr-xr-x root/root /usr/sbin/xapid-launch

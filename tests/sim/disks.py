@@ -1,5 +1,6 @@
 """Storage repositories, disks and drives of a simulated host, as tests make them."""
 import hashlib
+import http.client
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import tap
+from host import Failure, UnixConnection
 
 MIB = 1 << 20
 NULL = "OpaqueRef:NULL"
@@ -72,6 +74,20 @@ def contents(host, x, vdi):
     with tempfile.NamedTemporaryFile(prefix="xapid-test-") as raw:
         subprocess.run(["qemu-img", "convert", "-f", image_format, "-O", "raw", path, raw.name], check=True)
         return hashlib.sha256(Path(raw.name).read_bytes()).hexdigest()
+
+
+def exported(host, x, vdi):
+    """The same, as the server sends it."""
+    connection = UnixConnection(host.socket, 60)
+    connection.request("GET", f"/export_raw_vdi?session_id={x.session_ref}&vdi={vdi}")
+    reply = connection.getresponse()
+    try:
+        body = reply.read()
+    except http.client.IncompleteRead as error:
+        raise Failure(["INTERNAL_ERROR", "cut off"]) from error
+    if reply.status != 200:
+        raise Failure(body.decode().split())
+    return hashlib.sha256(body).hexdigest()
 
 
 def orphans(location):

@@ -228,6 +228,10 @@ def life_of_a_disk(host):
              lambda x: x.VDI.resize(only("VDI"), str(2 * disks.MIB)), "VDI.resize")
     source, = all_of("VDI")
     owner.insist(lambda: disks.write(host, owner.x, source, "write -P 7 64k 300k"))
+    sent = []
+    until_so(lambda: sent, lambda x: sent.append(disks.exported(host, x, source)), "an export")
+    if sent != [owner.insist(lambda: disks.contents(host, owner.x, source))]:
+        owner.say("what was exported is another disk")
     for call in ("copy", "snapshot"):
         until_so(lambda: len(all_of("VDI")) == 2,
                  lambda x: x.VDI.copy(source, only("SR")) if call == "copy" else x.VDI.snapshot(source), f"VDI.{call}")
@@ -407,7 +411,8 @@ def life_of_the_database(host):
 
 
 # What the points that begin so are hit by; the others, by a VM's.
-LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver.": life_of_a_disk, "plug.": life_of_a_disk,
+LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver.": life_of_a_disk, "host.transfer.": life_of_a_disk,
+         "storage.lend.": life_of_a_disk, "plug.": life_of_a_disk,
          "unplug.": life_of_a_disk, "medium.": life_of_a_cd, "host.power.": life_of_the_power,
          "host.bridge.": life_of_a_network, "store.prepare.": life_of_the_database, "store.restore.": life_of_the_database,
          "host.authenticate.": life_of_a_password, "host.change-password.": life_of_a_password,

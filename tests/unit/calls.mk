@@ -5,7 +5,7 @@ sim_tests = \
 	tests/sim/test-guest-limits.py \
 	tests/sim/test-limits.py \
 	tests/sim/test-storage.py \
-	tests/sim/test-clones.py tests/sim/test-copies.py \
+	tests/sim/test-clones.py tests/sim/test-copies.py tests/sim/test-streams.py \
 	tests/sim/test-roles.py \
 	tests/sim/test-parked.py \
 	tests/sim/test-abuse.py \

@@ -151,6 +151,11 @@ const char *call_new_task(struct call *call, struct txn *txn, const char *label,
  * NULL with an error. */
 const char *call_task(struct call *call, struct txn *txn, GError **error);
 
+/* --- task.c --- */
+
+/* The caller's own, or a role that may touch any. */
+bool task_may_touch(struct api *api, const struct caller *caller, const char *task, GError **error);
+
 /* --- system.c --- */
 
 /* Answers system.listMethods and system.isAlive; false: the method is another one. */

@@ -36,4 +36,7 @@ librpc_a_SOURCES = \
 	xapid/http/admit.c xapid/http/admit.h \
 	xapid/http/aside.c xapid/http/aside.h \
 	xapid/http/database.c xapid/http/database.h \
-	xapid/http/rpc.c xapid/http/rpc.h
+	xapid/http/range.c xapid/http/range.h \
+	xapid/http/relay.c xapid/http/relay.h \
+	xapid/http/rpc.c xapid/http/rpc.h \
+	xapid/http/vdi-stream.c xapid/http/vdi-stream.h

@@ -5,22 +5,27 @@
 #include "xapid/calls/call.h"
 #include "xapid/ops/task.h"
 
-/* The caller's own, or a role that may touch any. */
-static bool
-may_touch(struct call *call, const char *task, GError **error)
+bool
+task_may_touch(struct api *api, const struct caller *caller, const char *task, GError **error)
 {
-    struct model *model = call->api->model;
+    struct model *model = api->model;
     g_autofree char *session = model_get_string(model, task, "session");
 
-    if (g_str_equal(session, call->caller.session))
+    if (g_strcmp0(session, caller->session) == 0)
         return true;
-    if (model_has(model, dm_class_find("session", false), session)) {
+    if (caller->session && model_has(model, dm_class_find("session", false), session)) {
         g_autofree char *owner = model_get_string(model, session, "auth_user_sid");
-        g_autofree char *mine = model_get_string(model, call->caller.session, "auth_user_sid");
+        g_autofree char *mine = model_get_string(model, caller->session, "auth_user_sid");
         if (*mine && g_str_equal(owner, mine))
             return true;
     }
-    return rbac_check(&call->caller, "task.destroy/any", DM_ROLE_POOL_OPERATOR, error);
+    return rbac_check(caller, "task.destroy/any", DM_ROLE_POOL_OPERATOR, error);
+}
+
+static bool
+may_touch(struct call *call, const char *task, GError **error)
+{
+    return task_may_touch(call->api, &call->caller, task, error);
 }
 
 static struct txn *

@@ -10,7 +10,8 @@ libhost_a_SOURCES = \
 	xapid/host/password.c xapid/host/password.h \
 	xapid/host/power.c xapid/host/power.h \
 	xapid/host/service.c xapid/host/service.h \
-	xapid/host/storage.c xapid/host/storage.h \
+	xapid/host/transfer.c xapid/host/transfer.h \
+	xapid/host/storage-args.c xapid/host/storage.c xapid/host/storage.h \
 	xapid/host/volume.c xapid/host/volume.h
 $(libhost_a_OBJECTS): $(peer_headers)
 xapid_host_SOURCES = xapid/host/main.c

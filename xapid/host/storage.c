@@ -13,6 +13,7 @@
 #include "lib/peer/bulk.h"
 #include "lib/peer/storage1.h"
 #include "xapid/host/driver.h"
+#include "xapid/host/transfer.h"
 #include "xapid/host/volume.h"
 
 #define STORAGE_PATH "/org/xapid/Storage1"
@@ -26,7 +27,8 @@ struct operation {
     GVariant *args;
     enum operation_state state;
     struct driver_run *run; /* while it runs one */
-    GError *error;          /* of the end */
+    struct transfer *transfer;
+    GError *error; /* of the end */
     GVariant *result;
 };
 
@@ -37,93 +39,16 @@ struct storage {
     PeerStorage1 *skeleton;
     GHashTable *operations; /* op_id -> struct operation */
     GQueue waiting;         /* of struct operation */
-    GHashTable *busy;       /* uuids of disks that a driver has in hand: one call each at a time */
+    GHashTable *busy; /* uuids of disks that a driver has in hand, one call each at a time, and
+                         handles whose disk is being moved */
     guint running, copying; /* drivers; those of them that copy */
-};
-
-/* Which arguments a call has, beside sr and device_config; all of them must be there. */
-static const struct {
-    const char *call;
-    const char *name[7], *type[7];
-} calls[] = {
-    {"sr.create", {"size"}, {"x"}},
-    {"sr.attach", {NULL}, {NULL}},
-    {"sr.detach", {NULL}, {NULL}},
-    {"sr.destroy", {NULL}, {NULL}},
-    {"sr.scan", {NULL}, {NULL}},
-    {"sr.stat", {NULL}, {NULL}},
-    {"sr.probe", {NULL}, {NULL}},
-    {"vdi.create",
-     {"vdi", "name_label", "name_description", "type", "virtual_size", "sm_config"},
-     {"s", "s", "s", "s", "x", "a{ss}"}},
-    {"vdi.copy",
-     {"vdi", "name_label", "name_description", "type", "virtual_size", "sm_config", "source"},
-     {"s", "s", "s", "s", "x", "a{ss}", "s"}},
-    {"vdi.exchange", {"vdi", "with", "back"}, {"s", "s", "b"}},
-    {"vdi.clone",
-     {"vdi", "name_label", "name_description", "type", "virtual_size", "sm_config", "source"},
-     {"s", "s", "s", "s", "x", "a{ss}", "s"}},
-    {"vdi.destroy", {"vdi"}, {"s"}},
-    {"vdi.resize", {"vdi", "virtual_size"}, {"s", "x"}},
-    {"vdi.attach", {"vdi", "handle", "read_only", "sharable"}, {"s", "s", "b", "b"}},
-    {"vdi.detach", {"vdi", "handle"}, {"s", "s"}},
+    struct transfers *transfers;
 };
 
 static bool
 is_call(const struct operation *operation, const char *call)
 {
     return g_str_equal(operation->call, call);
-}
-
-/* ---- arguments ---- */
-
-static bool
-refuse(GError **error, const char *name, const char *value)
-{
-    api_error_set(error, "INVALID_VALUE", name, value, NULL);
-    return false;
-}
-
-static bool
-check_type(const struct operation *operation, const char *name, const char *type, GError **error)
-{
-    g_autoptr(GVariant) value = g_variant_lookup_value(operation->args, name, G_VARIANT_TYPE(type));
-
-    return value || refuse(error, name, "missing, or of another type");
-}
-
-static bool
-check_uuid(const struct operation *operation, const char *name, GError **error)
-{
-    const char *value = member_text(operation->args, name);
-
-    return g_uuid_string_is_valid(value) || refuse(error, name, value);
-}
-
-static bool
-check(const struct operation *operation, GError **error)
-{
-    unsigned i = 0;
-
-    if (!driver_name_is_valid(operation->driver))
-        return refuse(error, "driver", operation->driver);
-    while (i < G_N_ELEMENTS(calls) && !g_str_equal(calls[i].call, operation->call))
-        i++;
-    if (i == G_N_ELEMENTS(calls))
-        return refuse(error, "call", operation->call);
-    if (!check_type(operation, "device_config", "a{ss}", error) ||
-        (!is_call(operation, "sr.probe") && !check_uuid(operation, "sr", error)))
-        return false;
-    for (unsigned j = 0; j < G_N_ELEMENTS(calls[i].name) && calls[i].name[j]; j++) {
-        const char *name = calls[i].name[j];
-        if (!check_type(operation, name, calls[i].type[j], error))
-            return false;
-        if ((g_str_equal(name, "vdi") || g_str_equal(name, "handle") ||
-             g_str_equal(name, "source") || g_str_equal(name, "with")) &&
-            !check_uuid(operation, name, error))
-            return false;
-    }
-    return true;
 }
 
 /* ---- operations ---- */
@@ -185,6 +110,50 @@ driver_done(GVariant *result, const GError *failed, void *data)
     start_waiting(storage);
 }
 
+/* ---- what xapid-stream does ---- */
+
+static bool
+is_transfer(const struct operation *operation)
+{
+    return is_call(operation, "vdi.import") || is_call(operation, "vdi.export");
+}
+
+static void
+transfer_moved(double fraction, void *data)
+{
+    const struct operation *operation = data;
+
+    if (operation->storage->skeleton)
+        peer_storage1_emit_progress(operation->storage->skeleton, operation->op_id, fraction);
+}
+
+static void
+transfer_done(const GError *failed, void *data)
+{
+    struct operation *operation = data;
+    struct storage *storage = operation->storage;
+
+    operation->transfer = NULL;
+    g_hash_table_remove(storage->busy, member_text(operation->args, "handle"));
+    operation_end(operation, NULL, failed ? g_error_copy(failed) : NULL);
+    start_waiting(storage);
+}
+
+static void
+run_transfer(struct operation *operation)
+{
+    struct storage *storage = operation->storage;
+    GError *error = NULL;
+
+    operation->transfer =
+        transfer_start(storage->transfers, operation->op_id, is_call(operation, "vdi.import"),
+                       operation->args, transfer_moved, transfer_done, operation, &error);
+    if (operation->transfer)
+        g_hash_table_add(storage->busy, g_strdup(member_text(operation->args, "handle")));
+    else
+        operation_end(operation, NULL, error);
+}
+
 /* What ends without a driver: true, with the end told. */
 static bool
 ends_at_once(struct operation *operation)
@@ -235,6 +204,10 @@ operation_run(struct operation *operation)
     GError *error = NULL;
 
     operation->state = OPERATION_RUNNING;
+    if (is_transfer(operation)) {
+        run_transfer(operation);
+        return;
+    }
     if (ends_at_once(operation))
         return;
     operation->run = driver_run(storage->drivers, operation->driver, operation->call,
@@ -261,7 +234,8 @@ start_waiting(struct storage *storage)
             return;
         if (is_call(operation, "vdi.copy") && storage->copying >= STORAGE_COPYING_MAX)
             continue;
-        if (g_hash_table_contains(storage->busy, member_text(operation->args, "vdi")))
+        if (g_hash_table_contains(storage->busy, member_text(operation->args, "vdi")) ||
+            g_hash_table_contains(storage->busy, member_text(operation->args, "handle")))
             continue;
         g_queue_delete_link(&storage->waiting, item);
         operation_run(operation);
@@ -305,7 +279,7 @@ handle_start(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, const ch
         return TRUE;
     }
     operation = operation_new(storage, op_id, call, driver, args);
-    if (!check(operation, &error)) {
+    if (!storage_check_args(call, driver, args, &error)) {
         operation_end(operation, NULL, error);
         return TRUE;
     }
@@ -323,6 +297,8 @@ handle_abort(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, const ch
 
     if (operation && operation->run)
         driver_run_kill(operation->run);
+    else if (operation && operation->transfer)
+        transfer_kill(operation->transfer);
     else if (operation && g_queue_remove(&storage->waiting, operation))
         operation_end(operation, NULL, api_error_new("TASK_CANCELLED", op_id, NULL));
     peer_storage1_complete_abort(skeleton, invocation);
@@ -339,6 +315,19 @@ handle_forget(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, const c
     if (operation && operation->state == OPERATION_DONE)
         g_hash_table_remove(storage->operations, op_id);
     peer_storage1_complete_forget(skeleton, invocation);
+    return TRUE;
+}
+
+static gboolean
+handle_lend(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *fds,
+            const char *op_id, GVariant *ahead, GVariant *client, gpointer data)
+{
+    struct storage *storage = data;
+    int fd = fds ? g_unix_fd_list_get(fds, g_variant_get_handle(client), NULL) : -1;
+
+    if (fd >= 0)
+        transfers_lend(storage->transfers, op_id, fd, ahead);
+    peer_storage1_complete_lend(skeleton, invocation, NULL);
     return TRUE;
 }
 
@@ -456,6 +445,7 @@ storage_set_peer(struct storage *storage, GDBusConnection *connection)
     } handlers[] = {{"handle-start", G_CALLBACK(handle_start)},
                     {"handle-abort", G_CALLBACK(handle_abort)},
                     {"handle-forget", G_CALLBACK(handle_forget)},
+                    {"handle-lend", G_CALLBACK(handle_lend)},
                     {"handle-operations", G_CALLBACK(handle_operations)},
                     {"handle-drivers", G_CALLBACK(handle_drivers)}};
     g_autoptr(GError) error = NULL;
@@ -465,6 +455,7 @@ storage_set_peer(struct storage *storage, GDBusConnection *connection)
         g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(storage->skeleton));
     }
     g_clear_object(&storage->skeleton);
+    transfers_end(storage->transfers); /* their clients are unknown to who comes */
     if (!connection)
         return;
     storage->skeleton = peer_storage1_skeleton_new();
@@ -488,6 +479,7 @@ storage_new(const char *drivers, const char *handles, GError **error)
     storage->operations = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, operation_free);
     storage->busy = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_queue_init(&storage->waiting);
+    storage->transfers = transfers_new(folder, handles);
     return storage;
 }
 
@@ -497,6 +489,7 @@ storage_free(struct storage *storage)
     if (!storage)
         return;
     storage_set_peer(storage, NULL);
+    transfers_free(storage->transfers);
     close(storage->handles);
     g_queue_clear(&storage->waiting);
     g_hash_table_unref(storage->busy);

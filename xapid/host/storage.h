@@ -3,6 +3,7 @@
 #define XAPID_HOST_STORAGE_H
 
 #include <gio/gio.h>
+#include <stdbool.h>
 
 #define STORAGE_OPERATIONS_MAX 4096 /* known at once */
 #define STORAGE_RUNNING_MAX 32      /* drivers that run at once; the others wait */
@@ -15,5 +16,8 @@ struct storage *storage_new(const char *drivers, const char *handles, GError **e
 void storage_free(struct storage *storage);
 /* Serves this peer from now on; NULL: none. */
 void storage_set_peer(struct storage *storage, GDBusConnection *connection);
+
+/* storage-args.c: is it a call, with all that it needs?  INVALID_VALUE [argument, value]. */
+bool storage_check_args(const char *call, const char *driver, GVariant *args, GError **error);
 
 #endif

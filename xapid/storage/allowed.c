@@ -9,7 +9,7 @@
 #define DETACHED 2u
 #define SHARED 4u /* runs beside others of its kind */
 #define ROWS 8u   /* asks no driver */
-#define OF_VM 16u /* a part of what is done with a VM: nobody asks for it alone */
+#define INNER 16u /* no message is called so: it is not told as allowed */
 
 /* Only what this version can do. */
 static const struct {
@@ -31,7 +31,8 @@ static const struct {
     {"vdi_copy", ATTACHED | SHARED, "VDI_ATTACH"},
     {"vdi_clone", ATTACHED | SHARED, "VDI_COPY"},
     {"vdi_snapshot", ATTACHED | SHARED, "VDI_COPY"},
-    {"vdi_revert", ATTACHED | SHARED | OF_VM, "VDI_EXCHANGE"},
+    {"vdi_revert", ATTACHED | SHARED | INNER, "VDI_EXCHANGE"},
+    {"vdi_mirror", ATTACHED | SHARED | INNER, "VDI_ATTACH"},
 };
 
 static const struct {
@@ -42,7 +43,7 @@ static const struct {
     {"destroy", "vdi_destroy", false},  {"resize", "vdi_resize", false},
     {"copy", "vdi_copy", true},         {"clone", "vdi_clone", true},
     {"snapshot", "vdi_snapshot", true}, {"revert_from", "vdi_revert", true},
-    {"revert_to", "vdi_revert", false},
+    {"revert_to", "vdi_revert", false}, {"mirror", "vdi_mirror", false},
 };
 
 static unsigned
@@ -148,7 +149,7 @@ sr_refresh_allowed(struct txn *txn, const struct model *model, const char *sr)
 
     g_variant_builder_init(&allowed, G_VARIANT_TYPE("as"));
     for (unsigned i = 0; i < G_N_ELEMENTS(sr_operations); i++)
-        if (sr_operations[i].when & state && !(sr_operations[i].when & OF_VM) &&
+        if (sr_operations[i].when & state && !(sr_operations[i].when & INNER) &&
             (!sr_operations[i].capability ||
              sm_can(model, g_variant_get_string(type, NULL), sr_operations[i].capability)) &&
             sr_is_free(current, sr_operations[i].operation, &other, &key))
@@ -238,7 +239,7 @@ vdi_refresh_allowed(struct txn *txn, const struct model *model, const char *vdi)
         const char *operation = vdi_operations[i].operation;
         unsigned of_sr = sr_operation_find(vdi_operations[i].of_sr);
         const char *capability = sr_operations[of_sr].capability;
-        if (!(sr_operations[of_sr].when & OF_VM) &&
+        if (!(sr_operations[of_sr].when & INNER) &&
             sm_can(model, g_variant_get_string(type, NULL), capability) &&
             vdi_is_idle(current, operation, &other, &key) &&
             !vdi_in_use_within(txn, vdi, vdi_operations[i].reads))

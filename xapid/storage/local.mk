@@ -7,5 +7,6 @@ libstorage_a_SOURCES = \
 	xapid/storage/scan.c \
 	xapid/storage/sm.c \
 	xapid/storage/sr.c \
-	xapid/storage/steps.c \
-	xapid/storage/storage.h
+	xapid/storage/steps.c xapid/storage/steps.h \
+	xapid/storage/storage.h \
+	xapid/storage/transfer.c

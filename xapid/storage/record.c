@@ -267,10 +267,14 @@ vdi_add_copy(const struct model *model, struct txn *txn, const char *source, con
     return vdi;
 }
 
-/* Is what it makes its object? */
+/* Is what it makes its object?  One that is there is exported by a "copy". */
 static bool
-makes_a_disk(const char *operation)
+makes_a_disk(struct txn *txn, const char *vdi, const char *operation)
 {
+    g_autoptr(GVariant) managed = txn_get(txn, vdi, dm_field_find(vdi_class(), "managed"));
+
+    if (g_variant_get_boolean(managed))
+        return false;
     return g_str_equal(operation, "create") || g_str_equal(operation, "copy") ||
            g_str_equal(operation, "clone") || g_str_equal(operation, "snapshot");
 }
@@ -285,7 +289,7 @@ vdi_finish(struct op *op, struct txn *txn, const GError *error)
     if (!txn_has(txn, vdi_class(), vdi))
         return;
     g_autofree char *sr = model_get_string(world->model, vdi, "SR");
-    if (makes_a_disk(operation)) {
+    if (makes_a_disk(txn, vdi, operation)) {
         vdi_record_new(op, txn, vdi, error);
         if (!error)
             op_set_result(op, "value", g_variant_new_string(vdi));
@@ -295,6 +299,8 @@ vdi_finish(struct op *op, struct txn *txn, const GError *error)
     } else if (!error) {
         record_made(txn, vdi, op_result(op, "driver"));
         vdi_refresh_allowed(txn, world->model, vdi);
+        if (g_str_equal(operation, "mirror"))
+            op_set_result(op, "value", g_variant_new_string(vdi));
     }
     if (!error)
         sr_record_stat(op, txn, sr);

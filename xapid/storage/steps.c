@@ -6,7 +6,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/member.h"
-#include "xapid/storage/storage.h"
+#include "xapid/storage/steps.h"
 
 #include <string.h>
 
@@ -44,18 +44,13 @@ insert_sr(const struct storage_world *world, GVariantDict *out, const char *sr, 
 
 /* ---- calls ---- */
 
-struct driver_call {
-    struct op *op;
-    GVariant *args; /* of the step; they live as long as the plan */
-    void (*noted)(struct op *op, GVariant *args, GVariant *result); /* may be NULL */
-    bool optional; /* a failure is logged and no more */
-};
-
 static void
 call_done(const GError *error, GVariant *result, void *data)
 {
     g_autofree struct driver_call *call = data;
+    struct storage_world *world = op_room_data(call->op);
 
+    g_hash_table_remove(world->under_way, op_step_id(call->op));
     if (error && call->optional)
         log_warning("%s of %s: %s", op_operation(call->op), op_object(call->op), error->message);
     else if (!error && call->noted)
@@ -71,6 +66,7 @@ start_call(const char *name, const char *driver, GVariantDict *args, const struc
     const char *op_id = op_step_id(how->op);
     GVariant *params = g_variant_new("(sss@a{sv})", op_id, name, driver, g_variant_dict_end(args));
 
+    g_hash_table_insert(world->under_way, g_strdup(op_id), how->op);
     peer_client_start(world->drivers, op_id, params, call_done, g_memdup2(how, sizeof *how));
 }
 
@@ -92,8 +88,8 @@ call_sr(const char *name, GVariant *args, const struct driver_call *how)
     start_call(name, driver, &out, how);
 }
 
-static void
-call_vdi(const char *name, GVariant *args, GVariantDict *more, const struct driver_call *how)
+void
+steps_call_vdi(const char *name, GVariant *args, GVariantDict *more, const struct driver_call *how)
 {
     struct storage_world *world = op_room_data(how->op);
     const char *vdi = member_text(args, "vdi");
@@ -234,8 +230,8 @@ vdi_create_run(struct op *op, GVariant *args)
     GVariantDict more;
 
     insert_new_disk(op, args, &more);
-    call_vdi("vdi.create", args, &more,
-             &(struct driver_call){.op = op, .args = args, .noted = note_made});
+    steps_call_vdi("vdi.create", args, &more,
+                   &(struct driver_call){.op = op, .args = args, .noted = note_made});
 }
 
 /* A driver that cannot share what the two have in common answers nothing; then it is copied. */
@@ -254,7 +250,8 @@ fill_disk(const char *call, struct op *op, GVariant *args,
 
     insert_new_disk(op, args, &more);
     g_variant_dict_insert(&more, "source", "s", member_text(args, "source"));
-    call_vdi(call, args, &more, &(struct driver_call){.op = op, .args = args, .noted = noted});
+    steps_call_vdi(call, args, &more,
+                   &(struct driver_call){.op = op, .args = args, .noted = noted});
 }
 
 static void
@@ -285,7 +282,7 @@ vdi_copy_cancel(struct op *op)
 static void
 vdi_destroy_run(struct op *op, GVariant *args)
 {
-    call_vdi("vdi.destroy", args, NULL, &(struct driver_call){.op = op, .args = args});
+    steps_call_vdi("vdi.destroy", args, NULL, &(struct driver_call){.op = op, .args = args});
 }
 
 /* The two know from their own records whether they have changed places. */
@@ -305,8 +302,8 @@ exchange(struct op *op, GVariant *args, bool back,
     g_variant_dict_init(&more, NULL);
     g_variant_dict_insert(&more, "with", "s", uuid);
     g_variant_dict_insert(&more, "back", "b", back);
-    call_vdi("vdi.exchange", args, &more,
-             &(struct driver_call){.op = op, .args = args, .noted = noted});
+    steps_call_vdi("vdi.exchange", args, &more,
+                   &(struct driver_call){.op = op, .args = args, .noted = noted});
 }
 
 static void
@@ -331,8 +328,9 @@ note_gone(struct op *op, GVariant *args, GVariant *result)
 static void
 vdi_discard_run(struct op *op, GVariant *args)
 {
-    call_vdi("vdi.destroy", args, NULL,
-             &(struct driver_call){.op = op, .args = args, .noted = note_gone, .optional = true});
+    steps_call_vdi(
+        "vdi.destroy", args, NULL,
+        &(struct driver_call){.op = op, .args = args, .noted = note_gone, .optional = true});
 }
 
 static void
@@ -344,8 +342,8 @@ vdi_resize_run(struct op *op, GVariant *args)
     g_variant_lookup(args, "size", "x", &size);
     g_variant_dict_init(&more, NULL);
     g_variant_dict_insert(&more, "virtual_size", "x", size);
-    call_vdi("vdi.resize", args, &more,
-             &(struct driver_call){.op = op, .args = args, .noted = keep_result});
+    steps_call_vdi("vdi.resize", args, &more,
+                   &(struct driver_call){.op = op, .args = args, .noted = keep_result});
 }
 
 /* The handle, the uuid of the drive's row, is the name under which xapid-domains gets the disk. */
@@ -383,8 +381,8 @@ vdi_attach_run(struct op *op, GVariant *args)
     g_variant_dict_insert(&more, "sharable", "b",
                           model_has(world->model, vdi_class(), member_text(args, "vdi")) &&
                               model_get_bool(world->model, member_text(args, "vdi"), "sharable"));
-    call_vdi("vdi.attach", args, &more,
-             &(struct driver_call){.op = op, .args = args, .noted = note_disk_attached});
+    steps_call_vdi("vdi.attach", args, &more,
+                   &(struct driver_call){.op = op, .args = args, .noted = note_disk_attached});
 }
 
 static void
@@ -396,9 +394,9 @@ vdi_detach_run(struct op *op, GVariant *args)
     g_variant_lookup(args, "optional", "b", &optional);
     g_variant_dict_init(&more, NULL);
     g_variant_dict_insert(&more, "handle", "s", member_text(args, "handle"));
-    call_vdi("vdi.detach", args, &more,
-             &(struct driver_call){
-                 .op = op, .args = args, .noted = note_disk_detached, .optional = optional});
+    steps_call_vdi("vdi.detach", args, &more,
+                   &(struct driver_call){
+                       .op = op, .args = args, .noted = note_disk_detached, .optional = optional});
 }
 
 static const struct step_kind sr_create_kind = {
@@ -437,8 +435,21 @@ static const struct step_kind vdi_detach_kind = {
     .name = "vdi.detach", .weight = 1, .run = vdi_detach_run};
 
 const struct step_kind *const storage_step_kinds[] = {
-    &sr_create_kind,  &sr_destroy_kind,  &sr_attach_kind,    &sr_detach_kind,
-    &sr_scan_kind,    &sr_stat_kind,     &vdi_create_kind,   &vdi_clone_kind,
-    &vdi_copy_kind,   &vdi_destroy_kind, &vdi_exchange_kind, &vdi_discard_kind,
-    &vdi_resize_kind, &vdi_attach_kind,  &vdi_detach_kind,   NULL,
+    &sr_create_kind,
+    &sr_destroy_kind,
+    &sr_attach_kind,
+    &sr_detach_kind,
+    &sr_scan_kind,
+    &sr_stat_kind,
+    &vdi_create_kind,
+    &vdi_clone_kind,
+    &vdi_copy_kind,
+    &vdi_destroy_kind,
+    &vdi_exchange_kind,
+    &vdi_discard_kind,
+    &vdi_resize_kind,
+    &vdi_attach_kind,
+    &vdi_detach_kind,
+    &vdi_transfer_kind,
+    NULL,
 };

@@ -23,6 +23,8 @@ struct storage_world {
     struct ops *ops;
     struct peer_client *drivers; /* org.xapid.Storage1 of xapid-host */
     const char *host;            /* reference of this host's row */
+    GHashTable *under_way;       /* id of a step that tells how far it is -> struct op */
+    GHashTable *transfers;       /* handle -> struct transfer, borrowed */
 };
 
 const struct dm_class *sr_class(void);
@@ -115,6 +117,32 @@ bool vdi_may_copy(const struct storage_world *world, const char *source, const c
 struct plan *vdi_plan_destroy(const struct storage_world *world, const char *vdi, GError **error);
 struct plan *vdi_plan_resize(const struct storage_world *world, const char *vdi, gint64 size,
                              GError **error);
+
+/* --- transfer.c: contents of a disk that a client sends or takes --- */
+
+#define VDI_TRANSFERS_MAX 32 /* at once */
+
+/* A client's part in it: in memory alone, so a restart ends the transfer. */
+struct transfer {
+    char *handle;       /* a uuid, under which the disk is attached */
+    bool import;        /* else an export */
+    const char *format; /* as org.xapid.Storage1 has it; a literal */
+    gint64 offset, length;
+    bool part;
+    guint32 silent; /* seconds */
+    /* The disk is there: gives up the connection, which is a descriptor of the receiver's from now
+     * on, and tells what was read of the body (ret_ahead, the receiver's).  -1 with an error: the
+     * client has gone. */
+    int (*begin)(struct transfer *transfer, GBytes **ret_ahead, GError **error);
+    void *data;
+};
+
+/* Makes this room's tables, and hears how far steps are; once, when world->drivers is there. */
+void transfers_begin(struct storage_world *world);
+/* The plan of a transfer of the disk; the caller then has it in world->transfers until the plan has
+ * ended.  NULL with VDI_NOT_AVAILABLE, VDI_READONLY, VDI_TOO_SMALL, and what vdi_may says. */
+struct plan *vdi_plan_transfer(const struct storage_world *world, const char *vdi,
+                               const struct transfer *transfer, GError **error);
 
 /* --- steps.c --- */
 
