@@ -5,63 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gunixoutputstream.h>
-#include <glib/gstdio.h>
 #include <unistd.h>
 
+#include "xtool/output.h"
 #include "xtool/xtool.h"
 
 #define DUMP_PATH "/pool/xmldbdump"
 #define DATABASE_PROGRAM XAPID_LIBEXECDIR "/xapid-db"
-#define STANDARD "-" /* as a file: standard input or output */
-
-static bool
-file_failed(const char *path, GError **error)
-{
-    g_set_error(error, FAILED_ERROR, 0, "%s: %s.", path, g_strerror(errno));
-    return false;
-}
-
-/* ---- a file that is there when it is whole ---- */
-
-struct output {
-    const char *path;
-    char *partial; /* NULL: standard output */
-    int fd;
-};
-
-static bool
-output_open(struct output *output, const char *path, GError **error)
-{
-    *output = (struct output){.path = path, .fd = -1};
-    if (g_str_equal(path, STANDARD)) {
-        output->fd = dup(STDOUT_FILENO);
-        return output->fd >= 0 || file_failed(path, error);
-    }
-    if (access(path, F_OK) == 0) {
-        errno = EEXIST;
-        return file_failed(path, error);
-    }
-    output->partial = g_strconcat(path, ".partial", NULL);
-    /* There are secrets in it. */
-    output->fd = open(output->partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return output->fd >= 0 || file_failed(output->partial, error);
-}
-
-/* ok: it is whole.  Closes it. */
-static bool
-output_close(struct output *output, bool ok, GError **error)
-{
-    if (output->partial) {
-        ok = ok && ((fsync(output->fd) == 0 && g_rename(output->partial, output->path) == 0) ||
-                    file_failed(output->path, error));
-        if (!ok)
-            g_unlink(output->partial);
-    }
-    if (output->fd >= 0)
-        close(output->fd);
-    g_free(output->partial);
-    return ok;
-}
 
 /* ---- by the server ---- */
 
@@ -91,7 +41,7 @@ database_restore(struct xtool *x, const struct xt_command *command, GError **err
     if (!args_flag(x->args, "dry-run", &dry_run, error) || !xtool_check_unused(x, error))
         return false;
     g_autoptr(GError) cause = NULL;
-    const char *file = g_str_equal(path, STANDARD) ? "/dev/stdin" : path;
+    const char *file = g_str_equal(path, OUTPUT_STANDARD) ? "/dev/stdin" : path;
     if (!g_file_get_contents(file, &text, &length, &cause)) {
         g_set_error(error, FAILED_ERROR, 0, "%s.", cause->message);
         return false;
@@ -149,17 +99,18 @@ local_dump(const char *path, const char *database, GError **error)
         return false;
     int fd = dup(output.fd); /* the program's ends with it */
     bool ok = fd >= 0 ? run_program((const char *const[]){"dump", database, NULL}, -1, fd, error)
-                      : file_failed(path, error);
+                      : output_failed(path, error);
     return output_close(&output, ok, error);
 }
 
 static bool
 local_restore(const char *path, const char *database, bool dry_run, GError **error)
 {
-    int fd = g_str_equal(path, STANDARD) ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+    int fd =
+        g_str_equal(path, OUTPUT_STANDARD) ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
-        return file_failed(path, error);
+        return output_failed(path, error);
     return run_program(dry_run ? (const char *const[]){"--dry-run", "restore", database, NULL}
                                : (const char *const[]){"restore", database, NULL},
                        fd, -1, error);

@@ -13,7 +13,11 @@ libxtool_a_SOURCES = \
 	xtool/change.c \
 	xtool/complete.c xtool/complete.h \
 	xtool/credentials.c xtool/credentials.h \
+	xtool/actions.c \
 	xtool/database.c \
+	xtool/output.c xtool/output.h \
+	xtool/server-internal.h \
+	xtool/streams.c \
 	xtool/diagnose.c \
 	xtool/drives.c \
 	xtool/exit.h \

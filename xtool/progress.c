@@ -136,24 +136,38 @@ in_front(void)
     return front < 0 || front == getpgrp();
 }
 
-static void
-draw(struct wait *wait)
+void
+progress_draw(const char *name, double fraction, gint64 began)
 {
-    const struct progress *progress = wait->progress;
-    unsigned seconds = (unsigned)((g_get_monotonic_time() - wait->began) / G_USEC_PER_SEC);
+    unsigned seconds = (unsigned)((g_get_monotonic_time() - began) / G_USEC_PER_SEC);
     struct winsize size;
     bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col;
 
     if (!in_front())
         return;
+    /* In the last column some terminals go on to the next line. */
+    g_autofree char *line =
+        progress_line(name, fraction, seconds, (known ? size.ws_col : PROGRESS_WIDTH) - 1U);
+    g_autofree char *text = g_strconcat(WIPE, line, NULL);
+    fputs(text, stderr);
+}
+
+void
+progress_wipe(void)
+{
+    if (in_front())
+        fputs(WIPE, stderr);
+}
+
+static void
+draw(struct wait *wait)
+{
+    const struct progress *progress = wait->progress;
     g_autofree char *part =
         progress->parts > 1 ? g_strdup_printf("%u of %u: ", progress->part, progress->parts) : NULL;
     g_autofree char *name = g_strconcat(part ? part : "", wait->name, NULL);
-    /* In the last column some terminals go on to the next line. */
-    g_autofree char *line =
-        progress_line(name, wait->fraction, seconds, (known ? size.ws_col : PROGRESS_WIDTH) - 1U);
-    g_autofree char *text = g_strconcat(WIPE, line, NULL);
-    fputs(text, stderr);
+
+    progress_draw(name, wait->fraction, wait->began);
     wait->drawn = true;
 }
 
@@ -302,8 +316,8 @@ progress_send(struct progress *progress, SoupMessage *request, const char *name,
     while (!wait.sent)
         g_main_context_iteration(NULL, TRUE);
     g_source_remove(ticks);
-    if (wait.drawn && in_front())
-        fputs(WIPE, stderr);
+    if (wait.drawn)
+        progress_wipe();
     g_cancellable_cancel(wait.questions);
     while (wait.asking)
         g_main_context_iteration(NULL, TRUE);

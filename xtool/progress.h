@@ -36,6 +36,11 @@ void progress_part(struct progress *progress, unsigned part, unsigned parts);
 GInputStream *progress_send(struct progress *progress, SoupMessage *request, const char *name,
                             GCancellable *interrupt, GError **error);
 
+/* Draws that line for what the caller knows himself (`name`, since `began`, of the monotonic
+ * clock), and wipes it. */
+void progress_draw(const char *name, double fraction, gint64 began);
+void progress_wipe(void);
+
 /* The line, of at most `width` columns and without anything that a terminal would obey; the
  * caller's.  fraction: 0..1, or PROGRESS_UNKNOWN. */
 char *progress_line(const char *name, double fraction, unsigned seconds, unsigned width);

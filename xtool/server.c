@@ -1,7 +1,7 @@
 /* JSON-RPC over HTTP by libsoup; see server.h. */
 #include "config.h"
 
-#include "xtool/server.h"
+#include "xtool/server-internal.h"
 
 #include <errno.h>
 #include <gio/gunixsocketaddress.h>
@@ -211,10 +211,9 @@ set_refused(GError **error, const struct server *server, const char *path, SoupM
         g_set_error(error, REFUSED_ERROR, 0, "%s", clean);
 }
 
-/* body (may be NULL) is borrowed. */
-static SoupMessage *
-new_request(struct server *server, const char *method, const char *path, const char *type,
-            GBytes *body, GError **error)
+SoupMessage *
+server_request(struct server *server, const char *method, const char *path, const char *type,
+               GBytes *body, GError **error)
 {
     g_autofree char *url = g_strconcat(server->url, path, NULL);
     SoupMessage *message = soup_message_new(method, url);
@@ -237,55 +236,44 @@ new_request(struct server *server, const char *method, const char *path, const c
     return message;
 }
 
-/* The answer's body, when the status is 200.  called: the message of a call, of which the user may
- * see how far it is; NULL: it is none. */
-static GInputStream *
-send_request(struct server *server, SoupMessage *request, const char *path, const char *called,
-             GError **error)
+GInputStream *
+server_answer(struct server *server, SoupMessage *request, const char *path, GInputStream *stream,
+              GError *cause, GError **error)
 {
-    GError *cause = NULL;
-    g_autoptr(GInputStream) stream =
-        called && server->progress
-            ? progress_send(server->progress, request, called, server->interrupt, &cause)
-            : soup_session_send(server->http, request, server->interrupt, &cause);
-
     if (!stream) {
         set_unreachable(error, server, cause);
         return NULL;
     }
-    if (soup_message_get_status(request) != SOUP_STATUS_OK) {
-        set_refused(error, server, path, request, stream);
-        return NULL;
-    }
-    return g_steal_pointer(&stream);
+    if (soup_message_get_status(request) == SOUP_STATUS_OK)
+        return stream;
+    set_refused(error, server, path, request, stream);
+    g_object_unref(stream);
+    return NULL;
 }
 
-bool
-server_get(struct server *server, const char *path, GOutputStream *to, GError **error)
+GInputStream *
+server_send(struct server *server, SoupMessage *request, const char *path, const char *called,
+            GError **error)
 {
     GError *cause = NULL;
-    g_autoptr(SoupMessage) request = new_request(server, SOUP_METHOD_GET, path, NULL, NULL, error);
-    g_autoptr(GInputStream) stream =
-        request ? send_request(server, request, path, NULL, error) : NULL;
+    GInputStream *stream =
+        called && server->progress
+            ? progress_send(server->progress, request, called, server->interrupt, &cause)
+            : soup_session_send(server->http, request, server->interrupt, &cause);
 
-    if (!stream)
-        return false;
-    if (g_output_stream_splice(to, stream, G_OUTPUT_STREAM_SPLICE_NONE, server->interrupt,
-                               &cause) >= 0)
-        return true;
-    set_unreachable(error, server, cause);
-    return false;
+    return server_answer(server, request, path, stream, cause, error);
 }
 
-bool
-server_put(struct server *server, const char *path, GBytes *body, GError **error)
+SoupSession *
+server_http(const struct server *server)
 {
-    g_autoptr(SoupMessage) request =
-        new_request(server, SOUP_METHOD_PUT, path, "text/xml", body, error);
-    g_autoptr(GInputStream) stream =
-        request ? send_request(server, request, path, NULL, error) : NULL;
+    return server->http;
+}
 
-    return stream;
+GCancellable *
+server_interrupt(const struct server *server)
+{
+    return server->interrupt;
 }
 
 static SoupMessage *
@@ -308,7 +296,7 @@ call_request(struct server *server, const struct dm_message *message, GVariant *
     GString *request = g_string_new(NULL);
     jsonrpc_request_encode(request, ++server->last_id, message->full_name, types, values, all);
     g_autoptr(GBytes) bytes = g_string_free_to_bytes(request);
-    return new_request(server, SOUP_METHOD_POST, RPC_PATH, "application/json", bytes, error);
+    return server_request(server, SOUP_METHOD_POST, RPC_PATH, "application/json", bytes, error);
 }
 
 GVariant *
@@ -317,7 +305,7 @@ server_call(struct server *server, const struct dm_message *message, GVariant *c
 {
     g_autoptr(SoupMessage) request = call_request(server, message, params, n, error);
     g_autoptr(GInputStream) stream =
-        request ? send_request(server, request, RPC_PATH, message->full_name, error) : NULL;
+        request ? server_send(server, request, RPC_PATH, message->full_name, error) : NULL;
     g_autoptr(GByteArray) reply = stream ? read_body(server, stream, error) : NULL;
     if (!reply)
         return NULL;

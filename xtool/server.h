@@ -59,6 +59,14 @@ void server_show_part(struct server *server, unsigned part, unsigned parts);
 bool server_get(struct server *server, const char *path, GOutputStream *to, GError **error);
 bool server_put(struct server *server, const char *path, GBytes *body, GError **error);
 
+/* The same for what is long: who looks on (moved may be NULL) is told a few times a second how many
+ * bytes there were, of `whole` (0: not known); a body is a file of `length` bytes. */
+typedef void (*server_moved_fn)(goffset done, goffset whole, void *data);
+bool server_download(struct server *server, const char *path, GOutputStream *to,
+                     server_moved_fn moved, void *data, GError **error);
+bool server_upload(struct server *server, const char *path, GFileInputStream *from, goffset length,
+                   server_moved_fn moved, void *data, GError **error);
+
 /* Is it this host's, by its socket? */
 bool server_is_here(const struct server *server);
 

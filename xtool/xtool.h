@@ -148,6 +148,11 @@ bool database_restore(struct xtool *x, const struct xt_command *command, GError 
 bool database_is_local(const char *command);
 bool database_local(struct xtool *x, GError **error);
 
+/* ---- streams.c: contents of disks ---- */
+
+bool streams_import(struct xtool *x, const struct xt_command *command, GError **error);
+bool streams_export(struct xtool *x, const struct xt_command *command, GError **error);
+
 /* ---- help.c ---- */
 
 /* help, help COMMAND, help --all, and help --man: the page of man; false: unknown command. */

@@ -32,6 +32,7 @@ xtool_sim_tests = \
 	tests/sim/test-xtool-disks.py \
 	tests/sim/test-xtool-login.py \
 	tests/sim/test-xtool-progress.py \
+	tests/sim/test-xtool-streams.py \
 	tests/sim/test-xtool-xl.py
 TESTS += $(xtool_sim_tests)
 EXTRA_DIST += $(xtool_sim_tests) tests/sim/xtool.py
