@@ -1,4 +1,5 @@
 # Fuzz targets, all of them run by tests/fuzz/run; they need --enable-fuzzing and CC=clang.
+include tests/fuzz/disk-stream.mk
 include tests/fuzz/driver-answer.mk
 include tests/fuzz/dump.mk
 include tests/fuzz/filter.mk
