@@ -4,7 +4,7 @@ import base64
 import subprocess
 import time
 
-from api import LAB, WAIT, client, console, dom0, domids, guest, run_scenario, type_in, until
+from api import LAB, WAIT, client, connect, console, dom0, domids, guest, run_scenario, type_in, until
 from host import fails
 
 MIB = 1 << 20
@@ -68,14 +68,45 @@ def handles(name):
     return set(dom0(name, "ls /run/xapid/disks").split())
 
 
+def exported(address, x, vdi, image_format):
+    """The contents of a disk over TLS."""
+    connection = connect(address)
+    connection.request("GET", f"/export_raw_vdi?session_id={x.session_ref}&vdi={vdi}&format={image_format}")
+    reply = connection.getresponse()
+    body = reply.read()
+    assert reply.status == 200, (reply.status, body)
+    until(lambda: not x.VDI.get_current_operations(vdi), "end of the export")
+    return body
+
+
+def put_disk(address, x, vdi, image_format, body):
+    task = x.task.create("an import", "")
+    connection = connect(address)
+    connection.request("PUT", f"/import_raw_vdi?session_id={x.session_ref}&vdi={vdi}&format={image_format}&task_id={task}", body)
+    reply = connection.getresponse()
+    assert reply.status == 200, (reply.status, reply.read())
+    record = x.wait_task(task, WAIT)
+    assert record["status"] == "success", record
+
+
+def moved(name, address, x, sr, vdi, text):
+    """A disk that begins with the text is exported as a VHD, and imported into the other one."""
+    source = disk(x, sr, "raw")
+    dom0(name, f"printf {text} | dd of={SR_FOLDER}/{x.VDI.get_uuid(source)}.raw conv=notrunc 2>/dev/null")
+    body = exported(address, x, source, "vhd")
+    assert len(body) < 4 * MIB, f"{len(body)} bytes of a disk that is nearly empty"
+    put_disk(address, x, vdi, "vhd", body)
+    x.VDI.destroy(source)
+    assert not handles(name), handles(name)
+
+
 def guest_reads_and_writes(kind, name, address, password):
     """A guest reads what is on its disks and writes to them, raw and qcow2; what it wrote is there
-    in its next life."""
+    in its next life, and in what is exported."""
     x = client(address, password)
     sr = repository(name, x)
     vdis = [disk(x, sr, "raw"), disk(x, sr, "qcow2")]
-    raw = f"{SR_FOLDER}/{x.VDI.get_uuid(vdis[0])}.raw"
-    dom0(name, f"printf RAW-SAYS-HELLO | dd of={raw} conv=notrunc 2>/dev/null")
+    moved(name, address, x, sr, vdis[0], "RAW-SAYS-HELLO")
     vm = x.VM.create(guest("with disks", kind, "console=hvc0 lab.count=0"))
     vbds = [drive(x, vm, vdi) for vdi in vdis]
     uuid = x.VM.get_uuid(vm)
@@ -99,6 +130,10 @@ def guest_reads_and_writes(kind, name, address, password):
     x.VM.hard_shutdown(vm)
     assert not handles(name) and not device_models(name), device_models(name)
     x.VM.destroy(vm)
+    body = exported(address, x, vdis[1], "raw")
+    assert len(body) == 8 * MIB and body.startswith(b"QCOW-KEEPS-IT"), body[:20]
+    put_disk(address, x, vdis[1], "raw", b"again" + body[5:])
+    assert exported(address, x, vdis[1], "raw").startswith(b"again")
     for vdi in vdis:
         x.VDI.destroy(vdi)
     assert dom0(name, f"ls {SR_FOLDER}").split() == ["xapid-sr.json"]
