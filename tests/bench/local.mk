@@ -24,7 +24,8 @@ tests_bench_told_libvirt_LDADD = $(GLIB_LIBS) -lvirt
 
 EXTRA_DIST += tests/bench/README.md tests/bench/RESULTS.md tests/bench/ratio.py tests/unit/test-ratio.py \
 	tests/bench/clients.py tests/bench/figures.py tests/bench/fill.py tests/bench/install tests/bench/libvirtd.py \
-	tests/bench/clones.py tests/bench/peers.py tests/bench/start.py tests/bench/start.sh
+	tests/bench/clones.py tests/bench/peers.py tests/bench/start.py tests/bench/start.sh \
+	tests/bench/streams.py
 TESTS += tests/unit/test-ratio.py
 
 .PHONY: bench bench-lab
