@@ -4,6 +4,8 @@
 
 #include <gio/gio.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -60,11 +62,38 @@ judge(GSubprocess *process, char *words, char **ret_words)
     return false;
 }
 
-bool
-tool_run(int folder, const char *const *argv, char **ret_words)
+/* Passes on what it says until it ends. */
+static void
+tell_progress(GInputStream *out)
 {
-    GSubprocessLauncher *launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE |
-                                                              G_SUBPROCESS_FLAGS_STDERR_PIPE);
+    char text[64];
+    gsize length = 0;
+    int told = 0;
+    gssize n;
+
+    while ((n = g_input_stream_read(out, text + length, sizeof text - 1 - length, NULL, NULL)) >
+           0) {
+        length += (gsize)n;
+        text[length] = '\0';
+        const char *percent = strrchr(text, '(');
+        bool whole = percent && strchr(percent, '/');
+        int now = whole ? (int)g_ascii_strtod(percent + 1, NULL) : told;
+        if (now > told && now <= 100) {
+            printf("{\"progress\":%d.%02d}\n", now / 100, now % 100);
+            fflush(stdout);
+            told = now;
+        }
+        if (whole || length == sizeof text - 1)
+            length = 0;
+    }
+}
+
+static bool
+run(int folder, const char *const *argv, bool tells, char **ret_words)
+{
+    GSubprocessLauncher *launcher = g_subprocess_launcher_new(
+        (tells ? G_SUBPROCESS_FLAGS_STDOUT_PIPE : G_SUBPROCESS_FLAGS_STDOUT_SILENCE) |
+        G_SUBPROCESS_FLAGS_STDERR_PIPE);
     g_autoptr(GError) error = NULL;
     g_autoptr(GSubprocess) process = NULL;
     char *words = NULL;
@@ -72,10 +101,24 @@ tool_run(int folder, const char *const *argv, char **ret_words)
     if (folder >= 0)
         g_subprocess_launcher_take_fd(launcher, dup(folder), folder);
     process = spawn(launcher, die_with_parent, argv, &error);
+    if (process && tells)
+        tell_progress(g_subprocess_get_stdout_pipe(process));
     if (process && g_subprocess_communicate_utf8(process, NULL, NULL, NULL, &words, &error))
         return judge(process, words, ret_words);
     *ret_words = g_strdup(error->message);
     return false;
+}
+
+bool
+tool_run(int folder, const char *const *argv, char **ret_words)
+{
+    return run(folder, argv, false, ret_words);
+}
+
+bool
+tool_run_long(int folder, const char *const *argv, char **ret_words)
+{
+    return run(folder, argv, true, ret_words);
 }
 
 struct asking {

@@ -12,6 +12,9 @@
  * with NULL.  The tool dies with its caller.  False with its last words in *ret_words (the
  * caller's). */
 bool tool_run(int folder, const char *const *argv, char **ret_words);
+/* The same of a tool that says "(PERCENT/100%)" again and again, as qemu-img -p does; that is
+ * passed on as the progress of this driver's call. */
+bool tool_run_long(int folder, const char *const *argv, char **ret_words);
 /* A tool that must not die in the middle of its work: it has a session of its own, and hears of its
  * caller's death as of an interruption (SIGINT), which ends it where that does no harm.  It hears
  * the same after TOOL_SECONDS; then it is not waited for any more.  What it printed is in

@@ -20,10 +20,10 @@ convert(const struct disk *disk, const char *part, const struct source *source, 
     g_autofree char *path = disk_tool_path(disk, part);
     g_autofree char *words = NULL;
     const char *const argv[] = {
-        QEMU_IMG, "convert", "-q", "-f", source->format, "-O", disk->qcow2 ? "qcow2" : "raw",
+        QEMU_IMG, "convert", "-p", "-f", source->format, "-O", disk->qcow2 ? "qcow2" : "raw",
         from,     path,      NULL};
 
-    if (folder_remove(disk->folder, part) && tool_run(disk->folder, argv, &words) &&
+    if (folder_remove(disk->folder, part) && tool_run_long(disk->folder, argv, &words) &&
         disk_sync_file(disk, part))
         return true;
     disk_tool_failed(disk, FAILURE_VDI_CREATE, words, error);

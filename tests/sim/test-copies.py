@@ -365,4 +365,45 @@ def test_kills():
             assert len(files(host.dir / "sr")) == 2 and not host.handles(), (files(host.dir / "sr"), host.handles())
 
 
+SLOWLY = """#!/usr/bin/python3
+import json, os, subprocess, sys, time
+text = sys.stdin.read()
+if json.loads(text)["call"] == "vdi.copy":
+    print('{"progress":0.5}', flush=True)
+    for _ in range(3000):
+        if os.path.exists("@DIR/go"):
+            break
+        time.sleep(0.02)
+sys.stdout.write(subprocess.run(["@DIR/bin/storage/file"], input=text, capture_output=True, text=True).stdout)
+"""
+
+
+def test_progress():
+    """A driver tells how far a copy is, and so does the task; it can be cancelled then."""
+    host = Host()
+    driver = host.bindir / "storage" / "slowly"
+    driver.write_text(SLOWLY.replace("@DIR", str(host.dir)))
+    driver.chmod(0o755)
+    with host:
+        x = connected(host)
+        tap.wait_until(lambda: "slowly" in x.SR.get_supported_types(), "the driver")
+        sr = new_sr(host, x, "slowly")
+        source = new_vdi(x, sr)
+        write(host, x, source, "write -P 1 0 8m")
+        before = files(host.dir / "sr")
+        for cancelled in True, False:
+            task = x.Async.VDI.copy(source, sr)
+            tap.wait_until(lambda: 0.3 < x.task.get_progress(task) < 0.7, "half of the copy")
+            if cancelled:
+                x.task.cancel(task)
+                assert x.wait_task(task)["status"] == "cancelled"
+                assert files(host.dir / "sr") == before and not host.handles()
+            else:
+                (host.dir / "go").write_text("")
+                record = x.wait_task(task)
+                assert record["status"] == "success" and record["progress"] == 1, record
+        copy, = set(x.SR.get_VDIs(sr)) - {source}
+        assert contents(host, x, copy) == contents(host, x, source)
+
+
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])

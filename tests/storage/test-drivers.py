@@ -187,7 +187,7 @@ class Driver:
         if done.returncode < 0:
             raise ProcessLookupError(f"{name} ended by signal {-done.returncode}")
         assert done.returncode == 0, (name, done)
-        answer = json.loads(done.stdout)
+        answer = json.loads(done.stdout.splitlines()[-1])
         if "error" in answer:
             error = answer["error"]
             assert error["code"].isupper() and all(isinstance(param, str) for param in error["params"]), error

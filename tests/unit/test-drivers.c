@@ -123,7 +123,7 @@ outcome_of(struct bed *bed, const char *name, GVariant *args)
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) sunk = args ? g_variant_ref_sink(args) : NULL;
 
-    if (driver_run(bed->folder, name, "sr.scan", sunk, on_done, bed, &error)) {
+    if (driver_run(bed->folder, name, "sr.scan", sunk, NULL, on_done, bed, &error)) {
         g_main_loop_run(bed->loop);
         return bed->outcome;
     }
@@ -229,7 +229,8 @@ test_killed(struct bed *bed, const void *data)
 
     (void)data;
     install(bed, "drv", script, 0700);
-    struct driver_run *run = driver_run(bed->folder, "drv", "sr.scan", NULL, on_done, bed, &error);
+    struct driver_run *run =
+        driver_run(bed->folder, "drv", "sr.scan", NULL, NULL, on_done, bed, &error);
     g_assert_no_error(error);
     g_timeout_add(300, kill_it, run);
     g_main_loop_run(bed->loop);

@@ -32,6 +32,7 @@ struct driver_run {
     bool cancelled;
     guint timer;
     unsigned open; /* of: reading, writing, waiting */
+    driver_moved_fn moved;
     driver_done_fn done;
     void *data;
 };
@@ -178,6 +179,25 @@ ended(GObject *source, GAsyncResult *result, gpointer data)
 
 static void read_more(struct driver_run *run);
 
+/* Lines in front of the answer tell how far it is. */
+static void
+take_progress(struct driver_run *run)
+{
+    static const char begin[] = "{\"progress\":";
+    const gsize length = sizeof begin - 1;
+    const guint8 *end;
+
+    while (run->answer->len > length && memcmp(run->answer->data, begin, length) == 0 &&
+           (end = memchr(run->answer->data, '\n', run->answer->len))) {
+        gsize line = (gsize)(end - run->answer->data);
+        g_autofree char *text = g_strndup((const char *)run->answer->data + length, line - length);
+        double fraction = g_ascii_strtod(text, NULL);
+        g_byte_array_remove_range(run->answer, 0, (guint)line + 1);
+        if (run->moved && fraction >= 0 && fraction <= 1)
+            run->moved(fraction, run->data);
+    }
+}
+
 static void
 was_read(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -192,6 +212,7 @@ was_read(GObject *source, GAsyncResult *result, gpointer data)
         end(run, "its answer is too long");
     else
         g_byte_array_append(run->answer, (const guint8 *)run->buffer, (guint)length);
+    take_progress(run);
     read_more(run);
 }
 
@@ -275,7 +296,7 @@ request_text(const char *call, GVariant *args)
 
 struct driver_run *
 driver_run(const char *folder, const char *name, const char *call, GVariant *args,
-           driver_done_fn done, void *data, GError **error)
+           driver_moved_fn moved, driver_done_fn done, void *data, GError **error)
 {
     g_autofree char *path = driver_path(folder, name);
     g_autoptr(GError) failed = NULL;
@@ -296,6 +317,7 @@ driver_run(const char *folder, const char *name, const char *call, GVariant *arg
     run->answer = g_byte_array_new();
     run->request = request_text(call, args);
     run->buffer = g_malloc(CHUNK);
+    run->moved = moved;
     run->done = done;
     run->data = data;
     run->open = 3;

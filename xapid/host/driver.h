@@ -15,13 +15,16 @@ struct driver_run;
 
 /* result (a{sv}) and error are borrowed; one of them is NULL. */
 typedef void (*driver_done_fn)(GVariant *result, const GError *error, void *data);
+/* How far it is, 0..1, as it says itself. */
+typedef void (*driver_moved_fn)(double fraction, void *data);
 
 /* A name of letters, digits and dashes that begins with a letter. */
 bool driver_name_is_valid(const char *name);
-/* Starts it; args a{sv} or NULL.  NULL with an error (and no call of done) when there is no such
- * driver: SR_UNKNOWN_DRIVER [name]. */
+/* Starts it; args a{sv} or NULL; moved may be NULL.  NULL with an error (and no call of done) when
+ * there is no such driver: SR_UNKNOWN_DRIVER [name]. */
 struct driver_run *driver_run(const char *folder, const char *name, const char *call,
-                              GVariant *args, driver_done_fn done, void *data, GError **error);
+                              GVariant *args, driver_moved_fn moved, driver_done_fn done,
+                              void *data, GError **error);
 /* Ends it: TASK_CANCELLED, unless it has answered already. */
 void driver_run_kill(struct driver_run *run);
 /* The names of the folder's programs, sorted; NULL terminated, the caller frees. */

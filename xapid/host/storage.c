@@ -95,6 +95,15 @@ operation_end(struct operation *operation, GVariant *result, GError *error)
 }
 
 static void
+operation_moved(double fraction, void *data)
+{
+    const struct operation *operation = data;
+
+    if (operation->storage->skeleton)
+        peer_storage1_emit_progress(operation->storage->skeleton, operation->op_id, fraction);
+}
+
+static void
 driver_done(GVariant *result, const GError *failed, void *data)
 {
     struct operation *operation = data;
@@ -119,15 +128,6 @@ is_transfer(const struct operation *operation)
 }
 
 static void
-transfer_moved(double fraction, void *data)
-{
-    const struct operation *operation = data;
-
-    if (operation->storage->skeleton)
-        peer_storage1_emit_progress(operation->storage->skeleton, operation->op_id, fraction);
-}
-
-static void
 transfer_done(const GError *failed, void *data)
 {
     struct operation *operation = data;
@@ -147,7 +147,7 @@ run_transfer(struct operation *operation)
 
     operation->transfer =
         transfer_start(storage->transfers, operation->op_id, is_call(operation, "vdi.import"),
-                       operation->args, transfer_moved, transfer_done, operation, &error);
+                       operation->args, operation_moved, transfer_done, operation, &error);
     if (operation->transfer)
         g_hash_table_add(storage->busy, g_strdup(member_text(operation->args, "handle")));
     else
@@ -211,7 +211,7 @@ operation_run(struct operation *operation)
     if (ends_at_once(operation))
         return;
     operation->run = driver_run(storage->drivers, operation->driver, operation->call,
-                                operation->args, driver_done, operation, &error);
+                                operation->args, operation_moved, driver_done, operation, &error);
     if (!operation->run) {
         operation_end(operation, NULL, error);
         return;
@@ -427,7 +427,7 @@ handle_drivers(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, GUnixF
         answer->roll = roll;
         answer->path = g_build_filename(storage->drivers, *name, NULL);
         roll->missing++;
-        if (!driver_run(storage->drivers, *name, "query", NULL, driver_told, answer, &error))
+        if (!driver_run(storage->drivers, *name, "query", NULL, NULL, driver_told, answer, &error))
             driver_told(NULL, error, answer);
     }
     roll_end(roll);
