@@ -182,14 +182,26 @@ link_set_up(const char *name, const struct link *link, uint32_t mtu)
     return talk(&message, NULL, NULL);
 }
 
-int
-link_join(const struct link *link, const struct link *bridge)
+static int
+set_master(const struct link *link, int master)
 {
     struct message message;
 
     message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
-    mnl_attr_put_u32(message.header, IFLA_MASTER, (uint32_t)bridge->index);
+    mnl_attr_put_u32(message.header, IFLA_MASTER, (uint32_t)master);
     return talk(&message, NULL, NULL);
+}
+
+int
+link_join(const struct link *link, const struct link *bridge)
+{
+    return set_master(link, bridge->index);
+}
+
+int
+link_leave(const struct link *link)
+{
+    return set_master(link, 0);
 }
 
 struct ports {

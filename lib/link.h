@@ -30,6 +30,7 @@ int link_make_bridge(const char *name, uint32_t mtu);
 int link_set_up(const char *name, const struct link *link, uint32_t mtu);
 /* Puts an interface into a bridge. */
 int link_join(const struct link *link, const struct link *bridge);
+int link_leave(const struct link *link);
 /* 1: an interface is in the bridge. */
 int link_has_ports(const struct link *bridge);
 int link_remove(const struct link *link);

@@ -1,4 +1,5 @@
 """Networks and network cards of a simulated host, as tests make them."""
+import world
 
 
 def new_network(x, **fields):
@@ -23,9 +24,15 @@ def foreign_bridge(host, name):
     (host.sim / "bridges" / name).write_text("foreign")
 
 
+def cards(host, x, vm):
+    """What the hypervisor has: device to (MAC, bridge, MTU)."""
+    uuid = x.VM.get_uuid(vm)
+    return next(d["nics"] for d in world.domains(host.sim) if d["uuid"] == uuid)
+
+
 def leftovers(x):
-    """Cards that are not attached as the state of their VMs says."""
-    return [f"{ref} is attached: {record['currently_attached']}, its VM is {state}"
+    """Cards that are attached though their VMs have no domain, or that show an operation."""
+    return [f"{ref} of a VM that is {state}: {record}"
             for ref, record in x.VIF.get_all_records().items()
             for state in [x.VM.get_power_state(record["VM"])]
-            if record["currently_attached"] != (state in ("Running", "Paused"))]
+            if record["current_operations"] or (record["currently_attached"] and state not in ("Running", "Paused"))]

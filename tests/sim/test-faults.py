@@ -305,8 +305,17 @@ def life_of_a_network(host):
         owner.say(f"after the start: {given}, {networks.bridges(host)}")
     if not owner.insist(lambda: owner.x.VIF.get_currently_attached(made["vif"])):
         owner.say("the card is not attached")
+    do("second", lambda x: networks.new_vif(x, made["vm"], made["network"], "1"))
+    do("other network", networks.new_network)
+    do("plug", lambda x: x.VIF.get_currently_attached(made["second"]) or x.VIF.plug(made["second"]))
+    do("move", lambda x: x.VIF.move(made["second"], made["other network"]))
+    given = [d["nics"] for d in world.domains(host.sim) if d["state"] != "dying"]
+    if [{place: card[1] for place, card in cards.items()} for cards in given] != [{0: "xapi0", 1: "xapi1"}]:
+        owner.say(f"after the move: {given}")
+    do("unplug", lambda x: x.VIF.get_currently_attached(made["second"]) and x.VIF.unplug(made["second"]))
     do("stop", lambda x: x.VM.hard_shutdown(made["vm"]))
     do("end", lambda x: x.network.destroy(made["network"]))
+    do("end of the other", lambda x: x.network.destroy(made["other network"]))
     if owner.insist(lambda: owner.x.VIF.get_all()):
         owner.say("the card is left")
     return owner.wrong
@@ -414,7 +423,7 @@ def life_of_the_database(host):
 LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver.": life_of_a_disk, "host.transfer.": life_of_a_disk,
          "storage.lend.": life_of_a_disk, "plug.": life_of_a_disk,
          "unplug.": life_of_a_disk, "medium.": life_of_a_cd, "host.power.": life_of_the_power,
-         "host.bridge.": life_of_a_network, "store.prepare.": life_of_the_database, "store.restore.": life_of_the_database,
+         "host.bridge.": life_of_a_network, "nic.": life_of_a_network, "store.prepare.": life_of_the_database, "store.restore.": life_of_the_database,
          "host.authenticate.": life_of_a_password, "host.change-password.": life_of_a_password,
          "host.child.": life_of_a_password, "hostd.": life_of_a_password}
 

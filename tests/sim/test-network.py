@@ -7,19 +7,12 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import settled
 import tap
-import world
 from covers import covers
 from host import GUEST, Host, fails
-from networks import bridges, foreign_bridge, leftovers, new_network, new_vif
+from networks import bridges, cards, foreign_bridge, leftovers, new_network, new_vif
 
 NULL = "OpaqueRef:NULL"
 MAC = "00:16:3e:12:34:56"
-
-
-def cards(host, x, vm):
-    """What the hypervisor has: device to (MAC, bridge, MTU)."""
-    uuid = x.VM.get_uuid(vm)
-    return next(d["nics"] for d in world.domains(host.sim) if d["uuid"] == uuid)
 
 
 @covers("network.create", "network.destroy")
@@ -111,7 +104,7 @@ def test_life_of_a_card():
         token = x.call("event.from", ["vif"], "", 0.0)["token"]
         x.VM.start(vm, False, False)
         record = x.VIF.get_record(vif)
-        assert (record["currently_attached"], record["allowed_operations"]) == (True, []), record
+        assert (record["currently_attached"], record["allowed_operations"]) == (True, ["unplug"]), record
         seen = x.call("event.from", ["vif"], token, 5.0)["events"]
         assert seen[-1]["snapshot"]["currently_attached"] is True, seen
         assert cards(host, x, vm) == {0: (MAC, "xapi0", 1500)} and bridges(host) == {"xapi0": "1500"}

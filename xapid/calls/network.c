@@ -115,11 +115,13 @@ check_unused(const struct model *model, const char *network, GError **error)
 
     for (guint i = 0; i < vifs->len; i++) {
         g_autofree char *vm = model_get_string(model, vifs->pdata[i], "VM");
-        if (!ops_none_shown(model, vm, error))
+        if (!ops_none_shown(model, vm, error) || !ops_none_shown(model, vifs->pdata[i], error))
             return false;
         if (model_get_bool(model, vifs->pdata[i], "currently_attached"))
             g_ptr_array_add(attached, vifs->pdata[i]);
     }
+    if (!network_awaits_none(model, error))
+        return false;
     if (attached->len)
         return refuse(error, "NETWORK_CONTAINS_VIF", attached);
     return !pifs->len || refuse(error, "NETWORK_CONTAINS_PIF", pifs);

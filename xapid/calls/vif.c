@@ -128,6 +128,17 @@ create(struct call *call)
     call_commit(call, txn, g_variant_new_string(vif));
 }
 
+/* Is nothing done to the card, or to its VM? */
+static bool
+is_idle(struct call *call, const char *vif, GError **error)
+{
+    struct model *model = call->api->model;
+    g_autofree char *vm = model_get_string(model, vif, "VM");
+
+    return ops_none_shown(model, vif, error) &&
+           (!model_has(model, vm_class(), vm) || ops_none_shown(model, vm, error));
+}
+
 static void
 destroy(struct call *call)
 {
@@ -139,6 +150,10 @@ destroy(struct call *call)
         call_fail_code(call, "OPERATION_NOT_ALLOWED", "the VIF is attached to a running VM", NULL);
         return;
     }
+    if (!is_idle(call, vif, &error)) {
+        call_fail(call, error);
+        return;
+    }
     if (!(txn = call_begin(call)))
         return;
     if (!txn_destroy(txn, vif, &error)) {
@@ -146,6 +161,72 @@ destroy(struct call *call)
         return;
     }
     call_commit(call, txn, NULL);
+}
+
+/* ---- cards of a VM that runs ---- */
+
+static void
+plug(struct call *call)
+{
+    GError *error = NULL;
+    struct plan *plan = vif_plan_plug(call->api->vm, call_ref(call, 0), &error);
+
+    call_run_plan(call, plan, error);
+}
+
+static void
+run_unplug(struct call *call, bool force)
+{
+    GError *error = NULL;
+    struct plan *plan = vif_plan_unplug(call->api->vm, call_ref(call, 0), force, &error);
+
+    call_run_plan(call, plan, error);
+}
+
+static void
+unplug(struct call *call)
+{
+    run_unplug(call, false);
+}
+
+static void
+unplug_force(struct call *call)
+{
+    run_unplug(call, true);
+}
+
+/* Of a card that no guest has now. */
+static void
+write_network(struct call *call)
+{
+    const char *vif = call_ref(call, 0);
+    GError *error = NULL;
+    struct txn *txn;
+
+    if (!is_idle(call, vif, &error)) {
+        call_fail(call, error);
+        return;
+    }
+    if (!(txn = call_begin(call)))
+        return;
+    txn_set_string(txn, vif, "network", call_ref(call, 1));
+    call_commit(call, txn, NULL);
+}
+
+static void
+move(struct call *call)
+{
+    const char *vif = call_ref(call, 0), *network = call_ref(call, 1);
+    GError *error = NULL;
+
+    if (!model_has(call->api->model, network_class(), network)) {
+        call_fail_code(call, "HANDLE_INVALID", "network", network, NULL);
+    } else if (!model_get_bool(call->api->model, vif, "currently_attached")) {
+        write_network(call);
+    } else {
+        struct plan *plan = vif_plan_move(call->api->vm, vif, network, &error);
+        call_run_plan(call, plan, error);
+    }
 }
 
 /* Of VM. */
@@ -165,6 +246,10 @@ get_allowed_devices(struct call *call)
 const struct call_impl calls_vif[] = {
     {"VIF.create", create},
     {"VIF.destroy", destroy},
+    {"VIF.plug", plug},
+    {"VIF.unplug", unplug},
+    {"VIF.unplug_force", unplug_force},
+    {"VIF.move", move},
     {"VM.get_allowed_VIF_devices", get_allowed_devices},
     {NULL, NULL},
 };

@@ -116,6 +116,17 @@ struct backend {
     /* Changes what a CD drive holds; an empty handle: nothing. */
     bool (*set_medium)(struct backend_ctx *ctx, const struct domain_info *info,
                        const struct guest_disk *disk, GError **error);
+    /* Gives a domain that runs or is paused a network card, which nothing emulates.  One that is
+     * there already, and in its bridge, is that one. */
+    bool (*plug_nic)(struct backend_ctx *ctx, const struct domain_info *info,
+                     const struct guest_nic *nic, GError **error);
+    /* Takes it away: `force` at once, else when the guest lets go of it, and after ten seconds
+     * anyway.  One that is not there is a success.  DEVICE_DETACH_REJECTED ["VIF", device, why]
+     * when the guest uses an emulated one in its place. */
+    bool (*unplug_nic)(struct backend_ctx *ctx, int domid, int device, bool force, GError **error);
+    /* Puts a card into another bridge; the guest does not see it. */
+    bool (*move_nic)(struct backend_ctx *ctx, int domid, const struct guest_nic *nic,
+                     GError **error);
     /* Suspends the guest and writes its memory; the domain is then shut down, reason "suspend".  On
      * failure it runs, or is so too.  VM_FAILED_SUSPEND_ACKNOWLEDGMENT [uuid]. */
     bool (*save)(struct backend_ctx *ctx, const struct domain_info *info, int fd, GError **error);

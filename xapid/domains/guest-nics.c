@@ -26,8 +26,8 @@ mac_parse(const char *text, guint8 ret_mac[MAC_LENGTH])
     return ret_mac[0] % 2 == 0 && memcmp(ret_mac, zero, MAC_LENGTH) != 0;
 }
 
-static bool
-nic_parse(GVariant *args, struct guest_nic *ret_nic, GError **error)
+bool
+guest_nic_parse(GVariant *args, struct guest_nic *ret_nic, GError **error)
 {
     struct guest_nic nic = {0};
     const char *mac, *bridge;
@@ -66,7 +66,7 @@ guest_nics_parse(GVariant *nics, GError **error)
         g_autoptr(GVariant) args = g_variant_get_child_value(nics, i);
         struct guest_nic nic;
 
-        if (!nic_parse(args, &nic, error))
+        if (!guest_nic_parse(args, &nic, error))
             return NULL;
         if (taken & 1u << nic.device) {
             argument_refuse_int(error, "device", nic.device);

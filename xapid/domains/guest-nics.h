@@ -17,6 +17,8 @@ struct guest_nic {
     char bridge[BRIDGE_NAME_MAX + 1];
 };
 
+/* Of an a{sv}: INVALID_VALUE. */
+bool guest_nic_parse(GVariant *args, struct guest_nic *ret_nic, GError **error);
 /* Of an aa{sv} (NULL: none): an array of struct guest_nic, the caller's; NULL with INVALID_VALUE.
  */
 GArray *guest_nics_parse(GVariant *nics, GError **error);

@@ -56,6 +56,15 @@ bool libxl_backend_unplug(struct backend_ctx *ctx, const struct domain_info *inf
 bool libxl_backend_set_medium(struct backend_ctx *ctx, const struct domain_info *info,
                               const struct guest_disk *disk, GError **error);
 
+/* --- libxl-cards.c --- */
+
+bool libxl_backend_plug_nic(struct backend_ctx *ctx, const struct domain_info *info,
+                            const struct guest_nic *nic, GError **error);
+bool libxl_backend_unplug_nic(struct backend_ctx *ctx, int domid, int device, bool force,
+                              GError **error);
+bool libxl_backend_move_nic(struct backend_ctx *ctx, int domid, const struct guest_nic *nic,
+                            GError **error);
+
 /* --- libxl-image.c --- */
 
 bool libxl_restore(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,

@@ -10,11 +10,9 @@
 /* Puts the interface of a card into its bridge. */
 #define NIC_SCRIPT XAPID_LIBEXECDIR "/nic-hotplug"
 
-static void
-fill(const struct guest_config *guest, const struct guest_nic *card, libxl_device_nic *nic)
+void
+libxl_nic_fill(const struct guest_nic *card, libxl_device_nic *nic)
 {
-    const char *model = member_text(guest->platform, "nic_type");
-
     G_STATIC_ASSERT(sizeof nic->mac == sizeof card->mac);
 
     libxl_device_nic_init(nic);
@@ -23,8 +21,18 @@ fill(const struct guest_config *guest, const struct guest_nic *card, libxl_devic
     memcpy(nic->mac, card->mac, sizeof nic->mac);
     nic->bridge = libxl_copy(card->bridge);
     nic->script = libxl_copy(NIC_SCRIPT);
-    /* A whole machine has an emulated card, too, until its guest's drivers take it over. */
-    nic->nictype = guest->type == GUEST_HVM ? LIBXL_NIC_TYPE_VIF_IOEMU : LIBXL_NIC_TYPE_VIF;
+    nic->nictype = LIBXL_NIC_TYPE_VIF;
+}
+
+/* A whole machine has an emulated card, too, until its guest's drivers take it over. */
+static void
+fill(const struct guest_config *guest, const struct guest_nic *card, libxl_device_nic *nic)
+{
+    const char *model = member_text(guest->platform, "nic_type");
+
+    libxl_nic_fill(card, nic);
+    if (guest->type == GUEST_HVM)
+        nic->nictype = LIBXL_NIC_TYPE_VIF_IOEMU;
     if (guest->type == GUEST_HVM && *model)
         nic->model = libxl_copy(model);
 }

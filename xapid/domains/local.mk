@@ -31,6 +31,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/verb-args.c xapid/domains/verb-args.h \
 	xapid/domains/verbs.c xapid/domains/verbs.h xapid/domains/verbs-internal.h \
 	xapid/domains/verbs-drives.c xapid/domains/verbs-image.c xapid/domains/verbs-live.c \
+	xapid/domains/verbs-nics.c \
 	xapid/domains/worker.c xapid/domains/worker.h xapid/domains/events.c
 
 pkglibexec_PROGRAMS += xapid-domains
@@ -41,6 +42,7 @@ noinst_LIBRARIES += libdomainslibxl.a
 libdomainslibxl_a_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
 libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl.c xapid/domains/libxl-internal.h \
+	xapid/domains/libxl-cards.c \
 	xapid/domains/libxl-config.c xapid/domains/libxl-config.h \
 	xapid/domains/libxl-platform.c xapid/domains/libxl-platform.h \
 	xapid/domains/libxl-console.c xapid/domains/libxl-features.c \
@@ -62,5 +64,5 @@ disk_hotplug_LDADD = -lxenstore
 nic_hotplug_CFLAGS = $(HOUSE_CFLAGS) $(XEN_CFLAGS) $(MNL_CFLAGS)
 nic_hotplug_SOURCES = xapid/domains/nic-hotplug.c $(hotplug_sources) lib/bridge-name.c lib/link.c
 nic_hotplug_LDADD = $(MNL_LIBS) -lxenstore
-xapid_domains_LDADD += libdomainslibxl.a libdomains.a libbase.a $(XEN_LIBS) $(GLIB_LIBS)
+xapid_domains_LDADD += libdomainslibxl.a libdomains.a liblink.a libbase.a $(XEN_LIBS) $(MNL_LIBS) $(GLIB_LIBS)
 endif

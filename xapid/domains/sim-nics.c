@@ -3,6 +3,7 @@
 #include "xapid/domains/sim-nics.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/error.h"
@@ -32,5 +33,60 @@ sim_nics_fill(struct world *world, const struct guest_config *config,
         if (!fill(world, nic, &ret_domain->nics[nic->device], error))
             return false;
     }
+    return true;
+}
+
+/* ---- cards of a domain that is there ---- */
+
+/* moved: a card is there already. */
+static bool
+set_card(struct backend_ctx *ctx, int domid, const struct guest_nic *nic, bool moved,
+         GError **error)
+{
+    struct world *world = sim_world(ctx);
+    struct world_domain *domain;
+    struct world_nic card;
+    bool found;
+
+    if (!fill(world, nic, &card, error))
+        return false;
+    world_lock(world);
+    domain = world_find(world, domid);
+    found = domain && (!moved || *domain->nics[nic->device].bridge);
+    if (found)
+        domain->nics[nic->device] = card;
+    world_unlock(world);
+    if (!found)
+        api_error_set(error, "INTERNAL_ERROR", "simulator", "there is no such card", NULL);
+    return found;
+}
+
+bool
+sim_plug_nic(struct backend_ctx *ctx, const struct domain_info *info, const struct guest_nic *nic,
+             GError **error)
+{
+    return set_card(ctx, info->domid, nic, false, error);
+}
+
+bool
+sim_move_nic(struct backend_ctx *ctx, int domid, const struct guest_nic *nic, GError **error)
+{
+    return set_card(ctx, domid, nic, true, error);
+}
+
+/* A guest that does not let go of it loses it all the same. */
+bool
+sim_unplug_nic(struct backend_ctx *ctx, int domid, int device, bool force, GError **error)
+{
+    struct world *world = sim_world(ctx);
+    struct world_domain *domain;
+
+    (void)force;
+    (void)error;
+    world_lock(world);
+    domain = world_find(world, domid);
+    if (domain)
+        memset(&domain->nics[device], 0, sizeof domain->nics[device]);
+    world_unlock(world);
     return true;
 }

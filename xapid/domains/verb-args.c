@@ -103,6 +103,21 @@ unplug_args_parse(GVariant *args, const char **ret_vdev, bool *ret_force, GError
     return guest_vdev_is_valid(*ret_vdev) || argument_refuse(error, "vdev", *ret_vdev);
 }
 
+bool
+unplug_nic_args_parse(GVariant *args, int *ret_device, bool *ret_force, GError **error)
+{
+    static const struct argument_key keys[] = {{"device", "i", true}, {"force", "b", true}};
+    gboolean force;
+
+    if (!argument_keys_check("args", args, keys, G_N_ELEMENTS(keys), error))
+        return false;
+    g_variant_lookup(args, "device", "i", ret_device);
+    g_variant_lookup(args, "force", "b", &force);
+    *ret_force = force;
+    return (*ret_device >= 0 && *ret_device < CONFIG_NICS_MAX) ||
+           argument_refuse_int(error, "device", *ret_device);
+}
+
 static bool
 create_check(GVariant *args, GError **error)
 {
@@ -171,6 +186,23 @@ unplug_check(GVariant *args, GError **error)
 }
 
 static bool
+nic_check(GVariant *args, GError **error)
+{
+    struct guest_nic nic;
+
+    return guest_nic_parse(args, &nic, error);
+}
+
+static bool
+unplug_nic_check(GVariant *args, GError **error)
+{
+    int device;
+    bool force;
+
+    return unplug_nic_args_parse(args, &device, &force, error);
+}
+
+static bool
 no_args_check(GVariant *args, GError **error)
 {
     return argument_keys_check("args", args, NULL, 0, error);
@@ -191,6 +223,9 @@ static const struct verb {
     {"plug", TIMEOUT_CREATE_S, true, plug_check},
     {"unplug", TIMEOUT_DESTROY_S, true, unplug_check},
     {"medium", TIMEOUT_CREATE_S, true, medium_check},
+    {"plug_nic", TIMEOUT_CREATE_S, true, nic_check},
+    {"unplug_nic", TIMEOUT_DESTROY_S, true, unplug_nic_check},
+    {"move_nic", TIMEOUT_QUICK_S, true, nic_check},
     {"restore", TIMEOUT_SAVE_S, true, create_check},
     {"save", TIMEOUT_SAVE_S, false, no_args_check},
     {"continue", TIMEOUT_QUICK_S, true, no_args_check},

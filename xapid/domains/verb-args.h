@@ -32,6 +32,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(adjustment, adjustment_clear)
 /* unplug: the drive that is there (as in `args`), and whether the guest is not asked. */
 bool unplug_args_parse(GVariant *args, const char **ret_vdev, bool *ret_force, GError **error);
 
+/* unplug_nic: the place of the card, and whether the guest is not asked. */
+bool unplug_nic_args_parse(GVariant *args, int *ret_device, bool *ret_force, GError **error);
+
 /* signal: one key of Linux's magic SysRq, or a hardware event. */
 enum guest_trigger {
     TRIGGER_SYSRQ,

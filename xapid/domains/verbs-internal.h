@@ -34,6 +34,15 @@ bool verb_unplug(struct verbs *v, const char *uuid, GVariant *args, GVariant **r
 bool verb_medium(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
                  GError **error);
 
+/* --- verbs-nics.c --- */
+
+bool verb_plug_nic(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+                   GError **error);
+bool verb_unplug_nic(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+                     GError **error);
+bool verb_move_nic(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+                   GError **error);
+
 /* --- verbs-image.c --- */
 
 bool verb_save(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error);

@@ -446,6 +446,16 @@ verb_console(struct verbs *v, bool clear, verbs_part_fn part, void *data, GVaria
     return true;
 }
 
+static const struct {
+    const char *verb;
+    bool (*run)(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+                GError **error);
+} with_args[] = {
+    {"destroy", verb_destroy},  {"shutdown", verb_shutdown}, {"adjust", verb_adjust},
+    {"signal", verb_signal},    {"plug", verb_plug},         {"unplug", verb_unplug},
+    {"medium", verb_medium},    {"plug_nic", verb_plug_nic}, {"unplug_nic", verb_unplug_nic},
+    {"move_nic", verb_move_nic}};
+
 bool
 verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id, GVariant *args,
           verbs_part_fn part, void *data, GVariant **ret_result, GError **error)
@@ -469,20 +479,9 @@ verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id
         return false;
     if (g_str_equal(verb, "create") || g_str_equal(verb, "restore"))
         return verb_create(v, uuid, op_id, args, g_str_equal(verb, "restore"), ret_result, error);
-    if (g_str_equal(verb, "destroy"))
-        return verb_destroy(v, uuid, args, ret_result, error);
-    if (g_str_equal(verb, "shutdown"))
-        return verb_shutdown(v, uuid, args, ret_result, error);
-    if (g_str_equal(verb, "adjust"))
-        return verb_adjust(v, uuid, args, ret_result, error);
-    if (g_str_equal(verb, "signal"))
-        return verb_signal(v, uuid, args, ret_result, error);
-    if (g_str_equal(verb, "plug"))
-        return verb_plug(v, uuid, args, ret_result, error);
-    if (g_str_equal(verb, "unplug"))
-        return verb_unplug(v, uuid, args, ret_result, error);
-    if (g_str_equal(verb, "medium"))
-        return verb_medium(v, uuid, args, ret_result, error);
+    for (gsize i = 0; i < G_N_ELEMENTS(with_args); i++)
+        if (g_str_equal(verb, with_args[i].verb))
+            return with_args[i].run(v, uuid, args, ret_result, error);
     if (g_str_equal(verb, "save"))
         return verb_save(v, uuid, ret_result, error);
     if (g_str_equal(verb, "continue"))

@@ -209,8 +209,8 @@ vm_may(const struct model *model, const char *vm, const char *operation, GError 
         api_error_set(error, "OPERATION_BLOCKED", vm, reason, NULL);
         return false;
     }
-    /* The hard forms do not wait for a guest that does not let go of a drive. */
-    if (!g_str_has_prefix(operation, "hard_") && !vm_drives_are_idle(model, vm, error))
+    /* The hard forms do not wait for a guest that does not let go of a device. */
+    if (!g_str_has_prefix(operation, "hard_") && !vm_devices_are_idle(model, vm, error))
         return false;
     if (!may_interrupt(operation, current) && !goes_beside(operation, current) &&
         !ops_none_shown(model, vm, error))

@@ -1,48 +1,8 @@
-/* Drives of a VM that runs: plugged and unplugged, and CDs changed; see vm.h.  They wait in the
- * VM's queue, so that nothing ends or builds its domain meanwhile, and the drive shows them. */
+/* Drives of a VM that runs: plugged and unplugged, and CDs changed; see vm.h. */
 #include "config.h"
 
 #include "lib/error.h"
 #include "xapid/vm/vm.h"
-
-bool
-vm_drives_are_idle(const struct model *model, const char *vm, GError **error)
-{
-    g_autoptr(GPtrArray) drives = model_referrers(model, vm, dm_field_find(vbd_class(), "VM"));
-
-    for (guint i = 0; i < drives->len; i++)
-        if (!ops_none_shown(model, drives->pdata[i], error))
-            return false;
-    return true;
-}
-
-/* Nothing else is done to the drive or its VM, which has a domain; *ret_vm is the caller's. */
-static bool
-may_begin(const struct model *model, const char *vbd, bool may_be_paused, char **ret_vm,
-          GError **error)
-{
-    g_autofree char *vm = model_get_string(model, vbd, "VM");
-    g_autofree char *state = model_get_string(model, vm, "power_state");
-
-    if (!ops_none_shown(model, vm, error) || !ops_none_shown(model, vbd, error))
-        return false;
-    if (!(may_be_paused ? vm_state_has_domain(state) : g_str_equal(state, "Running"))) {
-        g_autofree char *actual = g_ascii_strdown(state, -1);
-        api_error_set(error, "VM_BAD_POWER_STATE", vm, "running", actual, NULL);
-        return false;
-    }
-    *ret_vm = g_steal_pointer(&vm);
-    return true;
-}
-
-static struct plan *
-plan_for(const char *operation, const char *vm, const char *vbd)
-{
-    struct plan *plan = plan_new(operation, vm);
-
-    plan_show_by(plan, vbd);
-    return plan;
-}
 
 /* A step of that verb, with its arguments (taken); vdi may be NULL. */
 static void
@@ -78,7 +38,7 @@ vbd_plan_plug(const struct vm_world *world, const char *vbd, GError **error)
     g_autofree char *vm = NULL;
     g_autofree char *vdi = model_get_string(model, vbd, "VDI");
 
-    if (!may_begin(model, vbd, true, &vm, error) || !cds_stay(model, vm, vbd, error))
+    if (!vm_device_may_begin(model, vbd, true, &vm, error) || !cds_stay(model, vm, vbd, error))
         return NULL;
     if (model_get_bool(model, vbd, "currently_attached")) {
         g_autofree char *device = model_get_string(model, vbd, "device");
@@ -91,7 +51,7 @@ vbd_plan_plug(const struct vm_world *world, const char *vbd, GError **error)
     }
     if (!vbd_check_disk(world, vbd, vdi, error))
         return NULL;
-    struct plan *plan = plan_for("plug", vm, vbd);
+    struct plan *plan = vm_device_plan("plug", vm, vbd);
     vbd_add_disk_step(plan, "vdi.attach", model, vbd, vdi, false);
     add_verb(plan, "plug", vbd, NULL, vbd_config(model, vbd, true));
     return plan;
@@ -124,9 +84,9 @@ vbd_plan_unplug(const struct vm_world *world, const char *vbd, bool force, GErro
     GVariantDict args;
 
     /* A paused guest lets nothing go. */
-    if (!may_begin(model, vbd, force, &vm, error) || !may_unplug(model, vm, vbd, error))
+    if (!vm_device_may_begin(model, vbd, force, &vm, error) || !may_unplug(model, vm, vbd, error))
         return NULL;
-    struct plan *plan = plan_for(force ? "unplug_force" : "unplug", vm, vbd);
+    struct plan *plan = vm_device_plan(force ? "unplug_force" : "unplug", vm, vbd);
     g_variant_dict_init(&args, NULL);
     g_variant_dict_insert(&args, "vdev", "s", device);
     g_variant_dict_insert(&args, "force", "b", force);
@@ -140,9 +100,10 @@ vbd_plan_insert(const struct vm_world *world, const char *vbd, const char *vdi, 
 {
     g_autofree char *vm = NULL;
 
-    if (!may_begin(world->model, vbd, true, &vm, error) || !vbd_check_disk(world, vbd, vdi, error))
+    if (!vm_device_may_begin(world->model, vbd, true, &vm, error) ||
+        !vbd_check_disk(world, vbd, vdi, error))
         return NULL;
-    struct plan *plan = plan_for("insert", vm, vbd);
+    struct plan *plan = vm_device_plan("insert", vm, vbd);
     vbd_add_disk_step(plan, "vdi.attach", world->model, vbd, vdi, false);
     add_verb(plan, "medium", vbd, vdi, vbd_config(world->model, vbd, true));
     return plan;
@@ -155,9 +116,9 @@ vbd_plan_eject(const struct vm_world *world, const char *vbd, GError **error)
     g_autofree char *vm = NULL;
     g_autofree char *vdi = model_get_string(model, vbd, "VDI");
 
-    if (!may_begin(model, vbd, true, &vm, error))
+    if (!vm_device_may_begin(model, vbd, true, &vm, error))
         return NULL;
-    struct plan *plan = plan_for("eject", vm, vbd);
+    struct plan *plan = vm_device_plan("eject", vm, vbd);
     add_verb(plan, "medium", vbd, REF_NULL, vbd_config(model, vbd, false));
     vbd_add_disk_step(plan, "vdi.detach", model, vbd, vdi, false);
     return plan;

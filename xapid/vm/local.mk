@@ -3,7 +3,9 @@ libvm_a_SOURCES = \
 	xapid/vm/allowed.c \
 	xapid/vm/autostart.c \
 	xapid/vm/config.c \
+	xapid/vm/cards.c \
 	xapid/vm/copy.c \
+	xapid/vm/devices.c \
 	xapid/vm/disks.c \
 	xapid/vm/domains.c xapid/vm/domains.h \
 	xapid/vm/drives.c \

@@ -135,10 +135,9 @@ by_position(const void *a, const void *b, void *data)
     return position_of(data, *(char *const *)a) - position_of(data, *(char *const *)b);
 }
 
-static GVariant *
-card_config(const struct model *model, const char *vif)
+GVariant *
+vif_config(const struct model *model, const char *vif, const char *network)
 {
-    g_autofree char *network = model_get_string(model, vif, "network");
     g_autofree char *bridge = model_get_string(model, network, "bridge");
     g_autofree char *mac = model_get_string(model, vif, "MAC");
     GVariantDict card;
@@ -159,9 +158,25 @@ vm_nics_config(const struct model *model, const char *vm)
 
     g_ptr_array_sort_with_data(cards, by_position, (void *)model);
     g_variant_builder_init(&nics, G_VARIANT_TYPE("aa{sv}"));
-    for (guint i = 0; i < cards->len; i++)
-        g_variant_builder_add_value(&nics, card_config(model, cards->pdata[i]));
+    for (guint i = 0; i < cards->len; i++) {
+        g_autofree char *network = model_get_string(model, cards->pdata[i], "network");
+        g_variant_builder_add_value(&nics, vif_config(model, cards->pdata[i], network));
+    }
     return g_variant_builder_end(&nics);
+}
+
+void
+vif_plan_bridge(struct plan *plan, const struct model *model, const char *vif, const char *network)
+{
+    g_autofree char *bridge = model_get_string(model, network, "bridge");
+    GVariantDict args;
+
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, "vif", "s", vif);
+    g_variant_dict_insert(&args, "bridge", "s", bridge);
+    g_variant_dict_insert(&args, "managed", "b", model_get_bool(model, network, "managed"));
+    g_variant_dict_insert(&args, "mtu", "u", (guint32)mtu_of(model, network));
+    plan_add(plan, "vif.bridge", g_variant_dict_end(&args));
 }
 
 void
@@ -170,17 +185,8 @@ vm_plan_bridges(struct plan *plan, const struct model *model, const char *vm)
     g_autoptr(GPtrArray) cards = cards_of(model, vm);
 
     for (guint i = 0; i < cards->len; i++) {
-        const char *vif = cards->pdata[i];
-        g_autofree char *network = model_get_string(model, vif, "network");
-        g_autofree char *bridge = model_get_string(model, network, "bridge");
-        GVariantDict args;
-
-        g_variant_dict_init(&args, NULL);
-        g_variant_dict_insert(&args, "vif", "s", vif);
-        g_variant_dict_insert(&args, "bridge", "s", bridge);
-        g_variant_dict_insert(&args, "managed", "b", model_get_bool(model, network, "managed"));
-        g_variant_dict_insert(&args, "mtu", "u", (guint32)mtu_of(model, network));
-        plan_add(plan, "vif.bridge", g_variant_dict_end(&args));
+        g_autofree char *network = model_get_string(model, cards->pdata[i], "network");
+        vif_plan_bridge(plan, model, cards->pdata[i], network);
     }
 }
 
@@ -253,10 +259,17 @@ vif_refresh_allowed(struct txn *txn, const char *vif)
     g_autoptr(GVariant) state = txn_has(txn, vm_class(), ref)
                                     ? txn_get(txn, ref, dm_field_find(vm_class(), "power_state"))
                                     : NULL;
-    bool halted = state && g_str_equal(g_variant_get_string(state, NULL), "Halted");
-    const char *const operations[] = {"attach"};
+    const char *power_state = state ? g_variant_get_string(state, NULL) : "";
+    g_autoptr(GVariant) current =
+        txn_get(txn, vif, dm_field_find(vif_class(), "current_operations"));
+    bool attached = txn_flag(txn, vif, "currently_attached");
+    const char *operation = g_str_equal(power_state, "Halted")  ? "attach"
+                            : !vm_state_has_domain(power_state) ? NULL
+                            : attached                          ? "unplug"
+                                                                : "plug";
+    bool allowed = operation && g_variant_n_children(current) == 0;
 
-    txn_set_value(txn, vif, "allowed_operations", g_variant_new_strv(operations, halted ? 1 : 0));
+    txn_set_value(txn, vif, "allowed_operations", g_variant_new_strv(&operation, allowed ? 1 : 0));
 }
 
 bool
@@ -272,6 +285,14 @@ vif_refresh_all(struct model *model, GError **error)
     return txn_commit(txn, error) != 0;
 }
 
+/* Where it has gone, unless that is no more. */
+static void
+record_move(struct txn *txn, const char *vif, const char *network)
+{
+    if (txn_has(txn, network_class(), network))
+        txn_set_string(txn, vif, "network", network);
+}
+
 void
 vm_record_nics(const struct vm_world *world, struct txn *txn, const char *vm, const struct op *op)
 {
@@ -283,10 +304,15 @@ vm_record_nics(const struct vm_world *world, struct txn *txn, const char *vm, co
     for (guint i = 0; i < cards->len; i++) {
         const char *vif = cards->pdata[i];
         g_autofree char *key = result_key(vif);
-        bool attached = has && (started ? op_result(op, key) != NULL
-                                        : txn_flag(txn, vif, "currently_attached"));
+        GVariant *done = op ? vif_result(op, vif) : NULL;
+        bool attached =
+            started ? op_result(op, key) != NULL : txn_flag(txn, vif, "currently_attached");
 
-        txn_set_value(txn, vif, "currently_attached", g_variant_new_boolean(attached));
+        if (done && g_variant_is_of_type(done, G_VARIANT_TYPE_BOOLEAN))
+            attached = g_variant_get_boolean(done);
+        else if (done)
+            record_move(txn, vif, g_variant_get_string(done, NULL));
+        txn_set_value(txn, vif, "currently_attached", g_variant_new_boolean(has && attached));
         vif_refresh_allowed(txn, vif);
     }
 }

@@ -220,18 +220,22 @@ void
 vm_mark(struct txn *txn, const char *row, const char *operation, const char *key, bool running,
         void *data)
 {
-    bool drive = txn_has(txn, vbd_class(), row);
+    void (*refresh)(struct txn * txn, const char *row) =
+        txn_has(txn, vm_class(), row)    ? vm_refresh_allowed
+        : txn_has(txn, vbd_class(), row) ? vbd_refresh_allowed
+        : txn_has(txn, vif_class(), row) ? vif_refresh_allowed
+                                         : NULL;
 
     if (txn_has(txn, vdi_class(), row)) {
         vdi_mark(txn, row, shown_as(txn, vdi_class(), row, operation), key, running, data);
         return;
     }
-    if (!drive && !txn_has(txn, vm_class(), row))
+    if (!refresh)
         return; /* destroyed meanwhile */
-    txn_set_map_value(txn, row, "current_operations", key,
-                      running ? drive ? operation : shown_as(txn, vm_class(), row, operation)
-                              : NULL);
-    (drive ? vbd_refresh_allowed : vm_refresh_allowed)(txn, row);
+    const char *shown =
+        txn_has(txn, vm_class(), row) ? shown_as(txn, vm_class(), row, operation) : operation;
+    txn_set_map_value(txn, row, "current_operations", key, running ? shown : NULL);
+    refresh(txn, row);
 }
 
 static void

@@ -15,13 +15,19 @@ note_state(struct op *op, const char *power_state)
     op_set_result(op, "power_state", g_variant_new_string(power_state));
 }
 
-static void
-start_verb(struct op *op, const char *verb, GVariant *args, domains_done_fn done)
+void
+vm_start_verb(struct op *op, const char *verb, GVariant *args, domains_done_fn done, void *data)
 {
     struct vm_world *world = op_room_data(op);
     g_autofree char *uuid = model_get_string(world->model, op_object(op), "uuid");
 
-    domains_start(world->domains, op_step_id(op), verb, uuid, args, done, op);
+    domains_start(world->domains, op_step_id(op), verb, uuid, args, done, data);
+}
+
+static void
+start_verb(struct op *op, const char *verb, GVariant *args, domains_done_fn done)
+{
+    vm_start_verb(op, verb, args, done, op);
 }
 
 static void
@@ -236,13 +242,10 @@ static void
 start_drive_verb(struct op *op, const char *verb, GVariant *args, GVariant *verb_args,
                  bool notes_medium)
 {
-    struct vm_world *world = op_room_data(op);
-    g_autofree char *uuid = model_get_string(world->model, op_object(op), "uuid");
     g_autoptr(GVariant) owned = g_variant_take_ref(verb_args);
     const struct drive_call call = {op, args, notes_medium};
 
-    domains_start(world->domains, op_step_id(op), verb, uuid, owned, drive_done,
-                  g_memdup2(&call, sizeof call));
+    vm_start_verb(op, verb, owned, drive_done, g_memdup2(&call, sizeof call));
 }
 
 /* What the verb takes, as the step has it. */
@@ -359,8 +362,10 @@ static const struct step_kind settle_kind = {
 static const struct step_kind record_kind = {.name = "record", .weight = 0, .run = record_run};
 
 const struct step_kind *const vm_step_kinds[] = {
-    &create_kind,   &destroy_kind,    &end_kind,    &unpause_kind, &pause_kind,
-    &shutdown_kind, &restore_kind,    &save_kind,   &discard_kind, &adjust_kind,
-    &signal_kind,   &record_kind,     &dump_kind,   &plug_kind,    &unplug_kind,
-    &medium_kind,   &vif_bridge_kind, &settle_kind, NULL,
+    &create_kind,     &destroy_kind,  &end_kind,        &unpause_kind,
+    &pause_kind,      &shutdown_kind, &restore_kind,    &save_kind,
+    &discard_kind,    &adjust_kind,   &signal_kind,     &record_kind,
+    &dump_kind,       &plug_kind,     &unplug_kind,     &medium_kind,
+    &vif_bridge_kind, &vif_plug_kind, &vif_unplug_kind, &vif_move_kind,
+    &settle_kind,     NULL,
 };

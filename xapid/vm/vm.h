@@ -166,16 +166,47 @@ GVariant *vm_nics_config(const struct model *model, const char *vm);
 /* Adds the steps that see to the bridges of its cards, before the domain is built:
  * BRIDGE_NOT_AVAILABLE [bridge]. */
 void vm_plan_bridges(struct plan *plan, const struct model *model, const char *vm);
+/* The same of one card, which is to be on that network. */
+void vif_plan_bridge(struct plan *plan, const struct model *model, const char *vif,
+                     const char *network);
+/* One of vm_nics_config, as it is on that network. */
+GVariant *vif_config(const struct model *model, const char *vif, const char *network);
 extern const struct step_kind vif_bridge_kind;
 /* Brings currently_attached in line with the power state in txn: a domain that `op` (may be NULL)
  * built has the cards whose bridges it saw to; without a domain none is attached. */
 void vm_record_nics(const struct vm_world *world, struct txn *txn, const char *vm,
                     const struct op *op);
 
+/* --- devices.c: drives and cards of VMs that run --- */
+
+/* Is nothing under way with one of the VM?  OTHER_OPERATION_IN_PROGRESS. */
+bool vm_devices_are_idle(const struct model *model, const char *vm, GError **error);
+/* Is nothing done to the device, a row of VBD or VIF, or to its VM, which has a domain?
+ * OTHER_OPERATION_IN_PROGRESS, VM_BAD_POWER_STATE; *ret_vm is the caller's. */
+bool vm_device_may_begin(const struct model *model, const char *device, bool may_be_paused,
+                         char **ret_vm, GError **error);
+/* A plan without steps, which the device shows. */
+struct plan *vm_device_plan(const char *operation, const char *vm, const char *device);
+
+/* --- cards.c: network cards of VMs that run --- */
+
+/* Each pure; a new plan or NULL with VM_BAD_POWER_STATE, OTHER_OPERATION_IN_PROGRESS,
+ * DEVICE_ALREADY_ATTACHED, DEVICE_ALREADY_DETACHED. */
+struct plan *vif_plan_plug(const struct vm_world *world, const char *vif, GError **error);
+struct plan *vif_plan_unplug(const struct vm_world *world, const char *vif, bool force,
+                             GError **error);
+/* Of one that is attached. */
+struct plan *vif_plan_move(const struct vm_world *world, const char *vif, const char *network,
+                           GError **error);
+/* Is a card on its way to the network?  OTHER_OPERATION_IN_PROGRESS. */
+bool network_awaits_none(const struct model *model, GError **error);
+/* What `op` did to the card, within txn: NULL or its result (a boolean: whether it is attached; a
+ * string: the network that it was moved to). */
+GVariant *vif_result(const struct op *op, const char *vif);
+extern const struct step_kind vif_plug_kind, vif_unplug_kind, vif_move_kind;
+
 /* --- drives.c: drives of VMs that run --- */
 
-/* Is nothing under way with a drive of the VM?  OTHER_OPERATION_IN_PROGRESS. */
-bool vm_drives_are_idle(const struct model *model, const char *vm, GError **error);
 /* Each pure; a new plan or NULL with VM_BAD_POWER_STATE, OTHER_OPERATION_IN_PROGRESS,
  * DEVICE_ALREADY_ATTACHED, DEVICE_ALREADY_DETACHED, VBD_IS_EMPTY, VBD_NOT_UNPLUGGABLE,
  * DEVICE_DETACH_REJECTED, OPERATION_NOT_ALLOWED, and what keeps the drive from having the disk. */
@@ -253,6 +284,9 @@ const char *vm_observed_state(GVariant *domain);
 /* --- steps.c --- */
 
 extern const struct step_kind *const vm_step_kinds[];
+/* Starts a verb for a step that is about a VM's domain; args may be NULL. */
+void vm_start_verb(struct op *op, const char *verb, GVariant *args, domains_done_fn done,
+                   void *data);
 
 /* --- record.c --- */
 
