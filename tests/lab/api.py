@@ -88,6 +88,18 @@ def console(name, uuid):
     return dom0(name, f"cat /var/log/xen/console/guest-{uuid}.log 2>/dev/null || true")
 
 
+def says(name, x, vm, command, word, seconds=60):
+    """Types a command on the guest's console until its answer has the word."""
+    uuid = x.VM.get_uuid(vm)
+    before = console(name, uuid).count(word)
+    try:
+        until(lambda: type_in(name, domids(name)[uuid], command) or console(name, uuid).count(word) > before,
+              word, seconds)
+    except AssertionError:
+        print(console(name, uuid)[-2000:])
+        raise
+
+
 def ticks(name, uuid):
     """(number, seconds) of each tick that a guest has printed, in order."""
     return [(int(number), float(at))

@@ -1,22 +1,10 @@
 #!/usr/bin/python3
 """Scenarios of test-drives.sh: drives.py SCENARIO NAME ADDRESS PASSWORD."""
-from api import client, console, dom0, domids, guest, run_scenario, type_in, until
+from api import client, console, dom0, domids, guest, run_scenario, says, until
 from host import fails
 from storage import SR_FOLDER, device_model, disk, drive, handles, repository, whole_machine
 
 NULL = "OpaqueRef:NULL"
-
-
-def says(name, x, vm, command, word, seconds=60):
-    """Types a command on the guest's console until its answer has the word."""
-    uuid = x.VM.get_uuid(vm)
-    before = console(name, uuid).count(word)
-    try:
-        until(lambda: type_in(name, domids(name)[uuid], command) or console(name, uuid).count(word) > before,
-              word, seconds)
-    except AssertionError:
-        print(console(name, uuid)[-2000:])
-        raise
 
 
 def loops(name):

@@ -7,6 +7,7 @@ from difflib import unified_diff
 from api import WAIT, client, console, dom0, domids, run_scenario, type_in, until
 from live import RESOURCES, change_shares_and_memory, two_vcpus
 from host import fails
+from network import come_and_go
 from storage import MIB, SR_FOLDER, disk, drive, repository, whole_machine
 
 # Where a guest could leave something in dom0; libxl's own two files stay.
@@ -113,6 +114,8 @@ def raw(name, address, password):
     until(lambda: "WRITTEN" in console(name, uuid), "the end of writing")
     assert "xvda" in console(name, uuid) and "sda" not in console(name, uuid), console(name, uuid)
     timed("it has written", began)
+    come_and_go(name, x, vm, "1")
+    timed("its card has come and gone", began)
     change_shares_and_memory(name, x, vm, 192, 224)
     x.VM.send_sysrq(vm, "h")
     until(lambda: "sysrq: HELP" in console(name, uuid), "the guest's answer to SysRq")

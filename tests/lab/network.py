@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Scenarios of test-network.sh: network.py SCENARIO NAME ADDRESS PASSWORD."""
-from api import client, console, dom0, domids, guest, run_scenario, type_in, until
+from api import client, console, dom0, domids, guest, run_scenario, says, type_in, until
 from host import fails
 from networks import new_network, new_vif
 from storage import device_model, whole_machine
@@ -109,14 +109,97 @@ def machine(name, address, password):
                "useradd -r -u 200000 -M -d /nonexistent -s /usr/sbin/nologin xen-qemuuser-range-base")
     network = new_network(x)
     bridge, vm = x.network.get_bridge(network), whole_machine(x, "machine")
-    new_vif(x, vm, network, "2")
+    vif = new_vif(x, vm, network, "2")
     x.VM.start(vm, False, False)
     domid = x.VM.get_domid(vm)
     assert links(name) == {f"vif{domid}.2": bridge, f"vif{domid}.2-emu": bridge}, links(name)
     assert device_model(name, domid)[1] != "0"
+    other = new_network(x)
+    x.VIF.move(vif, other)
+    bridge = x.network.get_bridge(other)
+    assert links(name) == {f"vif{domid}.2": bridge, f"vif{domid}.2-emu": bridge}, links(name)
+    for call in x.VIF.unplug, x.VIF.unplug_force:
+        assert fails("DEVICE_DETACH_REJECTED", call, vif).params[:2] == ["VIF", vif]
+    assert x.VIF.get_currently_attached(vif) and len(links(name)) == 2
     end(name, x, [vm])
     assert links(name) == {}, links(name)
+    for one in network, other:
+        x.network.destroy(one)
+
+
+def come_and_go(name, x, vm, device="0"):
+    """A guest that runs and has no card finds one that is plugged, and gets packets through; it is moved to another
+    network and back while the guest keeps its address; unplugged, it is gone."""
+    dom0(name, "ip link add br7 type bridge; ip link set br7 up; ip address add 10.9.0.7/24 dev br7")
+    theirs, inside = new_network(x, bridge="br7", managed=False), new_network(x)
+    interface, bridge = f"vif{x.VM.get_domid(vm)}.{device}", x.network.get_bridge(inside)
+    vif = new_vif(x, vm, theirs, device)
+    for unplug in x.VIF.unplug, x.VIF.unplug_force:
+        x.VIF.plug(vif)
+        assert links(name) == {interface: "br7"} and x.VIF.get_currently_attached(vif), links(name)
+        says(name, x, vm, "cat /sys/class/net/eth0/address", x.VIF.get_MAC(vif))
+        says(name, x, vm, "ip link set eth0 up; ip addr add 10.9.0.1/24 dev eth0; ip -o addr", "10.9.0.1/24")
+        reached(name, x, vm, "10.9.0.7")
+        x.VIF.move(vif, inside)
+        assert links(name) == {interface: bridge} and x.VIF.get_network(vif) == inside, links(name)
+        assert answers(name, x, vm, "10.9.0.7") == 0
+        x.VIF.move(vif, theirs)
+        reached(name, x, vm, "10.9.0.7")
+        unplug(vif)
+        assert links(name) == {} and not x.VIF.get_currently_attached(vif), links(name)
+        says(name, x, vm, "ls /sys/class/net | grep -c eth; echo GO\"\"NE", "0\nGONE")
+    x.VIF.destroy(vif)
+    for network in theirs, inside:
+        x.network.destroy(network)
+    dom0(name, "ip link del br7")
+
+
+def plugging(kind, name, address, password):
+    x = client(address, password)
+    vm = x.VM.create(guest("plugging", kind, "console=hvc0 lab.count=0"))
+    x.VM.start(vm, False, False)
+    until(lambda: "LAB-GUEST-UP" in console(name, x.VM.get_uuid(vm)), "guest")
+    come_and_go(name, x, vm)
+    end(name, x, [vm])
+
+
+def plugging_pv(*host):
+    plugging("pv", *host)
+
+
+def plugging_pvh(*host):
+    plugging("pvh", *host)
+
+
+def killed(name, address, password):
+    """A worker that dies while it plugs leaves the card whole, or nothing."""
+    x = client(address, password)
+    dom0(name, "ip link add br7 type bridge; ip link set br7 up; ip address add 10.9.0.7/24 dev br7")
+    network = new_network(x, bridge="br7", managed=False)
+    vm = x.VM.create(guest("killed", "pvh", "console=hvc0 lab.count=0"))
+    uuid, vif = x.VM.get_uuid(vm), new_vif(x, vm, network)
+    x.VM.start(vm, False, False)
+    until(lambda: "LAB-GUEST-UP" in console(name, uuid), "guest")
+    domid, outcomes = x.VM.get_domid(vm), []
+    for delay in ("0.0", "0.05", "0.1", "0.2", "0.3"):
+        if x.VIF.get_currently_attached(vif):
+            x.VIF.unplug(vif)
+        task = x.Async.VIF.plug(vif)
+        dom0(name, f"sleep {delay}; pkill -9 domains-worker || true")
+        record = x.wait_task(task, 120)
+        outcomes.append(record["status"])
+        attached = record["status"] == "success"
+        assert x.VIF.get_currently_attached(vif) == attached, record
+        assert links(name) == ({f"vif{domid}.0": "br7"} if attached else {}), (record, links(name))
+        keys = dom0(name, f"xenstore-ls /local/domain/0/backend/vif/{domid} 2>/dev/null || true")
+        assert bool(keys.strip()) == attached, (record, keys)
+        if attached:
+            says(name, x, vm, "ip link set eth0 up; ip addr add 10.9.0.1/24 dev eth0; ip -o addr", "10.9.0.1/24")
+            reached(name, x, vm, "10.9.0.7")
+    print(f"# a worker killed in a plug: {' '.join(outcomes)}")
+    end(name, x, [vm])
     x.network.destroy(network)
+    dom0(name, "ip link del br7")
 
 
 def administrators(name, address, password):
@@ -140,4 +223,5 @@ def administrators(name, address, password):
     dom0(name, "ip link del br7; ip link del xapi0")
 
 
-run_scenario(globals())
+if __name__ == "__main__":
+    run_scenario(globals())

@@ -10,6 +10,9 @@ for kind in "${KINDS[@]}"; do
 	check "$kind guests of one network reach each other, those of two do not" scenario network "exchange_$kind"
 done
 check "a suspended guest has its card again" scenario network suspended
+check "a PV guest's card is plugged, moved and unplugged" scenario network plugging_pv
+check "a PVH guest's card is plugged, moved and unplugged" scenario network plugging_pvh
+check "a worker killed while it plugs leaves the card whole or none" scenario network killed
 check "a whole machine has both its cards on the bridge" scenario network machine
 check "the administrator's bridges are used and left" scenario network administrators
 lab_done
