@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/link-internal.h"
+
 #define MESSAGE_MAX 512  /* bytes; ours are shorter */
 #define ANSWER_MAX 32768 /* bytes at once; the kernel tells no more */
 #define IPV6_SWITCH "/proc/sys/net/ipv6/conf/%s/disable_ipv6"
@@ -29,21 +31,20 @@ message_init(struct message *message, uint16_t type, uint16_t flags, int index)
     message->header = mnl_nlmsg_put_header(message->bytes);
     message->header->nlmsg_type = type;
     message->header->nlmsg_flags = NLM_F_REQUEST | flags;
-    message->header->nlmsg_seq = 1; /* a socket carries one */
+    message->header->nlmsg_seq = LINK_SEQUENCE;
     message->about = mnl_nlmsg_put_extra_header(message->header, sizeof *message->about);
     message->about->ifi_family = AF_UNSPEC;
     message->about->ifi_index = index;
 }
 
-/* Calls `each` for every interface in the answer. */
 static int
-exchange(struct mnl_socket *socket, const struct message *message, mnl_cb_t each, void *data)
+exchange(struct mnl_socket *socket, const struct nlmsghdr *message, mnl_cb_t each, void *data)
 {
     char answer[ANSWER_MAX];
     int r = 1;
 
     if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-        mnl_socket_sendto(socket, message->header, message->header->nlmsg_len) < 0)
+        mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
         return -errno;
     while (r > 0) {
         ssize_t n = mnl_socket_recvfrom(socket, answer, sizeof answer);
@@ -52,13 +53,13 @@ exchange(struct mnl_socket *socket, const struct message *message, mnl_cb_t each
             continue;
         if (n <= 0)
             return n < 0 ? -errno : -EPIPE;
-        r = mnl_cb_run(answer, (size_t)n, 1, mnl_socket_get_portid(socket), each, data);
+        r = mnl_cb_run(answer, (size_t)n, LINK_SEQUENCE, mnl_socket_get_portid(socket), each, data);
     }
     return r < 0 ? -errno : 0;
 }
 
-static int
-talk(const struct message *message, mnl_cb_t each, void *data)
+int
+link_talk(const struct nlmsghdr *message, mnl_cb_t each, void *data)
 {
     struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
     int rc;
@@ -68,6 +69,13 @@ talk(const struct message *message, mnl_cb_t each, void *data)
     rc = exchange(socket, message, each, data);
     mnl_socket_close(socket);
     return rc;
+}
+
+/* Calls `each` for every interface in the answer. */
+static int
+talk(const struct message *message, mnl_cb_t each, void *data)
+{
+    return link_talk(message->header, each, data);
 }
 
 static int

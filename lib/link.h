@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/nic-lock.h"
+
 /* "xapi": the group of interfaces that we made, by which we know them again (ip link show group
  * 2019651689).  An interface has it from its first moment on. */
 #define LINK_GROUP_OURS 0x78617069u
@@ -34,5 +36,9 @@ int link_leave(const struct link *link);
 /* 1: an interface is in the bridge. */
 int link_has_ports(const struct link *bridge);
 int link_remove(const struct link *link);
+/* Lets through the interface of a guest's card what its lock lets; unlocked: what an earlier lock
+ * put there is taken away.  One lock takes the place of another at once. */
+int link_lock(const struct link *link, const struct nic_lock *lock,
+              const uint8_t mac[NIC_MAC_LENGTH]);
 
 #endif

@@ -8,6 +8,7 @@ libbase_a_SOURCES = \
 	lib/guest-record.c lib/guest-record.h \
 	lib/log.c lib/log.h \
 	lib/member.c lib/member.h \
+	lib/nic-lock.c lib/nic-lock.h \
 	lib/platform.c lib/platform.h \
 	lib/settings.c lib/settings.h \
 	lib/text.c lib/text.h
@@ -15,4 +16,4 @@ libbase_a_SOURCES = \
 # For those programs that change network interfaces, and for no other.
 noinst_LIBRARIES += liblink.a
 liblink_a_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
-liblink_a_SOURCES = lib/link.c lib/link.h
+liblink_a_SOURCES = lib/link.c lib/link.h lib/link-internal.h lib/link-lock.c

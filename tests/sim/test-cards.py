@@ -148,7 +148,7 @@ def test_one_after_the_other():
 
 
 def test_a_network_that_a_card_is_moved_to_stays():
-    with Host(environment={"XAPID_FAULT": "nic.move.before=delay:1000"}) as host:
+    with Host(environment={"XAPID_FAULT": "nic.set.before=delay:1000"}) as host:
         x = host.client()
         one, other, vm = new_network(x), new_network(x), x.VM.create(GUEST)
         vif = new_vif(x, vm, one)

@@ -79,7 +79,6 @@ def test_cards():
         assert fails("HANDLE_INVALID", new_vif, x, NULL, network).params[0] == "VM"
         assert fails("HANDLE_INVALID", new_vif, x, vm, NULL).params[0] == "network"
         assert fails("INVALID_VALUE", lambda: new_vif(x, vm, network, MTU="70000")).params == ["MTU", "70000"]
-        fails("NOT_IMPLEMENTED", lambda: new_vif(x, vm, network, locking_mode="locked"))
         dom0 = next(ref for ref, r in x.VM.get_all_records().items() if r["is_control_domain"])
         fails("OPERATION_NOT_ALLOWED", new_vif, x, dom0, network)
         given = new_vif(x, vm, network, "0", MAC=MAC, MTU="0")

@@ -27,7 +27,7 @@ class Disk(ctypes.Structure):
 
 class Nic(ctypes.Structure):
     _fields_ = [("mac", ctypes.c_char * 18), ("bridge", ctypes.c_char * (constant("BRIDGE_NAME_MAX") + 1)),
-                ("mtu", ctypes.c_int32)]
+                ("lock", ctypes.c_char * 64), ("mtu", ctypes.c_int32), ("kbps", ctypes.c_int32)]
 
 
 class Domain(ctypes.Structure):
@@ -57,7 +57,7 @@ class File(ctypes.Structure):
 
 def domains(sim_dir):
     """Every domain as a dictionary, in one moment; disks: vdev to handle; nics: device to
-    (MAC, bridge, MTU)."""
+    (MAC, bridge, MTU); limits: device to (lock, KiB a second)."""
     with open(Path(sim_dir) / "world", "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         world = File.from_buffer_copy(file.read())
@@ -68,5 +68,6 @@ def domains(sim_dir):
              "cap": d.cap, "signal": d.signal, "sysrq": d.sysrq.decode(),
              "disks": {disk.vdev.decode(): disk.handle.decode() for disk in d.disks if disk.vdev},
              "nics": {place: (nic.mac.decode(), nic.bridge.decode(), nic.mtu)
-                      for place, nic in enumerate(d.nics) if nic.bridge}}
+                      for place, nic in enumerate(d.nics) if nic.bridge},
+             "limits": {place: (nic.lock.decode(), nic.kbps) for place, nic in enumerate(d.nics) if nic.bridge}}
             for d in found]

@@ -12,6 +12,7 @@ sim_tests = \
 	tests/sim/test-disk-full.py \
 	tests/sim/test-disk-errors.py \
 	tests/sim/test-database.py \
+	tests/sim/test-card-limits.py \
 	tests/sim/test-cards.py \
 	tests/sim/test-drives.py \
 	tests/sim/test-events.py \

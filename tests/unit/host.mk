@@ -36,6 +36,11 @@ tests_unit_test_drivers_SOURCES = tests/unit/test-drivers.c $(remove_tree) xapid
 tests_unit_test_drivers_LDADD = libhost.a libpeer.a libwire.a libdatamodel.a libbase.a $(YAJL_LIBS) \
 	$(XML_LIBS) $(GLIB_LIBS) -lm
 
+check_PROGRAMS += tests/unit/test-nic-lock
+TESTS += tests/unit/test-nic-lock
+tests_unit_test_nic_lock_SOURCES = tests/unit/test-nic-lock.c
+tests_unit_test_nic_lock_LDADD = libbase.a $(GLIB_LIBS)
+
 check_PROGRAMS += tests/unit/test-bridge
 TESTS += tests/unit/test-bridge
 tests_unit_test_bridge_SOURCES = tests/unit/test-bridge.c $(remove_tree)

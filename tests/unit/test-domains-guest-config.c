@@ -187,7 +187,7 @@ test_nics(void)
     g_assert_cmpint(nic->device, ==, 6);
     g_assert_cmpint(nic->mtu, ==, 65517);
     g_assert_cmpstr(nic->bridge, ==, "br0.7");
-    g_assert_cmpmem(nic->mac, MAC_LENGTH, "\xfe\xdc\0\0\0\1", MAC_LENGTH);
+    g_assert_cmpmem(nic->mac, NIC_MAC_LENGTH, "\xfe\xdc\0\0\0\1", NIC_MAC_LENGTH);
 }
 
 static void

@@ -274,11 +274,11 @@ test_hvm_bases(void)
 }
 
 #define GOLDEN_NIC                                                                                 \
-    "{\"devid\": 3,\"mtu\": 9000,\"mac\": \"02:aa:bb:cc:dd:0f\",\"bridge\": "                      \
-    "\"xapi0\",\"script\": "
+    "{\"devid\": 3,\"mtu\": 9000,\"mac\": \"02:aa:bb:cc:dd:0f\",\"ip\": \"locked 10.0.0.1\","      \
+    "\"bridge\": \"xapi0\",\"script\": "
 #define NIC                                                                                        \
     "'nics': <[{'device': <3>, 'mac': <'02:AA:bb:cc:dd:0f'>, 'bridge': <'xapi0'>, 'mtu': "         \
-    "<9000>}]>"
+    "<9000>, 'lock': <'locked 10.0.0.1'>, 'kbps': <1000>}]>"
 
 static void
 assert_nic(const char *type, const char *start, const char *nictype)
@@ -290,6 +290,8 @@ assert_nic(const char *type, const char *start, const char *nictype)
     g_autofree char *json = json_of(text);
     g_autofree char *kind = g_strdup_printf("\"nictype\": \"%s\"", nictype);
 
+    g_assert_nonnull(strstr(json, "\"rate_bytes_per_interval\": 51200"));
+    g_assert_nonnull(strstr(json, "\"rate_interval_usecs\": 50000"));
     if (!strstr(json, GOLDEN_NIC) || !strstr(json, "/nic-hotplug\"") || !strstr(json, kind))
         g_error("no card in %s", json);
 }

@@ -226,11 +226,17 @@ bool generic_check_maps(struct call *call, GVariant *fields, GError **error);
 /* The same, and that no field without a default is missing: INVALID_VALUE [field, "missing"]. */
 bool generic_check_new(struct call *call, GVariant *fields, GError **error);
 
+/* --- vif-lock.c --- */
+
+/* Answers a call that gives the card which it names another value (taken) of a field: with the
+ * guest that has it, or in its row alone. */
+void vif_change(struct call *call, const char *field, GVariant *value);
+
 /* --- the class files: one table each, ending with name == NULL --- */
 
 extern const struct call_impl calls_auth[], calls_event[], calls_host[], calls_login[],
     calls_message[], calls_network[], calls_pbd[], calls_pool[], calls_role[], calls_session[],
-    calls_sr[], calls_subject[], calls_task[], calls_vbd[], calls_vdi[], calls_vif[], calls_vm[],
-    calls_vm_lifecycle[], calls_vm_resources[], calls_vm_settings[];
+    calls_sr[], calls_subject[], calls_task[], calls_vbd[], calls_vdi[], calls_vif[],
+    calls_vif_lock[], calls_vm[], calls_vm_lifecycle[], calls_vm_resources[], calls_vm_settings[];
 
 #endif

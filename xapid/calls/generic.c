@@ -132,7 +132,7 @@ write_value(struct call *call, const struct dm_field *field, GVariant *value)
         return;
     g_autoptr(GVariant) old = txn_get(txn, ref, field);
     if (!vm_check_map(field, old, sunk, &error) || !network_check_value(field, sunk, &error) ||
-        !txn_set(txn, ref, field, sunk, &error)) {
+        !vif_check_value(field, sunk, &error) || !txn_set(txn, ref, field, sunk, &error)) {
         call_abort(call, txn, error);
         return;
     }

@@ -23,7 +23,7 @@ libcalls_a_SOURCES = \
 	xapid/calls/task.c \
 	xapid/calls/vbd.c \
 	xapid/calls/vdi.c \
-	xapid/calls/vif.c \
+	xapid/calls/vif.c xapid/calls/vif-lock.c \
 	xapid/calls/vm.c \
 	xapid/calls/vm-lifecycle.c \
 	xapid/calls/vm-resources.c \

@@ -124,9 +124,10 @@ struct backend {
      * anyway.  One that is not there is a success.  DEVICE_DETACH_REJECTED ["VIF", device, why]
      * when the guest uses an emulated one in its place. */
     bool (*unplug_nic)(struct backend_ctx *ctx, int domid, int device, bool force, GError **error);
-    /* Puts a card into another bridge; the guest does not see it. */
-    bool (*move_nic)(struct backend_ctx *ctx, int domid, const struct guest_nic *nic,
-                     GError **error);
+    /* Puts a card into the bridge, with the MTU and the lock, that it is to have now; the guest
+     * does not see it. */
+    bool (*set_nic)(struct backend_ctx *ctx, int domid, const struct guest_nic *nic,
+                    GError **error);
     /* Suspends the guest and writes its memory; the domain is then shut down, reason "suspend".  On
      * failure it runs, or is so too.  VM_FAILED_SUSPEND_ACKNOWLEDGMENT [uuid]. */
     bool (*save)(struct backend_ctx *ctx, const struct domain_info *info, int fd, GError **error);

@@ -6,31 +6,33 @@
 
 #include "xapid/domains/argument.h"
 
-static const struct argument_key nic_keys[] = {
-    {"device", "i", true}, {"mac", "s", true}, {"bridge", "s", true}, {"mtu", "i", true}};
+static const struct argument_key nic_keys[] = {{"device", "i", true}, {"mac", "s", true},
+                                               {"bridge", "s", true}, {"mtu", "i", true},
+                                               {"lock", "s", false},  {"kbps", "i", false}};
 
 /* Six bytes in hexadecimal with colons between them, of one station: not of a group, not zero. */
 static bool
-mac_parse(const char *text, guint8 ret_mac[MAC_LENGTH])
+mac_parse(const char *text, guint8 ret_mac[NIC_MAC_LENGTH])
 {
-    static const guint8 zero[MAC_LENGTH];
+    static const guint8 zero[NIC_MAC_LENGTH];
 
-    for (int i = 0; i < MAC_LENGTH; i++, text += 3) {
+    for (int i = 0; i < NIC_MAC_LENGTH; i++, text += 3) {
         int high = g_ascii_xdigit_value(text[0]);
         int low = high < 0 ? -1 : g_ascii_xdigit_value(text[1]);
 
-        if (low < 0 || text[2] != (i < MAC_LENGTH - 1 ? ':' : '\0'))
+        if (low < 0 || text[2] != (i < NIC_MAC_LENGTH - 1 ? ':' : '\0'))
             return false;
         ret_mac[i] = (guint8)(high << 4 | low);
     }
-    return ret_mac[0] % 2 == 0 && memcmp(ret_mac, zero, MAC_LENGTH) != 0;
+    return ret_mac[0] % 2 == 0 && memcmp(ret_mac, zero, NIC_MAC_LENGTH) != 0;
 }
 
 bool
 guest_nic_parse(GVariant *args, struct guest_nic *ret_nic, GError **error)
 {
     struct guest_nic nic = {0};
-    const char *mac, *bridge;
+    const char *mac, *bridge, *lock_text = "";
+    struct nic_lock lock;
 
     if (!argument_keys_check("nics", args, nic_keys, G_N_ELEMENTS(nic_keys), error))
         return false;
@@ -46,7 +48,14 @@ guest_nic_parse(GVariant *args, struct guest_nic *ret_nic, GError **error)
         return argument_refuse(error, "bridge", bridge);
     if (nic.mtu < BRIDGE_MTU_MIN || nic.mtu > BRIDGE_MTU_MAX)
         return argument_refuse_int(error, "mtu", nic.mtu);
+    g_variant_lookup(args, "lock", "&s", &lock_text);
+    if (!nic_lock_parse(lock_text, &lock))
+        return argument_refuse(error, "lock", lock_text);
+    g_variant_lookup(args, "kbps", "i", &nic.kbps);
+    if (nic.kbps < 0 || nic.kbps > CONFIG_KBPS_MAX)
+        return argument_refuse_int(error, "kbps", nic.kbps);
     g_strlcpy(nic.bridge, bridge, sizeof nic.bridge);
+    g_strlcpy(nic.lock, lock_text, sizeof nic.lock);
     *ret_nic = nic;
     return true;
 }

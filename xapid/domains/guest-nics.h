@@ -6,15 +6,18 @@
 #include <stdbool.h>
 
 #include "lib/bridge-name.h"
+#include "lib/nic-lock.h"
 
 #define CONFIG_NICS_MAX 7
-#define MAC_LENGTH 6 /* bytes */
+#define CONFIG_KBPS_MAX 10000000 /* KiB a second; more is no limit for anybody */
 
 struct guest_nic {
     int device; /* 0 .. CONFIG_NICS_MAX - 1 */
-    guint8 mac[MAC_LENGTH];
-    int mtu; /* bytes */
+    guint8 mac[NIC_MAC_LENGTH];
+    int mtu;  /* bytes */
+    int kbps; /* KiB that the guest may send a second; 0: as many as it can */
     char bridge[BRIDGE_NAME_MAX + 1];
+    char lock[NIC_LOCK_TEXT_MAX + 1]; /* what it may send: lib/nic-lock.h */
 };
 
 /* Of an a{sv}: INVALID_VALUE. */

@@ -179,13 +179,15 @@ libxl_backend_unplug_nic(struct backend_ctx *ctx, int domid, int device, bool fo
     return rc < 0 ? link_failed(interface.name, "taking it out of its bridge", rc, error) : true;
 }
 
-/* ---- moving ---- */
+/* ---- changing ---- */
 
 static bool
-write_bridge(struct backend_ctx *ctx, const char *path, const struct guest_nic *card,
-             GError **error)
+write_key(struct backend_ctx *ctx, const char *folder, const char *key, const char *value,
+          GError **error)
 {
-    if (xs_write(ctx->xs, XBT_NULL, path, card->bridge, (unsigned)strlen(card->bridge)))
+    g_autofree char *path = g_strconcat(folder, "/", key, NULL);
+
+    if (xs_write(ctx->xs, XBT_NULL, path, value, (unsigned)strlen(value)))
         return true;
     api_error_set(error, "INTERNAL_ERROR", path, g_strerror(errno), NULL);
     return false;
@@ -193,29 +195,38 @@ write_bridge(struct backend_ctx *ctx, const char *path, const struct guest_nic *
 
 /* For who looks, and for libxl. */
 static bool
-note_bridge(struct backend_ctx *ctx, int domid, const struct guest_nic *card, GError **error)
+write_keys(struct backend_ctx *ctx, int domid, const struct guest_nic *card, GError **error)
 {
     g_autofree char *backend =
-        g_strdup_printf("/local/domain/0/backend/vif/%d/%d/bridge", domid, card->device);
-    g_autofree char *libxl = g_strdup_printf("/libxl/%d/device/vif/%d/bridge", domid, card->device);
+        g_strdup_printf("/local/domain/0/backend/vif/%d/%d", domid, card->device);
+    g_autofree char *libxl = g_strdup_printf("/libxl/%d/device/vif/%d", domid, card->device);
 
-    return write_bridge(ctx, backend, card, error) && write_bridge(ctx, libxl, card, error);
+    return write_key(ctx, backend, "bridge", card->bridge, error) &&
+           write_key(ctx, libxl, "bridge", card->bridge, error) &&
+           write_key(ctx, backend, "ip", card->lock, error) &&
+           write_key(ctx, libxl, "ip", card->lock, error);
 }
 
+/* The lock first: nothing passes in a bridge that may not. */
 static bool
 put(const struct interface *interface, const struct link *link, const struct link *bridge,
     const struct guest_nic *card, GError **error)
 {
-    int rc = link_set_up(interface->name, link, (uint32_t)card->mtu);
+    struct nic_lock lock;
+    int rc = nic_lock_parse(card->lock, &lock) ? 0 : -EINVAL;
 
+    if (rc == 0)
+        rc = link_lock(link, &lock, card->mac);
+    if (rc == 0)
+        rc = link_set_up(interface->name, link, (uint32_t)card->mtu);
     if (rc == 0)
         rc = link_join(link, bridge);
     return rc < 0 ? link_failed(interface->name, card->bridge, rc, error) : true;
 }
 
 bool
-libxl_backend_move_nic(struct backend_ctx *ctx, int domid, const struct guest_nic *card,
-                       GError **error)
+libxl_backend_set_nic(struct backend_ctx *ctx, int domid, const struct guest_nic *card,
+                      GError **error)
 {
     struct interface interface = interface_of(domid, card->device, false);
     struct interface beside = interface_of(domid, card->device, true);
@@ -231,5 +242,5 @@ libxl_backend_move_nic(struct backend_ctx *ctx, int domid, const struct guest_ni
         return false;
     emulated = find_emulated(domid, card->device, &link, error);
     return emulated >= 0 && (!emulated || put(&beside, &link, &bridge, card, error)) &&
-           note_bridge(ctx, domid, card, error);
+           write_keys(ctx, domid, card, error);
 }

@@ -62,8 +62,8 @@ bool libxl_backend_plug_nic(struct backend_ctx *ctx, const struct domain_info *i
                             const struct guest_nic *nic, GError **error);
 bool libxl_backend_unplug_nic(struct backend_ctx *ctx, int domid, int device, bool force,
                               GError **error);
-bool libxl_backend_move_nic(struct backend_ctx *ctx, int domid, const struct guest_nic *nic,
-                            GError **error);
+bool libxl_backend_set_nic(struct backend_ctx *ctx, int domid, const struct guest_nic *nic,
+                           GError **error);
 
 /* --- libxl-image.c --- */
 

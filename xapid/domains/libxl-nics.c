@@ -9,6 +9,7 @@
 
 /* Puts the interface of a card into its bridge. */
 #define NIC_SCRIPT XAPID_LIBEXECDIR "/nic-hotplug"
+#define RATE_INTERVAL_US 50000 /* in which netback counts what a guest sends */
 
 void
 libxl_nic_fill(const struct guest_nic *card, libxl_device_nic *nic)
@@ -21,6 +22,14 @@ libxl_nic_fill(const struct guest_nic *card, libxl_device_nic *nic)
     memcpy(nic->mac, card->mac, sizeof nic->mac);
     nic->bridge = libxl_copy(card->bridge);
     nic->script = libxl_copy(NIC_SCRIPT);
+    /* A free text of libxl's, which nic-hotplug reads as the card's lock. */
+    if (*card->lock && strcmp(card->lock, "unlocked") != 0)
+        nic->ip = libxl_copy(card->lock);
+    if (card->kbps) {
+        nic->rate_interval_usecs = RATE_INTERVAL_US;
+        nic->rate_bytes_per_interval =
+            (uint64_t)card->kbps * 1024 * RATE_INTERVAL_US / G_USEC_PER_SEC;
+    }
     nic->nictype = LIBXL_NIC_TYPE_VIF;
 }
 

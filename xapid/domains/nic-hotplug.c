@@ -1,5 +1,6 @@
-/* Run by libxl for each network card: puts its interface into the bridge that is named beside it in
- * xenstore, and says so to the back end, which then lets the guest use it.
+/* Run by libxl for each network card: locks its interface to what the guest may send, puts it into
+ * the bridge that is named beside it in xenstore, and says so to the back end, which then lets the
+ * guest use it.
  *
  *     nic-hotplug online|offline|add|remove type_if=vif|type_if=tap
  *
@@ -35,12 +36,18 @@ wait_for_link(const char *name, struct link *ret_link)
     return rc;
 }
 
-/* bridge_name and mtu_text are of xenstore keys that dom0 alone can write. */
+/* Of xenstore keys that dom0 alone can write; NULL: there is none. */
+struct keys {
+    char *bridge, *mtu, *mac, *lock;
+};
+
 static int
-join(struct xs_handle *xs, const char *base, const char *name, const char *bridge_name,
-     const char *mtu_text)
+join(struct xs_handle *xs, const char *base, const char *name, const struct keys *keys)
 {
-    unsigned long mtu = mtu_text ? strtoul(mtu_text, NULL, 10) : DEFAULT_MTU;
+    unsigned long mtu = keys->mtu ? strtoul(keys->mtu, NULL, 10) : DEFAULT_MTU;
+    const char *bridge_name = keys->bridge;
+    uint8_t mac[NIC_MAC_LENGTH];
+    struct nic_lock lock;
     struct link link, bridge;
     int rc;
 
@@ -48,12 +55,17 @@ join(struct xs_handle *xs, const char *base, const char *name, const char *bridg
         return hotplug_failed(xs, base, "no name of a bridge");
     if (mtu < BRIDGE_MTU_MIN || mtu > BRIDGE_MTU_MAX)
         return hotplug_failed(xs, base, "no MTU");
+    if (!nic_lock_parse(keys->lock ? keys->lock : "", &lock) || !keys->mac ||
+        !nic_mac_parse(keys->mac, mac))
+        return hotplug_failed(xs, base, "no lock or no address");
     rc = link_find(bridge_name, &bridge);
     if (rc == 0 && !bridge.is_bridge)
         rc = -ENODEV;
     if (rc < 0)
         return hotplug_failed(xs, base, "bridge %s: %s", bridge_name, strerror(-rc));
     rc = wait_for_link(name, &link);
+    if (rc == 0 && lock.mode != NIC_UNLOCKED)
+        rc = link_lock(&link, &lock, mac);
     if (rc == 0)
         rc = link_set_up(name, &link, (uint32_t)mtu);
     if (rc == 0)
@@ -82,10 +94,15 @@ main(int argc, char **argv)
     xs = hotplug_open(&base);
     if (!xs)
         return EXIT_FAILURE;
-    char *bridge = hotplug_read(xs, base, "bridge"), *mtu = hotplug_read(xs, base, "mtu");
-    status = join(xs, base, name, bridge, mtu);
-    free(bridge);
-    free(mtu);
+    struct keys keys = {.bridge = hotplug_read(xs, base, "bridge"),
+                        .mtu = hotplug_read(xs, base, "mtu"),
+                        .mac = hotplug_read(xs, base, "mac"),
+                        .lock = hotplug_read(xs, base, "ip")};
+    status = join(xs, base, name, &keys);
+    free(keys.bridge);
+    free(keys.mtu);
+    free(keys.mac);
+    free(keys.lock);
     xs_close(xs);
     return status;
 }

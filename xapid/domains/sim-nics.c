@@ -20,7 +20,9 @@ fill(struct world *world, const struct guest_nic *nic, struct world_nic *ret_nic
     g_strlcpy(ret_nic->bridge, nic->bridge, sizeof ret_nic->bridge);
     g_snprintf(ret_nic->mac, sizeof ret_nic->mac, "%02x:%02x:%02x:%02x:%02x:%02x", nic->mac[0],
                nic->mac[1], nic->mac[2], nic->mac[3], nic->mac[4], nic->mac[5]);
+    g_strlcpy(ret_nic->lock, nic->lock, sizeof ret_nic->lock);
     ret_nic->mtu = nic->mtu;
+    ret_nic->kbps = nic->kbps;
     return true;
 }
 
@@ -69,7 +71,7 @@ sim_plug_nic(struct backend_ctx *ctx, const struct domain_info *info, const stru
 }
 
 bool
-sim_move_nic(struct backend_ctx *ctx, int domid, const struct guest_nic *nic, GError **error)
+sim_set_nic(struct backend_ctx *ctx, int domid, const struct guest_nic *nic, GError **error)
 {
     return set_card(ctx, domid, nic, true, error);
 }

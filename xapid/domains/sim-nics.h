@@ -12,6 +12,6 @@ bool sim_nics_fill(struct world *world, const struct guest_config *config,
 bool sim_plug_nic(struct backend_ctx *ctx, const struct domain_info *info,
                   const struct guest_nic *nic, GError **error);
 bool sim_unplug_nic(struct backend_ctx *ctx, int domid, int device, bool force, GError **error);
-bool sim_move_nic(struct backend_ctx *ctx, int domid, const struct guest_nic *nic, GError **error);
+bool sim_set_nic(struct backend_ctx *ctx, int domid, const struct guest_nic *nic, GError **error);
 
 #endif

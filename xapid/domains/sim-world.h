@@ -47,7 +47,8 @@ struct world_disk {
 struct world_nic {
     char mac[18];
     char bridge[BRIDGE_NAME_MAX + 1];
-    int32_t mtu;
+    char lock[64]; /* what of it fits in */
+    int32_t mtu, kbps;
 };
 
 /* What the world knows of a domain; strings are NUL terminated. */

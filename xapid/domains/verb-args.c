@@ -225,7 +225,7 @@ static const struct verb {
     {"medium", TIMEOUT_CREATE_S, true, medium_check},
     {"plug_nic", TIMEOUT_CREATE_S, true, nic_check},
     {"unplug_nic", TIMEOUT_DESTROY_S, true, unplug_nic_check},
-    {"move_nic", TIMEOUT_QUICK_S, true, nic_check},
+    {"set_nic", TIMEOUT_QUICK_S, true, nic_check},
     {"restore", TIMEOUT_SAVE_S, true, create_check},
     {"save", TIMEOUT_SAVE_S, false, no_args_check},
     {"continue", TIMEOUT_QUICK_S, true, no_args_check},

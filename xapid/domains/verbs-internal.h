@@ -40,8 +40,8 @@ bool verb_plug_nic(struct verbs *v, const char *uuid, GVariant *args, GVariant *
                    GError **error);
 bool verb_unplug_nic(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
                      GError **error);
-bool verb_move_nic(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
-                   GError **error);
+bool verb_set_nic(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+                  GError **error);
 
 /* --- verbs-image.c --- */
 

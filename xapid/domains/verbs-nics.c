@@ -24,8 +24,8 @@ verb_plug_nic(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_
 }
 
 bool
-verb_move_nic(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
-              GError **error)
+verb_set_nic(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+             GError **error)
 {
     struct domain_info *info;
     struct guest_nic nic;
@@ -34,7 +34,7 @@ verb_move_nic(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_
     if (!guest_nic_parse(args, &nic, error) ||
         !(info = verbs_find_live(v, uuid, /* may_be_paused= */ true, error)))
         return false;
-    ok = FAULT_AROUND("nic.move", error, v->backend->move_nic(v->ctx, info->domid, &nic, error));
+    ok = FAULT_AROUND("nic.set", error, v->backend->set_nic(v->ctx, info->domid, &nic, error));
     domain_info_free(info);
     if (ok)
         *ret_result = verbs_no_result();

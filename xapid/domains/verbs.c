@@ -451,10 +451,10 @@ static const struct {
     bool (*run)(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
                 GError **error);
 } with_args[] = {
-    {"destroy", verb_destroy},  {"shutdown", verb_shutdown}, {"adjust", verb_adjust},
-    {"signal", verb_signal},    {"plug", verb_plug},         {"unplug", verb_unplug},
-    {"medium", verb_medium},    {"plug_nic", verb_plug_nic}, {"unplug_nic", verb_unplug_nic},
-    {"move_nic", verb_move_nic}};
+    {"destroy", verb_destroy}, {"shutdown", verb_shutdown}, {"adjust", verb_adjust},
+    {"signal", verb_signal},   {"plug", verb_plug},         {"unplug", verb_unplug},
+    {"medium", verb_medium},   {"plug_nic", verb_plug_nic}, {"unplug_nic", verb_unplug_nic},
+    {"set_nic", verb_set_nic}};
 
 bool
 verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id, GVariant *args,

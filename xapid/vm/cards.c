@@ -1,5 +1,5 @@
-/* Network cards of VMs that run: plugged, unplugged, and moved to another network; see vm.h.  A
- * step's arguments: vif, what the verb takes, and what undoes that. */
+/* Network cards of VMs that run: plugged, unplugged, and changed; see vm.h.  A step's
+ * arguments: vif, what the verb takes, and what undoes that. */
 #include "config.h"
 
 #include "lib/error.h"
@@ -50,7 +50,7 @@ vif_plan_plug(const struct vm_world *world, const char *vif, GError **error)
     }
     struct plan *plan = vm_device_plan("plug", vm, vif);
     vif_plan_bridge(plan, model, vif, network);
-    add_verb(plan, "vif.plug", vif, vif_config(model, vif, network), unplug_args(model, vif, true));
+    add_verb(plan, "vif.plug", vif, vif_config(model, vif, NULL), unplug_args(model, vif, true));
     return plan;
 }
 
@@ -73,24 +73,33 @@ vif_plan_unplug(const struct vm_world *world, const char *vif, bool force, GErro
 }
 
 struct plan *
-vif_plan_move(const struct vm_world *world, const char *vif, const char *network, GError **error)
+vif_plan_change(const struct vm_world *world, const char *vif, GVariant *changes, GError **error)
 {
     const struct model *model = world->model;
+    g_autoptr(GVariant) network = vif_field(model, vif, "network", changes);
     g_autofree char *vm = NULL;
-    g_autofree char *before = model_get_string(model, vif, "network");
     GVariantDict step;
 
     if (!vm_device_may_begin(model, vif, /* may_be_paused= */ true, &vm, error))
         return NULL;
     struct plan *plan = vm_device_plan("attach", vm, vif);
-    vif_plan_bridge(plan, model, vif, network);
+    vif_plan_bridge(plan, model, vif, g_variant_get_string(network, NULL));
     g_variant_dict_init(&step, NULL);
     g_variant_dict_insert(&step, "vif", "s", vif);
-    g_variant_dict_insert(&step, "network", "s", network);
-    g_variant_dict_insert_value(&step, "args", vif_config(model, vif, network));
-    g_variant_dict_insert_value(&step, "undo", vif_config(model, vif, before));
-    plan_add(plan, "vif.move", g_variant_dict_end(&step));
+    g_variant_dict_insert_value(&step, "changes", changes);
+    g_variant_dict_insert_value(&step, "args", vif_config(model, vif, changes));
+    g_variant_dict_insert_value(&step, "undo", vif_config(model, vif, NULL));
+    plan_add(plan, "vif.set", g_variant_dict_end(&step));
     return plan;
+}
+
+bool
+vif_is_idle(const struct model *model, const char *vif, GError **error)
+{
+    g_autofree char *vm = model_get_string(model, vif, "VM");
+
+    return ops_none_shown(model, vif, error) &&
+           (!model_has(model, vm_class(), vm) || ops_none_shown(model, vm, error));
 }
 
 bool
@@ -159,7 +168,7 @@ static void
 start(struct op *op, const char *verb, GVariant *args, const char *key, GVariant *result)
 {
     g_autoptr(GVariant) verb_args = g_variant_lookup_value(args, key, G_VARIANT_TYPE_VARDICT);
-    const struct card_call call = {op, args, g_variant_ref_sink(result)};
+    const struct card_call call = {op, args, g_variant_take_ref(result)};
 
     vm_start_verb(op, verb, verb_args, verb_done, g_memdup2(&call, sizeof call));
 }
@@ -183,18 +192,15 @@ unplug_run(struct op *op, GVariant *args)
 }
 
 static void
-move_run(struct op *op, GVariant *args)
+set_run(struct op *op, GVariant *args)
 {
-    start(op, "move_nic", args, "args", g_variant_new_string(member_text(args, "network")));
+    start(op, "set_nic", args, "args", g_variant_lookup_value(args, "changes", NULL));
 }
 
 static void
-move_undo(struct op *op, GVariant *args)
+set_undo(struct op *op, GVariant *args)
 {
-    const struct vm_world *world = op_room_data(op);
-    g_autofree char *before = model_get_string(world->model, member_text(args, "vif"), "network");
-
-    start(op, "move_nic", args, "undo", g_variant_new_string(before));
+    start(op, "set_nic", args, "undo", g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
 }
 
 static void
@@ -208,5 +214,5 @@ abort_step(struct op *op)
 const struct step_kind vif_plug_kind = {
     .name = "vif.plug", .weight = 2, .run = plug_run, .undo = plug_undo, .cancel = abort_step};
 const struct step_kind vif_unplug_kind = {.name = "vif.unplug", .weight = 2, .run = unplug_run};
-const struct step_kind vif_move_kind = {
-    .name = "vif.move", .weight = 2, .run = move_run, .undo = move_undo};
+const struct step_kind vif_set_kind = {
+    .name = "vif.set", .weight = 2, .run = set_run, .undo = set_undo};

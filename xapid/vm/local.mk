@@ -13,6 +13,7 @@ libvm_a_SOURCES = \
 	xapid/vm/guest-metrics.c \
 	xapid/vm/known-keys.c \
 	xapid/vm/limits.c \
+	xapid/vm/nic-limits.c \
 	xapid/vm/nics.c \
 	xapid/vm/observed.c \
 	xapid/vm/plans.c \

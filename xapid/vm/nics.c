@@ -136,17 +136,31 @@ by_position(const void *a, const void *b, void *data)
 }
 
 GVariant *
-vif_config(const struct model *model, const char *vif, const char *network)
+vif_field(const struct model *model, const char *vif, const char *name, GVariant *changes)
 {
-    g_autofree char *bridge = model_get_string(model, network, "bridge");
+    const struct dm_field *field = dm_field_find(vif_class(), name);
+    GVariant *value = changes ? g_variant_lookup_value(changes, name, NULL) : NULL;
+
+    return value ? value : model_get(model, vif, field);
+}
+
+GVariant *
+vif_config(const struct model *model, const char *vif, GVariant *changes)
+{
+    g_autoptr(GVariant) network = vif_field(model, vif, "network", changes);
+    const char *on = g_variant_get_string(network, NULL);
+    g_autofree char *bridge = model_get_string(model, on, "bridge");
     g_autofree char *mac = model_get_string(model, vif, "MAC");
+    g_autofree char *lock = vif_lock(model, vif, on, changes);
     GVariantDict card;
 
     g_variant_dict_init(&card, NULL);
     g_variant_dict_insert(&card, "device", "i", position_of(model, vif));
     g_variant_dict_insert(&card, "mac", "s", mac);
     g_variant_dict_insert(&card, "bridge", "s", bridge);
-    g_variant_dict_insert(&card, "mtu", "i", (int)mtu_of(model, network));
+    g_variant_dict_insert(&card, "mtu", "i", (int)mtu_of(model, on));
+    g_variant_dict_insert(&card, "lock", "s", lock);
+    g_variant_dict_insert(&card, "kbps", "i", vif_kbps(model, vif));
     return g_variant_dict_end(&card);
 }
 
@@ -158,10 +172,8 @@ vm_nics_config(const struct model *model, const char *vm)
 
     g_ptr_array_sort_with_data(cards, by_position, (void *)model);
     g_variant_builder_init(&nics, G_VARIANT_TYPE("aa{sv}"));
-    for (guint i = 0; i < cards->len; i++) {
-        g_autofree char *network = model_get_string(model, cards->pdata[i], "network");
-        g_variant_builder_add_value(&nics, vif_config(model, cards->pdata[i], network));
-    }
+    for (guint i = 0; i < cards->len; i++)
+        g_variant_builder_add_value(&nics, vif_config(model, cards->pdata[i], NULL));
     return g_variant_builder_end(&nics);
 }
 
@@ -285,12 +297,21 @@ vif_refresh_all(struct model *model, GError **error)
     return txn_commit(txn, error) != 0;
 }
 
-/* Where it has gone, unless that is no more. */
+/* A network that it was moved to may be no more. */
 static void
-record_move(struct txn *txn, const char *vif, const char *network)
+record_changes(struct txn *txn, const char *vif, GVariant *changes)
 {
-    if (txn_has(txn, network_class(), network))
-        txn_set_string(txn, vif, "network", network);
+    GVariantIter iter;
+    const char *field;
+    GVariant *value;
+
+    g_variant_iter_init(&iter, changes);
+    while (g_variant_iter_next(&iter, "{&sv}", &field, &value)) {
+        if (!g_str_equal(field, "network") ||
+            txn_has(txn, network_class(), g_variant_get_string(value, NULL)))
+            txn_set_value(txn, vif, field, value);
+        g_variant_unref(value);
+    }
 }
 
 void
@@ -311,7 +332,7 @@ vm_record_nics(const struct vm_world *world, struct txn *txn, const char *vm, co
         if (done && g_variant_is_of_type(done, G_VARIANT_TYPE_BOOLEAN))
             attached = g_variant_get_boolean(done);
         else if (done)
-            record_move(txn, vif, g_variant_get_string(done, NULL));
+            record_changes(txn, vif, done);
         txn_set_value(txn, vif, "currently_attached", g_variant_new_boolean(has && attached));
         vif_refresh_allowed(txn, vif);
     }

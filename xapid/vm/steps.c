@@ -362,10 +362,8 @@ static const struct step_kind settle_kind = {
 static const struct step_kind record_kind = {.name = "record", .weight = 0, .run = record_run};
 
 const struct step_kind *const vm_step_kinds[] = {
-    &create_kind,     &destroy_kind,  &end_kind,        &unpause_kind,
-    &pause_kind,      &shutdown_kind, &restore_kind,    &save_kind,
-    &discard_kind,    &adjust_kind,   &signal_kind,     &record_kind,
-    &dump_kind,       &plug_kind,     &unplug_kind,     &medium_kind,
-    &vif_bridge_kind, &vif_plug_kind, &vif_unplug_kind, &vif_move_kind,
-    &settle_kind,     NULL,
+    &create_kind,     &destroy_kind, &end_kind,     &unpause_kind, &pause_kind,      &shutdown_kind,
+    &restore_kind,    &save_kind,    &discard_kind, &adjust_kind,  &signal_kind,     &record_kind,
+    &dump_kind,       &plug_kind,    &unplug_kind,  &medium_kind,  &vif_bridge_kind, &vif_plug_kind,
+    &vif_unplug_kind, &vif_set_kind, &settle_kind,  NULL,
 };

@@ -142,7 +142,8 @@ bool vm_has_stray_disks(const struct vm_world *world, struct txn *txn, const cha
 
 /* --- nics.c: network cards --- */
 
-#define VIF_POSITION_MAX 6 /* seven cards, as XAPI has them */
+#define VIF_POSITION_MAX 6   /* seven cards, as XAPI has them */
+#define VIF_ADDRESSES_MAX 32 /* of each kind, of a locked card; as lib/nic-lock.h has it */
 
 const struct dm_class *vif_class(void);
 const struct dm_class *network_class(void);
@@ -169,8 +170,11 @@ void vm_plan_bridges(struct plan *plan, const struct model *model, const char *v
 /* The same of one card, which is to be on that network. */
 void vif_plan_bridge(struct plan *plan, const struct model *model, const char *vif,
                      const char *network);
-/* One of vm_nics_config, as it is on that network. */
-GVariant *vif_config(const struct model *model, const char *vif, const char *network);
+/* One of vm_nics_config, as it is with `changes` of its fields: a{sv}, or NULL. */
+GVariant *vif_config(const struct model *model, const char *vif, GVariant *changes);
+/* A field of a card: of `changes`, else of its row. */
+GVariant *vif_field(const struct model *model, const char *vif, const char *name,
+                    GVariant *changes);
 extern const struct step_kind vif_bridge_kind;
 /* Brings currently_attached in line with the power state in txn: a domain that `op` (may be NULL)
  * built has the cards whose bridges it saw to; without a domain none is attached. */
@@ -195,15 +199,33 @@ struct plan *vm_device_plan(const char *operation, const char *vm, const char *d
 struct plan *vif_plan_plug(const struct vm_world *world, const char *vif, GError **error);
 struct plan *vif_plan_unplug(const struct vm_world *world, const char *vif, bool force,
                              GError **error);
-/* Of one that is attached. */
-struct plan *vif_plan_move(const struct vm_world *world, const char *vif, const char *network,
-                           GError **error);
+/* One that is attached gets other values of these fields, a{sv}: network, locking_mode, allowed
+ * addresses.  The record follows when they are so. */
+struct plan *vif_plan_change(const struct vm_world *world, const char *vif, GVariant *changes,
+                             GError **error);
+/* Is nothing done to the card, or to its VM?  OTHER_OPERATION_IN_PROGRESS. */
+bool vif_is_idle(const struct model *model, const char *vif, GError **error);
 /* Is a card on its way to the network?  OTHER_OPERATION_IN_PROGRESS. */
 bool network_awaits_none(const struct model *model, GError **error);
-/* What `op` did to the card, within txn: NULL or its result (a boolean: whether it is attached; a
- * string: the network that it was moved to). */
+/* What `op` did to the card, within txn: NULL or its result (a boolean: whether it is attached; an
+ * a{sv}: fields that have changed). */
 GVariant *vif_result(const struct op *op, const char *vif);
-extern const struct step_kind vif_plug_kind, vif_unplug_kind, vif_move_kind;
+extern const struct step_kind vif_plug_kind, vif_unplug_kind, vif_set_kind;
+
+/* --- nic-limits.c: what a guest may send by a card --- */
+
+/* As xapid-domains takes it (lib/nic-lock.h), on that network and with these changes. */
+char *vif_lock(const struct model *model, const char *vif, const char *network, GVariant *changes);
+#define VIF_KBPS_MAX 10000000 /* as xapid-domains has it */
+/* KiB a second; 0: no limit. */
+int vif_kbps(const struct model *model, const char *vif);
+/* May a field, of a card or another class, become `value`?  Of a limit of rate INVALID_VALUE
+ * [field, value]. */
+bool vif_check_value(const struct dm_field *field, GVariant *value, GError **error);
+/* Addresses for ipv4_allowed or ipv6_allowed as they are kept: in their shortest writing, each
+ * once. NULL with INVALID_IP_ADDRESS_SPECIFIED [field], or INVALID_VALUE when there are too many.
+ */
+GVariant *vif_addresses(const char *field, GVariant *addresses, GError **error);
 
 /* --- drives.c: drives of VMs that run --- */
 
