@@ -17,17 +17,21 @@ def connected(name, x, kind, address, network):
     return vm, vif
 
 
-def answers(name, x, vm, address, seconds=60):
-    """How many of three packets to an address are answered."""
+def answers(name, x, vm, address, seconds=60, ping="-c 3 -w 8"):
+    """How many packets to an address are answered, of three."""
     uuid = x.VM.get_uuid(vm)
     before = console(name, uuid).count("packets received")
-    type_in(name, domids(name)[uuid], f"ping -c 3 -w 8 {address}")
+    type_in(name, domids(name)[uuid], f"ping {ping} {address}")
     until(lambda: console(name, uuid).count("packets received") > before, "end of the ping", seconds)
     return int(console(name, uuid).split(" packets received")[-2].rsplit(" ", 1)[-1])
 
 
 def reached(name, x, vm, address):
     until(lambda: answers(name, x, vm, address) == 3, f"answer of {address}")
+
+
+def unanswered(name, x, vm, address):
+    return answers(name, x, vm, address, ping="-c 2 -w 3") == 0
 
 
 def links(name):
@@ -127,6 +131,10 @@ def machine(name, address, password):
         x.network.destroy(one)
 
 
+def gone(name, x, vm):
+    says(name, x, vm, "ls /sys/class/net | grep -c eth; echo GO\"\"NE", "0\nGONE")
+
+
 def come_and_go(name, x, vm, device="0"):
     """A guest that runs and has no card finds one that is plugged, and gets packets through; it is moved to another
     network and back while the guest keeps its address; unplugged, it is gone."""
@@ -142,45 +150,23 @@ def come_and_go(name, x, vm, device="0"):
         reached(name, x, vm, "10.9.0.7")
         x.VIF.move(vif, inside)
         assert links(name) == {interface: bridge} and x.VIF.get_network(vif) == inside, links(name)
-        assert answers(name, x, vm, "10.9.0.7") == 0
+        assert unanswered(name, x, vm, "10.9.0.7")
         x.VIF.move(vif, theirs)
         reached(name, x, vm, "10.9.0.7")
         unplug(vif)
         assert links(name) == {} and not x.VIF.get_currently_attached(vif), links(name)
-        says(name, x, vm, "ls /sys/class/net | grep -c eth; echo GO\"\"NE", "0\nGONE")
+        gone(name, x, vm)
     x.VIF.destroy(vif)
     for network in theirs, inside:
         x.network.destroy(network)
     dom0(name, "ip link del br7")
 
 
-def plugging(kind, name, address, password):
-    x = client(address, password)
-    vm = x.VM.create(guest("plugging", kind, "console=hvc0 lab.count=0"))
-    x.VM.start(vm, False, False)
-    until(lambda: "LAB-GUEST-UP" in console(name, x.VM.get_uuid(vm)), "guest")
-    come_and_go(name, x, vm)
-    end(name, x, [vm])
-
-
-def plugging_pv(*host):
-    plugging("pv", *host)
-
-
-def plugging_pvh(*host):
-    plugging("pvh", *host)
-
-
-def killed(name, address, password):
+def killed(name, x, vm):
     """A worker that dies while it plugs leaves the card whole, or nothing."""
-    x = client(address, password)
     dom0(name, "ip link add br7 type bridge; ip link set br7 up; ip address add 10.9.0.7/24 dev br7")
     network = new_network(x, bridge="br7", managed=False)
-    vm = x.VM.create(guest("killed", "pvh", "console=hvc0 lab.count=0"))
-    uuid, vif = x.VM.get_uuid(vm), new_vif(x, vm, network)
-    x.VM.start(vm, False, False)
-    until(lambda: "LAB-GUEST-UP" in console(name, uuid), "guest")
-    domid, outcomes = x.VM.get_domid(vm), []
+    vif, domid, outcomes = new_vif(x, vm, network), x.VM.get_domid(vm), []
     for delay in ("0.0", "0.05", "0.1", "0.2", "0.3"):
         if x.VIF.get_currently_attached(vif):
             x.VIF.unplug(vif)
@@ -197,9 +183,91 @@ def killed(name, address, password):
             says(name, x, vm, "ip link set eth0 up; ip addr add 10.9.0.1/24 dev eth0; ip -o addr", "10.9.0.1/24")
             reached(name, x, vm, "10.9.0.7")
     print(f"# a worker killed in a plug: {' '.join(outcomes)}")
+    if x.VIF.get_currently_attached(vif):
+        x.VIF.unplug(vif)
+    x.VIF.destroy(vif)
+    x.network.destroy(network)
+    dom0(name, "ip link del br7")
+
+
+def plugging(name, address, password):
+    """A PVH guest's card comes and goes, whatever becomes of who brings it."""
+    x = client(address, password)
+    vm = x.VM.create(guest("plugging", "pvh", "console=hvc0 lab.count=0"))
+    x.VM.start(vm, False, False)
+    until(lambda: "LAB-GUEST-UP" in console(name, x.VM.get_uuid(vm)), "guest")
+    come_and_go(name, x, vm)
+    killed(name, x, vm)
+    end(name, x, [vm])
+
+
+def locks(name, address, password):
+    """Real packets of a guest under each lock, from its first one on."""
+    x = client(address, password)
+    dom0(name, "ip link add br7 type bridge; ip link set br7 up; ip address add 10.9.0.7/24 dev br7; "
+               "ip address add fd09::7/64 dev br7 nodad")
+    network = new_network(x, bridge="br7", managed=False)
+    vm = x.VM.create(guest("locks", "pv", "console=hvc0 lab.count=0 lab.ip=10.9.0.2/24"))
+    uuid = x.VM.get_uuid(vm)
+    vif = new_vif(x, vm, network, locking_mode="locked", ipv4_allowed=["10.9.0.1"], ipv6_allowed=["fd09::1"])
+    x.VM.start(vm, False, False)
+    until(lambda: "LAB-GUEST-UP" in console(name, uuid), "guest")
+
+    def seen():
+        return dom0(name, "ip neigh show dev br7")
+    assert unanswered(name, x, vm, "10.9.0.7") and "10.9.0.2" not in seen(), seen()
+    x.VIF.add_ipv4_allowed(vif, "10.9.0.2")
+    reached(name, x, vm, "10.9.0.7")
+    assert "10.9.0.2" in seen(), seen()
+    x.VIF.remove_ipv4_allowed(vif, "10.9.0.2")
+    assert unanswered(name, x, vm, "10.9.0.7")
+    says(name, x, vm, "ip addr add 10.9.0.1/24 dev eth0; ip addr add fd09::1/64 dev eth0; ip -o addr", "10.9.0.1/24")
+    assert unanswered(name, x, vm, "-I 10.9.0.2 10.9.0.7")
+    until(lambda: answers(name, x, vm, "-I 10.9.0.1 10.9.0.7") == 3, "answer to the address that is allowed")
+    until(lambda: answers(name, x, vm, "-6 -I fd09::1 fd09::7") == 3, "answer to IPv6")
+    x.VIF.remove_ipv6_allowed(vif, "fd09::1")
+    assert unanswered(name, x, vm, "-6 -I fd09::1 fd09::7")
+    # Another card's address, and a VLAN's tag.
+    says(name, x, vm, "ip link set eth0 down; ip link set eth0 address 02:00:00:00:00:09; ip link set eth0 up; ip -o link",
+         "02:00:00:00:00:09")
+    assert unanswered(name, x, vm, "-I 10.9.0.1 10.9.0.7")
+    x.VIF.set_locking_mode(vif, "unlocked")
+    until(lambda: answers(name, x, vm, "10.9.0.7") == 3, "answer without a lock")
+    x.VIF.set_locking_mode(vif, "disabled")
+    assert unanswered(name, x, vm, "10.9.0.7")
+    x.VIF.set_locking_mode(vif, "unlocked")
+    until(lambda: answers(name, x, vm, "10.9.0.7") == 3, "answer without a lock")
+    limited(name, x, vm, vif)
     end(name, x, [vm])
     x.network.destroy(network)
     dom0(name, "ip link del br7")
+
+
+def sends(name, x, vm, kib):
+    """KiB a second that reach dom0 of so many."""
+    dom0(name, "rm -f /root/rate; setsid sh -c 'timeout 300 socat -u TCP-LISTEN:9000,reuseaddr - | { "
+               "head -c 1024 >/dev/null; cut -d\" \" -f1 /proc/uptime >/root/rate.part; cat >/dev/null; "
+               "cut -d\" \" -f1 /proc/uptime >>/root/rate.part; mv /root/rate.part /root/rate; }' </dev/null >/dev/null 2>&1 &")
+    until(lambda: dom0(name, "grep -i :2328 /proc/net/tcp* || true"), "listener")  # 9000
+    type_in(name, x.VM.get_domid(vm), f"head -c {kib}k /dev/zero | nc 10.9.0.7 9000")
+    until(lambda: "there" in dom0(name, "[ -e /root/rate ] && echo there || true"), "all of it", 200)
+    first, last = map(float, dom0(name, "cat /root/rate").split())
+    return kib / max(last - first, 0.01)
+
+
+def limited(name, x, vm, vif):
+    """Without a limit, and with one of 20 KiB a second."""
+    free = sends(name, x, vm, 400)
+    x.VIF.set_qos_algorithm_params(vif, {"kbps": "20"})
+    x.VIF.set_qos_algorithm_type(vif, "ratelimit")
+    x.VIF.unplug(vif)
+    gone(name, x, vm)
+    x.VIF.plug(vif)
+    says(name, x, vm, "ip link set eth0 up; ip addr add 10.9.0.1/24 dev eth0; ip -o addr", "10.9.0.1/24")
+    reached(name, x, vm, "10.9.0.7")
+    held = sends(name, x, vm, 400)
+    print(f"# KiB a second that a guest sends: {free:.0f}, with a limit of 20: {held:.1f}")
+    assert held < 30 and free > 2 * held, (free, held)
 
 
 def administrators(name, address, password):

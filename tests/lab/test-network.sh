@@ -10,9 +10,8 @@ for kind in "${KINDS[@]}"; do
 	check "$kind guests of one network reach each other, those of two do not" scenario network "exchange_$kind"
 done
 check "a suspended guest has its card again" scenario network suspended
-check "a PV guest's card is plugged, moved and unplugged" scenario network plugging_pv
-check "a PVH guest's card is plugged, moved and unplugged" scenario network plugging_pvh
-check "a worker killed while it plugs leaves the card whole or none" scenario network killed
+check "a PVH guest finds a card that is plugged, though a worker is killed, and keeps it as it moves" scenario network plugging
+check "a guest sends what its lock and its limit let it" scenario network locks
 check "a whole machine has both its cards on the bridge" scenario network machine
 check "the administrator's bridges are used and left" scenario network administrators
 lab_done
