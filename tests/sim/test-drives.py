@@ -151,7 +151,8 @@ def test_one_after_the_other():
         assert x.VBD.get_allowed_operations(vbd) == []
         for call in x.VM.pause, x.VM.suspend, x.VM.clean_shutdown:
             assert fails("OTHER_OPERATION_IN_PROGRESS", call, vm).params == ["VBD", vbd, "plug", task]
-        fails("OTHER_OPERATION_IN_PROGRESS", x.VBD.unplug, vbd)
+        for call in x.VBD.unplug, x.VBD.destroy:
+            fails("OTHER_OPERATION_IN_PROGRESS", call, vbd)
         assert x.wait_task(task)["status"] == "success"
         assert x.VBD.get_current_operations(vbd) == {}
         assert fails("VDI_IN_USE", x.VBD.plug, rival).params[0] == vdi

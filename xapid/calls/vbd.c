@@ -165,7 +165,7 @@ destroy(struct call *call)
     GError *error = NULL;
     struct txn *txn;
 
-    if (!must_be_detached(call, vbd, &error)) {
+    if (!must_be_detached(call, vbd, &error) || !vm_device_is_idle(model, vbd, &error)) {
         call_fail(call, error);
         return;
     }

@@ -15,7 +15,7 @@ write_fields(struct call *call, GVariant *changes)
     GVariant *value;
     struct txn *txn;
 
-    if (!vif_is_idle(model, vif, &error)) {
+    if (!vm_device_is_idle(model, vif, &error)) {
         call_fail(call, error);
         return;
     }
@@ -135,7 +135,7 @@ check_default(struct call *call, const char *network, GError **error)
     for (guint i = 0; i < vifs->len; i++) {
         const char *vif = vifs->pdata[i];
         g_autofree char *mode = model_get_string(model, vif, "locking_mode");
-        if (!vif_is_idle(model, vif, error))
+        if (!vm_device_is_idle(model, vif, error))
             return false;
         if (!g_str_equal(mode, "network_default") ||
             !model_get_bool(model, vif, "currently_attached"))

@@ -163,7 +163,7 @@ destroy(struct call *call)
         call_fail_code(call, "OPERATION_NOT_ALLOWED", "the VIF is attached to a running VM", NULL);
         return;
     }
-    if (!vif_is_idle(call->api->model, vif, &error)) {
+    if (!vm_device_is_idle(call->api->model, vif, &error)) {
         call_fail(call, error);
         return;
     }

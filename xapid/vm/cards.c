@@ -94,15 +94,6 @@ vif_plan_change(const struct vm_world *world, const char *vif, GVariant *changes
 }
 
 bool
-vif_is_idle(const struct model *model, const char *vif, GError **error)
-{
-    g_autofree char *vm = model_get_string(model, vif, "VM");
-
-    return ops_none_shown(model, vif, error) &&
-           (!model_has(model, vm_class(), vm) || ops_none_shown(model, vm, error));
-}
-
-bool
 network_awaits_none(const struct model *model, GError **error)
 {
     const struct dm_field *field = dm_field_find(vif_class(), "current_operations");

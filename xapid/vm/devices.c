@@ -21,13 +21,22 @@ vm_devices_are_idle(const struct model *model, const char *vm, GError **error)
 }
 
 bool
+vm_device_is_idle(const struct model *model, const char *device, GError **error)
+{
+    g_autofree char *vm = model_get_string(model, device, "VM");
+
+    return (!model_has(model, vm_class(), vm) || ops_none_shown(model, vm, error)) &&
+           ops_none_shown(model, device, error);
+}
+
+bool
 vm_device_may_begin(const struct model *model, const char *device, bool may_be_paused,
                     char **ret_vm, GError **error)
 {
     g_autofree char *vm = model_get_string(model, device, "VM");
     g_autofree char *state = model_get_string(model, vm, "power_state");
 
-    if (!ops_none_shown(model, vm, error) || !ops_none_shown(model, device, error))
+    if (!vm_device_is_idle(model, device, error))
         return false;
     if (!(may_be_paused ? vm_state_has_domain(state) : g_str_equal(state, "Running"))) {
         g_autofree char *actual = g_ascii_strdown(state, -1);

@@ -185,8 +185,10 @@ void vm_record_nics(const struct vm_world *world, struct txn *txn, const char *v
 
 /* Is nothing under way with one of the VM?  OTHER_OPERATION_IN_PROGRESS. */
 bool vm_devices_are_idle(const struct model *model, const char *vm, GError **error);
-/* Is nothing done to the device, a row of VBD or VIF, or to its VM, which has a domain?
- * OTHER_OPERATION_IN_PROGRESS, VM_BAD_POWER_STATE; *ret_vm is the caller's. */
+/* Is nothing done to the device, a row of VBD or VIF, or to its VM?  OTHER_OPERATION_IN_PROGRESS.
+ */
+bool vm_device_is_idle(const struct model *model, const char *device, GError **error);
+/* The same, and the VM has a domain: VM_BAD_POWER_STATE.  *ret_vm is the caller's. */
 bool vm_device_may_begin(const struct model *model, const char *device, bool may_be_paused,
                          char **ret_vm, GError **error);
 /* A plan without steps, which the device shows. */
@@ -203,8 +205,6 @@ struct plan *vif_plan_unplug(const struct vm_world *world, const char *vif, bool
  * addresses.  The record follows when they are so. */
 struct plan *vif_plan_change(const struct vm_world *world, const char *vif, GVariant *changes,
                              GError **error);
-/* Is nothing done to the card, or to its VM?  OTHER_OPERATION_IN_PROGRESS. */
-bool vif_is_idle(const struct model *model, const char *vif, GError **error);
 /* Is a card on its way to the network?  OTHER_OPERATION_IN_PROGRESS. */
 bool network_awaits_none(const struct model *model, GError **error);
 /* What `op` did to the card, within txn: NULL or its result (a boolean: whether it is attached; an
