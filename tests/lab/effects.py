@@ -48,9 +48,7 @@ def traced(name, address, password):
     strace = shlex.join([*STRACE, "/root/trace"])
     dom0(name, f"XAPID_FAULT=trace setsid {strace} {LAUNCH} >>/var/log/xapid.log 2>&1 </dev/null &")
     answering(address, session, lambda x: x.SM.get_all())
-    x = Client(None, connect=lambda: connect(address, # Shared memory is a process's own, and the lock of libxl goes with whoever reads.
-LOCKS = re.compile(r"/dev/shm/|-userdata-lock\"")
-CALL_SECONDS)).resume(session)
+    x = Client(None, connect=lambda: connect(address, CALL_SECONDS)).resume(session)
     moments = [("", now(name))]
     for operation, do in operations(name, x):
         do()
