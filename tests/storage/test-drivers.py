@@ -520,7 +520,7 @@ def disks_change_places(driver):
             qemu_io(attach(driver, vdi), "read -P 1 0 64k")
         exchange(driver, vdi, other)
         driver.call("vdi.destroy", vdi=other)
-        no_orphans(driver)
+        driver.place.check(driver)
         exchange(driver, vdi, other, True)  # it is gone: there is no way back, and none is missed
         qemu_io(attach(driver, vdi), "read -P 2 0 64k")
         for kept in (below["uuid"], clone(driver, below["uuid"])["uuid"]) if below else ():
