@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Scenarios of test-storage.sh on block devices and NFS: devices.py SCENARIO NAME ADDRESS PASSWORD."""
+"""Scenarios of test-devices.sh: devices.py SCENARIO NAME ADDRESS PASSWORD."""
 import re
 import time
 

@@ -9,8 +9,8 @@ lab_host clones
 dom0 'id xen-qemuuser-range-base >/dev/null 2>&1 || useradd -r -u 200000 -M -d /nonexistent -s /usr/sbin/nologin xen-qemuuser-range-base'
 serve_xapid
 check "a whole machine boots from a clone and writes" scenario clones hvm
-check "a PVH guest and its clone run beside each other" scenario clones pvh
-# A QEMU serves both kinds alike.
-[ -z "${XAPID_LAB_WHOLE-}" ] || check "a PV guest and its clone run beside each other" scenario clones pv
+# A QEMU serves both kinds alike.  XAPID_LAB_WHOLE: both.
+one_of KINDS "kinds of guests beside their clones" pv pvh
+for kind in "${KINDS[@]}"; do check "a $kind guest and its clone run beside each other" scenario clones "$kind"; done
 check "a guest of a template goes back to a snapshot" scenario clones back
 lab_done

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Guests that run, on real Xen: VCPUs, memory, scheduling, events, suspending and resuming.
+# Guests that run, on real Xen: VCPUs, memory, scheduling, events, suspending and resuming; of some with
+# XAPID_LAB_WHOLE each kind.
 . "$(dirname "$0")/functions.sh"
 . "$LAB/daemon.sh"
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Network cards of guests on bridges, on real Xen.
+# Network cards of guests on bridges, on real Xen; with XAPID_LAB_WHOLE of each kind.
 . "$(dirname "$0")/functions.sh"
 . "$LAB/daemon.sh"
 

@@ -132,7 +132,6 @@ def test_rates():
             assert refused.params == ["qos_algorithm_params:kbps", bad]
             vals = {"qos_algorithm_type": "ratelimit", "qos_algorithm_params": {"kbps": bad}}
             fails("INVALID_VALUE", lambda: new_vif(x, vm, x.VIF.get_network(vif), "1", **vals))
-        fails("INVALID_VALUE", x.VIF.set_qos_algorithm_type, vif, "fair")
         x.VIF.set_qos_algorithm_params(vif, {"kbps": "200"})
         x.VIF.unplug(vif)
         x.VIF.plug(vif)

@@ -102,13 +102,6 @@ vif_check_value(const struct dm_field *field, GVariant *value, GError **error)
     const char *text;
     int kbps;
 
-    if (field == dm_field_find(vif_class(), "qos_algorithm_type")) {
-        text = g_variant_get_string(value, NULL);
-        if (!*text || g_str_equal(text, "ratelimit"))
-            return true;
-        api_error_set(error, "INVALID_VALUE", field->name, text, NULL);
-        return false;
-    }
     if (field != dm_field_find(vif_class(), "qos_algorithm_params") ||
         !g_variant_lookup(value, "kbps", "&s", &text) || is_kbps(text, &kbps))
         return true;
