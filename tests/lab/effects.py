@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Scenario of test-effects.sh: effects.py traced NAME ADDRESS PASSWORD."""
+"""Scenario of effects.sh: effects.py traced NAME ADDRESS PASSWORD."""
 import re
 import shlex
 import sys

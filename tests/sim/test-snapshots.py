@@ -233,7 +233,7 @@ def test_disks_that_are_gone():
 
 def test_a_tree():
     """Snapshots of any depth; what is deleted in the middle leaves the rest as it was."""
-    depth = 20  # more than images may stand on another
+    depth = 17  # more than images may stand on another
     with Host() as host:
         x = connected(host)
         sr = new_sr(host, x)
