@@ -118,18 +118,15 @@ check() {
 	fi
 }
 
-# one_of ARRAY WHAT WORD...   puts one of the words, by XAPID_SEED, into the array; with
+# sample NUMBER ARRAY WHAT WORD...   puts so many of the words, by XAPID_SEED, into the array; with
 # XAPID_LAB_WHOLE, as "make soak" has it, all
-one_of() {
-	local -n chosen=$1
-	local what=$2
-	shift 2
-	chosen=("$@")
-	if [ -z "${XAPID_LAB_WHOLE-}" ]; then
-		[ -z "${XAPID_SEED-}" ] || RANDOM=$XAPID_SEED
-		chosen=("${@:RANDOM % $# + 1:1}")
-	fi
-	echo "# ${#chosen[@]} $what, sample/full: ${#chosen[@]}/$#"
+sample() {
+	local -n chosen=$2
+	local number=$1 what=$3
+	shift 3
+	[ -z "${XAPID_LAB_WHOLE-}" ] || number=$#
+	mapfile -t chosen < <(printf '%s\n' "$@" | shuf -n "$number" --random-source=<(yes "${XAPID_SEED-$RANDOM}"))
+	echo "# $what, sample/full: $number/$#"
 }
 
 # lab_done   the plan, and the test's exit status

@@ -7,7 +7,8 @@ lab_host facts
 serve_xapid resync_seconds=2
 check "the records of the host and of dom0 are as xl has them" scenario facts host
 check "what Xen printed is as xl has it" scenario facts dmesg
-for kind in pv pvh; do
+sample 1 KINDS "kinds of guests that are followed" pv pvh
+for kind in "${KINDS[@]}"; do
 	check "a $kind guest's record follows it" scenario facts "guests_$kind"
 done
 check "how busy a guest is, is told" scenario facts busy

@@ -6,7 +6,8 @@
 lab_host guest
 serve_xapid
 check "xs-guestd holds no uid, files or network" scenario guest confined
-for kind in pv pvh; do
+sample 1 KINDS "kinds of guests that tell of themselves" pv pvh
+for kind in "${KINDS[@]}"; do
 	check "what a $kind guest writes shows in VM_guest_metrics" scenario guest "metrics_$kind"
 done
 check "a guest that floods xenstore slows nobody and costs no megabyte" scenario guest flood

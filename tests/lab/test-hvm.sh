@@ -8,6 +8,11 @@ lab_host hvm
 dom0 'id xen-qemuuser-range-base >/dev/null 2>&1 || useradd -r -u 200000 -M -d /nonexistent -s /usr/sbin/nologin xen-qemuuser-range-base'
 serve_xapid
 check "a machine is made of what platform says" scenario hvm platform
-check "a Linux with Xen's drivers keeps its raw disks" scenario hvm raw
-check "a Linux without Xen's drivers keeps its qcow2 disk" scenario hvm image
+sample 1 DRIVERS "drivers of a guest's disks" raw image
+for drivers in "${DRIVERS[@]}"; do
+	case $drivers in
+	raw) check "a Linux with Xen's drivers keeps its raw disks" scenario hvm raw ;;
+	image) check "a Linux without Xen's drivers keeps its qcow2 disk" scenario hvm image ;;
+	esac
+done
 lab_done

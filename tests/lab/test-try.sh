@@ -125,7 +125,8 @@ interrupted() {
 	logs=$(sed -n 's/^try: interrupted.*logs in //p' "$OUT")
 	[ -z "$missed" ] && [ "$status" = 1 ] && [ -n "$(ls "$logs")" ]
 }
-for text in "starting Xen" "installing xapid" "host1-pv: VM.create"; do
+sample 1 TEXTS "moments of an interruption" "starting Xen" "installing xapid" "host1-pv: VM.create"
+for text in "${TEXTS[@]}"; do
 	check "Ctrl-C after \"$text\" ends it and names the logs" interrupted "$text"
 	check "nothing is left then" nothing_left
 done
