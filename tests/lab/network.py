@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Scenarios of test-network.sh: network.py SCENARIO NAME ADDRESS PASSWORD."""
-from api import client, console, dom0, domids, guest, run_scenario, says, type_in, until
+from api import client, console, dom0, domids, guest, run_scenario, sample, says, type_in, until
 from host import fails
 from networks import new_network, new_vif
 from storage import device_model, whole_machine
@@ -167,7 +167,7 @@ def killed(name, x, vm):
     dom0(name, "ip link add br7 type bridge; ip link set br7 up; ip address add 10.9.0.7/24 dev br7")
     network = new_network(x, bridge="br7", managed=False)
     vif, domid, outcomes = new_vif(x, vm, network), x.VM.get_domid(vm), []
-    for delay in ("0.0", "0.05", "0.1", "0.2", "0.3"):
+    for delay in sample("workers killed in a plug", ("0.0", "0.05", "0.1", "0.2", "0.3"), 2):
         if x.VIF.get_currently_attached(vif):
             x.VIF.unplug(vif)
         task = x.Async.VIF.plug(vif)
