@@ -125,7 +125,7 @@ sample() {
 	local number=$1 what=$3
 	shift 3
 	[ -z "${XAPID_LAB_WHOLE-}" ] || number=$#
-	mapfile -t chosen < <(printf '%s\n' "$@" | shuf -n "$number" --random-source=<(yes "${XAPID_SEED-$RANDOM}"))
+	mapfile -t chosen < <(printf '%s\n' "$@" | shuf -n "$number" --random-source=<(printf "${XAPID_SEED-$RANDOM}%.0s" {1..999}))
 	echo "# $what, sample/full: $number/$#"
 }
 
