@@ -59,8 +59,7 @@ def traced(name, address, password):
     began, end = moments[0][1], moments[-1][1]
     wrong = [line for line in found.bare if began <= line[0] <= end]
     for (_, start), (operation, stop) in zip(moments, moments[1:]):
-        within = sorted({f"{stem}: {call.split('(')[0]}" for stem, calls in found.between.items()
-                         for at, call in calls if start <= at <= stop})
+        within = found.within(start, stop)
         print(f"# {operation}: {', '.join(within)}")
         assert within, f"{operation} changed nothing"
     print(f"# {sum(map(len, found.between.values()))} effects between the points of {len(found.between)} names, "

@@ -87,8 +87,7 @@ def test_effects_stand_between_points():
     print(f"# {len(windows)} operations, {len(told)} effects ({', '.join(kinds)}) between the points of {len(found.between)} names, "
           f"{len(wrong)} bare, {found.points} points passed")
     for name, (start, stop) in windows.items():
-        within = sorted({f"{stem}: {call.split('(')[0]}" for stem, calls in found.between.items()
-                         for at, call in calls if start <= at <= stop})
+        within = found.within(start, stop)
         print(f"# {name}: {', '.join(within)}")
         assert within, f"{name} changed nothing"
     assert not wrong, "\n".join(f"{call} after {before}, before {after}" for _, call, before, after in wrong)

@@ -63,3 +63,8 @@ class Trace:
             else:
                 self.bare.append((at, call, before, point))
         self.open[thread] = []
+
+    def within(self, start, stop):
+        """What was between points in this time, as words."""
+        return sorted({f"{stem}: {call.split('(')[0]}" for stem, calls in self.between.items()
+                       for at, call in calls if start <= at <= stop})
