@@ -111,13 +111,4 @@ bool vdi_resize(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_attach(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_detach(GVariant *args, GVariantDict *result, GError **error);
 
-/* What is the same in the tables of all of these drivers. */
-#define FILE_CALLS                                                                                 \
-    {"sr.scan", sr_scan}, {"sr.stat", sr_stat}, {"vdi.create", vdi_create},                        \
-        {"vdi.copy", vdi_copy}, {"vdi.clone", vdi_clone}, {"vdi.exchange", vdi_exchange},          \
-        {"vdi.destroy", vdi_destroy}, {"vdi.resize", vdi_resize}, {"vdi.attach", vdi_attach},      \
-    {                                                                                              \
-        "vdi.detach", vdi_detach                                                                   \
-    }
-
 #endif
