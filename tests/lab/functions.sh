@@ -13,6 +13,7 @@
 # and QEMU's messages in LAB_LOGS (default LAB_DIR/logs), in a folder of the test's name.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+. "$LAB/../lib/sample.sh"
 
 TEST=$(basename "$0" .sh)
 LOGS=${LAB_LOGS:-$LAB_DIR/logs}/$TEST
@@ -116,18 +117,6 @@ check() {
 		echo "not ok $CHECKS - $text"
 		printf '%s\n' "$out" | tail -n 40 | sed 's/^/# /'
 	fi
-}
-
-# sample NUMBER ARRAY WHAT WORD...   puts so many of the words, by XAPID_SEED and in their order, into the array; with
-# XAPID_LAB_WHOLE, as "make soak" has it, all
-sample() {
-	local -n chosen=$2
-	local number=$1 what=$3
-	shift 3
-	[ -z "${XAPID_LAB_WHOLE-}" ] || number=$#
-	mapfile -t chosen < <(printf '%s\n' "$@" | grep -n . | shuf -n "$number" --random-source=<(printf "${XAPID_SEED-$RANDOM}%.0s" {1..999}) |
-		sort -n | cut -d: -f2-)
-	echo "# $what, sample/full: $number/$#"
 }
 
 # lab_done   the plan, and the test's exit status

@@ -145,7 +145,7 @@ QUICK = WHOLE - 1 - 3 * 2
 
 def tree_of_check(machine):
     """What ./check needs of the tree; its builds and tests are ours."""
-    for name in ("check", "tests/lib/setup.sh", "packages.debian"):
+    for name in ("check", "tests/lib/sample.sh", "tests/lib/setup.sh", "packages.debian"):
         target = machine.tree / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(TOP / name, target)
