@@ -6,11 +6,17 @@ EXTRA_DIST += tests/sim/test-recovery.py tests/sim/test-kills.py tests/sim/test-
 
 ops_test_libs = libvm.a libstorage.a libops.a libmodel.a libpeer.a libdatamodel.a libbase.a $(GLIB_LIBS)
 
+ops_bed = tests/unit/ops-bed.c tests/unit/ops-bed.h tests/unit/fake-store.c tests/unit/fake-store.h
+
 check_PROGRAMS += tests/unit/test-ops
 TESTS += tests/unit/test-ops
-tests_unit_test_ops_SOURCES = \
-	tests/unit/test-ops.c tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_ops_SOURCES = tests/unit/test-ops.c $(ops_bed)
 tests_unit_test_ops_LDADD = $(ops_test_libs)
+
+check_PROGRAMS += tests/unit/test-ops-restart
+TESTS += tests/unit/test-ops-restart
+tests_unit_test_ops_restart_SOURCES = tests/unit/test-ops-restart.c $(ops_bed)
+tests_unit_test_ops_restart_LDADD = $(ops_test_libs)
 
 check_PROGRAMS += tests/unit/test-task
 TESTS += tests/unit/test-task
