@@ -18,3 +18,9 @@ tests_fuzz_fuzz_xmlrpc_SOURCES = tests/fuzz/fuzz-xmlrpc.c tests/fuzz/params.h
 tests_fuzz_fuzz_xmlrpc_LDADD = $(fuzz_wire_libs)
 tests_fuzz_fuzz_xmlrpc_LDFLAGS = -fsanitize=fuzzer
 EXTRA_DIST += tests/fuzz/run tests/fuzz/seeds/jsonrpc tests/fuzz/seeds/xmlrpc
+
+# For hours; FUZZ_SECONDS says how many seconds.
+FUZZ_SECONDS = 14400
+.PHONY: fuzz
+fuzz:
+	$(srcdir)/tests/fuzz/run $(FUZZ_SECONDS) $(abs_builddir)/fuzz
