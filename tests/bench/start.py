@@ -120,43 +120,38 @@ class Ways:
             seconds(self.name, f"xtool vm-shutdown uuid={self.uuid} force=true")
 
 
-def processes(name):
-    """How many there have been in dom0, threads too."""
-    return int(dom0(name, "grep ^processes /proc/stat").split()[1])
+# The kernel's own trace in dom0, of everybody: what it is called, and which of its events are that.
+TRACING = "/sys/kernel/tracing"
+EVENTS = {"processes and threads": ["sched/sched_process_fork"], "programs": ["sched/sched_process_exec"],
+          "syncs": [f"syscalls/sys_enter_{call}" for call in ("fsync", "fdatasync", "syncfs", "sync")]}
 
 
-# What begins to write a trace in dom0, what ends it, and what is counted in it.
-REQUESTS = ("xenstore-control logfile /tmp/bench.trace >/dev/null 2>&1; xenstore-control log on >/dev/null 2>&1",
-            "xenstore-control log off >/dev/null 2>&1 || true", "^IN ")
-SYNCS = ("strace -f -qq -o /tmp/bench.trace -e trace=fsync,fdatasync -p $(pidof xapid) >/dev/null 2>&1 & "
-         "echo $! >/tmp/bench.strace; sleep 1", "kill $(cat /tmp/bench.strace); sleep 1", "sync(")
-
-
-def traced(name, act, trace):
-    """How many of what `trace` counts there were while `act` ran."""
-    begin, end, counted = trace
-    dom0(name, f"rm -f /tmp/bench.trace; {begin}")
+def happened(name, act):
+    """How often each of EVENTS happened in dom0 while `act` ran."""
+    every = [event for events in EVENTS.values() for event in events]
+    switch = "".join(f"echo $on >{TRACING}/events/{event}/enable; " for event in every)
+    dom0(name, f"mountpoint -q {TRACING} || mount -t tracefs tracefs {TRACING}; echo >{TRACING}/trace; on=1; {switch}")
     act()
-    dom0(name, end)
-    return int(dom0(name, f"grep -c '{counted}' /tmp/bench.trace || true"))
+    trace = dom0(name, f"on=0; {switch}cat {TRACING}/trace")
+    # A line of a system call has its name without "sys_enter", one of another event the event's own.
+    return {what: sum(trace.count(f" {event.split('/')[1].replace('sys_enter_', 'sys_')}{'(' if 'sys_enter' in event else ':'}")
+                      for event in events) for what, events in EVENTS.items()}
 
 
-def begun(name, act):
-    """How many processes and threads began in dom0 while `act` ran, with those of two looks at their number."""
-    before = processes(name)
+def requests(name, act):
+    """How many requests xenstored got while `act` ran."""
+    dom0(name, "rm -f /tmp/bench.trace; xenstore-control logfile /tmp/bench.trace >/dev/null 2>&1; xenstore-control log on >/dev/null 2>&1")
     act()
-    return processes(name) - before
+    return int(dom0(name, "xenstore-control log off >/dev/null 2>&1; grep -c '^IN ' /tmp/bench.trace || true"))
 
 
 def count(name, ways):
-    """Of one start and end: processes without those of the counting, requests, waits for the disk."""
-    nothing = begun(name, lambda: None)
-    clocks = begun(name, lambda: [seconds(name, ":") for _ in range(2)])  # one for each of xl's two commands
-    return {"xl": {"processes": begun(name, ways.xl) - clocks,
-                   "requests of xenstore": traced(name, ways.xl, REQUESTS)},
-            "api": {"processes": begun(name, ways.api) - nothing,
-                    "requests of xenstore": traced(name, ways.api, REQUESTS),
-                    "syncs": traced(name, ways.api, SYNCS)}}
+    """Of one start and end, without what the counting itself does."""
+    clocks = happened(name, lambda: [seconds(name, ":") for _ in range(2)])  # one for each of xl's two commands
+    nothing = happened(name, lambda: None)
+    return {way.__name__: {**{what: number - without[what] for what, number in happened(name, way).items()},
+                           "requests of xenstore": requests(name, way)}
+            for way, without in ((ways.xl, clocks), (ways.api, nothing))}
 
 
 def in_turn(*ways):
