@@ -18,6 +18,7 @@
 #include "lib/peer/peer.h"
 #include "lib/settings.h"
 #include "xapid/calls/call.h"
+#include "xapid/calls/texts.h"
 #include "xapid/http/database.h"
 #include "xapid/http/http.h"
 #include "xapid/http/rpc.h"
@@ -263,6 +264,7 @@ start_api(struct app *app)
     for (unsigned i = 0; i < G_N_ELEMENTS(call_tables); i++)
         api_register(&app->api, call_tables[i]);
     app->api.events = events_new(&app->api);
+    app->api.texts = texts_new();
     session_begin_all(&app->api, g_get_real_time());
 }
 

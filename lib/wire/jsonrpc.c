@@ -240,9 +240,9 @@ json_event_encode(GString *out, const struct rpc_event *event)
     text_append(out, "class", event->cls->lower_name, false);
     text_append(out, "operation", event->operation, false);
     text_append(out, "ref", event->ref, false);
-    if (event->values) {
+    if (event->record) {
         g_string_append(out, ",\"snapshot\":");
-        json_record_encode(out, event->cls, event->values);
+        g_string_append_len(out, event->record->str, (gssize)event->record->len);
     }
     g_string_append_c(out, '}');
 }

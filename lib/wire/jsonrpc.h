@@ -26,7 +26,7 @@ void jsonrpc_reply_success(GString *out, const struct rpc_request *request,
                            const struct dm_type *type, GVariant *value);
 void jsonrpc_reply_failure(GString *out, const struct rpc_request *request, const GError *error);
 
-/* A record from the values of its fields: see rpc_records_add (). */
+/* A record from the values of its fields: see rpc_record_encode (). */
 void json_record_encode(GString *out, const struct dm_class *cls, GVariant *const *values);
 /* An event, and what stands around several: see rpc_events_add (). */
 void json_event_encode(GString *out, const struct rpc_event *event);

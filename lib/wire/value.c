@@ -401,6 +401,16 @@ rpc_value_convert(const struct dm_type *type, GVariant *untyped, const char *wha
 }
 
 void
+rpc_record_encode(GString *out, enum rpc_dialect dialect, const struct dm_class *cls,
+                  GVariant *const *values)
+{
+    if (dialect == RPC_XML)
+        xmlrpc_record_encode(out, cls, values);
+    else
+        json_record_encode(out, cls, values);
+}
+
+void
 rpc_records_begin(GString *out, const struct rpc_request *request)
 {
     if (request->dialect == RPC_XML) {
@@ -414,20 +424,20 @@ rpc_records_begin(GString *out, const struct rpc_request *request)
 
 void
 rpc_records_add(GString *out, const struct rpc_request *request, bool first, const char *ref,
-                const struct dm_class *cls, GVariant *const *values)
+                const GString *record)
 {
     if (request->dialect == RPC_XML) {
         g_string_append(out, "<member><name>");
         xmlrpc_text_append(out, ref);
         g_string_append(out, "</name>");
-        xmlrpc_record_encode(out, cls, values);
+        g_string_append_len(out, record->str, (gssize)record->len);
         g_string_append(out, "</member>");
     } else {
         if (!first)
             g_string_append_c(out, ',');
         json_text_append(out, ref);
         g_string_append_c(out, ':');
-        json_record_encode(out, cls, values);
+        g_string_append_len(out, record->str, (gssize)record->len);
     }
 }
 

@@ -46,25 +46,28 @@ void rpc_request_clear(struct rpc_request *request);
 GVariant *rpc_value_convert(const struct dm_type *type, GVariant *untyped, const char *what,
                             GError **error);
 
+/* Appends a record as replies of the dialect have it; both of JSON have the same.  values: one for
+ * each field of the class in its order, borrowed; NULL leaves the member out, internal fields
+ * always are. */
+void rpc_record_encode(GString *out, enum rpc_dialect dialect, const struct dm_class *cls,
+                       GVariant *const *values);
+
 /* The reply of get_all_records in pieces, in the request's dialect, so that it need not exist as a
- * whole: begin, any number of records (first: true for the first one), end.  values: one for each
- * field of the class in its order, borrowed; NULL leaves the member out, internal fields always
- * are.
- */
+ * whole: begin, any number of records (first: true for the first one), end. */
 void rpc_records_begin(GString *out, const struct rpc_request *request);
 void rpc_records_add(GString *out, const struct rpc_request *request, bool first, const char *ref,
-                     const struct dm_class *cls, GVariant *const *values);
+                     const GString *record);
 void rpc_records_end(GString *out, const struct rpc_request *request);
 
-/* The same for events.  values: those of the row, as above; NULL: it is gone, and there is no
- * snapshot.  A batch, with counts ("valid_ref_counts", a{si}) and token, is the reply of
- * event.from; token NULL: the array alone, that of event.next. */
+/* The same for events.  record: that of the row; NULL: it is gone, and there is no snapshot.  A
+ * batch, with counts ("valid_ref_counts", a{si}) and token, is the reply of event.from; token NULL:
+ * the array alone, that of event.next. */
 struct rpc_event {
     const char *id;
     const char *operation;
     const char *ref;
     const struct dm_class *cls;
-    GVariant *const *values;
+    const GString *record;
 };
 void rpc_events_begin(GString *out, const struct rpc_request *request, bool batch);
 void rpc_events_add(GString *out, const struct rpc_request *request, bool first,

@@ -219,9 +219,9 @@ xmlrpc_event_encode(GString *out, const struct rpc_event *event)
     text_member(out, "class", event->cls->lower_name);
     text_member(out, "operation", event->operation);
     text_member(out, "ref", event->ref);
-    if (event->values) {
+    if (event->record) {
         g_string_append(out, "<member><name>snapshot</name>");
-        xmlrpc_record_encode(out, event->cls, event->values);
+        g_string_append_len(out, event->record->str, (gssize)event->record->len);
         g_string_append(out, "</member>");
     }
     g_string_append(out, "</struct></value>");

@@ -33,7 +33,7 @@ void xmlrpc_value_encode(GString *out, const struct dm_type *type, GVariant *val
 GVariant *xmlrpc_value_decode(const struct dm_type *type, const char *text, size_t length,
                               GError **error);
 
-/* A record from the values of its fields: see rpc_records_add (). */
+/* A record from the values of its fields: see rpc_record_encode (). */
 void xmlrpc_record_encode(GString *out, const struct dm_class *cls, GVariant *const *values);
 /* An event, and what stands around several: see rpc_events_add (). */
 void xmlrpc_event_encode(GString *out, const struct rpc_event *event);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/settings.h"
+#include "xapid/calls/texts.h"
 #include "xapid/http/rpc.h"
 #include "xapid/model/roles.h"
 
@@ -256,6 +257,7 @@ main(int argc, char **argv)
     api_init(&api);
     api_register(&api, calls_event);
     api.events = events_new(&api);
+    api.texts = texts_new();
     rpc_serve(server, &api);
     http_server_listen(server, listen_on_loopback(), HTTP_CLEAR, NULL);
     g_main_context_set_poll_func(NULL, timed_poll);

@@ -53,6 +53,11 @@ tests_unit_test_generic_SOURCES = tests/unit/test-generic.c $(random_value) \
 	tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_generic_LDADD = $(calls_test_libs)
 
+check_PROGRAMS += tests/unit/test-texts
+TESTS += tests/unit/test-texts
+tests_unit_test_texts_SOURCES = tests/unit/test-texts.c
+tests_unit_test_texts_LDADD = $(calls_test_libs)
+
 check_PROGRAMS += tests/unit/test-rows
 TESTS += tests/unit/test-rows
 tests_unit_test_rows_SOURCES = tests/unit/test-rows.c $(random_value) \

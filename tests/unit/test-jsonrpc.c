@@ -104,12 +104,14 @@ test_record_pieces(void)
     struct rpc_request request = {.dialect = RPC_JSON2};
     g_autoptr(GVariant) uuid = g_variant_ref_sink(g_variant_new_string("u"));
     GVariant *values[64] = {NULL};
+    g_autoptr(GString) record = g_string_new(NULL);
     g_autoptr(GString) out = g_string_new(NULL);
 
     values[dm_field_find(cls, "uuid")->index] = uuid;
+    rpc_record_encode(record, RPC_JSON2, cls, values);
     rpc_records_begin(out, &request);
-    rpc_records_add(out, &request, true, "OpaqueRef:1", cls, values);
-    rpc_records_add(out, &request, false, "OpaqueRef:2", cls, values);
+    rpc_records_add(out, &request, true, "OpaqueRef:1", record);
+    rpc_records_add(out, &request, false, "OpaqueRef:2", record);
     rpc_records_end(out, &request);
     g_assert_cmpstr(out->str, ==,
                     "{\"jsonrpc\":\"2.0\",\"result\":{\"OpaqueRef:1\":{\"uuid\":\"u\"},"

@@ -8,6 +8,7 @@
 #include "tests/unit/fake-store.h"
 #include "tests/unit/random-value.h"
 #include "xapid/calls/rows.h"
+#include "xapid/calls/texts.h"
 #include "xapid/model/roles.h"
 
 #define ROWS_OF_A_CLASS 4
@@ -51,6 +52,7 @@ setup(struct fixture *f, const void *data)
     f->settings = settings_parse("defaults", "", NULL);
     f->api.limits = &f->settings->limits;
     f->api.events = events_new(&f->api);
+    f->api.texts = texts_new();
     create_session(f);
 }
 
@@ -61,6 +63,7 @@ teardown(struct fixture *f, const void *data)
     g_assert_cmpuint(f->api.rows_held, ==, 0);
     g_assert_cmpuint(f->api.parked, ==, 0);
     events_free(f->api.events);
+    texts_free(f->api.texts);
     g_hash_table_unref(f->api.impls);
     settings_free(f->settings);
     model_free(f->api.model);

@@ -11,6 +11,7 @@
 #include "tests/unit/fake-store.h"
 #include "tests/unit/http-fixture.h"
 #include "xapid/calls/rows.h"
+#include "xapid/calls/texts.h"
 #include "xapid/http/rpc.h"
 
 #define SECRET "OpaqueRef:00000000-0000-4000-8000-000000000000"
@@ -52,6 +53,7 @@ setup(struct world *w, const void *data)
     w->settings = settings_parse("defaults", "", NULL);
     w->api.limits = &w->settings->limits;
     w->api.events = events_new(&w->api);
+    w->api.texts = texts_new();
     g_autofree char *session = session_public_ref(SECRET);
     g_variant_dict_init(&fields, NULL);
     g_variant_dict_insert(&fields, "is_local_superuser", "b", TRUE);
@@ -77,6 +79,7 @@ teardown(struct world *w, const void *data)
     g_assert_cmpuint(w->api.parked, ==, 0);
     g_assert_cmpuint(w->api.rows_held, ==, 0);
     events_free(w->api.events);
+    texts_free(w->api.texts);
     g_hash_table_unref(w->api.impls);
     settings_free(w->settings);
     model_free(w->api.model);

@@ -135,14 +135,16 @@ test_record_pieces(void)
     g_autoptr(GVariant) port = g_variant_ref_sink(g_variant_new_int64(5900));
     g_autoptr(GVariant) uuid = g_variant_ref_sink(g_variant_new_string("u"));
     GVariant *values[64] = {NULL};
+    g_autoptr(GString) record = g_string_new(NULL);
     g_autoptr(GString) out = g_string_new(NULL);
     g_autoptr(GError) error = NULL;
 
     values[dm_field_find(cls, "uuid")->index] = uuid;
     values[dm_field_find(cls, "port")->index] = port;
+    rpc_record_encode(record, RPC_XML, cls, values);
     rpc_records_begin(out, &request);
-    rpc_records_add(out, &request, true, "OpaqueRef:1", cls, values);
-    rpc_records_add(out, &request, false, "OpaqueRef:2", cls, values);
+    rpc_records_add(out, &request, true, "OpaqueRef:1", record);
+    rpc_records_add(out, &request, false, "OpaqueRef:2", record);
     rpc_records_end(out, &request);
     g_autoptr(GVariant) reply = xmlrpc_reply_parse(NULL, out->str, out->len, &error);
     g_assert_no_error(error);

@@ -23,6 +23,7 @@ struct call;
 struct events;
 struct exchange;
 struct rows;
+struct texts;
 
 /* What the transport knows of the other end. */
 struct call_origin {
@@ -44,6 +45,7 @@ struct api {
     guint parked;      /* calls without an answer yet */
     guint64 calls;
     gsize rows_held; /* bytes of rows in answers that clients are still taking: see rows.h */
+    struct texts *texts;
     void (*shutdown)(void *data); /* ends the process; xapid-launch starts it again */
     void *shutdown_data;
 };

@@ -21,6 +21,7 @@ libcalls_a_SOURCES = \
 	xapid/calls/subscription.c xapid/calls/subscription.h \
 	xapid/calls/system.c \
 	xapid/calls/task.c \
+	xapid/calls/texts.c xapid/calls/texts.h \
 	xapid/calls/vbd.c \
 	xapid/calls/vdi.c \
 	xapid/calls/vif.c xapid/calls/vif-lock.c \

@@ -5,14 +5,16 @@
 #include <stdio.h>
 
 #include "lib/error.h"
+#include "xapid/calls/texts.h"
 
 /* One record or event. */
 struct item {
     struct model_snapshot snapshot; /* row NULL: it is gone */
     char *ref;
     enum dm_role role; /* of a session: its permissions are too long to keep */
+    guint64 modified;  /* the generation of the snapshot */
     enum model_change_kind kind;
-    guint64 generation;
+    guint64 generation; /* of the event */
 };
 
 struct rows {
@@ -21,6 +23,7 @@ struct rows {
     GArray *items; /* of struct item */
     guint next;    /* the first that is not encoded yet */
     bool begun;
+    GString *unkept;  /* the newest text that texts.h does not have */
     GVariant *counts; /* of a batch; NULL: none */
     char *token;
     gsize bytes;
@@ -51,6 +54,7 @@ item_take(struct item *item, struct api *api, const char *ref)
 {
     model_snapshot_take(api->model, ref, &item->snapshot);
     item->ref = g_strdup(ref);
+    item->modified = model_modified(api->model, ref);
     if (item->snapshot.cls == permissions_field()->cls)
         item->role = session_role(api, ref);
 }
@@ -87,6 +91,7 @@ rows_new(struct api *api, bool events)
 
     rows->api = api;
     rows->events = events;
+    rows->unkept = g_string_new(NULL);
     rows->items = g_array_new(FALSE, TRUE, sizeof(struct item));
     g_array_set_clear_func(rows->items, item_clear);
     return rows;
@@ -100,6 +105,7 @@ rows_free(struct rows *rows)
     rows->api->rows_held -= rows->held;
     g_array_unref(rows->items);
     g_clear_pointer(&rows->counts, g_variant_unref);
+    g_string_free(rows->unkept, TRUE);
     g_free(rows->token);
     g_free(rows);
 }
@@ -166,9 +172,30 @@ rows_hold(struct rows *rows, GError **error)
     return true;
 }
 
+/* Its record as text; borrowed until the next one. */
+static const GString *
+item_text(struct rows *rows, const struct item *item, enum rpc_dialect dialect)
+{
+    struct texts *texts = rows->api->texts;
+    const struct dm_class *cls = item->snapshot.cls;
+    bool json = dialect != RPC_XML;
+    bool keep = cls != permissions_field()->cls; /* those change with its user's roles */
+    const GString *known = keep ? texts_find(texts, item->ref, json, item->modified) : NULL;
+
+    if (known)
+        return known;
+    GString *text = keep ? g_string_new(NULL) : g_string_truncate(rows->unkept, 0);
+    GVariant **values = item_values(item);
+    rpc_record_encode(text, dialect, cls, values);
+    values_free(values, cls);
+    if (!keep)
+        return text;
+    return texts_keep(texts, item->ref, json, item->modified, text);
+}
+
 static void
 encode_event(const struct rows *rows, const struct rpc_request *request, GString *out,
-             const struct item *item, GVariant *const *values)
+             const struct item *item, const GString *record)
 {
     static const char *const operations[] = {
         [MODEL_ADD] = "add", [MODEL_MOD] = "mod", [MODEL_DEL] = "del"};
@@ -177,7 +204,7 @@ encode_event(const struct rows *rows, const struct rpc_request *request, GString
                                     .operation = operations[item->kind],
                                     .ref = item->ref,
                                     .cls = item->snapshot.cls,
-                                    .values = values};
+                                    .record = record};
 
     snprintf(id, sizeof id, "%" G_GUINT64_FORMAT, item->generation);
     rpc_events_add(out, request, rows->next == 0, &event);
@@ -187,15 +214,12 @@ static void
 encode_next(struct rows *rows, const struct rpc_request *request, GString *out)
 {
     struct item *item = &g_array_index(rows->items, struct item, rows->next);
-    const struct dm_class *cls = item->snapshot.cls;
-    GVariant **values = item->snapshot.row ? item_values(item) : NULL;
+    const GString *record = item->snapshot.row ? item_text(rows, item, request->dialect) : NULL;
 
     if (rows->events)
-        encode_event(rows, request, out, item, values);
+        encode_event(rows, request, out, item, record);
     else
-        rpc_records_add(out, request, rows->next == 0, item->ref, cls, values);
-    if (values)
-        values_free(values, cls);
+        rpc_records_add(out, request, rows->next == 0, item->ref, record);
     item_clear(item);
     rows->next++;
 }
