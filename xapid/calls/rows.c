@@ -7,6 +7,9 @@
 #include "lib/error.h"
 #include "xapid/calls/texts.h"
 
+/* The records of longer answers are not kept as text: they would leave no place for others. */
+#define ROWS_MAX_KEPT 256
+
 /* One record or event. */
 struct item {
     struct model_snapshot snapshot; /* row NULL: it is gone */
@@ -23,7 +26,7 @@ struct rows {
     GArray *items; /* of struct item */
     guint next;    /* the first that is not encoded yet */
     bool begun;
-    GString *unkept;  /* the newest text that texts.h does not have */
+    GString *text;    /* of the newest record */
     GVariant *counts; /* of a batch; NULL: none */
     char *token;
     gsize bytes;
@@ -91,7 +94,7 @@ rows_new(struct api *api, bool events)
 
     rows->api = api;
     rows->events = events;
-    rows->unkept = g_string_new(NULL);
+    rows->text = g_string_new(NULL);
     rows->items = g_array_new(FALSE, TRUE, sizeof(struct item));
     g_array_set_clear_func(rows->items, item_clear);
     return rows;
@@ -105,7 +108,7 @@ rows_free(struct rows *rows)
     rows->api->rows_held -= rows->held;
     g_array_unref(rows->items);
     g_clear_pointer(&rows->counts, g_variant_unref);
-    g_string_free(rows->unkept, TRUE);
+    g_string_free(rows->text, TRUE);
     g_free(rows->token);
     g_free(rows);
 }
@@ -179,18 +182,19 @@ item_text(struct rows *rows, const struct item *item, enum rpc_dialect dialect)
     struct texts *texts = rows->api->texts;
     const struct dm_class *cls = item->snapshot.cls;
     bool json = dialect != RPC_XML;
-    bool keep = cls != permissions_field()->cls; /* those change with its user's roles */
-    const GString *known = keep ? texts_find(texts, item->ref, json, item->modified) : NULL;
+    /* A session's changes with its user's roles. */
+    bool keep = rows->items->len <= ROWS_MAX_KEPT && cls != permissions_field()->cls;
+    const GString *kept = keep ? texts_find(texts, item->ref, json, item->modified) : NULL;
 
-    if (known)
-        return known;
-    GString *text = keep ? g_string_new(NULL) : g_string_truncate(rows->unkept, 0);
+    if (kept)
+        return kept;
     GVariant **values = item_values(item);
-    rpc_record_encode(text, dialect, cls, values);
+    g_string_truncate(rows->text, 0);
+    rpc_record_encode(rows->text, dialect, cls, values);
     values_free(values, cls);
-    if (!keep)
-        return text;
-    return texts_keep(texts, item->ref, json, item->modified, text);
+    if (keep)
+        texts_keep(texts, item->ref, json, item->modified, rows->text);
+    return rows->text;
 }
 
 static void

@@ -6,8 +6,8 @@ struct entry {
     char *ref;
     bool json;
     guint64 generation;
-    GString *text;
-    guint place; /* in the list */
+    GString text; /* of its size: a new one would be rounded up to a power of two */
+    guint place;  /* in the list */
 };
 
 struct texts {
@@ -35,7 +35,7 @@ entry_equal(const void *a, const void *b)
 static gsize
 entry_size(const struct entry *entry)
 {
-    return sizeof *entry + entry->text->allocated_len;
+    return sizeof *entry + entry->text.allocated_len;
 }
 
 static void
@@ -43,7 +43,7 @@ entry_free(void *data)
 {
     struct entry *entry = data;
 
-    g_string_free(entry->text, TRUE);
+    g_free(entry->text.str);
     g_free(entry->ref);
     g_free(entry);
 }
@@ -79,7 +79,7 @@ texts_find(const struct texts *texts, const char *ref, bool json, guint64 genera
 {
     const struct entry *entry = find(texts, ref, json);
 
-    return entry && entry->generation == generation ? entry->text : NULL;
+    return entry && entry->generation == generation ? &entry->text : NULL;
 }
 
 static void
@@ -96,8 +96,8 @@ let_go(struct texts *texts, struct entry *entry)
     }
 }
 
-/* Any of them goes: if it were the oldest, nothing would be found of a list that is longer than
- * what is kept, and is asked for again and again. */
+/* Any of them goes: if it were the oldest, nothing would be found of several lists that together
+ * are longer than what is kept, and are asked for in turn. */
 static void
 make_room(struct texts *texts, gsize bytes)
 {
@@ -105,20 +105,23 @@ make_room(struct texts *texts, gsize bytes)
         let_go(texts, texts->list->pdata[g_random_int_range(0, (gint32)texts->list->len)]);
 }
 
-const GString *
-texts_keep(struct texts *texts, const char *ref, bool json, guint64 generation, GString *text)
+void
+texts_keep(struct texts *texts, const char *ref, bool json, guint64 generation, const GString *text)
 {
     struct entry *entry = find(texts, ref, json);
 
     if (entry)
         let_go(texts, entry);
     entry = g_new0(struct entry, 1);
-    *entry =
-        (struct entry){.ref = g_strdup(ref), .json = json, .generation = generation, .text = text};
+    *entry = (struct entry){.ref = g_strdup(ref),
+                            .json = json,
+                            .generation = generation,
+                            .text = {.str = g_memdup2(text->str, text->len + 1),
+                                     .len = text->len,
+                                     .allocated_len = text->len + 1}};
     make_room(texts, entry_size(entry));
     entry->place = texts->list->len;
     g_ptr_array_add(texts->list, entry);
     g_hash_table_add(texts->entries, entry);
     texts->bytes += entry_size(entry);
-    return text;
 }

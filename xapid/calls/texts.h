@@ -17,8 +17,8 @@ void texts_free(struct texts *texts);
 /* NULL: none.  Borrowed until the next texts_keep (). */
 const GString *texts_find(const struct texts *texts, const char *ref, bool json,
                           guint64 generation);
-/* Takes the text and lends it, as above. */
-const GString *texts_keep(struct texts *texts, const char *ref, bool json, guint64 generation,
-                          GString *text);
+/* Copies the text. */
+void texts_keep(struct texts *texts, const char *ref, bool json, guint64 generation,
+                const GString *text);
 
 #endif
