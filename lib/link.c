@@ -6,9 +6,12 @@
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/if_vlan.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,6 +20,7 @@
 
 #define MESSAGE_MAX 512  /* bytes; ours are shorter */
 #define ANSWER_MAX 32768 /* bytes at once; the kernel tells no more */
+#define DUMP_TRIES 8     /* each of them found a change meanwhile */
 #define IPV6_SWITCH "/proc/sys/net/ipv6/conf/%s/disable_ipv6"
 
 struct message {
@@ -71,6 +75,32 @@ link_talk(const struct nlmsghdr *message, mnl_cb_t each, void *data)
     return rc;
 }
 
+int
+link_items_add(struct link_items *items, const void *item)
+{
+    char *all = reallocarray(items->all, items->n + 1, items->size);
+
+    if (!all) {
+        errno = ENOMEM;
+        return MNL_CB_ERROR;
+    }
+    items->all = all;
+    memcpy(all + items->n++ * items->size, item, items->size);
+    return MNL_CB_OK;
+}
+
+int
+link_dump(const struct nlmsghdr *message, mnl_cb_t each, struct link_items *items)
+{
+    int rc = -EINTR;
+
+    for (int tries = 0; tries < DUMP_TRIES && rc == -EINTR; tries++) {
+        items->n = 0;
+        rc = link_talk(message, each, items);
+    }
+    return rc;
+}
+
 /* Calls `each` for every interface in the answer. */
 static int
 talk(const struct message *message, mnl_cb_t each, void *data)
@@ -78,14 +108,47 @@ talk(const struct message *message, mnl_cb_t each, void *data)
     return link_talk(message->header, each, data);
 }
 
+struct info {
+    const char *kind;
+    const struct nlattr *data;
+};
+
 static int
-read_kind(const struct nlattr *attribute, void *data)
+read_info(const struct nlattr *attribute, void *data)
 {
-    struct link *link = data;
+    struct info *info = data;
 
     if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND)
-        link->is_bridge = strcmp(mnl_attr_get_str(attribute), "bridge") == 0;
+        info->kind = mnl_attr_get_str(attribute);
+    else if (mnl_attr_get_type(attribute) == IFLA_INFO_DATA)
+        info->data = attribute;
     return MNL_CB_OK;
+}
+
+static int
+read_tag(const struct nlattr *attribute, void *data)
+{
+    if (mnl_attr_get_type(attribute) == IFLA_VLAN_ID)
+        *(int *)data = mnl_attr_get_u16(attribute);
+    return MNL_CB_OK;
+}
+
+static int
+read_kind(const struct nlattr *attribute, struct link *link)
+{
+    struct info info = {.kind = ""};
+    int r = mnl_attr_parse_nested(attribute, read_info, &info);
+
+    link->is_bridge = strcmp(info.kind, "bridge") == 0;
+    if (r > 0 && info.data && strcmp(info.kind, "vlan") == 0)
+        r = mnl_attr_parse_nested(info.data, read_tag, &link->tag);
+    return r;
+}
+
+static void
+read_text(const struct nlattr *attribute, char text[LINK_TEXT_MAX])
+{
+    snprintf(text, LINK_TEXT_MAX, "%s", mnl_attr_get_str(attribute));
 }
 
 static int
@@ -103,8 +166,30 @@ read_attribute(const struct nlattr *attribute, void *data)
     case IFLA_MASTER:
         link->master = (int)mnl_attr_get_u32(attribute);
         break;
+    case IFLA_LINK:
+        link->parent = (int)mnl_attr_get_u32(attribute);
+        break;
     case IFLA_LINKINFO:
-        return mnl_attr_parse_nested(attribute, read_kind, link);
+        return read_kind(attribute, link);
+    case IFLA_IFNAME:
+        read_text(attribute, link->name);
+        break;
+    case IFLA_IFALIAS:
+        link->is_uplink = strcmp(mnl_attr_get_str(attribute), LINK_ALIAS_UPLINK) == 0;
+        break;
+    case IFLA_ADDRESS:
+        if (mnl_attr_get_payload_len(attribute) == NIC_MAC_LENGTH)
+            memcpy(link->mac, mnl_attr_get_payload(attribute), NIC_MAC_LENGTH);
+        break;
+    case IFLA_CARRIER:
+        link->has_carrier = mnl_attr_get_u8(attribute) != 0;
+        break;
+    case IFLA_PARENT_DEV_BUS_NAME:
+        read_text(attribute, link->bus);
+        break;
+    case IFLA_PARENT_DEV_NAME:
+        read_text(attribute, link->bus_path);
+        break;
     default:
         break;
     }
@@ -115,7 +200,11 @@ static struct link
 read_link(const struct nlmsghdr *header)
 {
     const struct ifinfomsg *about = mnl_nlmsg_get_payload(header);
-    struct link link = {.index = about->ifi_index};
+    struct link link = {.index = about->ifi_index,
+                        .tag = -1,
+                        .is_ethernet =
+                            about->ifi_type == ARPHRD_ETHER && !(about->ifi_flags & IFF_LOOPBACK),
+                        .is_up = about->ifi_flags & IFF_UP};
 
     mnl_attr_parse(header, sizeof *about, read_attribute, &link);
     return link;
@@ -144,43 +233,118 @@ link_find(const char *name, struct link *ret_link)
     return rc;
 }
 
+static int
+note_link(const struct nlmsghdr *header, void *data)
+{
+    const struct link link = read_link(header);
+
+    return link_items_add(data, &link);
+}
+
+int
+link_each(void (*each)(const struct link *link, void *data), void *data)
+{
+    struct link_items links = {.size = sizeof(struct link)};
+    struct message message;
+    int rc;
+
+    message_init(&message, RTM_GETLINK, NLM_F_DUMP, 0);
+    mnl_attr_put_u32(message.header, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    rc = link_dump(message.header, note_link, &links);
+    for (size_t i = 0; rc == 0 && i < links.n; i++)
+        each((const struct link *)links.all + i, data);
+    free(links.all);
+    return rc;
+}
+
+/* The head of a message that makes an interface of our group. */
+static void
+make_init(struct message *message, const char *name, uint32_t mtu)
+{
+    message_init(message, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, 0);
+    mnl_attr_put_strz(message->header, IFLA_IFNAME, name);
+    mnl_attr_put_u32(message->header, IFLA_GROUP, LINK_GROUP_OURS);
+    mnl_attr_put_u32(message->header, IFLA_MTU, mtu);
+}
+
 int
 link_make_bridge(const char *name, uint32_t mtu)
 {
     struct message message;
     struct nlattr *info;
 
-    message_init(&message, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, 0);
-    mnl_attr_put_strz(message.header, IFLA_IFNAME, name);
-    mnl_attr_put_u32(message.header, IFLA_GROUP, LINK_GROUP_OURS);
-    mnl_attr_put_u32(message.header, IFLA_MTU, mtu);
+    make_init(&message, name, mtu);
     info = mnl_attr_nest_start(message.header, IFLA_LINKINFO);
     mnl_attr_put_strz(message.header, IFLA_INFO_KIND, "bridge");
     mnl_attr_nest_end(message.header, info);
     return talk(&message, NULL, NULL);
 }
 
+int
+link_make_vlan(const char *name, const struct link *parent, int tag, uint32_t mtu)
+{
+    const struct ifla_vlan_flags flags = {VLAN_FLAG_LOOSE_BINDING, VLAN_FLAG_LOOSE_BINDING};
+    struct message message;
+    struct nlattr *info, *data;
+
+    make_init(&message, name, mtu);
+    mnl_attr_put_u32(message.header, IFLA_LINK, (uint32_t)parent->index);
+    info = mnl_attr_nest_start(message.header, IFLA_LINKINFO);
+    mnl_attr_put_strz(message.header, IFLA_INFO_KIND, "vlan");
+    data = mnl_attr_nest_start(message.header, IFLA_INFO_DATA);
+    mnl_attr_put_u16(message.header, IFLA_VLAN_ID, (uint16_t)tag);
+    mnl_attr_put(message.header, IFLA_VLAN_FLAGS, sizeof flags, &flags);
+    mnl_attr_nest_end(message.header, data);
+    mnl_attr_nest_end(message.header, info);
+    return talk(&message, NULL, NULL);
+}
+
 /* A kernel without IPv6 has no such switch. */
 static int
-switch_ipv6_off(const char *name)
+open_ipv6(const char *name, int mode)
 {
     char path[sizeof IPV6_SWITCH + IFNAMSIZ];
-    int fd, rc;
+    int fd;
 
     snprintf(path, sizeof path, IPV6_SWITCH, name);
-    fd = open(path, O_WRONLY | O_CLOEXEC);
+    fd = open(path, mode | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENOENT ? 0 : -errno;
-    rc = write(fd, "1", 1) == 1 ? 0 : -errno;
+        return -errno;
+    return fd;
+}
+
+static int
+switch_ipv6(const char *name, char off)
+{
+    int fd = open_ipv6(name, O_WRONLY), rc;
+
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : fd;
+    rc = write(fd, &off, 1) == 1 ? 0 : -errno;
     close(fd);
     return rc;
+}
+
+/* As interfaces have it from the beginning. */
+static int
+reset_ipv6(const char *name)
+{
+    int fd = open_ipv6("default", O_RDONLY);
+    char off = '0';
+
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : fd;
+    if (read(fd, &off, 1) != 1)
+        off = '0';
+    close(fd);
+    return switch_ipv6(name, off);
 }
 
 int
 link_set_up(const char *name, const struct link *link, uint32_t mtu)
 {
     struct message message;
-    int rc = switch_ipv6_off(name);
+    int rc = switch_ipv6(name, '1');
 
     if (rc < 0)
         return rc;
@@ -212,31 +376,54 @@ link_leave(const struct link *link)
     return set_master(link, 0);
 }
 
+/* One message: there is no moment in which it is in the bridge without its mark. */
+int
+link_join_uplink(const struct link *link, const struct link *bridge)
+{
+    struct message message;
+
+    message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
+    mnl_attr_put_str(message.header, IFLA_IFALIAS, LINK_ALIAS_UPLINK);
+    mnl_attr_put_u32(message.header, IFLA_MASTER, (uint32_t)bridge->index);
+    return talk(&message, NULL, NULL);
+}
+
+int
+link_release_uplink(const struct link *link)
+{
+    struct message message;
+    int rc = link_leave(link);
+
+    if (rc == 0)
+        rc = reset_ipv6(link->name);
+    if (rc < 0)
+        return rc;
+    message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
+    message.about->ifi_change = IFF_NOARP;
+    mnl_attr_put_str(message.header, IFLA_IFALIAS, "");
+    return talk(&message, NULL, NULL);
+}
+
 struct ports {
     int bridge;
     bool any;
 };
 
-static int
-note_port(const struct nlmsghdr *header, void *data)
+static void
+note_port(const struct link *link, void *data)
 {
     struct ports *ports = data;
 
-    if (read_link(header).master == ports->bridge)
+    if (link->master == ports->bridge)
         ports->any = true;
-    return MNL_CB_OK;
 }
 
 int
 link_has_ports(const struct link *bridge)
 {
     struct ports ports = {.bridge = bridge->index};
-    struct message message;
-    int rc;
+    int rc = link_each(note_port, &ports);
 
-    message_init(&message, RTM_GETLINK, NLM_F_DUMP, 0);
-    mnl_attr_put_u32(message.header, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-    rc = talk(&message, note_port, &ports);
     return rc < 0 ? rc : ports.any;
 }
 

@@ -14,19 +14,39 @@
 /* "xapi": the group of interfaces that we made, by which we know them again (ip link show group
  * 2019651689).  An interface has it from its first moment on. */
 #define LINK_GROUP_OURS 0x78617069u
+/* The alias of an interface that leads a bridge of ours out of the host: it is the administrator's,
+ * or the hardware's, and was put there by us. */
+#define LINK_ALIAS_UPLINK "xapid uplink"
+
+#define LINK_TEXT_MAX 32 /* bytes with the NUL; what is longer is cut */
 
 struct link {
     int index;
     uint32_t group;
     uint32_t mtu;
-    int master; /* index of the bridge that it is in; 0: none */
+    int master; /* index of the bridge or bond that it is in; 0: none */
+    int parent; /* index of the interface that a VLAN is of; 0: none */
+    int tag;    /* of a VLAN; -1: it is none */
     bool is_bridge;
+    bool is_uplink; /* has our alias */
+    bool is_ethernet;
+    bool is_up; /* as was set, whether or not there is a carrier */
+    bool has_carrier;
+    uint8_t mac[NIC_MAC_LENGTH];
+    char name[LINK_TEXT_MAX];
+    char bus[LINK_TEXT_MAX];      /* "pci"; "": no device of the machine's */
+    char bus_path[LINK_TEXT_MAX]; /* its name on that bus */
 };
 
 /* -ENODEV: there is none of that name. */
 int link_find(const char *name, struct link *ret_link);
+/* Calls `each` for every interface that there was; it may change them. */
+int link_each(void (*each)(const struct link *link, void *data), void *data);
 /* Makes a bridge of our group, which is down. */
 int link_make_bridge(const char *name, uint32_t mtu);
+/* Makes a VLAN of our group, which is down.  It stays as it is when its parent goes down and up.
+ * -EEXIST: there is one of the name, or of the tag. */
+int link_make_vlan(const char *name, const struct link *parent, int tag, uint32_t mtu);
 /* Sets an interface up, as one that carries packets of others alone: this machine has no IPv6 on it
  * and answers no ARP. */
 int link_set_up(const char *name, const struct link *link, uint32_t mtu);
@@ -36,9 +56,31 @@ int link_leave(const struct link *link);
 /* 1: an interface is in the bridge. */
 int link_has_ports(const struct link *bridge);
 int link_remove(const struct link *link);
+/* Puts an interface that is not ours into a bridge, with the alias of an uplink. */
+int link_join_uplink(const struct link *link, const struct link *bridge);
+/* Undoes that, and what link_set_up () did, but for its MTU; it stays up. */
+int link_release_uplink(const struct link *link);
 /* Lets through the interface of a guest's card what its lock lets; unlocked: what an earlier lock
  * put there is taken away.  One lock takes the place of another at once. */
 int link_lock(const struct link *link, const struct nic_lock *lock,
               const uint8_t mac[NIC_MAC_LENGTH]);
+
+/* ---- link-address.c ---- */
+
+#define LINK_ADDRESS_MAX 16 /* bytes */
+
+struct link_address {
+    int index;  /* of the interface */
+    int family; /* AF_INET, AF_INET6 */
+    uint8_t bytes[LINK_ADDRESS_MAX];
+    unsigned prefix;   /* bits; 0 of a gateway */
+    bool is_permanent; /* no server gave it for a time */
+    bool is_local;     /* every IPv6 interface has such a one by itself */
+};
+
+/* Calls `each` for every address of this machine. */
+int link_addresses(void (*each)(const struct link_address *address, void *data), void *data);
+/* The same for the gateways of default routes, with the interfaces that they are behind. */
+int link_gateways(void (*each)(const struct link_address *address, void *data), void *data);
 
 #endif

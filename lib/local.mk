@@ -16,4 +16,4 @@ libbase_a_SOURCES = \
 # For those programs that change network interfaces, and for no other.
 noinst_LIBRARIES += liblink.a
 liblink_a_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
-liblink_a_SOURCES = lib/link.c lib/link.h lib/link-internal.h lib/link-lock.c
+liblink_a_SOURCES = lib/link.c lib/link.h lib/link-internal.h lib/link-address.c lib/link-lock.c

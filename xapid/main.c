@@ -151,6 +151,7 @@ boot_recorded(const GError *error, void *data)
         g_clear_handle_id(&app->asking_host, g_source_remove);
         app->asking_host = g_timeout_add_seconds(HOST_RETRY_SECONDS, ask_host_again, app);
     } else if (connection) {
+        uplinks_begin(&app->api);
         peer_client_set_connection(app->storage.drivers, connection);
         sm_refresh(&app->storage);
     }
@@ -204,11 +205,16 @@ domains_changed(const char *uuid, void *data)
         app->asking_hypervisor = g_timeout_add(*uuid ? MEMORY_LOOK_MS : 0, ask_hypervisor, app);
 }
 
-/* Xen tells of domains that come, end and go, not of what else another toolstack does to them. */
+/* Xen tells of domains that come, end and go, not of what else another toolstack does to them; the
+ * kernel tells xapid-host of interfaces when it is asked. */
 static gboolean
 resync(void *data)
 {
-    domains_changed("", data);
+    struct app *app = data;
+
+    domains_changed("", app);
+    if (hostd_connection(app->hostd))
+        uplinks_look(&app->api);
     return G_SOURCE_CONTINUE;
 }
 
@@ -241,11 +247,11 @@ on_signal(void *data)
 }
 
 static const struct call_impl *const call_tables[] = {
-    calls_network,    calls_vif,  calls_vif_lock, calls_auth,         calls_event,
-    calls_pbd,        calls_sr,   calls_vbd,      calls_vdi,          calls_host,
-    calls_message,    calls_pool, calls_login,    calls_role,         calls_session,
-    calls_subject,    calls_task, calls_vm,       calls_vm_lifecycle, calls_vm_resources,
-    calls_vm_settings};
+    calls_pif,          calls_vlan,         calls_network,    calls_vif,  calls_vif_lock,
+    calls_auth,         calls_event,        calls_pbd,        calls_sr,   calls_vbd,
+    calls_vdi,          calls_host,         calls_message,    calls_pool, calls_login,
+    calls_role,         calls_session,      calls_subject,    calls_task, calls_vm,
+    calls_vm_lifecycle, calls_vm_resources, calls_vm_settings};
 
 static void
 start_api(struct app *app)
@@ -269,10 +275,9 @@ start_api(struct app *app)
 }
 
 static void
-ensure_bridge(void *hostd, const char *name, bool managed, guint32 mtu, domains_done_fn done,
-              void *data)
+ensure_bridge(void *hostd, GVariant *network, domains_done_fn done, void *data)
 {
-    hostd_ensure_bridge(hostd, name, managed, mtu, done, data);
+    hostd_ensure_bridge(hostd, network, done, data);
 }
 
 static void

@@ -18,6 +18,21 @@ def bridges(host):
     return {path.name: path.read_text() for path in (host.sim / "bridges").glob("*") if "." not in path.name}
 
 
+CARDS = {"eth0": {"mac": "52:54:00:00:00:01", "addresses": "10.0.0.5/24;fd09::5/64", "gateway": "10.0.0.1", "dns": "10.0.0.1",
+                  "dynamic": "true"},
+         "eth1": {"mac": "52:54:00:00:00:02"}}
+
+
+def interfaces(host, given=None):
+    """The network cards of a simulated host from now on: name to what differs from a card that is up."""
+    lines = []
+    for name, facts in (CARDS if given is None else given).items():
+        facts = {"mtu": "1500", "up": "true", "carrier": "true", "physical": "true", "speed": "1000", "duplex": "true",
+                 "bus_path": "0000:00:03.0", "vendor_id": "0x8086", "device_id": "0x100e", **facts}
+        lines += [f"[{name}]", *(f"{key}={value}" for key, value in facts.items())]
+    (host.sim / "interfaces").write_text("\n".join(lines) + "\n")
+
+
 def foreign_bridge(host, name):
     """One that the administrator made."""
     (host.sim / "bridges").mkdir(exist_ok=True)

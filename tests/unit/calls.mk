@@ -25,6 +25,7 @@ sim_tests = \
 	tests/sim/test-lifecycle.py \
 	tests/sim/test-live.py \
 	tests/sim/test-network.py \
+	tests/sim/test-pifs.py \
 	tests/sim/test-reboot.py \
 	tests/sim/test-reference.py \
 	tests/sim/test-role-matrix.py \
@@ -44,7 +45,7 @@ tests/sim/disk-errors.so: $(top_srcdir)/tests/sim/disk-errors.c
 	$(HOST_TEST_MODULE) $(top_srcdir)/tests/sim/disk-errors.c
 
 # Unit tests of xapid/calls.
-calls_test_libs = libcalls.a libpool.a libvm.a libstorage.a libops.a libmodel.a libpeer.a libwire.a \
+calls_test_libs = libcalls.a libpool.a libvm.a libnet.a libstorage.a libops.a libmodel.a libpeer.a libwire.a \
 	libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
 
 check_PROGRAMS += tests/unit/test-generic

@@ -44,4 +44,9 @@ tests_unit_test_nic_lock_LDADD = libbase.a $(GLIB_LIBS)
 check_PROGRAMS += tests/unit/test-bridge
 TESTS += tests/unit/test-bridge
 tests_unit_test_bridge_SOURCES = tests/unit/test-bridge.c $(remove_tree)
-tests_unit_test_bridge_LDADD = libhost.a liblink.a libbase.a $(MNL_LIBS) $(GLIB_LIBS)
+tests_unit_test_bridge_LDADD = libhost.a liblink.a libpeer.a libbase.a $(MNL_LIBS) $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-uplink
+TESTS += tests/unit/test-uplink
+tests_unit_test_uplink_SOURCES = tests/unit/test-uplink.c
+tests_unit_test_uplink_LDADD = libhost.a liblink.a libpeer.a libbase.a $(MNL_LIBS) $(GLIB_LIBS)

@@ -4,7 +4,7 @@ EXTRA_DIST += tests/sim/test-recovery.py tests/sim/test-kills.py tests/sim/test-
 	tests/sim/test-effects-traced.py tests/sim/owner.py \
 	tests/sim/settled.py tests/sim/world.py
 
-ops_test_libs = libvm.a libstorage.a libops.a libmodel.a libpeer.a libdatamodel.a libbase.a $(GLIB_LIBS)
+ops_test_libs = libvm.a libnet.a libstorage.a libops.a libmodel.a libpeer.a libdatamodel.a libbase.a $(GLIB_LIBS)
 
 ops_bed = tests/unit/ops-bed.c tests/unit/ops-bed.h tests/unit/fake-store.c tests/unit/fake-store.h
 

@@ -29,10 +29,11 @@ test_names(void)
 static const char *
 ensure(const char *name, bool managed, guint mtu)
 {
+    const struct bridge bridge = {name, managed, mtu, "", BRIDGE_NO_TAG};
     g_autoptr(GError) error = NULL;
     const char *outcome = NULL;
 
-    bridge_ensure(name, managed, mtu, &outcome, &error);
+    bridge_ensure(&bridge, &outcome, &error);
     g_assert_no_error(error);
     return outcome;
 }
@@ -132,11 +133,12 @@ test_ports(void)
 static void
 test_kernel_refuses(void)
 {
+    const struct bridge bridge = {"xapi2", true, 100000, "", BRIDGE_NO_TAG};
     g_autoptr(GError) error = NULL;
     const char *outcome = NULL;
 
     /* More than a bridge takes. */
-    g_assert_false(bridge_ensure("xapi2", true, 100000, &outcome, &error));
+    g_assert_false(bridge_ensure(&bridge, &outcome, &error));
     g_assert_nonnull(error);
     g_assert_null(outcome);
 }
@@ -146,17 +148,20 @@ test_simulated(void)
 {
     g_autofree char *dir = g_dir_make_tmp("xapid-bridges-XXXXXX", NULL);
     g_autofree char *theirs = g_build_filename(dir, BRIDGE_SIM_DIR, "br0", NULL);
+    const struct bridge foreign = {"br0", false, 1500, "", BRIDGE_NO_TAG};
+    const struct bridge squatted = {"br0", true, 1500, "", BRIDGE_NO_TAG};
+    const struct bridge ours = {"xapi0", true, 1500, "", BRIDGE_NO_TAG};
     const char *outcome;
     bool gone;
 
-    g_assert_true(bridge_ensure_simulated(dir, "br0", false, 1500, &outcome, NULL));
+    g_assert_true(bridge_ensure_simulated(dir, &foreign, &outcome, NULL));
     g_assert_cmpstr(outcome, ==, BRIDGE_MISSING);
-    g_assert_true(bridge_ensure_simulated(dir, "xapi0", true, 1500, &outcome, NULL));
+    g_assert_true(bridge_ensure_simulated(dir, &ours, &outcome, NULL));
     g_assert_cmpstr(outcome, ==, BRIDGE_READY);
     g_assert_true(g_file_set_contents(theirs, BRIDGE_FOREIGN, -1, NULL));
-    g_assert_true(bridge_ensure_simulated(dir, "br0", true, 1500, &outcome, NULL));
+    g_assert_true(bridge_ensure_simulated(dir, &squatted, &outcome, NULL));
     g_assert_cmpstr(outcome, ==, BRIDGE_FOREIGN);
-    g_assert_true(bridge_ensure_simulated(dir, "br0", false, 1500, &outcome, NULL));
+    g_assert_true(bridge_ensure_simulated(dir, &foreign, &outcome, NULL));
     g_assert_cmpstr(outcome, ==, BRIDGE_READY);
     g_assert_true(bridge_remove_simulated(dir, "br0", &gone, NULL));
     g_assert_false(gone);

@@ -126,31 +126,45 @@ test_hostile_bridges(void)
     static const struct {
         const char *name;
         guint mtu;
-    } cases[] = {{"", 1500},
-                 {"all", 1500},
-                 {"../x", 1500},
-                 {"a b", 1500},
-                 {"x;reboot", 1500},
-                 {"vif1.0", 1500},
-                 {"-x", 1500},
-                 {"xapi0123456789x", 1500 + (1u << 31)},
-                 {"xapi0", 0},
-                 {"xapi0", 67},
-                 {"xapi0", 65518},
-                 {"xapi0", G_MAXUINT32},
-                 {"xapi0123456789xy", 1500}};
+        const char *uplink;
+        int tag;
+    } cases[] = {{"lan", 1500, "../eth0", -1},
+                 {"lan", 1500, "eth0;reboot", 10},
+                 {"lan", 1500, "vif1.0", -1},
+                 {"lan", 1500, "eth0", -2},
+                 {"lan", 1500, "eth0", 4095},
+                 {"", 1500, "", -1},
+                 {"all", 1500, "", -1},
+                 {"../x", 1500, "", -1},
+                 {"a b", 1500, "", -1},
+                 {"x;reboot", 1500, "", -1},
+                 {"vif1.0", 1500, "", -1},
+                 {"-x", 1500, "", -1},
+                 {"xapi0123456789x", 1500 + (1u << 31), "", -1},
+                 {"xapi0", 0, "", -1},
+                 {"xapi0", 67, "", -1},
+                 {"xapi0", 65518, "", -1},
+                 {"xapi0", G_MAXUINT32, "", -1},
+                 {"xapi0123456789xy", 1500, "", -1}};
     struct host host;
 
     host_start(&host, NULL);
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GVariant) network = g_variant_ref_sink(g_variant_new(
+            "(sbusi)", cases[i].name, TRUE, cases[i].mtu, cases[i].uplink, cases[i].tag));
+        g_autoptr(GError) error = NULL, all = NULL, again = NULL;
         g_autofree char *outcome = NULL;
-        g_autoptr(GError) error = NULL, again = NULL;
+        g_auto(GStrv) outcomes = NULL;
         gboolean removed;
 
-        g_assert_false(peer_host1_call_ensure_bridge_sync(host.proxy, cases[i].name, TRUE,
-                                                          cases[i].mtu, &outcome, NULL, &error));
+        g_assert_false(
+            peer_host1_call_ensure_bridge_sync(host.proxy, network, &outcome, NULL, &error));
         g_assert_error(error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS);
-        if (g_str_has_prefix(cases[i].name, "xapi0") && strlen(cases[i].name) < 16)
+        g_assert_false(peer_host1_call_apply_networks_sync(
+            host.proxy, g_variant_new_array(NULL, &network, 1), &outcomes, NULL, &all));
+        g_assert_error(all, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS);
+        if (*cases[i].uplink ||
+            (g_str_has_prefix(cases[i].name, "xapi0") && strlen(cases[i].name) < 16))
             continue;
         g_assert_false(
             peer_host1_call_remove_bridge_sync(host.proxy, cases[i].name, &removed, NULL, &again));

@@ -256,6 +256,26 @@ call_double(const struct call *call, unsigned arg)
 }
 
 bool
+call_has_row(struct call *call, const struct dm_class *cls, const char *ref)
+{
+    bool has = model_has(call->api->model, cls, ref);
+
+    if (!has)
+        call_fail_code(call, "HANDLE_INVALID", cls->name, ref, NULL);
+    return has;
+}
+
+bool
+call_is_here(struct call *call, unsigned arg)
+{
+    bool is = g_str_equal(call_ref(call, arg), call->api->host);
+
+    if (!is)
+        call_fail_code(call, "HANDLE_INVALID", "host", call_ref(call, arg), NULL);
+    return is;
+}
+
+bool
 call_may_wait(const struct call *call, GError **error)
 {
     if (call->api->parked <= call->api->limits->max_parked_calls)

@@ -142,6 +142,11 @@ bool call_bool(const struct call *call, unsigned arg);
 double call_double(const struct call *call, unsigned arg);
 #define call_ref call_string
 
+/* Is there such a row (a reference among the parameters may be null), and does this parameter name
+ * this host?  Else the call has failed: HANDLE_INVALID. */
+bool call_has_row(struct call *call, const struct dm_class *cls, const char *ref);
+bool call_is_here(struct call *call, unsigned arg);
+
 /* To be asked before a call waits for more than the store: TOO_BUSY when too many wait already.
  * Calls that are answered at once are always taken. */
 bool call_may_wait(const struct call *call, GError **error);
@@ -234,11 +239,36 @@ bool generic_check_new(struct call *call, GVariant *fields, GError **error);
  * guest that has it, or in its row alone. */
 void vif_change(struct call *call, const char *field, GVariant *value);
 
+/* --- network.c --- */
+
+/* The cards on it that guests have (borrowed; the caller frees the array); NULL with an error while
+ * one comes or goes. */
+GPtrArray *network_attached_cards(const struct model *model, const char *network, GError **error);
+/* Has a bridge of ours removed, with what leads it out; nobody waits for that. */
+void network_remove_bridge(struct api *api, const char *bridge);
+
+/* --- pif.c --- */
+
+/* Puts a PIF's interface into its network's bridge, and answers the call with value (sunk, or NULL)
+ * when the row says so.  When it cannot be, the call fails, and rows that were made for it go. */
+void pif_plug(struct call *call, const char *pif, GVariant *value, bool is_new);
+/* Answers a call that ends a VLAN, by the PIF that stands for it. */
+void pif_remove_vlan(struct call *call, const char *pif);
+
+/* --- uplinks.c --- */
+
+/* xapid-host is there, for the first time or again: this host's networks become what the model has.
+ */
+void uplinks_begin(struct api *api);
+/* Asks for the interfaces, and brings the rows of PIFs up to date. */
+void uplinks_look(struct api *api);
+
 /* --- the class files: one table each, ending with name == NULL --- */
 
 extern const struct call_impl calls_auth[], calls_event[], calls_host[], calls_login[],
-    calls_message[], calls_network[], calls_pbd[], calls_pool[], calls_role[], calls_session[],
-    calls_sr[], calls_subject[], calls_task[], calls_vbd[], calls_vdi[], calls_vif[],
-    calls_vif_lock[], calls_vm[], calls_vm_lifecycle[], calls_vm_resources[], calls_vm_settings[];
+    calls_message[], calls_network[], calls_pbd[], calls_pif[], calls_pool[], calls_role[],
+    calls_session[], calls_sr[], calls_subject[], calls_task[], calls_vbd[], calls_vdi[],
+    calls_vif[], calls_vif_lock[], calls_vlan[], calls_vm[], calls_vm_lifecycle[],
+    calls_vm_resources[], calls_vm_settings[];
 
 #endif

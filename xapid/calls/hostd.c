@@ -243,11 +243,24 @@ hostd_power(struct hostd *hostd, const char *action, hostd_done_fn done, void *d
 }
 
 void
-hostd_ensure_bridge(struct hostd *hostd, const char *name, bool managed, guint32 mtu,
-                    hostd_done_fn done, void *data)
+hostd_interfaces(struct hostd *hostd, hostd_done_fn done, void *data)
 {
-    ask(hostd, "EnsureBridge", g_variant_new("(sbu)", name, managed, mtu),
+    ask(hostd, "Interfaces", NULL, &(struct question){.done = done, .data = data, .repeats = true});
+}
+
+void
+hostd_ensure_bridge(struct hostd *hostd, GVariant *network, hostd_done_fn done, void *data)
+{
+    ask(hostd, "EnsureBridge", g_variant_new_tuple(&network, 1),
         &(struct question){.done = done, .data = data, .repeats = true});
+}
+
+/* Not again by itself: whoever finds xapid-host there again asks for what is wanted then. */
+void
+hostd_apply_networks(struct hostd *hostd, GVariant *networks, hostd_done_fn done, void *data)
+{
+    ask(hostd, "ApplyNetworks", g_variant_new_tuple(&networks, 1),
+        &(struct question){.done = done, .data = data});
 }
 
 void

@@ -36,7 +36,7 @@ void hostd_change_password(struct hostd *hostd, const char *user, const char *pa
                            hostd_auth_fn done, void *data);
 
 /* error borrowed; result borrowed: LookupName (bsu), LookupId (bssau), Facts (a{sv}), Power (),
- * EnsureBridge (s), RemoveBridge (b) tuples. */
+ * Interfaces (aa{sv}), EnsureBridge (s), ApplyNetworks (as), RemoveBridge (b) tuples. */
 typedef void (*hostd_done_fn)(const GError *error, GVariant *result, void *data);
 void hostd_lookup_name(struct hostd *hostd, const char *name, hostd_done_fn done, void *data);
 void hostd_lookup_id(struct hostd *hostd, const char *kind, guint32 id, hostd_done_fn done,
@@ -45,8 +45,9 @@ void hostd_facts(struct hostd *hostd, hostd_done_fn done, void *data);
 /* action: "reboot" or "shutdown". */
 void hostd_power(struct hostd *hostd, const char *action, hostd_done_fn done, void *data);
 /* As org.xapid.Host1.xml says. */
-void hostd_ensure_bridge(struct hostd *hostd, const char *name, bool managed, guint32 mtu,
-                         hostd_done_fn done, void *data);
+void hostd_interfaces(struct hostd *hostd, hostd_done_fn done, void *data);
+void hostd_ensure_bridge(struct hostd *hostd, GVariant *network, hostd_done_fn done, void *data);
+void hostd_apply_networks(struct hostd *hostd, GVariant *networks, hostd_done_fn done, void *data);
 void hostd_remove_bridge(struct hostd *hostd, const char *name, hostd_done_fn done, void *data);
 
 #endif

@@ -11,6 +11,7 @@ libcalls_a_SOURCES = \
 	xapid/calls/message.c \
 	xapid/calls/network.c \
 	xapid/calls/pbd.c \
+	xapid/calls/pif.c \
 	xapid/calls/pool.c \
 	xapid/calls/rbac.c \
 	xapid/calls/role.c \
@@ -22,9 +23,11 @@ libcalls_a_SOURCES = \
 	xapid/calls/system.c \
 	xapid/calls/task.c \
 	xapid/calls/texts.c xapid/calls/texts.h \
+	xapid/calls/uplinks.c \
 	xapid/calls/vbd.c \
 	xapid/calls/vdi.c \
 	xapid/calls/vif.c xapid/calls/vif-lock.c \
+	xapid/calls/vlan.c \
 	xapid/calls/vm.c \
 	xapid/calls/vm-lifecycle.c \
 	xapid/calls/vm-resources.c \

@@ -13,37 +13,13 @@
 
 /* ---- making ---- */
 
-static bool
-is_taken(const struct model *model, const char *bridge)
-{
-    g_autoptr(GPtrArray) all = model_all(model, network_class());
-
-    for (guint i = 0; i < all->len; i++) {
-        g_autofree char *its = model_get_string(model, all->pdata[i], "bridge");
-        if (g_str_equal(its, bridge))
-            return true;
-    }
-    return false;
-}
-
-/* The first of xapi0, xapi1 … that no network has. */
-static char *
-free_bridge(const struct model *model)
-{
-    for (guint number = 0;; number++) {
-        g_autofree char *bridge = g_strdup_printf("xapi%u", number);
-        if (!is_taken(model, bridge))
-            return g_steal_pointer(&bridge);
-    }
-}
-
 /* "": the server names it, which it cannot if the administrator makes it. */
 static bool
 check_bridge(const struct model *model, const char *bridge, bool managed, GError **error)
 {
     if (*bridge ? !bridge_name_is_valid(bridge) : !managed)
         api_error_set(error, "INVALID_VALUE", "bridge", bridge, NULL);
-    else if (*bridge && is_taken(model, bridge))
+    else if (*bridge && network_bridge_is_taken(model, bridge))
         api_error_set(error, "BRIDGE_NAME_EXISTS", bridge, NULL);
     else
         return true;
@@ -75,7 +51,7 @@ create(struct call *call)
     }
     if (!(txn = call_begin(call)))
         return;
-    g_autofree char *name = *bridge ? g_strdup(bridge) : free_bridge(call->api->model);
+    g_autofree char *name = *bridge ? g_strdup(bridge) : network_free_bridge(call->api->model);
     g_variant_dict_init(&fields, given);
     g_variant_dict_insert(&fields, "bridge", "s", name);
     g_variant_dict_insert(&fields, "MTU", "x", mtu);
@@ -105,29 +81,37 @@ refuse(GError **error, const char *code, GPtrArray *refs)
     return false;
 }
 
-/* What a guest has now, or is being given, keeps its network. */
-static bool
-check_unused(const struct model *model, const char *network, GError **error)
+GPtrArray *
+network_attached_cards(const struct model *model, const char *network, GError **error)
 {
-    g_autoptr(GPtrArray) pifs = members(model, network, "PIF");
     g_autoptr(GPtrArray) vifs = members(model, network, "VIF");
     g_autoptr(GPtrArray) attached = g_ptr_array_new();
 
     for (guint i = 0; i < vifs->len; i++) {
         g_autofree char *vm = model_get_string(model, vifs->pdata[i], "VM");
         if (!ops_none_shown(model, vm, error) || !ops_none_shown(model, vifs->pdata[i], error))
-            return false;
+            return NULL;
         if (model_get_bool(model, vifs->pdata[i], "currently_attached"))
             g_ptr_array_add(attached, vifs->pdata[i]);
     }
-    if (!network_awaits_none(model, error))
+    return network_awaits_none(model, error) ? g_steal_pointer(&attached) : NULL;
+}
+
+/* What a guest has now, or is being given, keeps its network. */
+static bool
+check_unused(const struct model *model, const char *network, GError **error)
+{
+    g_autoptr(GPtrArray) pifs = members(model, network, "PIF");
+    g_autoptr(GPtrArray) attached = network_attached_cards(model, network, error);
+
+    if (!attached)
         return false;
     if (attached->len)
         return refuse(error, "NETWORK_CONTAINS_VIF", attached);
     return !pifs->len || refuse(error, "NETWORK_CONTAINS_PIF", pifs);
 }
 
-/* One that could not be removed is taken up again by the next network of that name. */
+/* One that could not be removed goes when xapid-host next sees all networks. */
 static void
 bridge_removed(const GError *error, GVariant *result, void *data)
 {
@@ -136,6 +120,12 @@ bridge_removed(const GError *error, GVariant *result, void *data)
     (void)result;
     if (error)
         log_warning("removing the bridge %s: %s", bridge, error->message);
+}
+
+void
+network_remove_bridge(struct api *api, const char *bridge)
+{
+    hostd_remove_bridge(api->hostd, bridge, bridge_removed, g_strdup(bridge));
 }
 
 static bool
@@ -155,7 +145,7 @@ static void
 destroy(struct call *call)
 {
     struct model *model = call->api->model;
-    struct hostd *hostd = call->api->hostd;
+    struct api *api = call->api;
     const char *network = call_ref(call, 0);
     g_autofree char *bridge = model_get_string(model, network, "bridge");
     bool managed = model_get_bool(model, network, "managed");
@@ -174,7 +164,7 @@ destroy(struct call *call)
     }
     call_commit(call, txn, NULL);
     if (managed)
-        hostd_remove_bridge(hostd, bridge, bridge_removed, g_strdup(bridge));
+        network_remove_bridge(api, bridge);
 }
 
 const struct call_impl calls_network[] = {

@@ -4,10 +4,7 @@
 
 #include <errno.h>
 #include <gio/gio.h>
-#include <glib/gstdio.h>
 #include <string.h>
-
-#include "lib/link.h"
 
 static bool
 failed(GError **error, const char *name, const char *what, int rc)
@@ -23,14 +20,17 @@ is_ours(const struct link *link)
     return link->is_bridge && link->group == LINK_GROUP_OURS;
 }
 
+/* ---- making ---- */
+
 static bool
-ensure_ours(const char *name, guint mtu, const char **ret_outcome, GError **error)
+ensure_ours(const struct bridge *bridge, const char **ret_outcome, GError **error)
 {
+    const char *name = bridge->name;
     struct link link;
     int rc = link_find(name, &link);
 
     if (rc == -ENODEV) {
-        rc = link_make_bridge(name, mtu);
+        rc = link_make_bridge(name, bridge->mtu);
         if (rc < 0)
             return failed(error, name, "making it", rc);
         rc = link_find(name, &link);
@@ -41,11 +41,12 @@ ensure_ours(const char *name, guint mtu, const char **ret_outcome, GError **erro
         *ret_outcome = BRIDGE_FOREIGN;
         return true;
     }
-    rc = link_set_up(name, &link, mtu);
+    /* First, for a bridge has no greater MTU than what is in it. */
+    rc = uplink_ensure(&link, bridge, ret_outcome);
     if (rc < 0)
-        return failed(error, name, "setting it up", rc);
-    *ret_outcome = BRIDGE_READY;
-    return true;
+        return failed(error, name, bridge->uplink, rc);
+    rc = link_set_up(name, &link, bridge->mtu);
+    return rc == 0 || failed(error, name, "setting it up", rc);
 }
 
 static bool
@@ -61,27 +62,52 @@ look_for_foreign(const char *name, const char **ret_outcome, GError **error)
 }
 
 bool
-bridge_ensure(const char *name, bool managed, guint mtu, const char **ret_outcome, GError **error)
+bridge_ensure(const struct bridge *bridge, const char **ret_outcome, GError **error)
 {
-    return managed ? ensure_ours(name, mtu, ret_outcome, error)
-                   : look_for_foreign(name, ret_outcome, error);
+    return bridge->managed ? ensure_ours(bridge, ret_outcome, error)
+                           : look_for_foreign(bridge->name, ret_outcome, error);
+}
+
+/* ---- removing ---- */
+
+struct ports {
+    int bridge; /* index */
+    bool others;
+    int rc;
+};
+
+static void
+release_port(const struct link *link, void *data)
+{
+    struct ports *ports = data;
+    int rc;
+
+    if (link->master != ports->bridge)
+        return;
+    rc = uplink_is_ours(link) ? uplink_release(link) : 0;
+    if (rc < 0 && ports->rc == 0)
+        ports->rc = rc;
+    if (rc < 0 || !uplink_is_ours(link))
+        ports->others = true;
 }
 
 bool
 bridge_remove(const char *name, bool *ret_removed, GError **error)
 {
+    struct ports ports = {0};
     struct link link;
-    int rc = link_find(name, &link), ports;
+    int rc = link_find(name, &link);
 
     *ret_removed = false;
     if (rc == -ENODEV || (rc == 0 && !is_ours(&link)))
         return true;
     if (rc < 0)
         return failed(error, name, "looking for it", rc);
-    ports = link_has_ports(&link);
-    if (ports < 0)
-        return failed(error, name, "looking what is in it", ports);
-    if (ports)
+    ports.bridge = link.index;
+    rc = link_each(release_port, &ports);
+    if (rc < 0 || ports.rc < 0)
+        return failed(error, name, "letting go what is in it", rc < 0 ? rc : ports.rc);
+    if (ports.others)
         return true;
     rc = link_remove(&link);
     if (rc < 0)
@@ -90,51 +116,59 @@ bridge_remove(const char *name, bool *ret_removed, GError **error)
     return true;
 }
 
-/* ---- a simulated host ---- */
+/* ---- keeping ---- */
 
-static char *
-sim_path(const char *sim_dir, const char *name)
+struct keeping {
+    GHashTable *indices; /* of the bridges that are there -> struct bridge */
+    int rc;
+};
+
+static void
+keep_uplink(const struct link *link, void *data)
 {
-    return g_build_filename(sim_dir, BRIDGE_SIM_DIR, name, NULL);
+    struct keeping *keeping = data;
+    const struct bridge *bridge =
+        g_hash_table_lookup(keeping->indices, GINT_TO_POINTER(link->master));
+    int rc;
+
+    if (!uplink_is_ours(link) || (link->master && bridge && uplink_is(link, bridge)))
+        return;
+    rc = uplink_release(link);
+    if (rc < 0)
+        keeping->rc = rc;
 }
 
-/* NULL: it is not there. */
-static char *
-sim_read(const char *path)
+static void
+keep_bridge(const struct link *link, void *data)
 {
-    char *text = NULL;
+    struct keeping *keeping = data;
+    int rc;
 
-    return g_file_get_contents(path, &text, NULL, NULL) ? text : NULL;
+    if (!is_ours(link) || g_hash_table_contains(keeping->indices, GINT_TO_POINTER(link->index)))
+        return;
+    rc = link_has_ports(link);
+    if (rc == 0)
+        rc = link_remove(link);
+    if (rc < 0)
+        keeping->rc = rc;
 }
 
 bool
-bridge_ensure_simulated(const char *sim_dir, const char *name, bool managed, guint mtu,
-                        const char **ret_outcome, GError **error)
+bridge_keep(const struct bridge *bridges, gsize n, GError **error)
 {
-    g_autofree char *path = sim_path(sim_dir, name), *folder = g_path_get_dirname(path);
-    g_autofree char *there = sim_read(path), *text = g_strdup_printf("%u", mtu);
+    g_autoptr(GHashTable) indices = g_hash_table_new(NULL, NULL);
+    struct keeping keeping = {indices, 0};
+    int rc;
 
-    if (managed && g_strcmp0(there, BRIDGE_FOREIGN) == 0) {
-        *ret_outcome = BRIDGE_FOREIGN;
-        return true;
+    for (gsize i = 0; i < n; i++) {
+        struct link link;
+        if (bridges[i].managed && link_find(bridges[i].name, &link) == 0 && is_ours(&link))
+            g_hash_table_insert(indices, GINT_TO_POINTER(link.index), (void *)&bridges[i]);
     }
-    *ret_outcome = managed || there ? BRIDGE_READY : BRIDGE_MISSING;
-    if (!managed)
-        return true;
-    g_mkdir(folder, 0755);
-    return g_file_set_contents(path, text, -1, error);
-}
-
-bool
-bridge_remove_simulated(const char *sim_dir, const char *name, bool *ret_removed, GError **error)
-{
-    g_autofree char *path = sim_path(sim_dir, name), *there = sim_read(path);
-
-    *ret_removed = false;
-    if (!there || g_str_equal(there, BRIDGE_FOREIGN))
-        return true;
-    if (g_unlink(path) < 0)
-        return failed(error, name, "removing it", -errno);
-    *ret_removed = true;
-    return true;
+    rc = link_each(keep_uplink, &keeping);
+    if (rc == 0)
+        rc = link_each(keep_bridge, &keeping);
+    if (rc == 0)
+        rc = keeping.rc;
+    return rc == 0 || failed(error, "of ours", "removing what nobody wants", rc);
 }

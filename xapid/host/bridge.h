@@ -1,31 +1,64 @@
-/* The bridges of networks.  Ours carry a mark (lib/link.h); others are looked at and left alone.
- * Names are checked by the caller (lib/bridge-name.h).  Blocks for the kernel's answer alone. */
+/* The bridges of networks, and what leads them out of the host.  Bridges and VLANs of ours carry a
+ * mark (lib/link.h), as does an interface that we put into one; others are looked at and left
+ * alone: an interface that has an address of this machine, or that belongs to something else, is
+ * never put into a bridge.  Names are checked by the caller (lib/bridge-name.h).  Blocks for the
+ * kernel's answers alone. */
 #ifndef XAPID_HOST_BRIDGE_H
 #define XAPID_HOST_BRIDGE_H
 
 #include <glib.h>
 #include <stdbool.h>
 
-#define BRIDGE_SIM_DIR "bridges" /* of a simulated host's folder: a file a bridge, see below */
+#include "lib/link.h"
+
+#define BRIDGE_SIM_DIR                                                                             \
+    "bridges" /* of a simulated host's folder: a file a bridge, see sim-bridge.c */
+#define BRIDGE_NO_TAG (-1)
+#define BRIDGE_TAG_MAX 4094
+
+/* A network as it is to be on this host.  Strings are borrowed. */
+struct bridge {
+    const char *name;
+    bool managed;       /* is made, if it is not there; else it is only looked for */
+    guint mtu;          /* bytes */
+    const char *uplink; /* the interface that leads out; "": none, guests are among themselves */
+    int tag;            /* of the VLAN of that interface; BRIDGE_NO_TAG: the interface itself */
+};
 
 /* What a bridge is, once it was seen to. */
 #define BRIDGE_READY "ready"
 #define BRIDGE_MISSING "missing" /* one that the administrator makes is not there */
 #define BRIDGE_FOREIGN                                                                             \
     "foreign" /* one that we make has the name of something that we did not make */
+#define BRIDGE_NO_UPLINK "no-uplink"     /* the interface that leads out is not there */
+#define BRIDGE_UPLINK_USED "uplink-used" /* it is something else's, or the host's own */
+#define BRIDGE_FAILED "failed"           /* the log says why */
 
-/* managed: makes it, if it is not there, and sets its MTU and that it is up; else only looks.
- * *ret_outcome is one of the above; false: an error. */
-bool bridge_ensure(const char *name, bool managed, guint mtu, const char **ret_outcome,
-                   GError **error);
-/* Removes it, if it is ours and nothing is in it; *ret_removed says. */
+/* *ret_outcome is one of the above; false: an error. */
+bool bridge_ensure(const struct bridge *bridge, const char **ret_outcome, GError **error);
+/* Lets go what leads it out, and removes it if it is ours and has nothing else in it; *ret_removed
+ * says. */
 bool bridge_remove(const char *name, bool *ret_removed, GError **error);
+/* Lets go and removes what is ours and in none of these bridges; one that has guests stays. */
+bool bridge_keep(const struct bridge *bridges, gsize n, GError **error);
 
-/* The same on a simulated host: each bridge is a file of DIR/bridges, with its MTU, or "foreign".
- */
-bool bridge_ensure_simulated(const char *sim_dir, const char *name, bool managed, guint mtu,
+/* The same on a simulated host. */
+bool bridge_ensure_simulated(const char *sim_dir, const struct bridge *bridge,
                              const char **ret_outcome, GError **error);
 bool bridge_remove_simulated(const char *sim_dir, const char *name, bool *ret_removed,
                              GError **error);
+bool bridge_keep_simulated(const char *sim_dir, const struct bridge *bridges, gsize n,
+                           GError **error);
+
+/* --- uplink.c, for bridge.c --- */
+
+/* Puts what leads out into a bridge of ours.  *ret_outcome as above, when that is not BRIDGE_READY
+ * nothing was changed.  0 or a negative errno. */
+int uplink_ensure(const struct link *link, const struct bridge *bridge, const char **ret_outcome);
+/* Is it what leads this bridge out? */
+bool uplink_is(const struct link *link, const struct bridge *bridge);
+/* Is it one that we put, or made? */
+bool uplink_is_ours(const struct link *link);
+int uplink_release(const struct link *link);
 
 #endif

@@ -3,10 +3,12 @@ noinst_LIBRARIES += libhost.a
 libhost_a_SOURCES = \
 	xapid/host/accounts.c xapid/host/accounts.h \
 	xapid/host/answer.c xapid/host/answer.h \
-	xapid/host/bridge.c xapid/host/bridge.h \
+	xapid/host/bridge.c xapid/host/bridge.h xapid/host/sim-bridge.c xapid/host/uplink.c \
 	xapid/host/child.c xapid/host/child.h \
 	xapid/host/driver.c xapid/host/driver.h \
 	xapid/host/facts.c xapid/host/facts.h \
+	xapid/host/interfaces.c xapid/host/interfaces.h \
+	xapid/host/network.c xapid/host/network.h \
 	xapid/host/password.c xapid/host/password.h \
 	xapid/host/power.c xapid/host/power.h \
 	xapid/host/service.c xapid/host/service.h \

@@ -3,14 +3,13 @@
 
 #include "xapid/host/service.h"
 
-#include "lib/bridge-name.h"
 #include "lib/faults.h"
 #include "lib/log.h"
 #include "lib/peer/host1.h"
 #include "xapid/host/accounts.h"
-#include "xapid/host/bridge.h"
 #include "xapid/host/child.h"
 #include "xapid/host/facts.h"
+#include "xapid/host/network.h"
 #include "xapid/host/password.h"
 #include "xapid/host/power.h"
 
@@ -259,79 +258,6 @@ handle_power(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, const char 
     return TRUE;
 }
 
-/* --- bridges --- */
-
-static void
-refuse(GDBusMethodInvocation *invocation, const char *what)
-{
-    g_dbus_method_invocation_return_error_literal(invocation, G_DBUS_ERROR,
-                                                  G_DBUS_ERROR_INVALID_ARGS, what);
-}
-
-/* Never in the error's own domain: xapid could take it for one of its own connection. */
-static void
-fail(GDBusMethodInvocation *invocation, GError *taken)
-{
-    g_autoptr(GError) error = taken;
-
-    g_dbus_method_invocation_return_error_literal(invocation, G_DBUS_ERROR, G_DBUS_ERROR_FAILED,
-                                                  error->message);
-}
-
-static bool
-ensure(const struct service *service, const char *name, bool managed, guint mtu,
-       const char **ret_outcome, GError **error)
-{
-    return FAULT_POINT("host.bridge.before", error) &&
-           (service->sim_dir
-                ? bridge_ensure_simulated(service->sim_dir, name, managed, mtu, ret_outcome, error)
-                : bridge_ensure(name, managed, mtu, ret_outcome, error)) &&
-           FAULT_POINT("host.bridge.after", error);
-}
-
-static gboolean
-handle_ensure_bridge(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, const char *name,
-                     gboolean managed, guint mtu, gpointer data)
-{
-    GError *error = NULL;
-    const char *outcome;
-
-    if (!bridge_name_is_valid(name))
-        refuse(invocation, "name is none of a bridge");
-    else if (mtu < BRIDGE_MTU_MIN || mtu > BRIDGE_MTU_MAX)
-        refuse(invocation, "mtu is not in its range");
-    else if (!ensure(data, name, managed, mtu, &outcome, &error))
-        fail(invocation, error);
-    else
-        peer_host1_complete_ensure_bridge(skeleton, invocation, outcome);
-    return TRUE;
-}
-
-static bool
-remove_bridge(const struct service *service, const char *name, bool *ret_removed, GError **error)
-{
-    return FAULT_POINT("host.bridge.remove.before", error) &&
-           (service->sim_dir ? bridge_remove_simulated(service->sim_dir, name, ret_removed, error)
-                             : bridge_remove(name, ret_removed, error)) &&
-           FAULT_POINT("host.bridge.remove.after", error);
-}
-
-static gboolean
-handle_remove_bridge(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, const char *name,
-                     gpointer data)
-{
-    GError *error = NULL;
-    bool removed;
-
-    if (!bridge_name_is_valid(name))
-        refuse(invocation, "name is none of a bridge");
-    else if (!remove_bridge(data, name, &removed, &error))
-        fail(invocation, error);
-    else
-        peer_host1_complete_remove_bridge(skeleton, invocation, removed);
-    return TRUE;
-}
-
 /* --- the rest --- */
 
 static gboolean
@@ -366,9 +292,7 @@ service_set_peer(struct service *service, GDBusConnection *connection)
                     {"handle-lookup-name", G_CALLBACK(handle_lookup_name)},
                     {"handle-lookup-id", G_CALLBACK(handle_lookup_id)},
                     {"handle-facts", G_CALLBACK(handle_facts)},
-                    {"handle-power", G_CALLBACK(handle_power)},
-                    {"handle-ensure-bridge", G_CALLBACK(handle_ensure_bridge)},
-                    {"handle-remove-bridge", G_CALLBACK(handle_remove_bridge)}};
+                    {"handle-power", G_CALLBACK(handle_power)}};
     g_autoptr(GError) error = NULL;
 
     if (service->connection) {
@@ -385,6 +309,7 @@ service_set_peer(struct service *service, GDBusConnection *connection)
     service->skeleton = peer_host1_skeleton_new();
     for (gsize i = 0; i < G_N_ELEMENTS(handlers); i++)
         g_signal_connect(service->skeleton, handlers[i].signal, handlers[i].handler, service);
+    network_serve(service->skeleton, service->sim_dir);
     g_signal_connect(connection, "closed", G_CALLBACK(peer_closed), service);
     if (!g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(service->skeleton), connection,
                                           HOST_PATH, &error))

@@ -49,7 +49,7 @@ vif_plan_plug(const struct vm_world *world, const char *vif, GError **error)
         return NULL;
     }
     struct plan *plan = vm_device_plan("plug", vm, vif);
-    vif_plan_bridge(plan, model, vif, network);
+    vif_plan_bridge(plan, vif, network);
     add_verb(plan, "vif.plug", vif, vif_config(model, vif, NULL), unplug_args(model, vif, true));
     return plan;
 }
@@ -83,7 +83,7 @@ vif_plan_change(const struct vm_world *world, const char *vif, GVariant *changes
     if (!vm_device_may_begin(model, vif, /* may_be_paused= */ true, &vm, error))
         return NULL;
     struct plan *plan = vm_device_plan("attach", vm, vif);
-    vif_plan_bridge(plan, model, vif, g_variant_get_string(network, NULL));
+    vif_plan_bridge(plan, vif, g_variant_get_string(network, NULL));
     g_variant_dict_init(&step, NULL);
     g_variant_dict_insert(&step, "vif", "s", vif);
     g_variant_dict_insert_value(&step, "changes", changes);

@@ -2,7 +2,6 @@
  * rows; see vm.h. */
 #include "config.h"
 
-#include "lib/bridge-name.h"
 #include "lib/error.h"
 #include "lib/member.h"
 #include "xapid/vm/vm.h"
@@ -16,16 +15,6 @@ vif_class(void)
 
     if (!cls)
         cls = dm_class_find("VIF", false);
-    return cls;
-}
-
-const struct dm_class *
-network_class(void)
-{
-    static const struct dm_class *cls;
-
-    if (!cls)
-        cls = dm_class_find("network", false);
     return cls;
 }
 
@@ -101,33 +90,7 @@ vif_make_mac(const struct model *model, const char *vm, int position)
     return vif_mac_from(seed && *seed ? seed : uuid, position);
 }
 
-/* ---- networks ---- */
-
-bool
-network_check_mtu(gint64 mtu, GError **error)
-{
-    if (mtu >= BRIDGE_MTU_MIN && mtu <= BRIDGE_MTU_MAX)
-        return true;
-    g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, mtu);
-    api_error_set(error, "INVALID_VALUE", "MTU", text, NULL);
-    return false;
-}
-
-bool
-network_check_value(const struct dm_field *field, GVariant *value, GError **error)
-{
-    return field != dm_field_find(network_class(), "MTU") ||
-           network_check_mtu(g_variant_get_int64(value), error);
-}
-
 /* ---- what a domain gets ---- */
-
-/* Rows older than a limit keep what they have; a domain is only given what it can have. */
-static gint64
-mtu_of(const struct model *model, const char *network)
-{
-    return CLAMP(model_get_int(model, network, "MTU"), BRIDGE_MTU_MIN, BRIDGE_MTU_MAX);
-}
 
 static int
 by_position(const void *a, const void *b, void *data)
@@ -158,7 +121,7 @@ vif_config(const struct model *model, const char *vif, GVariant *changes)
     g_variant_dict_insert(&card, "device", "i", position_of(model, vif));
     g_variant_dict_insert(&card, "mac", "s", mac);
     g_variant_dict_insert(&card, "bridge", "s", bridge);
-    g_variant_dict_insert(&card, "mtu", "i", (int)mtu_of(model, on));
+    g_variant_dict_insert(&card, "mtu", "i", (int)network_mtu(model, on));
     g_variant_dict_insert(&card, "lock", "s", lock);
     g_variant_dict_insert(&card, "kbps", "i", vif_kbps(model, vif));
     return g_variant_dict_end(&card);
@@ -178,16 +141,13 @@ vm_nics_config(const struct model *model, const char *vm)
 }
 
 void
-vif_plan_bridge(struct plan *plan, const struct model *model, const char *vif, const char *network)
+vif_plan_bridge(struct plan *plan, const char *vif, const char *network)
 {
-    g_autofree char *bridge = model_get_string(model, network, "bridge");
     GVariantDict args;
 
     g_variant_dict_init(&args, NULL);
     g_variant_dict_insert(&args, "vif", "s", vif);
-    g_variant_dict_insert(&args, "bridge", "s", bridge);
-    g_variant_dict_insert(&args, "managed", "b", model_get_bool(model, network, "managed"));
-    g_variant_dict_insert(&args, "mtu", "u", (guint32)mtu_of(model, network));
+    g_variant_dict_insert(&args, "network", "s", network);
     plan_add(plan, "vif.bridge", g_variant_dict_end(&args));
 }
 
@@ -198,7 +158,7 @@ vm_plan_bridges(struct plan *plan, const struct model *model, const char *vm)
 
     for (guint i = 0; i < cards->len; i++) {
         g_autofree char *network = model_get_string(model, cards->pdata[i], "network");
-        vif_plan_bridge(plan, model, cards->pdata[i], network);
+        vif_plan_bridge(plan, cards->pdata[i], network);
     }
 }
 
@@ -206,7 +166,8 @@ vm_plan_bridges(struct plan *plan, const struct model *model, const char *vm)
 
 struct bridge_call {
     struct op *op;
-    GVariant *args; /* of the step; they live as long as the plan */
+    GVariant *args;    /* of the step; they live as long as the plan */
+    GVariant *network; /* as it is wanted; owned */
 };
 
 static char *
@@ -216,38 +177,53 @@ result_key(const char *vif)
 }
 
 static void
+bridge_done(struct bridge_call *call, GError *error)
+{
+    g_autofree char *key = result_key(member_text(call->args, "vif"));
+
+    if (!error)
+        op_set_result(call->op, key, g_variant_new_boolean(TRUE));
+    op_step_done(call->op, error);
+    g_variant_unref(call->network);
+    g_free(call);
+}
+
+static void
 bridge_known(const GError *error, GVariant *result, void *data)
 {
-    g_autofree struct bridge_call *call = data;
-    g_autofree char *key = result_key(member_text(call->args, "vif"));
-    const char *outcome = "";
+    struct bridge_call *call = data;
+    const char *outcome = "", *bridge;
 
     if (error) {
-        op_step_done(call->op, g_error_copy(error));
+        bridge_done(call, g_error_copy(error));
         return;
     }
     g_variant_get(result, "(&s)", &outcome);
-    if (!g_str_equal(outcome, "ready")) {
-        op_step_done(call->op, api_error_new("BRIDGE_NOT_AVAILABLE",
-                                             member_text(call->args, "bridge"), NULL));
-        return;
-    }
-    op_set_result(call->op, key, g_variant_new_boolean(TRUE));
-    op_step_done(call->op, NULL);
+    g_variant_get_child(call->network, 0, "&s", &bridge);
+    bridge_done(call, g_str_equal(outcome, "ready")
+                          ? NULL
+                          : api_error_new("BRIDGE_NOT_AVAILABLE", bridge, NULL));
 }
 
+/* As the network is now: a PIF may have been plugged since the operation was asked for. */
 static void
 bridge_run(struct op *op, GVariant *args)
 {
     const struct vm_world *world = op_room_data(op);
-    const struct bridge_call call = {op, args};
-    gboolean managed = TRUE;
-    guint32 mtu = BRIDGE_MTU_MIN;
+    const char *network = member_text(args, "network");
+    struct bridge_call call = {op, args, NULL};
+    GError *error = NULL;
 
-    g_variant_lookup(args, "managed", "b", &managed);
-    g_variant_lookup(args, "mtu", "u", &mtu);
-    world->ensure_bridge(world->hostd, member_text(args, "bridge"), managed, mtu, bridge_known,
-                         g_memdup2(&call, sizeof call));
+    if (!model_has(world->model, network_class(), network)) {
+        op_step_done(op, api_error_new("HANDLE_INVALID", "network", network, NULL));
+        return;
+    }
+    if (!network_is_plugged(world->model, network, world->host, &error)) {
+        op_step_done(op, error);
+        return;
+    }
+    call.network = g_variant_ref_sink(network_desired(world->model, network, world->host));
+    world->ensure_bridge(world->hostd, call.network, bridge_known, g_memdup2(&call, sizeof call));
 }
 
 /* A bridge stays when its guest has gone: nothing to undo. */

@@ -6,6 +6,7 @@
 #define XAPID_VM_VM_H
 
 #include "xapid/model/model.h"
+#include "xapid/net/net.h"
 #include "xapid/ops/ops.h"
 #include "xapid/storage/storage.h"
 #include "xapid/vm/domains.h"
@@ -34,8 +35,7 @@ struct vm_world {
     GHashTable *usage;        /* uuid -> what its domain had used; usage.c */
     /* Asks xapid-host for a bridge: EnsureBridge of org.xapid.Host1.  Its first argument is hostd.
      */
-    void (*ensure_bridge)(void *hostd, const char *name, bool managed, guint32 mtu,
-                          domains_done_fn done, void *data);
+    void (*ensure_bridge)(void *hostd, GVariant *network, domains_done_fn done, void *data);
     void *hostd;
 };
 
@@ -146,11 +146,6 @@ bool vm_has_stray_disks(const struct vm_world *world, struct txn *txn, const cha
 #define VIF_ADDRESSES_MAX 32 /* of each kind, of a locked card; as lib/nic-lock.h has it */
 
 const struct dm_class *vif_class(void);
-const struct dm_class *network_class(void);
-/* Bytes: INVALID_VALUE [MTU, value].  A bridge has it when a card next needs the bridge. */
-bool network_check_mtu(gint64 mtu, GError **error);
-/* May a field, of a network or another class, become `value`? */
-bool network_check_value(const struct dm_field *field, GVariant *value, GError **error);
 /* Where a card is, as device names it ("0" .. "6"); -1: no such place. */
 int vif_position(const char *device);
 bool vif_position_is_free(const struct model *model, const char *vm, int position);
@@ -165,11 +160,10 @@ bool vif_refresh_all(struct model *model, GError **error);
 /* nics of xapid-domains' create: aa{sv}, floating. */
 GVariant *vm_nics_config(const struct model *model, const char *vm);
 /* Adds the steps that see to the bridges of its cards, before the domain is built:
- * BRIDGE_NOT_AVAILABLE [bridge]. */
+ * BRIDGE_NOT_AVAILABLE [bridge], REQUIRED_PIF_IS_UNPLUGGED, PIF_UNMANAGED [PIF]. */
 void vm_plan_bridges(struct plan *plan, const struct model *model, const char *vm);
 /* The same of one card, which is to be on that network. */
-void vif_plan_bridge(struct plan *plan, const struct model *model, const char *vif,
-                     const char *network);
+void vif_plan_bridge(struct plan *plan, const char *vif, const char *network);
 /* One of vm_nics_config, as it is with `changes` of its fields: a{sv}, or NULL. */
 GVariant *vif_config(const struct model *model, const char *vif, GVariant *changes);
 /* A field of a card: of `changes`, else of its row. */

@@ -1,0 +1,7 @@
+noinst_LIBRARIES += libnet.a
+libnet_a_SOURCES = \
+	xapid/net/desired.c \
+	xapid/net/net.h \
+	xapid/net/network.c \
+	xapid/net/pifs.c \
+	xapid/net/vlan.c

@@ -1,0 +1,85 @@
+/* Networks, and the PIFs by which hosts have a part in them: what is to be on a host, and the rows
+ * of what is there.
+ *
+ * A network is a bridge, which its PIF leads out of the host: the interface itself, or a VLAN of
+ * it.  What is desired is a pure function of the model; xapid-host compares it with what is.
+ * A PIF that is not `managed` is the administrator's: its interface is used as it is (VLANs on it
+ * are ours), and never changed.
+ *
+ * Main loop only. */
+#ifndef XAPID_NET_NET_H
+#define XAPID_NET_NET_H
+
+#include "xapid/model/model.h"
+
+#define VLAN_NONE (-1)    /* PIF.VLAN of what is no VLAN */
+#define VLAN_TAG_MAX 4094 /* as XAPI has it; the least is 0 */
+
+const struct dm_class *network_class(void);
+const struct dm_class *pif_class(void);
+
+/* --- network.c --- */
+
+/* Bytes: INVALID_VALUE [MTU, value].  A bridge has it when a card next needs the bridge. */
+bool network_check_mtu(gint64 mtu, GError **error);
+/* May a field, of a network or another class, become `value`? */
+bool network_check_value(const struct dm_field *field, GVariant *value, GError **error);
+/* What it has, within the limits that a bridge has: rows may be older than those. */
+gint64 network_mtu(const struct model *model, const char *network);
+bool network_bridge_is_taken(const struct model *model, const char *bridge);
+/* The first of xapi0, xapi1 … that no network has.  The caller frees. */
+char *network_free_bridge(const struct model *model);
+/* The PIF by which a host has a part in it, or NULL.  The caller frees. */
+char *network_pif(const struct model *model, const char *network, const char *host);
+
+/* --- desired.c --- */
+
+#define NETWORK_TYPE "(sbusi)" /* as org.xapid.Host1.xml says */
+
+/* A network as it is to be on a host: NETWORK_TYPE, floating. */
+GVariant *network_desired(const struct model *model, const char *network, const char *host);
+/* All networks that xapid makes there, VLANs last; *ret_networks (the caller frees) has the rows,
+ * borrowed, in the same order. */
+GVariant *networks_desired(const struct model *model, const char *host, GPtrArray **ret_networks);
+/* Could a guest be put on it there?  REQUIRED_PIF_IS_UNPLUGGED [PIF]; PIF_UNMANAGED [PIF]: the
+ * administrator has the interface, and no bridge for it. */
+bool network_is_plugged(const struct model *model, const char *network, const char *host,
+                        GError **error);
+
+/* --- pifs.c --- */
+
+/* What xapid-host tells of interfaces (aa{sv}, Interfaces of org.xapid.Host1.xml) becomes the
+ * facts of the PIFs that are there, which are known by their MACs.  address: the host's own, whose
+ * PIF is its management interface. */
+bool pifs_refresh(struct model *model, const char *host, const char *address, GVariant *interfaces,
+                  GError **error);
+/* The same, when this host has no PIF or is_asked: devices of the machine that have none get one.
+ */
+bool pifs_scan(struct model *model, const char *host, const char *address, GVariant *interfaces,
+               bool is_asked, GError **error);
+/* A PIF for an interface (one of those), and the network that it leads to, when there is none:
+ * borrowed until the end of txn.  managed false, or an interface that is in use: it is left to the
+ * administrator.  NULL with an error. */
+const char *pif_introduce(struct txn *txn, const char *host, GVariant *interface, bool managed,
+                          GError **error);
+/* The interface, or NULL; the caller frees.  "" and NULL match all. */
+GVariant *pifs_find(GVariant *interfaces, const char *device, const char *mac);
+/* The untagged PIF of a device, or NULL.  The caller frees. */
+char *pif_of_device(const struct model *model, const char *host, const char *device);
+bool pif_is_vlan(const struct model *model, const char *pif);
+/* With its metrics, and its VLAN; its network stays. */
+bool pif_destroy(struct txn *txn, const char *pif, GError **error);
+/* --- vlan.c --- */
+
+/* May there be a VLAN of this tag on a PIF, for that network?  VLAN_TAG_INVALID, PIF_IS_VLAN,
+ * CANNOT_ADD_VLAN_TO_BOND_SLAVE, IS_TUNNEL_ACCESS_PIF, PIF_VLAN_EXISTS, NETWORK_ALREADY_CONNECTED,
+ * NETWORK_UNMANAGED. */
+bool vlan_check(const struct model *model, const char *pif, gint64 tag, const char *network,
+                GError **error);
+/* Its rows, with a PIF that is not attached; borrowed until the end of txn.  NULL with an error. */
+const char *vlan_create(struct txn *txn, const char *pif, gint64 tag, const char *network,
+                        const char **ret_pif, GError **error);
+/* A VLAN on a PIF that is attached? */
+bool pif_has_attached_vlans(const struct model *model, const char *pif);
+
+#endif
