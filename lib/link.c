@@ -204,7 +204,8 @@ read_link(const struct nlmsghdr *header)
                         .tag = -1,
                         .is_ethernet =
                             about->ifi_type == ARPHRD_ETHER && !(about->ifi_flags & IFF_LOOPBACK),
-                        .is_up = about->ifi_flags & IFF_UP};
+                        .is_up = about->ifi_flags & IFF_UP,
+                        .has_no_arp = about->ifi_flags & IFF_NOARP};
 
     mnl_attr_parse(header, sizeof *about, read_attribute, &link);
     return link;
@@ -344,8 +345,11 @@ int
 link_set_up(const char *name, const struct link *link, uint32_t mtu)
 {
     struct message message;
-    int rc = switch_ipv6(name, '1');
+    int rc;
 
+    if (link->is_up && link->has_no_arp && link->mtu == mtu)
+        return 0;
+    rc = switch_ipv6(name, '1');
     if (rc < 0)
         return rc;
     message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);

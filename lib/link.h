@@ -31,6 +31,7 @@ struct link {
     bool is_uplink; /* has our alias */
     bool is_ethernet;
     bool is_up; /* as was set, whether or not there is a carrier */
+    bool has_no_arp;
     bool has_carrier;
     uint8_t mac[NIC_MAC_LENGTH];
     char name[LINK_TEXT_MAX];
@@ -48,7 +49,7 @@ int link_make_bridge(const char *name, uint32_t mtu);
  * -EEXIST: there is one of the name, or of the tag. */
 int link_make_vlan(const char *name, const struct link *parent, int tag, uint32_t mtu);
 /* Sets an interface up, as one that carries packets of others alone: this machine has no IPv6 on it
- * and answers no ARP. */
+ * and answers no ARP.  One that is so is left as it is. */
 int link_set_up(const char *name, const struct link *link, uint32_t mtu);
 /* Puts an interface into a bridge. */
 int link_join(const struct link *link, const struct link *bridge);

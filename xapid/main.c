@@ -151,7 +151,7 @@ boot_recorded(const GError *error, void *data)
         g_clear_handle_id(&app->asking_host, g_source_remove);
         app->asking_host = g_timeout_add_seconds(HOST_RETRY_SECONDS, ask_host_again, app);
     } else if (connection) {
-        uplinks_begin(&app->api);
+        uplinks_look(&app->api);
         peer_client_set_connection(app->storage.drivers, connection);
         sm_refresh(&app->storage);
     }

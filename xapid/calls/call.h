@@ -41,8 +41,10 @@ struct api {
     const struct settings_limits *limits;
     const char *host; /* references of this host's and the pool's rows */
     const char *pool;
-    GHashTable *impls; /* full name -> const struct call_impl */
-    guint parked;      /* calls without an answer yet */
+    guint plugging;     /* PIFs that are; uplinks.c */
+    bool networks_wait; /* for that */
+    GHashTable *impls;  /* full name -> const struct call_impl */
+    guint parked;       /* calls without an answer yet */
     guint64 calls;
     gsize rows_held; /* bytes of rows in answers that clients are still taking: see rows.h */
     struct texts *texts;
@@ -257,11 +259,12 @@ void pif_remove_vlan(struct call *call, const char *pif);
 
 /* --- uplinks.c --- */
 
-/* xapid-host is there, for the first time or again: this host's networks become what the model has.
- */
-void uplinks_begin(struct api *api);
-/* Asks for the interfaces, and brings the rows of PIFs up to date. */
+/* When xapid-host is there, and now and then: the rows of PIFs get what it tells of interfaces, and
+ * this host's networks become what the model has. */
 void uplinks_look(struct api *api);
+/* Around the plugging of a PIF, until its row says what is. */
+void uplinks_hold(struct api *api);
+void uplinks_release(struct api *api);
 
 /* --- the class files: one table each, ending with name == NULL --- */
 

@@ -11,6 +11,7 @@
 /* ---- plugging ---- */
 
 struct plugging {
+    struct api *api;
     struct call *call;
     char *pif, *bridge;
     GVariant *value;
@@ -20,6 +21,7 @@ struct plugging {
 static void
 plugging_end(struct plugging *plugging)
 {
+    uplinks_release(plugging->api);
     g_free(plugging->pif);
     g_free(plugging->bridge);
     if (plugging->value)
@@ -32,14 +34,14 @@ plugging_end(struct plugging *plugging)
 static void
 plug_failed(struct plugging *plugging, GError *error)
 {
-    struct model *model = plugging->call->api->model;
+    struct model *model = plugging->api->model;
     const char *pif = plugging->pif;
     bool is_there = model_has(model, pif_class(), pif);
     g_autoptr(GError) failed = NULL;
     struct txn *txn;
 
     if (!is_there || !model_get_bool(model, pif, "currently_attached"))
-        network_remove_bridge(plugging->call->api, plugging->bridge);
+        network_remove_bridge(plugging->api, plugging->bridge);
     if (plugging->is_new && is_there && (txn = model_begin(model, &failed))) {
         if (pif_destroy(txn, pif, &failed))
             txn_commit(txn, &failed);
@@ -56,7 +58,7 @@ plug_failed(struct plugging *plugging, GError *error)
 static GError *
 error_of(const struct plugging *plugging, const GError *error, GVariant *result)
 {
-    const struct model *model = plugging->call->api->model;
+    const struct model *model = plugging->api->model;
     const char *outcome = "";
 
     if (error)
@@ -111,8 +113,13 @@ pif_plug(struct call *call, const char *pif, GVariant *value, bool is_new)
     g_autofree char *network = model_get_string(model, pif, "network");
     struct plugging *plugging = g_new0(struct plugging, 1);
 
-    *plugging = (struct plugging){call, g_strdup(pif), model_get_string(model, network, "bridge"),
-                                  value ? g_variant_ref_sink(value) : NULL, is_new};
+    *plugging = (struct plugging){call->api,
+                                  call,
+                                  g_strdup(pif),
+                                  model_get_string(model, network, "bridge"),
+                                  value ? g_variant_ref_sink(value) : NULL,
+                                  is_new};
+    uplinks_hold(call->api);
     hostd_ensure_bridge(call->api->hostd, network_with(model, pif, network), plugged, plugging);
 }
 

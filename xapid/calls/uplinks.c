@@ -1,23 +1,28 @@
 /* Keeps this host's networks as the model has them, and the model's PIFs as the host has them.
  *
- * When xapid-host is there: what it tells of interfaces comes into the rows, then all networks that
- * are desired go to it, and a PIF that could not be plugged is not attached.  So a program of ours
- * that ended anywhere in between leaves nothing that the next one does not put right. */
+ * When xapid-host is there, and now and then: what it tells of interfaces comes into the rows, then
+ * all networks that are desired go to it.  So what a program of ours that ended, or a call that
+ * failed, left behind is put right, as is an interface that went and came again. */
 #include "config.h"
 
 #include "lib/error.h"
 #include "lib/log.h"
 #include "xapid/calls/call.h"
 
-#define READY "ready"
-
 /* ---- what is becomes what is desired ---- */
 
-/* An effort of this connection's; what changes meanwhile asks by itself. */
 struct applying {
     struct api *api;
     GPtrArray *networks; /* references, owned */
 };
+
+/* Somebody else has what it needs: it is not plugged again when that ends, but by who asks.  An
+ * interface that is not there is waited for. */
+static bool
+is_lost(const char *outcome)
+{
+    return g_str_equal(outcome, "uplink-used") || g_str_equal(outcome, "foreign");
+}
 
 static bool
 detach(struct api *api, const char *network, const char *outcome, GError **error)
@@ -48,7 +53,7 @@ applied(const GError *error, GVariant *result, void *data)
     else
         g_variant_get(result, "(^as)", &outcomes);
     for (guint i = 0; outcomes && outcomes[i] && i < applying->networks->len; i++)
-        if (!g_str_equal(outcomes[i], READY) &&
+        if (is_lost(outcomes[i]) &&
             model_has(applying->api->model, network_class(), applying->networks->pdata[i]) &&
             !detach(applying->api, applying->networks->pdata[i], outcomes[i], &failed))
             break;
@@ -58,13 +63,18 @@ applied(const GError *error, GVariant *result, void *data)
     g_free(applying);
 }
 
+/* Not while a PIF is being plugged: its row does not say so yet. */
 static void
 apply(struct api *api)
 {
     g_autoptr(GPtrArray) networks = NULL;
-    GVariant *desired = networks_desired(api->model, api->host, &networks);
-    struct applying *applying = g_new0(struct applying, 1);
+    struct applying *applying;
 
+    api->networks_wait = api->plugging > 0;
+    if (api->networks_wait)
+        return;
+    GVariant *desired = networks_desired(api->model, api->host, &networks);
+    applying = g_new0(struct applying, 1);
     applying->api = api;
     applying->networks = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < networks->len; i++)
@@ -72,11 +82,25 @@ apply(struct api *api)
     hostd_apply_networks(api->hostd, desired, applied, applying);
 }
 
+void
+uplinks_hold(struct api *api)
+{
+    api->plugging++;
+}
+
+void
+uplinks_release(struct api *api)
+{
+    if (--api->plugging == 0 && api->networks_wait)
+        apply(api);
+}
+
 /* ---- the rows become what is ---- */
 
 static void
-seen(struct api *api, const GError *error, GVariant *result)
+seen(const GError *error, GVariant *result, void *data)
 {
+    struct api *api = data;
     g_autoptr(GError) failed = error ? g_error_copy(error) : NULL;
 
     if (!failed) {
@@ -85,29 +109,11 @@ seen(struct api *api, const GError *error, GVariant *result)
     }
     if (failed)
         log_warning("looking at interfaces: %s", failed->message);
-}
-
-static void
-seen_first(const GError *error, GVariant *result, void *data)
-{
-    seen(data, error, result);
-    apply(data);
-}
-
-static void
-seen_again(const GError *error, GVariant *result, void *data)
-{
-    seen(data, error, result);
-}
-
-void
-uplinks_begin(struct api *api)
-{
-    hostd_interfaces(api->hostd, seen_first, api);
+    apply(api);
 }
 
 void
 uplinks_look(struct api *api)
 {
-    hostd_interfaces(api->hostd, seen_again, api);
+    hostd_interfaces(api->hostd, seen, api);
 }
