@@ -118,8 +118,11 @@ def clear(name, address, password):
         if record["power_state"] != "Halted":
             x.VM.hard_shutdown(vm)
         x.VM.destroy(vm)
+    for vlan in x.VLAN.get_all():
+        x.VLAN.destroy(vlan)
     for network in x.network.get_all():
-        x.network.destroy(network)
+        if not x.network.get_PIFs(network):
+            x.network.destroy(network)
 
 
 def sample(what, full, number):

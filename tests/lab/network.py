@@ -1,5 +1,8 @@
 #!/usr/bin/python3
 """Scenarios of test-network.sh: network.py SCENARIO NAME ADDRESS PASSWORD."""
+import os
+import time
+
 from api import client, console, dom0, domids, guest, run_scenario, sample, says, type_in, until
 from host import fails
 from networks import new_network, new_vif
@@ -38,7 +41,7 @@ def links(name):
     """The interfaces of dom0 that are in bridges: name to bridge."""
     lines = dom0(name, "ip -o link show").splitlines()
     words = [line.split() for line in lines]
-    return {word[1].rstrip(":"): word[word.index("master") + 1] for word in words if "master" in word}
+    return {word[1].rstrip(":").partition("@")[0]: word[word.index("master") + 1] for word in words if "master" in word}
 
 
 def end(name, x, vms):
@@ -273,6 +276,7 @@ def limited(name, x, vm, vif):
 def administrators(name, address, password):
     """A bridge that the administrator made is used and left; what bears one of our names is not touched."""
     x = client(address, password)
+    before = x.network.get_all()
     dom0(name, "ip link add br7 type bridge; ip link set br7 up; ip link add xapi0 type bridge")
     theirs, squatted = new_network(x, bridge="br7", managed=False), new_network(x)
     vm, _ = connected(name, x, "pv", "10.9.0.1", theirs)
@@ -285,10 +289,104 @@ def administrators(name, address, password):
     x.VM.destroy(vm)
     for network in theirs, squatted:
         x.network.destroy(network)
-    assert x.network.get_all() == []
+    assert x.network.get_all() == before
     there = dom0(name, "ip -o link show type bridge")
     assert "br7" in there and "xapi0" in there, there
     dom0(name, "ip link del br7; ip link del xapi0")
+
+
+def card(name, x):
+    """What stands for dom0's own card: it carries the address by which this test talks to the daemon."""
+    own = dom0(name, "ip -o -4 addr show dev eth0").split()[3]
+    until(lambda: any(record["device"] == "eth0" and record["IP"] for record in x.PIF.get_all_records().values()), "PIF")
+    pif = next(ref for ref, record in x.PIF.get_all_records().items() if record["device"] == "eth0")
+    record = x.PIF.get_record(pif)
+    assert f"{record['IP']}/" in own and not record["managed"] and record["physical"] and record["currently_attached"], record
+    assert x.PIF_metrics.get_carrier(record["metrics"])
+    return pif, own
+
+
+def vlans(name, address, password):
+    """Guests of one VLAN reach each other and what is behind the wire, those of two do not; the card by which dom0
+    is managed can have VLANs, and is never touched itself."""
+    x = client(address, password)
+    eth0, own = card(name, x)
+    here = x.host.get_all()[0]
+    dom0(name, "ip link add wire type veth peer name wall; ip link set wire up; ip link set wall up; "
+               "ip addr add 10.9.0.60/24 dev wall; "
+               "for tag in 10 11; do ip link add link wall name wall.$tag type vlan id $tag; ip link set wall.$tag up; done; "
+               "ip addr add 10.9.0.50/24 dev wall.10")
+    pif = x.PIF.introduce(here, "", "wire")
+    x.PIF.plug(pif)
+    one, other, beside = new_network(x), new_network(x), new_network(x)
+    x.VLAN.create(pif, "10", one)
+    x.VLAN.create(pif, "11", other)
+    second_on_eth0 = x.VLAN.create(eth0, "10", beside)
+    (first, _), (second, _), (third, _) = (connected(name, x, "pv", f"10.9.0.{number}", network)
+                                           for number, network in ((1, one), (2, one), (3, other)))
+    fourth, _ = connected(name, x, "pv", "10.9.0.4", x.PIF.get_network(pif))
+
+    def apart():
+        reached(name, x, first, "10.9.0.2")
+        reached(name, x, first, "10.9.0.50")
+        assert unanswered(name, x, first, "10.9.0.3") and unanswered(name, x, third, "10.9.0.1")
+        assert unanswered(name, x, third, "10.9.0.50") and unanswered(name, x, fourth, "10.9.0.1")
+    apart()
+    # What carries no tag is on the network of the interface itself.
+    dom0(name, "ip addr del 10.9.0.50/24 dev wall.10")
+    reached(name, x, fourth, "10.9.0.60")
+    assert unanswered(name, x, first, "10.9.0.60")
+    dom0(name, "ip addr del 10.9.0.60/24 dev wall; ip addr add 10.9.0.50/24 dev wall.10")
+    # The programs go and come, and the interface goes down and up under them.
+    dom0(name, "kill -9 $(pidof xapid-host); ip link set wire down; ip link set wire up")
+    until(lambda: links(name).get("wire"), "bridge of the interface")
+    apart()
+    assert dom0(name, "ip -o -4 addr show dev eth0").split()[3] == own and "eth0" not in links(name), links(name)
+    for call in x.PIF.plug, x.PIF.unplug:
+        assert fails("PIF_UNMANAGED", call, eth0).code
+    dom0(name, "ip addr add 10.9.8.1/24 dev wall")
+    taken = x.PIF.introduce(here, "", "wall")
+    assert not x.PIF.get_managed(taken) and fails("PIF_UNMANAGED", x.PIF.plug, taken).code
+    end(name, x, [first, second, third, fourth])
+    for vlan in x.VLAN.get_all():
+        x.VLAN.destroy(vlan)
+    x.PIF.unplug(pif)
+    for ref in pif, taken:
+        x.PIF.forget(ref)
+    assert links(name) == {} and second_on_eth0 not in x.VLAN.get_all(), links(name)
+    for network in x.network.get_all():
+        if not x.network.get_PIFs(network):
+            x.network.destroy(network)
+    until(lambda: dom0(name, "ip -o link show type bridge; ip -o link show group 2019651689").strip() == "", "end of the bridges")
+    dom0(name, "ip link del wire")
+    assert dom0(name, "ip -o -4 addr show dev eth0").split()[3] == own
+
+
+def many(name, address, password):
+    """Many VLANs, also when xapid-host ends and sees them all anew."""
+    x = client(address, password)
+    dom0(name, "ip link add wire type veth peer name wall; ip link set wire up")
+    pif = x.PIF.introduce(x.host.get_all()[0], "", "wire")
+    x.PIF.plug(pif)
+    count = 800 if "XAPID_LAB_WHOLE" in os.environ else 40
+    networks = [new_network(x) for _ in range(count)]
+    begin = time.monotonic()
+    for tag, network in enumerate(networks):
+        x.VLAN.create(pif, str(tag + 1), network)
+    print(f"# seconds for {count} VLANs: {time.monotonic() - begin:.1f}")
+    assert len(links(name)) == count + 1, len(links(name))
+    begin = time.monotonic()
+    dom0(name, "kill -9 $(pidof xapid-host)")
+    until(lambda: dom0(name, "pidof xapid-host || true").strip(), "xapid-host")
+    assert len(links(name)) == count + 1, len(links(name))
+    for vlan in x.VLAN.get_all():
+        x.VLAN.destroy(vlan)
+    until(lambda: len(links(name)) == 1, "end of the VLANs")
+    x.PIF.unplug(pif)
+    x.PIF.forget(pif)
+    for network in networks:
+        x.network.destroy(network)
+    dom0(name, "ip link del wire")
 
 
 if __name__ == "__main__":

@@ -11,11 +11,16 @@ for kind in "${KINDS[@]}"; do
 done
 check "a PVH guest finds a card that is plugged, though a worker is killed, and keeps it as it moves" scenario network plugging
 check "a guest sends what its lock and its limit let it" scenario network locks
-sample 1 OTHERS "other lives of cards" suspended machine administrators
+dom0_in 'cat >/root/test-uplink && chmod +x /root/test-uplink' <"${BUILDDIR:-$LAB/../..}/tests/unit/test-uplink"
+uplinks() { dom0 '/root/test-uplink | grep -c ^ok' | grep -qx 8; }
+check "interfaces and VLANs come into bridges, and nothing of the administrator's does" uplinks
+sample 1 OTHERS "other lives of cards" suspended machine administrators vlans many
 for other in "${OTHERS[@]}"; do
 	case $other in
 	suspended) check "a suspended guest has its card again" scenario network suspended ;;
 	machine) check "a whole machine has both its cards on the bridge" scenario network machine ;;
+	vlans) check "guests of one VLAN reach each other, those of two do not, and dom0's own card is left" scenario network vlans ;;
+	many) check "many VLANs come, stay and go" scenario network many ;;
 	administrators) check "the administrator's bridges are used and left" scenario network administrators ;;
 	esac
 done

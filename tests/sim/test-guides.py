@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""docs/admin-guide.md and docs/xtool.md: their blocks, run in their order as an administrator would on an installed
+"""docs/admin-guide.md, networking.md and xtool.md: their blocks, run in their order as an administrator would on an installed
 host, and the figures of the first, compared with the constants.  What goes wrong in it is made to go wrong before."""
 import os
 import re
@@ -15,6 +15,7 @@ import tap
 from document import TOP, Document, assert_printed, fill, run, split
 from host import GUEST, Client, fails
 from installed import STATE, Installed, alone
+from networks import CARDS, bridges, interfaces
 
 PASSWORD = "wonderland"
 GUIDE = Document("docs/admin-guide.md", {
@@ -25,6 +26,7 @@ ON_A_DEVICE = ("xtool sr-create type=ext", "xtool sr-probe type=ext", "xtool vdi
 LOOPS = Path("/dev/loop-control").exists()
 if not LOOPS:
     GUIDE.elsewhere.update(dict.fromkeys(ON_A_DEVICE, "tests/lab/test-storage.sh"))
+NETWORKING = Document("docs/networking.md", {"# /etc/network/interfaces": "ifupdown's"})
 XTOOL = Document("docs/xtool.md", {"  vdi=$(xtool vdi-create": "tests/sim/test-xtool-create.py"})
 
 
@@ -204,6 +206,14 @@ def files_of_xl(reader):
             f'name = "{name} of xl"\ntype = "pvh"\nkernel = "vmlinux"\nmemory = 64\n{more}')
 
 
+def with_cards(reader):
+    assert set(reader.xtool("pif-list params=device --minimal").split(",")) == set(CARDS)
+
+
+def plugged(reader):
+    assert bridges(reader.host)["xenbr1"] == "1500 eth1"
+
+
 def test_the_admin_guide():
     damaged = "systemctl stop xapid\nxtool db-fsck"
     moving = "systemctl stop xapid\nxtool db-restore"
@@ -223,7 +233,10 @@ def test_the_admin_guide():
                      **after,
                      "xtool db-restore": restored, moving: moved},
                     (damaged,))
-        # And xtool's page on what that left.
+        # And the other pages on what that left.
+        interfaces(host)
+        reader.read(NETWORKING, after={"xtool pif-list": with_cards, "pif=$(": plugged})
+        assert bridges(host) == {}
         reader.read(XTOOL, {"xtool -s HOST": {"HOST": "127.0.0.1", "FILE": "root"}}, {"xtool -s HOST": a_host_anew, "xtool create -n": files_of_xl})
         assert not host.violations()
 
