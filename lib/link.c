@@ -151,9 +151,17 @@ read_text(const struct nlattr *attribute, char text[LINK_TEXT_MAX])
     snprintf(text, LINK_TEXT_MAX, "%s", mnl_attr_get_str(attribute));
 }
 
+static void
+read_mac(const struct nlattr *attribute, struct link *link)
+{
+    if (mnl_attr_get_payload_len(attribute) == NIC_MAC_LENGTH)
+        memcpy(link->mac, mnl_attr_get_payload(attribute), NIC_MAC_LENGTH);
+}
+
 static int
 read_attribute(const struct nlattr *attribute, void *data)
 {
+    static const uint8_t none[NIC_MAC_LENGTH];
     struct link *link = data;
 
     switch (mnl_attr_get_type(attribute)) {
@@ -177,9 +185,12 @@ read_attribute(const struct nlattr *attribute, void *data)
     case IFLA_IFALIAS:
         link->is_uplink = strcmp(mnl_attr_get_str(attribute), LINK_ALIAS_UPLINK) == 0;
         break;
+    case IFLA_PERM_ADDRESS:
+        read_mac(attribute, link);
+        break;
     case IFLA_ADDRESS:
-        if (mnl_attr_get_payload_len(attribute) == NIC_MAC_LENGTH)
-            memcpy(link->mac, mnl_attr_get_payload(attribute), NIC_MAC_LENGTH);
+        if (memcmp(link->mac, none, sizeof none) == 0)
+            read_mac(attribute, link);
         break;
     case IFLA_CARRIER:
         link->has_carrier = mnl_attr_get_u8(attribute) != 0;

@@ -33,7 +33,7 @@ struct link {
     bool is_up; /* as was set, whether or not there is a carrier */
     bool has_no_arp;
     bool has_carrier;
-    uint8_t mac[NIC_MAC_LENGTH];
+    uint8_t mac[NIC_MAC_LENGTH]; /* the hardware's own, if it has one */
     char name[LINK_TEXT_MAX];
     char bus[LINK_TEXT_MAX];      /* "pci"; "": no device of the machine's */
     char bus_path[LINK_TEXT_MAX]; /* its name on that bus */

@@ -12,7 +12,7 @@ done
 check "a PVH guest finds a card that is plugged, though a worker is killed, and keeps it as it moves" scenario network plugging
 check "a guest sends what its lock and its limit let it" scenario network locks
 dom0_in 'cat >/root/test-uplink && chmod +x /root/test-uplink' <"${BUILDDIR:-$LAB/../..}/tests/unit/test-uplink"
-uplinks() { dom0 '/root/test-uplink | grep -c ^ok' | grep -qx 8; }
+uplinks() { TMO=300 dom0 '/root/test-uplink | grep -c ^ok' | grep -qx 8; }
 check "interfaces and VLANs come into bridges, and nothing of the administrator's does" uplinks
 sample 1 OTHERS "other lives of cards" suspended machine administrators vlans many
 for other in "${OTHERS[@]}"; do

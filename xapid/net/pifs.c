@@ -245,36 +245,32 @@ pifs_refresh(struct model *model, const char *host, const char *address, GVarian
 
 /* ---- new ones ---- */
 
-/* eth0's is xenbr0, as XAPI has it, enp3s0's brenp3s0; what is no name, or taken, is xapiN. */
+/* eth0's is xenbr0, as XAPI has it, enp3s0's brenp3s0. */
 static char *
-bridge_for(const struct model *model, const char *device)
+bridge_for(const char *device)
 {
-    char *bridge = g_str_has_prefix(device, "eth") ? g_strconcat("xenbr", device + 3, NULL)
-                                                   : g_strconcat("br", device, NULL);
-
-    if (!bridge_name_is_valid(bridge) || network_bridge_is_taken(model, bridge)) {
-        g_free(bridge);
-        bridge = network_free_bridge(model);
-    }
-    return bridge;
+    return g_str_has_prefix(device, "eth") ? g_strconcat("xenbr", device + 3, NULL)
+                                           : g_strconcat("br", device, NULL);
 }
 
-/* A network that has this bridge, and no PIF of the host yet; borrowed, or NULL. */
+/* A network that has this bridge, made by us or not, and no PIF of the host; borrowed, or NULL. */
 static const char *
-network_of_bridge(const struct model *model, const char *host, const char *bridge)
+network_of_bridge(const struct model *model, const char *host, const char *bridge, bool managed)
 {
     g_autoptr(GPtrArray) all = model_all(model, network_class());
 
     for (guint i = 0; i < all->len; i++) {
         g_autofree char *its = model_get_string(model, all->pdata[i], "bridge");
         g_autofree char *pif = network_pif(model, all->pdata[i], host);
-        if (!pif && g_str_equal(its, bridge))
+        if (!pif && g_str_equal(its, bridge) &&
+            model_get_bool(model, all->pdata[i], "managed") == managed)
             return all->pdata[i];
     }
     return NULL;
 }
 
-/* One in a bridge of the administrator's leads to that. */
+/* That of the administrator's bridge which it is in; else one of its own, that of an earlier PIF of
+ * this name if it is there still.  A name that is none, or taken, becomes xapiN. */
 static const char *
 network_for(struct txn *txn, const char *host, GVariant *interface, GError **error)
 {
@@ -282,13 +278,17 @@ network_for(struct txn *txn, const char *host, GVariant *interface, GError **err
     const char *device = member_text(interface, "name"), *theirs = member_text(interface, "bridge");
     g_autofree char *label = g_strdup_printf(NETWORK_LABEL, device);
     bool is_theirs = bridge_name_is_valid(theirs);
-    const char *there = is_theirs ? network_of_bridge(model, host, theirs) : NULL;
+    g_autofree char *bridge = is_theirs ? g_strdup(theirs) : bridge_for(device);
+    const char *there = network_of_bridge(model, host, bridge, !is_theirs);
     GVariantDict fields;
 
     if (there)
         return there;
-    is_theirs = is_theirs && !network_bridge_is_taken(model, theirs);
-    g_autofree char *bridge = is_theirs ? g_strdup(theirs) : bridge_for(model, device);
+    if (!bridge_name_is_valid(bridge) || network_bridge_is_taken(model, bridge)) {
+        is_theirs = false;
+        g_free(bridge);
+        bridge = network_free_bridge(model);
+    }
     g_variant_dict_init(&fields, NULL);
     g_variant_dict_insert(&fields, "name_label", "s", label);
     g_variant_dict_insert(&fields, "MTU", "x",
