@@ -114,11 +114,11 @@ transfers_end(struct transfers *transfers)
 static void
 read_line(struct transfer *transfer, const char *line)
 {
-    guint64 thousandths;
+    guint64 hundredths;
 
     if (g_str_has_prefix(line, "progress ") &&
-        g_ascii_string_to_unsigned(line + strlen("progress "), 10, 0, 1000, &thousandths, NULL)) {
-        transfer->moved((double)thousandths / 1000, transfer->data);
+        g_ascii_string_to_unsigned(line + strlen("progress "), 10, 0, 100, &hundredths, NULL)) {
+        transfer->moved((double)hundredths / 100, transfer->data);
         return;
     }
     g_auto(GStrv) words = g_strsplit(line, "\t", -1);

@@ -35,20 +35,50 @@ wait_for(struct relay *relay, short of_client, short of_inner)
     return r > 0 && !(of_inner && fds[1].revents);
 }
 
-static bool
-to_inner(const struct relay *relay, const guint8 *bytes, gssize length)
+static gssize
+put_inner(const struct relay *relay, const guint8 *bytes, gsize length)
 {
-    while (length > 0) {
-        gssize n = send(relay->inner, bytes, (gsize)length, MSG_NOSIGNAL);
+    return send(relay->inner, bytes, length, MSG_NOSIGNAL);
+}
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
+static gssize
+put_client(const struct relay *relay, const guint8 *bytes, gsize length)
+{
+    return length ? tls_session_send(relay->tls, bytes, length) : tls_session_flush(relay->tls);
+}
+
+/* Nothing is left behind with a length of 0. */
+static bool
+pass_on(struct relay *relay,
+        gssize (*put)(const struct relay *relay, const guint8 *bytes, gsize length),
+        const guint8 *bytes, gsize length)
+{
+    gssize n;
+
+    do {
+        n = put(relay, bytes, length);
+        if (n < 0 && !(errno == EINTR || (errno == EAGAIN && wait_for(relay, POLLOUT, 0))))
             return false;
-        bytes += n;
-        length -= n;
-    }
+        if (n > 0) {
+            bytes += n;
+            length -= (gsize)n;
+        }
+    } while (n < 0 || length > 0);
     return true;
+}
+
+/* As many records as are there. */
+static gssize
+take(const struct relay *relay, guint8 *buffer)
+{
+    gsize length = 0;
+    gssize n;
+
+    do {
+        n = tls_session_recv(relay->tls, buffer + length, PIECE_BYTES - length);
+        length += (gsize)MAX(n, 0);
+    } while ((n > 0 && length < PIECE_BYTES) || (n < 0 && errno == EINTR));
+    return length ? (gssize)length : n; /* what else it met, it meets again */
 }
 
 static void
@@ -56,35 +86,15 @@ pass_up(struct relay *relay, guint8 *buffer)
 {
     gssize n;
 
-    for (;;) {
-        n = tls_session_recv(relay->tls, buffer, PIECE_BYTES);
-        if (n > 0
-                ? to_inner(relay, buffer, n)
-                : n < 0 && (errno == EINTR || (errno == EAGAIN && wait_for(relay, POLLIN, POLLIN))))
-            continue;
-        break;
-    }
+    do
+        n = take(relay, buffer);
+    while (n > 0 ? pass_on(relay, put_inner, buffer, (gsize)n)
+                 : n < 0 && errno == EAGAIN && wait_for(relay, POLLIN, POLLIN));
     if (n == 0)
         shutdown(relay->inner, SHUT_WR);
     /* It goes on with what it has. */
     while (n == 0 && (recv(relay->inner, buffer, 1, 0) < 0 && errno == EINTR))
         ;
-}
-
-static bool
-to_client(struct relay *relay, const guint8 *bytes, gssize length)
-{
-    while (length > 0) {
-        gssize n = tls_session_send(relay->tls, bytes, (gsize)length);
-
-        if (n < 0 && (errno == EINTR || (errno == EAGAIN && wait_for(relay, POLLOUT, 0))))
-            continue;
-        if (n < 0)
-            return false;
-        bytes += n;
-        length -= n;
-    }
-    return true;
 }
 
 static void
@@ -94,7 +104,9 @@ pass_down(struct relay *relay, guint8 *buffer)
 
     do
         n = recv(relay->inner, buffer, PIECE_BYTES, 0);
-    while ((n > 0 && to_client(relay, buffer, n)) || (n < 0 && errno == EINTR));
+    while ((n > 0 && pass_on(relay, put_client, buffer, (gsize)n) &&
+            pass_on(relay, put_client, NULL, 0)) ||
+           (n < 0 && errno == EINTR));
 }
 
 static void
@@ -145,6 +157,7 @@ relay_start(struct http_taken *taken, bool upload, int *ret_plain)
     int pair[2];
 
     relay->tls = g_steal_pointer(&taken->tls);
+    tls_session_bulk(relay->tls);
     relay->fd = taken->fd;
     relay->upload = upload;
     relay->inner = -1;

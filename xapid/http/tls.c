@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <gnutls/gnutls.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include "lib/error.h"
 
@@ -12,6 +14,14 @@
 #define TLS_PRIORITY                                                                               \
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-DHE-RSA:-AES-128-CBC:-AES-256-CBC:"          \
     "-AES-128-CCM:-AES-256-CCM:%SERVER_PRECEDENCE"
+
+#define BULK_BYTES ((gsize)256 * 1024)
+
+/* Bytes as they are on the wire, from `begin` to `end`. */
+struct bulk {
+    gsize begin, end;
+    guint8 bytes[BULK_BYTES];
+};
 
 struct tls_context {
     gatomicrefcount refs;
@@ -23,7 +33,10 @@ struct tls_context {
 struct tls_session {
     gnutls_session_t session;
     struct tls_context *context;
+    struct bulk *in, *out; /* NULL: GnuTLS has the socket itself */
+    int fd;
     bool established;
+    bool ended; /* the peer, without a good-bye */
 };
 
 static char *
@@ -98,6 +111,7 @@ tls_session_new(struct tls_context *context, int fd)
     struct tls_session *session = g_new0(struct tls_session, 1);
 
     session->context = tls_context_ref(context);
+    session->fd = fd;
     if (gnutls_init(&session->session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0)
         g_error("gnutls_init: out of memory");
     gnutls_priority_set(session->session, context->priority);
@@ -115,6 +129,8 @@ tls_session_free(struct tls_session *session)
         return;
     gnutls_deinit(session->session);
     tls_context_unref(session->context);
+    g_free(session->in);
+    g_free(session->out);
     g_free(session);
 }
 
@@ -145,14 +161,91 @@ tls_result(gssize r)
     return -1;
 }
 
+/* ---- in bulk ---- */
+
+static gssize
+pull(gnutls_transport_ptr_t data, void *buffer, size_t size)
+{
+    struct tls_session *session = data;
+    struct bulk *in = session->in;
+
+    if (in->begin == in->end) {
+        gssize n = recv(session->fd, in->bytes, sizeof in->bytes, 0);
+        if (n <= 0) {
+            gnutls_transport_set_errno(session->session, errno);
+            return n;
+        }
+        in->begin = 0;
+        in->end = (gsize)n;
+    }
+    size = MIN(size, in->end - in->begin);
+    memcpy(buffer, in->bytes + in->begin, size);
+    in->begin += size;
+    return (gssize)size;
+}
+
+int
+tls_session_flush(struct tls_session *session)
+{
+    struct bulk *out = session->out;
+
+    while (out && out->begin < out->end) {
+        gssize n = send(session->fd, out->bytes + out->begin, out->end - out->begin, MSG_NOSIGNAL);
+        if (n < 0)
+            return -1;
+        out->begin += (gsize)n;
+    }
+    if (out)
+        out->begin = out->end = 0;
+    return 0;
+}
+
+static gssize
+push(gnutls_transport_ptr_t data, const giovec_t *parts, int n)
+{
+    struct tls_session *session = data;
+    struct bulk *out = session->out;
+    gsize length = 0;
+
+    for (int i = 0; i < n; i++)
+        length += parts[i].iov_len;
+    g_assert(length <= sizeof out->bytes); /* a record */
+    if (length > sizeof out->bytes - out->end && tls_session_flush(session) < 0) {
+        gnutls_transport_set_errno(session->session, errno);
+        return -1;
+    }
+    for (int i = 0; i < n; i++) {
+        memcpy(out->bytes + out->end, parts[i].iov_base, parts[i].iov_len);
+        out->end += parts[i].iov_len;
+    }
+    return (gssize)length;
+}
+
+void
+tls_session_bulk(struct tls_session *session)
+{
+    session->in = g_new0(struct bulk, 1);
+    session->out = g_new0(struct bulk, 1);
+    gnutls_transport_set_ptr(session->session, session);
+    gnutls_transport_set_pull_function(session->session, pull);
+    gnutls_transport_set_vec_push_function(session->session, push);
+}
+
+/* ---- */
+
 gssize
 tls_session_recv(struct tls_session *session, void *buffer, gsize size)
 {
-    gssize r = gnutls_record_recv(session->session, buffer, size);
+    gssize r = session->ended ? 0 : gnutls_record_recv(session->session, buffer, size);
 
     /* A peer that closes without a good-bye has closed all the same. */
-    if (r == GNUTLS_E_PREMATURE_TERMINATION)
-        return 0;
+    if (r == GNUTLS_E_PREMATURE_TERMINATION) {
+        session->ended = true;
+        r = 0;
+    }
+    /* What GnuTLS answers for itself (a change of keys) does not wait for what we say. */
+    if (tls_session_flush(session) < 0 && errno != EAGAIN && errno != EINTR)
+        r = GNUTLS_E_PUSH_ERROR;
     return tls_result(r);
 }
 
@@ -171,6 +264,6 @@ tls_session_pending(const struct tls_session *session)
 void
 tls_session_bye(struct tls_session *session)
 {
-    if (session->established)
-        gnutls_bye(session->session, GNUTLS_SHUT_WR);
+    if (session->established && gnutls_bye(session->session, GNUTLS_SHUT_WR) == GNUTLS_E_SUCCESS)
+        (void)tls_session_flush(session);
 }

@@ -26,7 +26,11 @@ enum tls_step tls_session_handshake(struct tls_session *session);
 /* As recv and send on a non-blocking socket: -1 and errno EAGAIN, or another errno for the end. */
 gssize tls_session_recv(struct tls_session *session, void *buffer, gsize size);
 gssize tls_session_send(struct tls_session *session, const void *buffer, gsize size);
-/* True when recv would return bytes that the socket no longer has. */
+/* From here on many records are read from the socket, or written to it, by one call: what was sent
+ * leaves when there is much of it, and with tls_session_flush (), which returns as send does. */
+void tls_session_bulk(struct tls_session *session);
+int tls_session_flush(struct tls_session *session);
+/* True when recv would return bytes that the socket no longer has; not of a session in bulk. */
 bool tls_session_pending(const struct tls_session *session);
 /* Says good-bye, without waiting for the peer's. */
 void tls_session_bye(struct tls_session *session);

@@ -39,7 +39,7 @@ client_progress(struct client *client, gint64 moved)
     client->moved = moved;
     if (client->total <= 0)
         return;
-    unsigned now = (unsigned)(MIN((double)moved / (double)client->total, 1.0) * 1000);
+    unsigned now = (unsigned)(MIN((double)moved / (double)client->total, 1.0) * 100);
     if (now <= client->told)
         return;
     client->told = now;

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "xapid/stream/stream.h"
 
 #define GRANULE_BYTES 4096
+#define BEHIND_BYTES ((gsize)8 << 20) /* then the disk begins to write them */
 
 bool
 disk_failed(GError **error, const char *what)
@@ -214,6 +216,12 @@ disk_write(struct disk *disk, gint64 offset, const void *bytes, gsize length, GE
     gsize at = 0, begin = 0;
 
     g_assert(offset >= 0 && (gint64)length <= disk->size - offset);
+    /* While more comes in, so that little is left for the end; which tells of failures. */
+    disk->behind += length;
+    if (disk->behind >= BEHIND_BYTES) {
+        disk->behind = 0;
+        (void)sync_file_range(DISK_FD, 0, 0, SYNC_FILE_RANGE_WRITE);
+    }
     while (disk->sparse && at < length) {
         gsize in_granule = (gsize)((guint64)offset + at) % disk->granule;
         gsize n = MIN(disk->granule - in_granule, length - at);

@@ -1,6 +1,6 @@
 /* xapid-stream: moves the contents of one disk to or from one client.  Started by xapid-host with
  * both as descriptors; gives up everything else before it reads a byte, for the bytes are a
- * stranger's.  On standard output: "progress THOUSANDTHS", and at the end "done", or "failed" with
+ * stranger's.  On standard output: "progress HUNDREDTHS", and at the end "done", or "failed" with
  * code and parameters of an error, between tabs. */
 #include "config.h"
 
@@ -24,10 +24,10 @@
 #define MEMORY ((guint64)512 << 20) /* bytes of address space */
 #define ARGUMENTS 9
 
-static const int calls[] = {
-    SYS_read,     SYS_pread64,   SYS_pwrite64,  SYS_lseek,      SYS_fstat,
-    SYS_sendfile, SYS_sendto,    SYS_recvfrom,  SYS_shutdown,   SYS_setsockopt,
-    SYS_fsync,    SYS_fdatasync, SYS_ftruncate, SYS_newfstatat, -1};
+static const int calls[] = {SYS_read,      SYS_pread64,    SYS_pwrite64,        SYS_lseek,
+                            SYS_fstat,     SYS_sendfile,   SYS_sendto,          SYS_recvfrom,
+                            SYS_shutdown,  SYS_setsockopt, SYS_fsync,           SYS_fdatasync,
+                            SYS_ftruncate, SYS_newfstatat, SYS_sync_file_range, -1};
 
 bool
 import_failed(GError **error, const char *format, ...)

@@ -40,7 +40,7 @@ struct client {
     bool whole_ahead;    /* all of AHEAD_FD has been read */
     gint64 left;         /* of the body; -1: not known */
     gint64 moved, total; /* bytes, for the progress; total 0: not known */
-    unsigned told;       /* thousandths */
+    unsigned told;       /* hundredths: each is passed on by two processes, and more are not seen */
 };
 
 bool client_open(struct client *client, const struct job *job, GError **error);
@@ -68,6 +68,7 @@ struct disk {
     struct qcow2 images[QCOW2_CHAIN_MAX];
     unsigned n_images; /* 0: the disk is raw */
     struct qcow2_writer *writer;
+    gsize behind;  /* bytes written since the disk was last told to begin with them */
     gsize granule; /* zeros are told from the rest by as many bytes, at a time */
 };
 
