@@ -39,7 +39,7 @@ begin_on_own(struct call *call)
     return NULL;
 }
 
-/* The same for what tells how a task goes: that of an operation is told by the operation. */
+/* The same for what tells how a task ended: that of an operation is told by the operation. */
 static struct txn *
 begin_on_free(struct call *call)
 {
@@ -145,7 +145,8 @@ set_progress(struct call *call)
         call_fail_code(call, "INVALID_VALUE", "value", text, NULL);
         return;
     }
-    if (!(txn = begin_on_free(call)))
+    /* Of one that is an operation's, too: clients that send a disk say how much they have sent. */
+    if (!(txn = begin_on_own(call)))
         return;
     txn_set_value(txn, call_ref(call, 0), "progress", g_variant_new_double(progress));
     call_commit(call, txn, NULL);
