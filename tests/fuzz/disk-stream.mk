@@ -2,7 +2,7 @@
 if FUZZING
 noinst_PROGRAMS += tests/fuzz/fuzz-disk-stream
 tests_fuzz_fuzz_disk_stream_SOURCES = tests/fuzz/fuzz-disk-stream.c xapid/stream/vhd.c \
-	xapid/stream/vhd-import.c xapid/stream/qcow2.c
+	xapid/stream/vhd-import.c xapid/stream/qcow2.c xapid/stream/qcow2-write.c
 tests_fuzz_fuzz_disk_stream_LDADD = libbase.a $(GLIB_LIBS)
 tests_fuzz_fuzz_disk_stream_LDFLAGS = -fsanitize=fuzzer
 endif

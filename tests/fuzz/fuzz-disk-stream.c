@@ -1,5 +1,6 @@
 /* What a client sends as a VHD or an image of QEMU, against arbitrary bytes: whatever it says, only
- * bytes of the disk are written, and as many are read as there are. */
+ * bytes of the disk are written, and as many are read as there are.  And an image that is written
+ * into, which is one of ours. */
 #include "config.h"
 
 #include <gio/gio.h>
@@ -60,9 +61,10 @@ client_skip(struct client *client, gint64 length, GError **error)
 }
 
 bool
-disk_begin(struct disk *disk, GError **error)
+disk_begin(struct disk *disk, bool keep, GError **error)
 {
     (void)disk;
+    (void)keep;
     (void)error;
     return true;
 }
@@ -107,6 +109,12 @@ pread_all(int fd, void *buffer, gsize length, gint64 offset)
     if (n >= 0 && length > (gsize)n)
         memset((uint8_t *)buffer + n, 0, length - (gsize)n);
     return n >= 0;
+}
+
+bool
+pwrite_all(int fd, const void *bytes, gsize length, gint64 offset)
+{
+    return offset >= 0 && pwrite(fd, bytes, length, offset) == (gssize)length;
 }
 
 /* ---- */
@@ -161,6 +169,45 @@ try_qcow2(const uint8_t *bytes, gsize size)
     close(fd);
 }
 
+static bool
+below(void *data, gint64 offset, guint8 *buffer, gsize length)
+{
+    (void)data;
+    memset(buffer, (int)(offset >> 9), length);
+    return true;
+}
+
+/* A little is written, at places that the image itself says. */
+static void
+try_write(const uint8_t *bytes, gsize size)
+{
+    static uint8_t more[3 * 65536];
+    struct qcow2_header header;
+    const char *fault = NULL;
+    int fd = memfd_create("image", MFD_CLOEXEC);
+
+    g_assert(fd >= 0 && write(fd, bytes, size) == (ssize_t)size);
+    struct qcow2_writer *writer = qcow2_write_into(fd, below, NULL, &fault);
+    if (writer && !qcow2_header_parse(bytes, size, &header)) {
+        bool ok = true;
+        for (gsize i = 0; ok && i + 8 <= size && i < 64; i += 8) {
+            guint64 word = *(const guint64 *)(const void *)(bytes + i), length = word % sizeof more;
+            guint64 offset = header.size ? (word >> 18) % header.size : 0;
+            length = MIN(length, header.size - offset);
+            if (length)
+                ok = qcow2_write(writer, (gint64)offset, more, length);
+            length =
+                MIN(length, qcow2_writer_cluster(writer) - offset % qcow2_writer_cluster(writer));
+            if (ok && length)
+                ok = qcow2_write_zeros(writer, (gint64)offset, more, length);
+        }
+        if (ok)
+            qcow2_write_end(writer);
+    }
+    qcow2_writer_free(writer);
+    close(fd);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
@@ -169,6 +216,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     g_autofree uint8_t *copy = g_memdup2(bytes + 1, size - 1); /* not one byte more is there */
     if (bytes[0] == 'v')
         try_vhd(copy, size - 1);
+    else if (bytes[0] == 'w')
+        try_write(copy, size - 1);
     else
         try_qcow2(copy, size - 1);
     return 0;

@@ -2,10 +2,12 @@
 """Contents of disks from clients and to them, over HTTP: PUT /import_raw_vdi and GET /export_raw_vdi."""
 import os
 import random
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
@@ -182,14 +184,15 @@ def summed(block, at):
     return block[:at] + (~sum(block) & 0xffffffff).to_bytes(4, "big") + block[at + 4:]
 
 
-def small_blocks(content, block=4096):
-    """As a VHD with blocks of 4 KiB, so many of them, in another order than the disk's; half of each is not in its bitmap."""
+def small_blocks(content, block=4096, kind=3):
+    """As a VHD with blocks of 4 KiB, so many of them, in another order than the disk's; half of each is not in its bitmap.
+    kind: 3 dynamic, 4 a difference."""
     def number(value, size):
         return value.to_bytes(size, "big")
     blocks = len(content) // block
     table_bytes = -(-blocks * 4 // 512) * 512
     footer = summed((b"conectix" + number(2, 4) + number(0x10000, 4) + number(512, 8) + bytes(16) + number(len(content), 8) * 2 +
-                     bytes(4) + number(3, 4)).ljust(512, b"\0"), 64)
+                     bytes(4) + number(kind, 4)).ljust(512, b"\0"), 64)
     header = summed((b"cxsparse" + b"\xff" * 8 + number(1536, 8) + number(0x10000, 4) + number(blocks, 4) +
                      number(block, 4)).ljust(1024, b"\0"), 36)
     table, data, at = bytearray(b"\xff" * table_bytes), b"", 1536 + table_bytes
@@ -234,6 +237,161 @@ def test_images():
             assert len(body) < sum(PIECES.values()) + 12 * MIB, "it is not sparse"
             good(streams.imported(vdi, body, format="vhd"))
             holds(host, x, vdi)
+            status, body, reply = streams.get(vdi, format="qcow2")
+            assert status == 200 and reply.headers["Content-Disposition"].endswith('.qcow2"')
+            exported = file_of(directory, "exported", body)
+            subprocess.run(["qemu-img", "check", "-q", "-f", "qcow2", exported], check=True)
+            subprocess.run(["qemu-img", "compare", "-q", "-f", "raw", "-F", "qcow2", Path(directory, "raw"), exported],
+                           check=True)
+            assert len(body) < sum(PIECES.values()) + MIB, "it is not sparse"
+            good(streams.imported(vdi, bytes(SIZE)))
+            good(streams.imported(vdi, body, format="qcow2"))
+            holds(host, x, vdi)
+        quiet(host, x)
+
+
+def difference_of(body, size=SIZE):
+    """Of a VHD that is a difference: its uuid, the other's, and the contents of its blocks by their numbers."""
+    footer, header = body[:512], body[512:1536]
+    assert footer == body[-512:] and footer[60:64] == b"\0\0\0\4" and int.from_bytes(footer[48:56], "big") == size
+    for block, at in (footer, 64), (header, 36):
+        assert summed(block, at) == block, "a checksum is wrong"
+    entries, block = struct.unpack(">II", header[28:36])
+    assert block == 2 * MIB and entries == -(-size // block)
+    name = header[64:576].decode("utf-16-be").rstrip("\0")
+    parent = str(uuid.UUID(bytes=header[40:56]))
+    assert name == f"{parent}.vhd", name
+    blocks = {}
+    for number, sector in enumerate(struct.unpack(f">{entries}I", body[1536:1536 + 4 * entries])):
+        if sector != 0xffffffff:
+            at = sector * 512
+            assert body[at:at + 512] == b"\xff" * 512
+            blocks[number] = body[at + 512:at + 512 + block]
+    return str(uuid.UUID(bytes=footer[68:84])), parent, blocks
+
+
+def laid_over(content, blocks):
+    content = bytearray(content)
+    for number, block in blocks.items():
+        content[number * len(block):(number + 1) * len(block)] = block
+    return bytes(content)
+
+
+def changed(host, x, vdi):
+    """Something is written into the disk, at places of all kinds; what it then has, and the blocks that have changed."""
+    write(host, x, vdi, "write -P 9 3m 700", "write -P 8 5200k 70k", "write -z 11m 1m", f"write -P 5 {SIZE - 512} 512")
+    content = bytearray(CONTENT)
+    for begin, length, byte in (3 * MIB, 700, 9), (5200 * 1024, 70 * 1024, 8), (11 * MIB, MIB, 0), (SIZE - 512, 512, 5):
+        content[begin:begin + length] = bytes([byte]) * length
+    return bytes(content), {1, 2, 5, 12}
+
+
+def test_differences():
+    with Host() as host:
+        x = connected(host)
+        streams, sr = Streams(host, x), new_sr(host, x)
+        far = new_vdi(x, new_sr(host, x, name="far"), SIZE)
+        good(streams.imported(far, CONTENT))
+        for vdi in both(x, sr):
+            good(streams.imported(vdi, CONTENT))
+            snapshot = x.VDI.snapshot(vdi)
+            assert difference_of(streams.get(vdi, format="vhd", base=snapshot)[1])[2] == {}
+            content, numbers = changed(host, x, vdi)
+            status, body, _ = streams.get(vdi, format="vhd", base=x.VDI.get_uuid(snapshot))
+            assert status == 200
+            own, parent, blocks = difference_of(body)
+            assert [own, parent] == [x.VDI.get_uuid(vdi), x.VDI.get_uuid(snapshot)]
+            assert set(blocks) == numbers and laid_over(CONTENT, blocks)[:SIZE] == content
+            # A disk that has nothing in common with it but what is in it; and the other way round.
+            assert difference_of(streams.get(vdi, format="vhd", base=far)[1])[2] == blocks
+            back = difference_of(streams.get(snapshot, format="vhd", base=vdi)[1])[2]
+            assert set(back) == numbers and laid_over(content, back)[:SIZE] == CONTENT
+            # What is restored from the two is the disk, and nothing else has changed.
+            for restored in x.VDI.clone(snapshot), x.VDI.copy(snapshot, sr), both(x, sr)[1]:
+                if x.VDI.get_name_label(restored) == "a disk" and streams.get(restored)[1] != CONTENT:
+                    good(streams.imported(restored, CONTENT))
+                good(streams.imported(restored, body, format="vhd"))
+                assert streams.get(restored)[1] == content
+                holds(host, x, restored, content)
+                # By sectors, a few of each cluster.
+                over = RANDOM.randbytes(4 * MIB)
+                good(streams.imported(restored, small_blocks(over, kind=4), format="vhd"))
+                wanted = b"".join(over[at:at + 2048] + content[at + 2048:at + 4096] for at in range(0, len(over), 4096))
+                holds(host, x, restored, wanted + content[len(over):])
+                x.VDI.destroy(restored)
+            assert streams.get(vdi)[1] == content
+            holds(host, x, snapshot)
+            # What has been added since is changed, if there is anything.
+            x.VDI.resize(vdi, SIZE + 4 * MIB)
+            write(host, x, vdi, f"write -P 6 {SIZE + 4 * MIB - 1024} 512")
+            blocks = difference_of(streams.get(vdi, format="vhd", base=snapshot)[1], SIZE + 4 * MIB)[2]
+            assert set(blocks) == numbers | {14}, blocks.keys()
+        quiet(host, x)
+
+
+def test_differences_refused():
+    with Host() as host:
+        x = connected(host)
+        streams, sr = Streams(host, x), new_sr(host, x)
+        vdi, other = both(x, sr)
+        for query, status in (({"base": other}, 501), ({"base": other, "format": "qcow2"}, 501),
+                              ({"base": "OpaqueRef:unknown", "format": "vhd"}, 404)):
+            assert streams.get(vdi, **query)[0] == status, query
+        assert streams.put(vdi, b"1", base=other)[0] == 501
+        assert difference_of(streams.get(vdi, format="vhd", base=vdi)[1])[2] == {}
+        # While somebody writes to it there is no telling.
+        task, sock = streams.begin(other, SIZE, CONTENT[:MIB])
+        status, text, _ = streams.get(vdi, format="vhd", base=other)
+        assert status == 409 and b"OTHER_OPERATION_IN_PROGRESS" in text, (status, text)
+        sock.close()
+        bad(x.wait_task(task), "IMPORT_ERROR_PREMATURE_EOF")
+        # It is held, as the disk is, until all has been sent.
+        good(streams.imported(vdi, RANDOM.randbytes(SIZE)))
+        connection = streams.connect()
+        connection.connect()
+        with connection.sock as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.sendall(f"GET {streams.path('export_raw_vdi', vdi, format='vhd', base=other)} HTTP/1.0\r\n\r\n".encode())
+            tap.wait_until(lambda: all("copy" in x.VDI.get_current_operations(ref).values() for ref in (vdi, other)),
+                           "an export of both")
+            fails("OTHER_OPERATION_IN_PROGRESS", x.VDI.destroy, other)
+            tap.wait_until(lambda: processes(host), "its process")
+        tap.wait_until(lambda: not x.VDI.get_current_operations(other), "its end")
+        quiet(host, x)
+        x.VDI.destroy(other)
+
+
+def test_questions():
+    """Xen Orchestra asks before it sends a stream: by the same request without a body and without a task."""
+    with Host(https=True) as host, tempfile.TemporaryDirectory(prefix="xapid-test-") as directory:
+        x = connected(host)
+        sr = new_sr(host, x)
+        vhd = made(directory, "vpc", "-o", "force_size=on")
+        for streams in Streams(host, x), Streams(host, x, host.tls):
+            for vdi in both(x, sr):
+                good(streams.imported(vdi, CONTENT[:MIB]))
+                before = set(x.task.get_all())
+                for length in 0, 1 << 50:
+                    connection = streams.connect()
+                    connection.putrequest("PUT", streams.path("import_raw_vdi", vdi, format="vhd"))
+                    connection.putheader("Content-Length", str(length))
+                    connection.endheaders()
+                    assert connection.getresponse().status == 200
+                    connection.close()
+                    assert not x.VDI.get_current_operations(vdi) and set(x.task.get_all()) == before
+                assert streams.put("OpaqueRef:unknown", b"")[0] == 404
+                holds(host, x, vdi, CONTENT[:MIB] + bytes(SIZE - MIB))
+                # It ends where it does, whatever was said, and then the connection.
+                for image_format, body in ("vhd", vhd), ("qcow2", made(directory, "qcow2")), ("raw", CONTENT):
+                    good(streams.imported(vdi, bytes(SIZE)))
+                    task, sock = streams.begin(vdi, 1 << 50, body, format=image_format)
+                    sock.close()
+                    good(x.wait_task(task))
+                    holds(host, x, vdi)
+                task, sock = streams.begin(vdi, 1 << 50, vhd[:-1000], format="vhd")
+                sock.close()
+                bad(x.wait_task(task), "IMPORT_ERROR_PREMATURE_EOF")
+                x.VDI.destroy(vdi)
         quiet(host, x)
 
 
@@ -311,20 +469,19 @@ def test_parts():
                 status, _, reply = streams.get(vdi, {"Range": asked})
                 assert status == 416 and reply.headers["Content-Range"] == f"bytes */{SIZE}"
         # An import that was broken off goes on.
-        good(streams.imported(raw, CONTENT[:6 * MIB]))
-        task = x.task.create("the rest", "")
-        rest = {"Content-Range": f"bytes {6 * MIB}-{SIZE - 1}/{SIZE}"}
-        assert streams.put(raw, CONTENT[6 * MIB:], rest, task_id=task)[0] == 200
-        good(x.wait_task(task))
-        assert streams.get(raw)[1] == CONTENT
+        first = 6 * MIB + 700
+        for vdi in raw, qcow2, x.VDI.clone(qcow2):
+            good(streams.imported(vdi, CONTENT[:first]))
+            task = x.task.create("the rest", "")
+            rest = {"Content-Range": f"bytes {first}-{SIZE - 1}/{SIZE}"}
+            assert streams.put(vdi, CONTENT[first:], rest, task_id=task)[0] == 200
+            good(x.wait_task(task))
+            assert streams.get(vdi)[1] == CONTENT
+            holds(host, x, vdi)
         assert streams.put(raw, b"12", {"Content-Range": "bytes 0-9/10"})[0] == 400
         status, text = streams.put(raw, b"12", {"Content-Range": f"bytes {SIZE - 1}-{SIZE}/{2 * SIZE}"})
         assert status == 400 and "VDI_TOO_SMALL" in text, (status, text)
         assert streams.put(raw, b"12", {"Content-Range": "bytes 0-1/2"}, format="vhd")[0] == 501
-        task = x.task.create("a part of an image", "")
-        assert streams.put(qcow2, b"12", {"Content-Range": "bytes 0-1/2"}, task_id=task)[0] == 200
-        bad(x.wait_task(task), "NOT_IMPLEMENTED")
-        assert streams.get(qcow2)[1] == CONTENT
         quiet(host, x)
 
 
@@ -377,8 +534,11 @@ def test_tasks():
         assert x.wait_task(task)["status"] == "cancelled"
         sock.close()
         quiet(host, x)
-        # One that is slow is waited for, and its task tells.
+        # One that is slow is waited for, and its task tells; its client may tell, too.
         task, sock = streams.begin(vdi, SIZE)
+        x.task.set_progress(task, 0.5)
+        assert x.task.get_progress(task) == 0.5
+        fails("OPERATION_NOT_ALLOWED", x.task.set_status, task, "success")
         for offset in range(0, SIZE, MIB):
             sock.sendall(CONTENT[offset:offset + MIB])
         assert sock.recv(1) == b"", "the end is not told"
@@ -405,7 +565,7 @@ def test_refusals():
         for query, status in (({"format": "vmdk"}, 404), ({"format": "vhd", "chunked": "true"}, 404),
                               ({"sr_id": sr}, 501)):
             assert streams.put(vdi, body, **query)[0] == status, query
-        for query, status in (({"format": "vmdk"}, 404), ({"format": "qcow2"}, 501), ({"base": vdi}, 501)):
+        for query, status in (({"format": "vmdk"}, 404), ({"base": vdi}, 501)):
             assert streams.get(vdi, **query)[0] == status, query
         assert streams.put("OpaqueRef:unknown", body)[0] == streams.get("OpaqueRef:unknown")[0] == 404
         streams.x = host.client()

@@ -36,6 +36,17 @@ def test_files():
         out.unlink()
         t("vdi-export", "uuid=a name", f"filename={out}")
         assert out.read_bytes() == CONTENT
+        # What has changed, as one would back it up and restore it.
+        snapshot = x.VDI.get_uuid(x.VDI.snapshot(x.VDI.get_by_uuid(vdi)))
+        image.write_bytes(b"8" * MIB + CONTENT[MIB:])
+        t("vdi-import", f"uuid={vdi}", f"filename={image}")
+        t("vdi-export", f"uuid={vdi}", f"filename={out}.difference", "format=vhd", f"base={snapshot}")
+        t("vdi-import", f"uuid={snapshot}", f"filename={out}.difference", "format=vhd")
+        t("vdi-export", f"uuid={snapshot}", f"filename={out}.qcow2", "format=qcow2")
+        t("vdi-import", f"uuid={vdi}", f"filename={out}.qcow2", "format=qcow2")
+        out.unlink()
+        t("vdi-export", f"uuid={vdi}", f"filename={out}")
+        assert out.read_bytes() == image.read_bytes()
 
 
 def test_failures():

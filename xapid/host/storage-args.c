@@ -9,7 +9,7 @@
 /* Which arguments a call has, beside sr and device_config; all of them must be there. */
 static const struct {
     const char *call;
-    const char *name[8], *type[8];
+    const char *name[10], *type[10];
 } calls[] = {
     {"sr.create", {"size"}, {"x"}},
     {"sr.attach", {NULL}, {NULL}},
@@ -36,8 +36,9 @@ static const struct {
      {"vdi", "handle", "format", "size", "offset", "length", "part", "silent"},
      {"s", "s", "s", "x", "x", "x", "b", "u"}},
     {"vdi.export",
-     {"vdi", "handle", "format", "size", "offset", "length", "part", "silent"},
-     {"s", "s", "s", "x", "x", "x", "b", "u"}},
+     {"vdi", "handle", "format", "size", "offset", "length", "part", "silent", "since",
+      "since_size"},
+     {"s", "s", "s", "x", "x", "x", "b", "u", "s", "x"}},
 };
 
 static bool
@@ -83,6 +84,9 @@ storage_check_args(const char *call, const char *driver, GVariant *args, GError 
             return false;
         if ((g_str_equal(name, "vdi") || g_str_equal(name, "handle") ||
              g_str_equal(name, "source") || g_str_equal(name, "with")) &&
+            !check_uuid(args, name, error))
+            return false;
+        if (g_str_equal(name, "since") && *member_text(args, name) &&
             !check_uuid(args, name, error))
             return false;
     }

@@ -135,6 +135,7 @@ transfer_done(const GError *failed, void *data)
 
     operation->transfer = NULL;
     g_hash_table_remove(storage->busy, member_text(operation->args, "handle"));
+    g_hash_table_remove(storage->busy, member_text(operation->args, "since"));
     operation_end(operation, NULL, failed ? g_error_copy(failed) : NULL);
     start_waiting(storage);
 }
@@ -148,10 +149,13 @@ run_transfer(struct operation *operation)
     operation->transfer =
         transfer_start(storage->transfers, operation->op_id, is_call(operation, "vdi.import"),
                        operation->args, operation_moved, transfer_done, operation, &error);
-    if (operation->transfer)
-        g_hash_table_add(storage->busy, g_strdup(member_text(operation->args, "handle")));
-    else
+    if (!operation->transfer) {
         operation_end(operation, NULL, error);
+        return;
+    }
+    g_hash_table_add(storage->busy, g_strdup(member_text(operation->args, "handle")));
+    if (*member_text(operation->args, "since"))
+        g_hash_table_add(storage->busy, g_strdup(member_text(operation->args, "since")));
 }
 
 /* What ends without a driver: true, with the end told. */

@@ -260,13 +260,36 @@ open_keep(const struct disk_handle *handle)
     return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
+/* How many images below it are needed: for qcow2 that comes, a whole new image is made. */
+static unsigned
+count_bases(const struct disk_handle *handle, bool import, const char *format)
+{
+    return (import && g_str_equal(format, "qcow2")) || !handle->bases
+               ? 0
+               : g_strv_length(handle->bases);
+}
+
+/* Those below a disk, from *next on. */
+static bool
+give_bases(GSubprocessLauncher *launcher, const struct disk_handle *handle, unsigned n, int *next,
+           GError **error)
+{
+    for (unsigned i = 0; i < n; i++) {
+        int base = open_disk(handle->bases[i], handle->block, O_RDONLY);
+        if (base < 0)
+            return failed(error, "opening an image below the disk");
+        g_subprocess_launcher_take_fd(launcher, base, (*next)++);
+    }
+    return true;
+}
+
 /* Opens it all, each at its place. */
 static bool
 give_descriptors(GSubprocessLauncher *launcher, struct loan *loan, const struct disk_handle *handle,
-                 bool import, const char *format, unsigned n_bases, GError **error)
+                 const struct disk_handle *since, bool import, const char *format, GError **error)
 {
     int disk = open_disk(handle->path, handle->block, import ? O_RDWR : O_RDONLY);
-    int ahead = disk < 0 ? -1 : file_of(loan->ahead);
+    int ahead = disk < 0 ? -1 : file_of(loan->ahead), next = MORE_FD;
     const int buffer = BUFFER_BYTES;
 
     if (disk < 0 || ahead < 0) {
@@ -282,11 +305,14 @@ give_descriptors(GSubprocessLauncher *launcher, struct loan *loan, const struct 
     loan->fd = -1;
     g_subprocess_launcher_take_fd(launcher, disk, DISK_FD);
     g_subprocess_launcher_take_fd(launcher, ahead, AHEAD_FD);
-    for (unsigned i = 0; i < n_bases; i++) {
-        int base = open_disk(handle->bases[i], handle->block, O_RDONLY);
-        if (base < 0)
-            return failed(error, "opening an image below the disk");
-        g_subprocess_launcher_take_fd(launcher, base, MORE_FD + (int)i);
+    if (!give_bases(launcher, handle, count_bases(handle, import, format), &next, error))
+        return false;
+    if (since) {
+        int fd = open_disk(since->path, since->block, O_RDONLY);
+        if (fd < 0)
+            return failed(error, "opening the disk to compare with");
+        g_subprocess_launcher_take_fd(launcher, fd, next++);
+        return give_bases(launcher, since, count_bases(since, false, format), &next, error);
     }
     if (import && g_str_equal(format, "qcow2")) {
         int keep = open_keep(handle);
@@ -305,46 +331,73 @@ in_child(gpointer data)
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
+static void
+add_number(GPtrArray *argv, gint64 value)
+{
+    g_ptr_array_add(argv, g_strdup_printf("%" G_GINT64_FORMAT, value));
+}
+
+static gint64
+number(GVariant *args, const char *name)
+{
+    gint64 value = 0;
+
+    g_variant_lookup(args, name, "x", &value);
+    return value;
+}
+
+/* A disk, as xapid-stream is told of it; NULL: there is none. */
+static void
+add_volume(GPtrArray *argv, const struct disk_handle *handle, gint64 size, unsigned n_bases)
+{
+    g_ptr_array_add(argv, g_strdup(handle ? handle->vdi : "-"));
+    g_ptr_array_add(argv, g_strdup(handle ? handle->format : "-"));
+    add_number(argv, size);
+    add_number(argv, n_bases);
+}
+
+static GPtrArray *
+arguments(const struct transfers *transfers, const struct disk_handle *handle,
+          const struct disk_handle *since, bool import, GVariant *args)
+{
+    GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
+    const char *format = member_text(args, "format");
+    guint32 silent = 0;
+
+    g_variant_lookup(args, "silent", "u", &silent);
+    g_ptr_array_add(argv, g_strdup(transfers->program));
+    g_ptr_array_add(argv, g_strdup(import ? "import" : "export"));
+    g_ptr_array_add(argv, g_strdup(format));
+    add_volume(argv, handle, number(args, "size"), count_bases(handle, import, format));
+    add_volume(argv, since, number(args, "since_size"),
+               since ? count_bases(since, false, format) : 0);
+    add_number(argv, number(args, "offset"));
+    add_number(argv, number(args, "length"));
+    add_number(argv, member_flag(args, "part"));
+    add_number(argv, silent);
+    g_ptr_array_add(argv, NULL);
+    return argv;
+}
+
 static GSubprocess *
 spawn(const struct transfers *transfers, struct loan *loan, const struct disk_handle *handle,
-      bool import, GVariant *args, GError **error)
+      const struct disk_handle *since, bool import, GVariant *args, GError **error)
 {
     g_autoptr(GSubprocessLauncher) launcher =
         g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
+    g_autoptr(GPtrArray) argv = arguments(transfers, handle, since, import, args);
     const char *environment[] = {"LC_ALL=C", NULL};
-    const char *format = member_text(args, "format");
-    unsigned n_bases = import || !handle->bases ? 0 : g_strv_length(handle->bases);
-    gint64 size = 0, offset = 0, length = -1;
-    guint32 silent = 0;
 
-    g_variant_lookup(args, "size", "x", &size);
-    g_variant_lookup(args, "offset", "x", &offset);
-    g_variant_lookup(args, "length", "x", &length);
-    g_variant_lookup(args, "silent", "u", &silent);
-    g_autofree char *sizes =
-        g_strdup_printf("%" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %d %u %u",
-                        size, offset, length, member_flag(args, "part"), silent, n_bases);
-    g_auto(GStrv) n = g_strsplit(sizes, " ", -1);
-    const char *const argv[] = {transfers->program,
-                                import ? "import" : "export",
-                                format,
-                                handle->format,
-                                n[0],
-                                n[1],
-                                n[2],
-                                n[3],
-                                n[4],
-                                n[5],
-                                NULL};
     g_subprocess_launcher_set_environ(launcher, (char **)environment);
     if (g_getenv("XAPID_FAULT"))
         g_subprocess_launcher_setenv(launcher, "XAPID_FAULT", g_getenv("XAPID_FAULT"), TRUE);
     g_subprocess_launcher_set_cwd(launcher, transfers->folder);
     g_subprocess_launcher_set_child_setup(launcher, in_child, NULL, NULL);
-    if (!give_descriptors(launcher, loan, handle, import, format, n_bases, error))
+    if (!give_descriptors(launcher, loan, handle, since, import, member_text(args, "format"),
+                          error))
         return NULL;
     return FAULT_POINT("host.transfer.before", error)
-               ? g_subprocess_launcher_spawnv(launcher, argv, error)
+               ? g_subprocess_launcher_spawnv(launcher, (const char *const *)argv->pdata, error)
                : NULL;
 }
 
@@ -372,14 +425,16 @@ transfer_start(struct transfers *transfers, const char *op_id, bool import, GVar
                transfer_moved_fn moved, transfer_done_fn done, void *data, GError **error)
 {
     struct loan *loan = g_hash_table_lookup(transfers->loans, op_id);
-    g_auto(disk_handle) handle = {0};
+    g_auto(disk_handle) handle = {0}, other = {0};
+    const char *since = import ? "" : member_text(args, "since");
     GSubprocess *process = NULL;
     g_autoptr(GError) cause = NULL;
 
     if (!loan)
         api_error_set(&cause, "INTERNAL_ERROR", "the client's connection was lost", NULL);
-    else if (read_handle(transfers, args, import, &handle, &cause))
-        process = spawn(transfers, loan, &handle, import, args, &cause);
+    else if (read_handle(transfers, args, import, &handle, &cause) &&
+             (!*since || disk_handle_read(transfers->handles, since, &other, &cause)))
+        process = spawn(transfers, loan, &handle, *since ? &other : NULL, import, args, &cause);
     g_hash_table_remove(transfers->loans, op_id);
     if (!process) {
         if (cause->domain == API_ERROR)

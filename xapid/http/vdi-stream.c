@@ -15,6 +15,9 @@
 #include "xapid/stream/vhd.h"
 
 #define VHD_DISK_MAX ((gint64)VHD_SIZE_MAX)
+/* What Xen Orchestra says when it does not know the length: its body ends where the connection
+ * does. */
+#define LENGTH_UNKNOWN ((gint64)1 << 50)
 
 struct vdi_streams {
     struct api *api;
@@ -30,6 +33,7 @@ struct vdi_stream {
     char *head;          /* of the answer */
     struct relay *relay; /* of a connection over TLS, once it is taken */
     unsigned status;     /* of a refusal; 0: as the error says */
+    bool asks;           /* whether it may, and sends nothing */
 };
 
 static void
@@ -37,6 +41,8 @@ stream_free(struct vdi_stream *stream)
 {
     g_hash_table_remove(stream->streams->api->storage->transfers, stream->transfer.handle);
     g_free(stream->transfer.handle);
+    g_free(stream->transfer.since);
+    g_free(stream->transfer.since_handle);
     g_free(stream->vdi);
     g_free(stream->task);
     g_free(stream->head);
@@ -179,14 +185,22 @@ read_format(struct vdi_stream *stream, GError **error)
         stream->status = 404; /* as XAPI */
         return invalid(error, "format", format);
     }
-    if (http_request_query(stream->request, "base") ||
-        (!stream->transfer.import && g_str_equal(known[i], "qcow2"))) {
-        api_error_set(error, "NOT_IMPLEMENTED",
-                      http_request_query(stream->request, "base") ? "base" : "format=qcow2", NULL);
-        return false;
-    }
     stream->transfer.format = chunked && stream->transfer.import ? "chunks" : known[i];
     return true;
+}
+
+/* Only a VHD can say that the rest is in another one. */
+static bool
+read_base(struct vdi_stream *stream, GError **error)
+{
+    if (!http_request_query(stream->request, "base"))
+        return true;
+    if (stream->transfer.import || !g_str_equal(stream->transfer.format, "vhd")) {
+        api_error_set(error, "NOT_IMPLEMENTED", "base", NULL);
+        return false;
+    }
+    stream->transfer.since_handle = g_uuid_string_random();
+    return find(stream, "VDI", "base", &stream->transfer.since, error);
 }
 
 static bool
@@ -209,6 +223,9 @@ read_import(struct vdi_stream *stream, GError **error)
 
     /* The door has seen that it is a number. */
     transfer->length = length ? g_ascii_strtoll(length, NULL, 10) : -1;
+    stream->asks = !stream->task && (transfer->length == 0 || transfer->length == LENGTH_UNKNOWN);
+    if (transfer->length == LENGTH_UNKNOWN)
+        transfer->length = -1;
     if (http_request_query(stream->request, "sr_id") ||
         http_request_query(stream->request, "sr_uuid")) {
         api_error_set(error, "NOT_IMPLEMENTED", "sr_id", NULL);
@@ -237,7 +254,7 @@ read_export(struct vdi_stream *stream, GError **error)
     enum range range = RANGE_NONE;
 
     transfer->length = -1;
-    if (!is_raw(stream) && size > VHD_DISK_MAX) {
+    if (g_str_equal(format, "vhd") && size > VHD_DISK_MAX) {
         g_autofree char *most = g_strdup_printf("%" G_GINT64_FORMAT, VHD_DISK_MAX);
         api_error_set(error, "VDI_TOO_LARGE", stream->vdi, most, NULL);
         return false;
@@ -349,6 +366,23 @@ submit(struct vdi_stream *stream, const struct caller *caller, GError **error)
     return true;
 }
 
+/* Xen Orchestra asks first, with the request that it is about to make but for task and body, and
+ * hangs up: nothing is begun, or it would be in the way of what comes next. */
+static bool
+answer(struct vdi_stream *stream, GError **error)
+{
+    struct plan *plan =
+        vdi_plan_transfer(stream->streams->api->storage, stream->vdi, &stream->transfer, error);
+
+    if (!plan)
+        return false;
+    plan_free(plan);
+    http_reply_header(stream->request, "Connection", "close");
+    http_reply(g_steal_pointer(&stream->request), 200, NULL, NULL);
+    stream_free(stream);
+    return true;
+}
+
 static void
 serve(struct http_request *request, const struct caller *caller, struct vdi_streams *streams,
       bool import)
@@ -369,7 +403,8 @@ serve(struct http_request *request, const struct caller *caller, struct vdi_stre
         api_error_set(&error, "TOO_BUSY", NULL);
     if (error || !find_task(stream, caller, &error) ||
         !find(stream, "VDI", "vdi", &stream->vdi, &error) || !read_format(stream, &error) ||
-        !(import ? read_import : read_export)(stream, &error) || !submit(stream, caller, &error))
+        !read_base(stream, &error) || !(import ? read_import : read_export)(stream, &error) ||
+        !(stream->asks ? answer(stream, &error) : submit(stream, caller, &error)))
         refuse(stream, error);
 }
 

@@ -125,6 +125,8 @@ struct plan *vdi_plan_resize(const struct storage_world *world, const char *vdi,
 /* A client's part in it: in memory alone, so a restart ends the transfer. */
 struct transfer {
     char *handle;       /* a uuid, under which the disk is attached */
+    char *since;        /* the disk an export is compared with, a reference; NULL: none */
+    char *since_handle; /* under which that is */
     bool import;        /* else an export */
     const char *format; /* as org.xapid.Storage1 has it; a literal */
     gint64 offset, length;

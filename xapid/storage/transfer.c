@@ -12,14 +12,14 @@
 #include "xapid/storage/steps.h"
 
 static void
-add(struct plan *plan, const char *kind, const char *vdi, const struct transfer *transfer)
+add(struct plan *plan, const char *kind, const char *vdi, const char *handle, bool read_only)
 {
     GVariantDict args;
 
     g_variant_dict_init(&args, NULL);
     g_variant_dict_insert(&args, "vdi", "s", vdi);
-    g_variant_dict_insert(&args, "handle", "s", transfer->handle);
-    g_variant_dict_insert(&args, "read_only", "b", !transfer->import);
+    g_variant_dict_insert(&args, "handle", "s", handle);
+    g_variant_dict_insert(&args, "read_only", "b", read_only);
     plan_add(plan, kind, g_variant_dict_end(&args));
 }
 
@@ -39,20 +39,29 @@ check_size(const struct storage_world *world, const char *vdi, const struct tran
     return false;
 }
 
+static bool
+is_there(const struct storage_world *world, const char *vdi, const char *operation, GError **error)
+{
+    if (!vdi_may(world, vdi, operation, error))
+        return false;
+    if (!model_get_bool(world->model, vdi, "missing"))
+        return true;
+    api_error_set(error, "VDI_NOT_AVAILABLE", vdi, NULL);
+    return false;
+}
+
 struct plan *
 vdi_plan_transfer(const struct storage_world *world, const char *vdi,
                   const struct transfer *transfer, GError **error)
 {
     g_autofree char *sr = model_get_string(world->model, vdi, "SR");
     /* The names that XenAPI has for what it is to others. */
-    const char *operation = transfer->import ? "mirror" : "copy";
+    const char *operation = transfer->import ? "mirror" : "copy", *since = transfer->since;
+    bool read_only = !transfer->import;
 
-    if (!vdi_may(world, vdi, operation, error))
+    if (!is_there(world, vdi, operation, error) ||
+        (since && !is_there(world, since, operation, error)))
         return NULL;
-    if (model_get_bool(world->model, vdi, "missing")) {
-        api_error_set(error, "VDI_NOT_AVAILABLE", vdi, NULL);
-        return NULL;
-    }
     if (transfer->import && model_get_bool(world->model, vdi, "read_only")) {
         api_error_set(error, "VDI_READONLY", vdi, NULL);
         return NULL;
@@ -60,9 +69,15 @@ vdi_plan_transfer(const struct storage_world *world, const char *vdi,
     if (!check_size(world, vdi, transfer, error))
         return NULL;
     struct plan *plan = plan_new(operation, vdi);
-    add(plan, "vdi.attach", vdi, transfer);
-    add(plan, "vdi.transfer", vdi, transfer);
-    add(plan, "vdi.detach", vdi, transfer);
+    add(plan, "vdi.attach", vdi, transfer->handle, read_only);
+    if (since && !g_str_equal(since, vdi))
+        plan_show_also(plan, since);
+    if (since)
+        add(plan, "vdi.attach", since, transfer->since_handle, true);
+    add(plan, "vdi.transfer", vdi, transfer->handle, read_only);
+    if (since)
+        add(plan, "vdi.detach", since, transfer->since_handle, true);
+    add(plan, "vdi.detach", vdi, transfer->handle, read_only);
     if (transfer->import)
         sr_plan_add_stat(plan, sr);
     return plan;
@@ -115,6 +130,12 @@ transfer_run(struct op *op, GVariant *args)
     g_variant_dict_insert(&more, "length", "x", transfer->length);
     g_variant_dict_insert(&more, "part", "b", transfer->part);
     g_variant_dict_insert(&more, "silent", "u", transfer->silent);
+    if (!transfer->import) {
+        const char *since = transfer->since;
+        g_variant_dict_insert(&more, "since", "s", since ? transfer->since_handle : "");
+        g_variant_dict_insert(&more, "since_size", "x",
+                              since ? model_get_int(world->model, since, "virtual_size") : 0);
+    }
     steps_call_vdi(transfer->import ? "vdi.import" : "vdi.export", args, &more,
                    &(struct driver_call){.op = op, .args = args});
 }

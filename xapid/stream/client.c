@@ -23,7 +23,7 @@ client_open(struct client *client, const struct job *job, GError **error)
     const struct timeval silent = {.tv_sec = job->silent};
 
     *client = (struct client){.import = job->import, .left = job->length};
-    client->total = job->length >= 0 ? job->length : job->size;
+    client->total = job->length >= 0 ? job->length : job->disk.size;
     if (setsockopt(CLIENT_FD, SOL_SOCKET, SO_RCVTIMEO, &silent, sizeof silent) == 0 &&
         setsockopt(CLIENT_FD, SOL_SOCKET, SO_SNDTIMEO, &silent, sizeof silent) == 0)
         return true;
@@ -176,6 +176,23 @@ client_send(struct client *client, int fd, gint64 at, gint64 length, GError **er
         client_progress(client, client->moved + n);
     }
     return send_zeros(client, length, error);
+}
+
+bool
+client_send_disk(struct client *client, struct disk *disk, gint64 offset, gint64 length,
+                 GError **error)
+{
+    gint64 whole = offset + length, end = MIN(whole, disk->size);
+    struct extent extent;
+
+    for (; offset < end; offset += extent.length) {
+        if (!disk_map(disk, offset, &extent, error))
+            return false;
+        extent.length = MIN(extent.length, end - offset);
+        if (!client_send(client, extent.fd, extent.at, extent.length, error))
+            return false;
+    }
+    return client_send(client, -1, 0, whole - offset, error);
 }
 
 void

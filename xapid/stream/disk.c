@@ -68,26 +68,44 @@ pwrite_all(int fd, const void *bytes, gsize length, gint64 offset)
     return true;
 }
 
+/* Itself, and those below it, whose descriptors begin with `first`. */
 static bool
-open_images(struct disk *disk, GError **error)
+open_images(struct disk *disk, int first, unsigned bases, GError **error)
 {
     const char *fault = NULL;
 
-    for (unsigned i = 0; i <= disk->job->bases; i++) {
-        if (!qcow2_open(&disk->images[i], i == 0 ? DISK_FD : MORE_FD + (int)i - 1, &fault))
+    for (unsigned i = 0; i <= bases; i++) {
+        if (!qcow2_open(&disk->images[i], i == 0 ? disk->fd : first + (int)i - 1, &fault))
             return disk_faulty(error, fault);
         disk->n_images = i + 1;
-        if (disk->images[i].header.has_base != (i < disk->job->bases))
+        if (disk->images[i].header.has_base != (i < bases))
             return disk_faulty(error, "it stands on other images than is known");
     }
     return true;
 }
 
+static bool
+is_raw(const struct volume *volume)
+{
+    return g_str_equal(volume->format, "raw");
+}
+
 bool
 disk_open(struct disk *disk, const struct job *job, GError **error)
 {
-    *disk = (struct disk){.job = job, .size = job->size, .granule = GRANULE_BYTES};
-    return job->import || g_str_equal(job->disk, "raw") || open_images(disk, error);
+    *disk = (struct disk){.job = job, .fd = DISK_FD, .size = job->disk.size};
+    return job->import || is_raw(&job->disk) || open_images(disk, MORE_FD, job->disk.bases, error);
+}
+
+bool
+disk_open_since(struct disk *disk, struct disk *since, GError **error)
+{
+    const struct job *job = disk->job;
+    int fd = MORE_FD + (int)job->disk.bases;
+
+    *since = (struct disk){.job = job, .fd = fd, .size = job->since.size};
+    disk->since = since;
+    return is_raw(&job->since) || open_images(since, fd + 1, job->since.bases, error);
 }
 
 void
@@ -96,6 +114,8 @@ disk_close(struct disk *disk)
     for (unsigned i = 0; i < disk->n_images; i++)
         qcow2_close(&disk->images[i]);
     qcow2_writer_free(disk->writer);
+    if (disk->since)
+        disk_close(disk->since);
 }
 
 /* ---- reading ---- */
@@ -103,7 +123,7 @@ disk_close(struct disk *disk)
 static bool
 map_raw(struct disk *disk, gint64 offset, struct extent *ret_extent, GError **error)
 {
-    off_t data = lseek(DISK_FD, offset, SEEK_DATA);
+    off_t data = lseek(disk->fd, offset, SEEK_DATA);
 
     if (data < 0 && errno == ENXIO) /* nothing more but a hole */
         data = disk->size;
@@ -115,20 +135,22 @@ map_raw(struct disk *disk, gint64 offset, struct extent *ret_extent, GError **er
         *ret_extent = (struct extent){MIN(data, disk->size) - offset, -1, 0};
         return true;
     }
-    off_t hole = lseek(DISK_FD, offset, SEEK_HOLE);
+    off_t hole = lseek(disk->fd, offset, SEEK_HOLE);
     gint64 end = hole > offset ? MIN(hole, disk->size) : disk->size;
-    *ret_extent = (struct extent){end - offset, DISK_FD, offset};
+    *ret_extent = (struct extent){end - offset, disk->fd, offset};
     return true;
 }
 
+/* Of the image with that number and those below it. */
 static bool
-map_images(struct disk *disk, gint64 offset, struct extent *ret_extent, GError **error)
+map_images(struct disk *disk, unsigned first, gint64 offset, struct extent *ret_extent,
+           GError **error)
 {
     gint64 length = disk->size - offset;
     struct qcow2_run run;
     const char *fault = NULL;
 
-    for (unsigned i = 0; i < disk->n_images; i++) {
+    for (unsigned i = first; i < disk->n_images; i++) {
         struct qcow2 *image = &disk->images[i];
         if (offset >= (gint64)image->header.size)
             break; /* a base that is shorter */
@@ -150,21 +172,66 @@ bool
 disk_map(struct disk *disk, gint64 offset, struct extent *ret_extent, GError **error)
 {
     g_assert(offset < disk->size);
-    return disk->n_images ? map_images(disk, offset, ret_extent, error)
+    return disk->n_images ? map_images(disk, 0, offset, ret_extent, error)
                           : map_raw(disk, offset, ret_extent, error);
 }
 
 /* ---- writing ---- */
 
+/* What is below the image that is written, for the rest of a cluster of which a part is. */
 static bool
-empty_raw(struct disk *disk)
+read_below(void *data, gint64 offset, guint8 *buffer, gsize length)
+{
+    struct disk *disk = data;
+    struct extent extent;
+
+    memset(buffer, 0, length);
+    for (gint64 end = MIN(offset + (gint64)length, disk->size), n; offset < end; offset += n) {
+        if (!map_images(disk, 1, offset, &extent, NULL)) {
+            errno = EIO;
+            return false;
+        }
+        n = MIN(extent.length, end - offset);
+        if (extent.fd >= 0 && !pread_all(extent.fd, buffer, (gsize)n, extent.at))
+            return false;
+        buffer += n;
+    }
+    return true;
+}
+
+/* A device tells no zeros from the rest. */
+static bool
+keep_raw(struct disk *disk)
 {
     struct stat status;
 
     if (fstat(DISK_FD, &status) < 0)
         return false;
-    disk->sparse = S_ISREG(status.st_mode);
-    return !disk->sparse || (ftruncate(DISK_FD, 0) == 0 && ftruncate(DISK_FD, disk->size) == 0);
+    disk->granule = S_ISREG(status.st_mode) ? GRANULE_BYTES : 0;
+    return true;
+}
+
+static bool
+empty_raw(struct disk *disk)
+{
+    if (!keep_raw(disk))
+        return false;
+    disk->emptied = disk->granule > 0;
+    return !disk->emptied || (ftruncate(DISK_FD, 0) == 0 && ftruncate(DISK_FD, disk->size) == 0);
+}
+
+static bool
+keep_image(struct disk *disk, GError **error)
+{
+    const char *fault = NULL;
+
+    if (!open_images(disk, MORE_FD, disk->job->disk.bases, error))
+        return false;
+    disk->writer = qcow2_write_into(DISK_FD, read_below, disk, &fault);
+    if (!disk->writer)
+        return disk_faulty(error, fault);
+    disk->granule = qcow2_writer_cluster(disk->writer);
+    return true;
 }
 
 static bool
@@ -175,20 +242,18 @@ empty_image(struct disk *disk, GError **error)
     disk->writer = qcow2_write_begin(DISK_FD, &fault);
     if (!disk->writer)
         return disk_faulty(error, fault);
-    disk->sparse = true;
+    disk->emptied = true;
     disk->granule = qcow2_writer_cluster(disk->writer);
     return true;
 }
 
 bool
-disk_begin(struct disk *disk, GError **error)
+disk_begin(struct disk *disk, bool keep, GError **error)
 {
-    bool raw = g_str_equal(disk->job->disk, "raw");
+    bool raw = is_raw(&disk->job->disk);
 
-    if (disk->job->part && !raw)
-        api_error_set(error, "NOT_IMPLEMENTED", "Content-Range", NULL);
-    if (disk->job->part)
-        return raw;
+    if (keep)
+        return raw ? keep_raw(disk) || disk_failed(error, "writing") : keep_image(disk, error);
     if (!FAULT_POINT("stream.empty.before", error))
         return false;
     if (raw ? !empty_raw(disk) : !empty_image(disk, error))
@@ -209,6 +274,19 @@ put(struct disk *disk, gint64 offset, const guint8 *bytes, gsize length)
                         : pwrite_all(DISK_FD, bytes, length, offset);
 }
 
+/* What reads as zeros takes no more space than it did. */
+static bool
+put_zeros(struct disk *disk, gint64 offset, const guint8 *zeros, gsize length)
+{
+    if (disk->emptied)
+        return true;
+    if (disk->writer)
+        return qcow2_write_zeros(disk->writer, offset, zeros, length);
+    off_t data = lseek(DISK_FD, offset, SEEK_DATA);
+    return (data < 0 ? errno == ENXIO : data >= offset + (gint64)length) ||
+           put(disk, offset, zeros, length);
+}
+
 bool
 disk_write(struct disk *disk, gint64 offset, const void *bytes, gsize length, GError **error)
 {
@@ -222,11 +300,12 @@ disk_write(struct disk *disk, gint64 offset, const void *bytes, gsize length, GE
         disk->behind = 0;
         (void)sync_file_range(DISK_FD, 0, 0, SYNC_FILE_RANGE_WRITE);
     }
-    while (disk->sparse && at < length) {
+    while (disk->granule && at < length) {
         gsize in_granule = (gsize)((guint64)offset + at) % disk->granule;
         gsize n = MIN(disk->granule - in_granule, length - at);
         if (is_zero(from + at, n)) {
-            if (at > begin && !put(disk, offset + (gint64)begin, from + begin, at - begin))
+            if ((at > begin && !put(disk, offset + (gint64)begin, from + begin, at - begin)) ||
+                !put_zeros(disk, offset + (gint64)at, from + at, n))
                 return disk_failed(error, "writing");
             begin = at + n;
         }

@@ -1,8 +1,10 @@
 noinst_LIBRARIES += libstream.a
 libstream_a_SOURCES = \
 	xapid/stream/client.c \
+	xapid/stream/difference.c \
 	xapid/stream/disk.c \
 	xapid/stream/qcow2.c xapid/stream/qcow2.h \
+	xapid/stream/qcow2-export.c \
 	xapid/stream/qcow2-import.c \
 	xapid/stream/qcow2-write.c \
 	xapid/stream/raw.c \

@@ -22,7 +22,9 @@
 
 #define USER "nobody"
 #define MEMORY ((guint64)512 << 20) /* bytes of address space */
-#define ARGUMENTS 9
+#define ARGUMENTS 14
+#define DISK_MAX ((gint64)1 << 50) /* bytes */
+#define NONE "-"
 
 static const int calls[] = {SYS_read,      SYS_pread64,    SYS_pwrite64,        SYS_lseek,
                             SYS_fstat,     SYS_sendfile,   SYS_sendto,          SYS_recvfrom,
@@ -63,9 +65,9 @@ transfer(const struct job *job, GError **error)
     } formats[] = {{"raw", raw_import, raw_export},
                    {"chunks", chunks_import, NULL},
                    {"vhd", vhd_import, vhd_export},
-                   {"qcow2", qcow2_import, NULL}};
+                   {"qcow2", qcow2_import, qcow2_export}};
     struct client client;
-    struct disk disk = {0};
+    struct disk disk = {0}, since;
     bool ok = false;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(formats); i++) {
@@ -73,6 +75,7 @@ transfer(const struct job *job, GError **error)
             job->import ? formats[i].import : formats[i].export;
         if (move && g_str_equal(formats[i].format, job->format))
             ok = client_open(&client, job, error) && disk_open(&disk, job, error) &&
+                 (!job->since.uuid || disk_open_since(&disk, &since, error)) &&
                  move(&client, &disk, error);
     }
     disk_close(&disk);
@@ -110,23 +113,44 @@ parse_number(const char *text, gint64 low, gint64 high, gint64 *ret)
     return true;
 }
 
+/* uuid, format, size, number of images below it. */
+static bool
+parse_volume(char **argv, struct volume *volume)
+{
+    gint64 bases;
+
+    *volume = (struct volume){.uuid = argv[0], .format = argv[1]};
+    if (!g_uuid_string_is_valid(argv[0]) || !parse_number(argv[2], 0, DISK_MAX, &volume->size) ||
+        !parse_number(argv[3], 0, QCOW2_CHAIN_MAX - 1, &bases))
+        return false;
+    volume->bases = (unsigned)bases;
+    return true;
+}
+
 static bool
 parse(char **argv, struct job *job)
 {
-    gint64 part, silent, bases;
+    gint64 part, silent;
 
-    *job =
-        (struct job){.import = g_str_equal(argv[1], "import"), .format = argv[2], .disk = argv[3]};
-    if (!parse_number(argv[4], 0, (gint64)1 << 50, &job->size) ||
-        !parse_number(argv[5], 0, job->size, &job->offset) ||
-        !parse_number(argv[6], -1, G_MAXINT64 / 4, &job->length) ||
-        !parse_number(argv[7], 0, 1, &part) || !parse_number(argv[8], 1, 86400, &silent) ||
-        !parse_number(argv[9], 0, QCOW2_CHAIN_MAX - 1, &bases))
+    *job = (struct job){.import = g_str_equal(argv[1], "import"), .format = argv[2]};
+    if (!parse_volume(argv + 3, &job->disk) ||
+        (!g_str_equal(argv[7], NONE) && !parse_volume(argv + 7, &job->since)) ||
+        !parse_number(argv[11], 0, job->disk.size, &job->offset) ||
+        !parse_number(argv[12], -1, G_MAXINT64 / 4, &job->length) ||
+        !parse_number(argv[13], 0, 1, &part) || !parse_number(argv[14], 1, 86400, &silent))
         return false;
     job->part = part;
     job->silent = (unsigned)silent;
-    job->bases = (unsigned)bases;
-    return true;
+    return !job->import || !job->since.uuid;
+}
+
+/* The descriptors from MORE_FD on. */
+static unsigned
+count_more(const struct job *job)
+{
+    if (job->import && g_str_equal(job->format, "qcow2"))
+        return 1;
+    return job->disk.bases + (job->since.uuid ? 1 + job->since.bases : 0);
 }
 
 int
@@ -148,8 +172,8 @@ main(int argc, char **argv)
     tzset(); /* the log's clock needs a file for it */
     signal(SIGPIPE, SIG_IGN);
     fcntl(CLIENT_FD, F_SETFL, 0); /* calls that wait */
-    unsigned more = job.import && g_str_equal(job.format, "qcow2") ? 1 : job.bases;
-    bool ok = faults_init(&error) && confine(USER, MORE_FD + more, MEMORY, calls, &error) &&
+    bool ok = faults_init(&error) &&
+              confine(USER, MORE_FD + count_more(&job), MEMORY, calls, &error) &&
               transfer(&job, &error);
     client_close(ok);
     report(error);

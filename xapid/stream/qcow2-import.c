@@ -91,7 +91,7 @@ qcow2_import(struct client *client, struct disk *disk, GError **error)
     bool ok = true;
     if (image.header.has_base)
         ok = import_failed(error, "it stands on another image");
-    ok = ok && import_fits(disk, image.header.size, error) && disk_begin(disk, error) &&
+    ok = ok && import_fits(disk, image.header.size, error) && disk_begin(disk, false, error) &&
          copy_all(&image, disk, error) && disk_end(disk, error);
     qcow2_close(&image);
     return ok;

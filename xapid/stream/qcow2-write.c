@@ -1,16 +1,20 @@
 /* A new image over an old one: its header stays, with the name of its base; tables, counters and
- * contents are new.  Clusters are taken one behind the other, so all are counted at the end. */
+ * contents are new.  Or into one as it is.  Clusters are taken one behind the other, so all are
+ * counted at the end. */
 #include "config.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/faults.h"
 #include "xapid/stream/stream.h"
 
 #define COPIED ((guint64)1 << 63)
+#define COMPRESSED ((guint64)1 << 62)
 #define ZEROS ((guint64)1 << 0)
+#define OFFSET_MASK (((guint64)1 << 56) - 512)
 #define ENTRY_BYTES 8u
 #define COUNTER_BYTES 2u
 #define AT_L1_ENTRIES 36 /* in the header */
@@ -33,6 +37,11 @@ struct qcow2_writer {
     guint64 counters_at, counter_clusters; /* the table of the blocks of counters */
     guint64 blocks, first_blocks;          /* of these; the ones of the empty image */
     guint64 blocks_at;                     /* where the first ones are; the others are at the end */
+    /* Of one that is written into: */
+    qcow2_below_fn below; /* else NULL */
+    void *below_data;
+    guint64 *used; /* a bit for each cluster before `first_new`, when they are counted */
+    guint64 first_new;
 };
 
 void
@@ -42,6 +51,7 @@ qcow2_writer_free(struct qcow2_writer *writer)
         return;
     g_free(writer->l1);
     g_free(writer->l2);
+    g_free(writer->used);
     g_free(writer);
 }
 
@@ -71,6 +81,16 @@ flush_table(struct qcow2_writer *writer)
                         at | COPIED, ENTRY_BYTES);
 }
 
+/* One of ours has clusters that are its own, where clusters can be. */
+static bool
+is_sound(const struct qcow2_writer *writer, guint64 entry)
+{
+    errno = EIO;
+    return !(entry & COMPRESSED) && (entry & COPIED) &&
+           !((entry & OFFSET_MASK) % writer->cluster) &&
+           (entry & OFFSET_MASK) < writer->next * writer->cluster;
+}
+
 static guint64
 take_clusters(struct qcow2_writer *writer, guint64 n)
 {
@@ -84,17 +104,22 @@ take_clusters(struct qcow2_writer *writer, guint64 n)
 static bool
 use_table(struct qcow2_writer *writer, guint64 index)
 {
+    if (index >= writer->header.l1_entries) {
+        errno = EIO; /* it is smaller than the disk is to be */
+        return false;
+    }
     if (index == writer->l2_index)
         return true;
     if (!flush_table(writer))
         return false;
     writer->l2_index = index;
-    guint64 at = GUINT64_FROM_BE(writer->l1[index]) & ~COPIED;
-    if (at)
-        return pread_all(writer->fd, writer->l2, writer->cluster, (gint64)at);
+    guint64 entry = GUINT64_FROM_BE(writer->l1[index]);
+    if (entry)
+        return is_sound(writer, entry) &&
+               pread_all(writer->fd, writer->l2, writer->cluster, (gint64)(entry & OFFSET_MASK));
     writer->l1[index] = GUINT64_TO_BE(take_clusters(writer, 1) | COPIED);
     for (guint64 i = 0; i < writer->per_table; i++)
-        writer->l2[i] = writer->header.has_base ? GUINT64_TO_BE(ZEROS) : 0;
+        writer->l2[i] = writer->header.has_base && !writer->below ? GUINT64_TO_BE(ZEROS) : 0;
     writer->l2_changed = true;
     return true;
 }
@@ -103,6 +128,13 @@ static guint64
 per_block(const struct qcow2_writer *writer)
 {
     return writer->cluster / COUNTER_BYTES;
+}
+
+static bool
+is_used(const struct qcow2_writer *writer, guint64 cluster)
+{
+    return cluster < writer->next &&
+           (cluster >= writer->first_new || writer->used[cluster / 64] >> cluster % 64 & 1);
 }
 
 /* Counts every cluster that was taken once, in the blocks that are there and in new ones. */
@@ -127,7 +159,7 @@ write_counters(struct qcow2_writer *writer)
         guint64 at = i < writer->first_blocks ? writer->blocks_at + i * writer->cluster
                                               : new_at + (i - old) * writer->cluster;
         for (guint64 j = 0; j < per_block(writer); j++)
-            block[j] = i * per_block(writer) + j < writer->next ? GUINT16_TO_BE(1) : 0;
+            block[j] = is_used(writer, i * per_block(writer) + j) ? GUINT16_TO_BE(1) : 0;
         if (!pwrite_all(writer->fd, block, writer->cluster, (gint64)at) ||
             !write_number(writer, (gint64)(writer->counters_at + i * ENTRY_BYTES), at, ENTRY_BYTES))
             return false;
@@ -198,23 +230,24 @@ begin(struct qcow2_writer *writer, guint8 *bytes)
     return flush_table(writer) && FAULT_POINT("stream.image.after", NULL);
 }
 
-static bool
-start(struct qcow2_writer *writer, const char **ret_fault)
+/* The header of an image, and its whole cluster, the caller's.  NULL with errno, or with a fault.
+ */
+static guint8 *
+read_header(struct qcow2_writer *writer, const char **ret_fault)
 {
     guint8 first[QCOW2_HEADER_BYTES];
 
     if (!pread_all(writer->fd, first, sizeof first, 0) ||
         (*ret_fault = qcow2_header_parse(first, sizeof first, &writer->header)))
-        return false;
+        return NULL;
     if (writer->header.version != 3) {
         *ret_fault = "it is of an old version";
-        return false;
+        return NULL;
     }
     writer->cluster = (guint64)1 << writer->header.cluster_bits;
     writer->per_table = writer->cluster / ENTRY_BYTES;
     g_autofree guint8 *bytes = g_malloc(writer->cluster);
-    lay_out(writer);
-    return pread_all(writer->fd, bytes, writer->cluster, 0) && begin(writer, bytes);
+    return pread_all(writer->fd, bytes, writer->cluster, 0) ? g_steal_pointer(&bytes) : NULL;
 }
 
 struct qcow2_writer *
@@ -223,44 +256,188 @@ qcow2_write_begin(int fd, const char **ret_fault)
     struct qcow2_writer *writer = g_new0(struct qcow2_writer, 1);
 
     writer->fd = fd;
-    if (start(writer, ret_fault))
+    g_autofree guint8 *bytes = read_header(writer, ret_fault);
+    if (bytes) {
+        lay_out(writer);
+        if (begin(writer, bytes))
+            return writer;
+    }
+    qcow2_writer_free(writer);
+    return NULL;
+}
+
+/* ---- into an image as it is ---- */
+
+static bool
+load(struct qcow2_writer *writer, const guint8 *bytes, const char **ret_fault)
+{
+    gsize length = writer->header.l1_entries * ENTRY_BYTES;
+    struct stat status;
+
+    for (unsigned i = 0; i < 4; i++)
+        if (bytes[AT_SNAPSHOTS + i])
+            *ret_fault = "it has snapshots in it";
+    if (*ret_fault || fstat(writer->fd, &status) < 0)
+        return false;
+    writer->next = ((guint64)status.st_size + writer->cluster - 1) / writer->cluster;
+    if (writer->header.l1_at + length > (guint64)status.st_size) {
+        *ret_fault = "its table is beyond its end";
+        return false;
+    }
+    writer->l1 = g_malloc(length);
+    writer->l2 = g_malloc(writer->cluster);
+    writer->l2_index = G_MAXUINT64;
+    return pread_all(writer->fd, writer->l1, length, (gint64)writer->header.l1_at);
+}
+
+struct qcow2_writer *
+qcow2_write_into(int fd, qcow2_below_fn below, void *data, const char **ret_fault)
+{
+    struct qcow2_writer *writer = g_new0(struct qcow2_writer, 1);
+
+    writer->fd = fd;
+    writer->below = below;
+    writer->below_data = data;
+    g_autofree guint8 *bytes = read_header(writer, ret_fault);
+    /* That it is dirty is on the disk before anything that its counters do not know. */
+    if (bytes && load(writer, bytes, ret_fault) && FAULT_POINT("stream.into.before", NULL) &&
+        write_number(writer, AT_INCOMPATIBLE, 1, 8) && write_number(writer, AT_AUTOCLEAR, 0, 8) &&
+        fdatasync(fd) == 0 && FAULT_POINT("stream.into.after", NULL))
         return writer;
     qcow2_writer_free(writer);
     return NULL;
 }
 
+/* Has nobody marked it? */
+static bool
+mark(struct qcow2_writer *writer, guint64 at)
+{
+    guint64 cluster = at / writer->cluster, bit = (guint64)1 << cluster % 64;
+
+    if (cluster >= writer->first_new || writer->used[cluster / 64] & bit) {
+        errno = EIO;
+        return false;
+    }
+    writer->used[cluster / 64] |= bit;
+    return true;
+}
+
+static bool
+mark_table(struct qcow2_writer *writer, guint64 *table, guint64 at)
+{
+    if (!mark(writer, at) || !pread_all(writer->fd, table, writer->cluster, (gint64)at))
+        return false;
+    for (guint64 i = 0; i < writer->per_table; i++) {
+        guint64 entry = GUINT64_FROM_BE(table[i]);
+        if ((entry & (OFFSET_MASK | COMPRESSED)) &&
+            !(is_sound(writer, entry) && mark(writer, entry & OFFSET_MASK)))
+            return false;
+    }
+    return true;
+}
+
+/* Finds what is used, from the tables: the counters are made anew, behind all else, and so may go
+ * what they said before. */
+static bool
+recount(struct qcow2_writer *writer)
+{
+    gsize l1_bytes = writer->header.l1_entries * ENTRY_BYTES;
+    g_autofree guint64 *table = g_malloc(writer->cluster);
+
+    writer->first_new = writer->next;
+    writer->used = g_try_malloc0_n(writer->next / 64 + 1, sizeof(guint64));
+    if (!writer->used) {
+        errno = ENOMEM;
+        return false;
+    }
+    if (!mark(writer, 0))
+        return false;
+    for (guint64 at = 0; at < l1_bytes; at += writer->cluster)
+        if (!mark(writer, writer->header.l1_at + at))
+            return false;
+    for (guint64 i = 0; i < writer->header.l1_entries; i++) {
+        guint64 entry = GUINT64_FROM_BE(writer->l1[i]);
+        if (entry && !(is_sound(writer, entry) && mark_table(writer, table, entry & OFFSET_MASK)))
+            return false;
+    }
+    /* Blocks for all there is, for themselves, and for the table of them. */
+    guint64 blocks = writer->next / (per_block(writer) - 2) + 2;
+    writer->counter_clusters = (blocks + writer->per_table - 1) / writer->per_table;
+    writer->counters_at = take_clusters(writer, writer->counter_clusters);
+    return true;
+}
+
+/* ---- */
+
+static bool
+is_fresh(guint64 entry)
+{
+    return (entry & ZEROS) || !(entry & ~COPIED);
+}
+
+/* A part of a cluster that is not there yet: the rest of it is what was to be seen so far. */
+static bool
+write_cluster(struct qcow2_writer *writer, guint64 number, guint64 entry, guint64 at,
+              guint64 within, const guint8 *bytes, gsize length)
+{
+    g_autofree guint8 *cluster = g_malloc0(writer->cluster);
+
+    if (!(entry & ZEROS) && !writer->below(writer->below_data, (gint64)(number * writer->cluster),
+                                           cluster, writer->cluster))
+        return false;
+    memcpy(cluster + within, bytes, length);
+    return pwrite_all(writer->fd, cluster, writer->cluster, (gint64)at);
+}
+
 bool
 qcow2_write(struct qcow2_writer *writer, gint64 offset, const guint8 *bytes, gsize length)
 {
-    while (length > 0) {
+    for (gsize part; length > 0; offset += (gint64)part, bytes += part, length -= part) {
         guint64 number = (guint64)offset / writer->cluster,
                 within = (guint64)offset % writer->cluster;
-        guint64 index = number % writer->per_table;
+        guint64 index = number % writer->per_table, n = 1;
         /* As many clusters as follow each other, here and in the file. */
         if (!use_table(writer, number / writer->per_table))
             return false;
-        guint64 entry = GUINT64_FROM_BE(writer->l2[index]) & ~COPIED;
-        guint64 n = MIN((within + length + writer->cluster - 1) / writer->cluster,
-                        writer->per_table - index);
-        if (entry > ZEROS) { /* it was begun */
-            n = 1;
-        } else {
-            guint64 fresh = 1;
-            while (fresh < n && (GUINT64_FROM_BE(writer->l2[index + fresh]) & ~COPIED) <= ZEROS)
-                fresh++;
-            n = fresh;
-            entry = take_clusters(writer, n);
+        guint64 entry = GUINT64_FROM_BE(writer->l2[index]), at = entry & OFFSET_MASK;
+        bool fresh = is_fresh(entry);
+        bool whole = !writer->below || (within == 0 && length >= writer->cluster);
+        if (!fresh && !is_sound(writer, entry)) /* else it was begun, or there before */
+            return false;
+        if (fresh) {
+            guint64 most = writer->below
+                               ? MAX(length / writer->cluster, 1)
+                               : (within + length + writer->cluster - 1) / writer->cluster;
+            most = MIN(most, writer->per_table - index);
+            while (whole && n < most && is_fresh(GUINT64_FROM_BE(writer->l2[index + n])))
+                n++;
+            at = take_clusters(writer, n);
             for (guint64 i = 0; i < n; i++)
-                writer->l2[index + i] = GUINT64_TO_BE((entry + i * writer->cluster) | COPIED);
+                writer->l2[index + i] = GUINT64_TO_BE((at + i * writer->cluster) | COPIED);
             writer->l2_changed = true;
         }
-        gsize part = MIN(length, n * writer->cluster - within);
-        if (!pwrite_all(writer->fd, bytes, part, (gint64)(entry + within)))
+        part = MIN(length, n * writer->cluster - within);
+        if (fresh && !whole ? !write_cluster(writer, number, entry, at, within, bytes, part)
+                            : !pwrite_all(writer->fd, bytes, part, (gint64)(at + within)))
             return false;
-        offset += (gint64)part;
-        bytes += part;
-        length -= part;
     }
+    return true;
+}
+
+bool
+qcow2_write_zeros(struct qcow2_writer *writer, gint64 offset, const guint8 *zeros, gsize length)
+{
+    guint64 number = (guint64)offset / writer->cluster, index = number % writer->per_table;
+
+    if (!use_table(writer, number / writer->per_table))
+        return false;
+    guint64 entry = GUINT64_FROM_BE(writer->l2[index]);
+    if ((entry & ZEROS) || (!entry && !writer->header.has_base))
+        return true;
+    if (!is_fresh(entry) || length < writer->cluster)
+        return qcow2_write(writer, offset, zeros, length);
+    writer->l2[index] = GUINT64_TO_BE(ZEROS);
+    writer->l2_changed = true;
     return true;
 }
 
@@ -271,7 +448,8 @@ qcow2_write_end(struct qcow2_writer *writer)
 
     if (!flush_table(writer))
         return false;
-    if (!write_counters(writer) || !FAULT_POINT("stream.image.counted", NULL) ||
+    if ((writer->below && !recount(writer)) || !write_counters(writer) ||
+        !FAULT_POINT("stream.image.counted", NULL) ||
         ftruncate(writer->fd, (off_t)(writer->next * writer->cluster)) < 0 ||
         fdatasync(writer->fd) < 0 || !pread_all(writer->fd, bytes, writer->cluster, 0))
         return false;

@@ -57,7 +57,15 @@ struct qcow2_writer;
  * contents reads as zeros, whatever the base has.  It says that it is dirty, so that QEMU looks
  * after it when it is opened before qcow2_write_end ().  NULL with errno, or with a fault. */
 struct qcow2_writer *qcow2_write_begin(int fd, const char **ret_fault);
+/* The same, but its contents stay where nothing is written.  Of the images below it, `below` reads,
+ * which sets errno when it fails; errno EIO when the image has what none of ours has. */
+typedef bool (*qcow2_below_fn)(void *data, gint64 offset, guint8 *buffer, gsize length);
+struct qcow2_writer *qcow2_write_into(int fd, qcow2_below_fn below, void *data,
+                                      const char **ret_fault);
 bool qcow2_write(struct qcow2_writer *writer, gint64 offset, const guint8 *bytes, gsize length);
+/* Zeros, all in one cluster: no new one is taken for them if that is not needed. */
+bool qcow2_write_zeros(struct qcow2_writer *writer, gint64 offset, const guint8 *zeros,
+                       gsize length);
 /* All is in the file, and it is an image without faults.  Not synced. */
 bool qcow2_write_end(struct qcow2_writer *writer);
 gsize qcow2_writer_cluster(const struct qcow2_writer *writer);

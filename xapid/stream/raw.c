@@ -17,17 +17,9 @@ end_of_part(const struct disk *disk)
 bool
 raw_export(struct client *client, struct disk *disk, GError **error)
 {
-    gint64 end = end_of_part(disk);
-    struct extent extent;
+    gint64 offset = disk->job->offset;
 
-    for (gint64 offset = disk->job->offset; offset < end; offset += extent.length) {
-        if (!disk_map(disk, offset, &extent, error))
-            return false;
-        extent.length = MIN(extent.length, end - offset);
-        if (!client_send(client, extent.fd, extent.at, extent.length, error))
-            return false;
-    }
-    return true;
+    return client_send_disk(client, disk, offset, end_of_part(disk) - offset, error);
 }
 
 /* Of a body of unknown length: it must be as long as the disk. */
@@ -50,7 +42,7 @@ raw_import(struct client *client, struct disk *disk, GError **error)
     g_autofree guint8 *buffer = g_malloc(PIECE_BYTES);
     gint64 end = end_of_part(disk);
 
-    if (!disk_begin(disk, error))
+    if (!disk_begin(disk, disk->job->part, error))
         return false;
     for (gint64 offset = disk->job->offset, n; offset < end; offset += n) {
         /* Pieces begin where those of the disk do. */
@@ -78,7 +70,7 @@ chunks_import(struct client *client, struct disk *disk, GError **error)
     g_autofree guint8 *buffer = g_malloc(PIECE_BYTES);
     guint8 record[RECORD_BYTES];
 
-    if (!disk_begin(disk, error))
+    if (!disk_begin(disk, false, error))
         return false;
     for (;;) {
         if (!client_read(client, record, sizeof record, error))

@@ -1,5 +1,5 @@
-/* A VHD into a disk, fixed or dynamic, as it comes: the blocks of a dynamic one in the order in
- * which they are in the file. */
+/* A VHD into a disk, as it comes: of one that is not fixed, the blocks in the order in which they
+ * are in the file.  A difference is laid over what the disk has. */
 #include "config.h"
 
 #include <string.h>
@@ -51,7 +51,7 @@ fixed_import(struct reading *reading, const guint8 first[VHD_FOOTER_BYTES], GErr
     if (client->left < 0)
         return import_failed(error, "a fixed VHD needs a Content-Length");
     gint64 size = client->left; /* the footer is as long as what has been read */
-    if (!import_fits(disk, (guint64)size, error) || !disk_begin(disk, error))
+    if (!import_fits(disk, (guint64)size, error) || !disk_begin(disk, false, error))
         return false;
     memcpy(buffer, first, VHD_FOOTER_BYTES);
     for (gint64 offset = 0, n, have = VHD_FOOTER_BYTES; offset < size; offset += n, have = 0) {
@@ -71,7 +71,7 @@ fixed_import(struct reading *reading, const guint8 first[VHD_FOOTER_BYTES], GErr
     return disk_end(disk, error);
 }
 
-/* ---- dynamic ---- */
+/* ---- dynamic, and a difference ---- */
 
 static int
 compare(gconstpointer a, gconstpointer b, gpointer data)
@@ -121,13 +121,34 @@ read_table(struct reading *reading, guint32 *ret_n, GError **error)
     return g_steal_pointer(&blocks);
 }
 
+static bool
+has_sector(const guint8 *bitmap, guint64 i)
+{
+    return bitmap[i / 8] & 0x80 >> i % 8;
+}
+
 /* Sectors that the bitmap does not have are zeros, whatever the block holds. */
 static void
 mask(guint8 *bytes, const guint8 *bitmap, guint64 sectors)
 {
     for (guint64 i = 0; i < sectors; i++)
-        if (!(bitmap[i / 8] & 0x80 >> i % 8))
+        if (!has_sector(bitmap, i))
             memset(bytes + i * VHD_SECTOR, 0, VHD_SECTOR);
+}
+
+/* Those that it has; of a difference the others are as they are. */
+static bool
+write_sectors(struct disk *disk, guint64 offset, const guint8 *bytes, const guint8 *bitmap,
+              guint64 sectors, GError **error)
+{
+    for (guint64 i = 0, n; i < sectors; i += MAX(n, 1)) {
+        for (n = 0; i + n < sectors && has_sector(bitmap, i + n);)
+            n++;
+        if (n && !disk_write(disk, (gint64)(offset + i * VHD_SECTOR), bytes + i * VHD_SECTOR,
+                             n * VHD_SECTOR, error))
+            return false;
+    }
+    return true;
 }
 
 static bool
@@ -142,6 +163,8 @@ import_block(struct reading *reading, const struct block *block, guint8 *bitmap,
         !take(reading, bitmap, vhd_bitmap_bytes(length), error) ||
         !take(reading, bytes, length, error))
         return false;
+    if (reading->footer.type == VHD_DIFFERENCING)
+        return write_sectors(reading->disk, offset, bytes, bitmap, in_disk / VHD_SECTOR, error);
     mask(bytes, bitmap, length / VHD_SECTOR);
     return disk_write(reading->disk, (gint64)offset, bytes, in_disk, error);
 }
@@ -178,7 +201,7 @@ dynamic_import(struct reading *reading, GError **error)
     if ((fault = vhd_header_parse(header, &reading->footer, &reading->header)))
         return import_failed(error, "%s", fault);
     g_autofree struct block *blocks = read_table(reading, &n, error);
-    if (!blocks || !disk_begin(reading->disk, error))
+    if (!blocks || !disk_begin(reading->disk, reading->footer.type == VHD_DIFFERENCING, error))
         return false;
     g_autofree guint8 *bitmap = g_malloc(vhd_bitmap_bytes(reading->header.block));
     g_autofree guint8 *bytes = g_malloc(reading->header.block);
@@ -201,7 +224,7 @@ vhd_import(struct client *client, struct disk *disk, GError **error)
         return fixed_import(&reading, first, error);
     if ((fault = vhd_footer_parse(first, &reading.footer)))
         return import_failed(error, "%s", fault);
-    if (reading.footer.type != VHD_DYNAMIC)
+    if (reading.footer.type == VHD_FIXED)
         return import_failed(error, "it begins as a dynamic one, and is none");
     return dynamic_import(&reading, error);
 }

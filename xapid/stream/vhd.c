@@ -12,6 +12,7 @@
 #define FOOTER_CHECKSUM_AT 64
 #define HEADER_CHECKSUM_AT 36
 #define HEADER_AT_MAX ((guint64)64 << 20) /* what may be before the header */
+#define UUID_BYTES 16
 #define CHS_SECTORS_MAX ((guint64)65535 * 16 * 255)
 
 static guint64
@@ -29,6 +30,27 @@ put(guint8 *bytes, gsize at, guint64 value, unsigned size)
 {
     for (unsigned i = 0; i < size; i++)
         bytes[at + i] = (guint8)(value >> 8 * (size - 1 - i));
+}
+
+/* A valid one, of hexadecimal digits and dashes. */
+static void
+put_uuid(guint8 *bytes, gsize at, const char *uuid)
+{
+    for (unsigned i = 0; i < UUID_BYTES; i++, uuid += 2) {
+        uuid += *uuid == '-';
+        bytes[at + i] =
+            (guint8)(g_ascii_xdigit_value(uuid[0]) << 4 | g_ascii_xdigit_value(uuid[1]));
+    }
+}
+
+/* In UTF-16: a file that would be called by its uuid. */
+static void
+put_name(guint8 *bytes, gsize at, const char *uuid)
+{
+    g_autofree char *name = g_strconcat(uuid, ".vhd", NULL);
+
+    for (gsize i = 0; name[i]; i++)
+        put(bytes, at + 2 * i, (guint8)name[i], 2);
 }
 
 /* The complement of the sum of all bytes but its own. */
@@ -59,13 +81,11 @@ vhd_footer_parse(const guint8 bytes[VHD_FOOTER_BYTES], struct vhd_footer *ret_fo
     if (number(bytes, FOOTER_CHECKSUM_AT, 4) !=
         checksum(bytes, VHD_FOOTER_BYTES, FOOTER_CHECKSUM_AT))
         return "the checksum of its footer is wrong";
-    if (type == VHD_DIFFERENCING)
-        return "it is a difference to another VHD";
-    if (type != VHD_FIXED && type != VHD_DYNAMIC)
+    if (type != VHD_FIXED && type != VHD_DYNAMIC && type != VHD_DIFFERENCING)
         return "it is of an unknown type";
     if (size > VHD_SIZE_MAX || size % VHD_SECTOR)
         return "it says that it is too large, or not of whole sectors";
-    if (type == VHD_DYNAMIC && (at < VHD_FOOTER_BYTES || at > HEADER_AT_MAX))
+    if (type != VHD_FIXED && (at < VHD_FOOTER_BYTES || at > HEADER_AT_MAX))
         return "its header is not in front";
     *ret_footer = (struct vhd_footer){(enum vhd_type)type, size, at};
     return NULL;
@@ -144,7 +164,7 @@ vhd_header_sign(guint8 bytes[VHD_HEADER_BYTES])
 }
 
 void
-vhd_footer_write(guint8 bytes[VHD_FOOTER_BYTES], guint64 size)
+vhd_footer_write(guint8 bytes[VHD_FOOTER_BYTES], guint64 size, const char *uuid, bool difference)
 {
     memset(bytes, 0, VHD_FOOTER_BYTES);
     memcpy(bytes, FOOTER_COOKIE, COOKIE_BYTES);
@@ -156,12 +176,13 @@ vhd_footer_write(guint8 bytes[VHD_FOOTER_BYTES], guint64 size)
     put(bytes, 40, size, 8);
     put(bytes, 48, size, 8);
     put(bytes, 56, geometry(size), 4);
-    put(bytes, 60, VHD_DYNAMIC, 4);
+    put(bytes, 60, difference ? VHD_DIFFERENCING : VHD_DYNAMIC, 4);
+    put_uuid(bytes, 68, uuid);
     vhd_footer_sign(bytes);
 }
 
 void
-vhd_header_write(guint8 bytes[VHD_HEADER_BYTES], guint32 entries)
+vhd_header_write(guint8 bytes[VHD_HEADER_BYTES], guint32 entries, const char *parent)
 {
     memset(bytes, 0, VHD_HEADER_BYTES);
     memcpy(bytes, HEADER_COOKIE, COOKIE_BYTES);
@@ -170,5 +191,9 @@ vhd_header_write(guint8 bytes[VHD_HEADER_BYTES], guint32 entries)
     put(bytes, 24, VHD_VERSION, 4);
     put(bytes, 28, entries, 4);
     put(bytes, 32, VHD_BLOCK_BYTES, 4);
+    if (parent) {
+        put_uuid(bytes, 40, parent);
+        put_name(bytes, 64, parent);
+    }
     vhd_header_sign(bytes);
 }

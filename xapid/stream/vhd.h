@@ -21,7 +21,7 @@ enum vhd_type { VHD_FIXED = 2, VHD_DYNAMIC = 3, VHD_DIFFERENCING = 4 };
 struct vhd_footer {
     enum vhd_type type;
     guint64 size;      /* of the disk */
-    guint64 header_at; /* of a dynamic one */
+    guint64 header_at; /* but of a fixed one */
 };
 
 struct vhd_header {
@@ -39,11 +39,13 @@ bool vhd_is_footer(const guint8 *bytes);
 /* Bytes of the bitmap in front of each block: whole sectors. */
 guint64 vhd_bitmap_bytes(guint64 block);
 
-/* A dynamic one's, which begins with its footer, header and table. */
-void vhd_footer_write(guint8 bytes[VHD_FOOTER_BYTES], guint64 size);
+/* A dynamic one's, or that of a difference, which begin with their footer, header and table.  uuid:
+ * its own; parent: that of the one it is a difference to, NULL: none. */
+void vhd_footer_write(guint8 bytes[VHD_FOOTER_BYTES], guint64 size, const char *uuid,
+                      bool difference);
 /* Writes the checksum of what is there. */
 void vhd_footer_sign(guint8 bytes[VHD_FOOTER_BYTES]);
 void vhd_header_sign(guint8 bytes[VHD_HEADER_BYTES]);
-void vhd_header_write(guint8 bytes[VHD_HEADER_BYTES], guint32 entries);
+void vhd_header_write(guint8 bytes[VHD_HEADER_BYTES], guint32 entries, const char *parent);
 
 #endif
