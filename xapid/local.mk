@@ -5,4 +5,4 @@ xapid_xapid_CFLAGS = $(AM_CFLAGS) $(SOUP_CFLAGS)
 xapid_xapid_LDADD = \
 	librpc.a libhttp.a libcalls.a libpool.a libvm.a libnet.a libstorage.a libops.a libdump.a libstore.a libmodel.a \
 	libpeer.a libwire.a libdatamodel.a libbase.a \
-	$(SOUP_LIBS) $(GNUTLS_LIBS) $(SQLITE_LIBS) $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm
+	$(SOUP_LIBS) $(GNUTLS_LIBS) $(WSLAY_LIBS) $(SQLITE_LIBS) $(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) -lm

@@ -19,6 +19,7 @@
 #include "lib/settings.h"
 #include "xapid/calls/call.h"
 #include "xapid/calls/texts.h"
+#include "xapid/http/console.h"
 #include "xapid/http/database.h"
 #include "xapid/http/http.h"
 #include "xapid/http/rpc.h"
@@ -57,6 +58,7 @@ struct app {
     struct rpc_service *rpc;
     struct database_service *database;
     struct vdi_streams *streams;
+    struct console_service *consoles;
 };
 
 /* ---- what arrives from xapid-launch ---- */
@@ -398,6 +400,7 @@ start(struct app *app, GError **error)
     app->rpc = rpc_serve(app->http, &app->api);
     app->database = database_serve(app->http, &app->api, database);
     app->streams = vdi_streams_serve(app->http, &app->api);
+    app->consoles = consoles_serve(app->http, &app->api);
 
     ops_recover(app->ops);
     if (!(app->control = control_new(control_received, control_gone, app, error)))
@@ -486,6 +489,7 @@ main(int argc, char **argv)
     }
     g_main_loop_run(app.loop);
     /* What is acknowledged is on disk; the rest of memory goes with the process. */
+    console_service_free(app.consoles);
     vdi_streams_free(app.streams);
     database_service_free(app.database);
     rpc_service_free(app.rpc);

@@ -1,7 +1,7 @@
 # Programs that print figures; no tests: "make bench".
 EXTRA_PROGRAMS += tests/bench/bench-replies
 tests_bench_bench_replies_SOURCES = tests/bench/bench-replies.c
-tests_bench_bench_replies_LDADD = librpc.a libhttp.a $(calls_test_libs) $(SOUP_LIBS) $(GNUTLS_LIBS)
+tests_bench_bench_replies_LDADD = librpc.a libhttp.a $(calls_test_libs) $(SOUP_LIBS) $(GNUTLS_LIBS) $(WSLAY_LIBS)
 
 # Clients of xapid and of its peers.  libvirt's header comes with the packages for "bench", which the
 # configuration does not ask for.

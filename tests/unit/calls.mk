@@ -5,7 +5,7 @@ sim_tests = \
 	tests/sim/test-guest-limits.py \
 	tests/sim/test-limits.py \
 	tests/sim/test-storage.py \
-	tests/sim/test-clones.py tests/sim/test-copies.py tests/sim/test-streams.py \
+	tests/sim/test-clones.py tests/sim/test-copies.py tests/sim/test-streams.py tests/sim/test-consoles.py \
 	tests/sim/test-roles.py \
 	tests/sim/test-parked.py \
 	tests/sim/test-abuse.py \
@@ -35,7 +35,8 @@ sim_tests = \
 	tests/sim/test-vm-fields.py \
 	tests/sim/test-wire.py
 TESTS += $(sim_tests)
-EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/guests.py tests/sim/accounts.py tests/sim/waiting.py tests/sim/payloads.py \
+EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/guests.py tests/sim/accounts.py tests/sim/consoles.py tests/sim/qemu.py tests/sim/rfb.py \
+	tests/sim/waiting.py tests/sim/websocket.py tests/sim/payloads.py \
 	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/sim/test-growth.py tests/sim/test-hostile.py tests/clients/test-xencenter.py \
 	tests/sim/unwritable.py tests/sim/disk-errors.c
 # Of test-disk-errors.py.
@@ -70,4 +71,4 @@ TESTS += tests/unit/test-rpc
 tests_unit_test_rpc_SOURCES = tests/unit/test-rpc.c tests/unit/http-fixture.c \
 	tests/unit/http-fixture.h tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_rpc_CFLAGS = $(HTTP_TEST_CFLAGS)
-tests_unit_test_rpc_LDADD = librpc.a libhttp.a $(calls_test_libs) $(SOUP_LIBS) $(GNUTLS_LIBS)
+tests_unit_test_rpc_LDADD = librpc.a libhttp.a $(calls_test_libs) $(SOUP_LIBS) $(GNUTLS_LIBS) $(WSLAY_LIBS)

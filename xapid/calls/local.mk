@@ -39,6 +39,7 @@ librpc_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
 librpc_a_SOURCES = \
 	xapid/http/admit.c xapid/http/admit.h \
 	xapid/http/aside.c xapid/http/aside.h \
+	xapid/http/console.c xapid/http/console.h \
 	xapid/http/database.c xapid/http/database.h \
 	xapid/http/range.c xapid/http/range.h \
 	xapid/http/relay.c xapid/http/relay.h \

@@ -84,6 +84,13 @@ host_info_clear(struct host_info *info)
     g_clear_pointer(&info->features_hvm, g_free);
 }
 
+void
+guest_consoles_clear(struct guest_consoles *consoles)
+{
+    g_clear_pointer(&consoles->screen, g_free);
+    g_clear_pointer(&consoles->text, g_free);
+}
+
 GVariant *
 host_info_to_variant(const struct host_info *info, const char *backend)
 {

@@ -54,6 +54,12 @@ struct host_info {
     int dom0_vcpus;
 };
 
+/* Where dom0's root reaches a guest; "" for what is not there. */
+struct guest_consoles {
+    char *screen; /* unix socket on which its QEMU shows it by VNC */
+    char *text;   /* terminal device of its text console */
+};
+
 struct backend_options {
     const char *sim_dir; /* the simulator's world */
     int reserves;        /* of reserves_open () */
@@ -82,6 +88,9 @@ struct backend {
     /* Adds what the hypervisor printed and has kept, bytes of any kind, CONSOLE_MAX or a little
      * more; clear: and forgets it. */
     bool (*console)(struct backend_ctx *ctx, bool clear, GByteArray *ret_text, GError **error);
+    /* Of a domain that is there. */
+    bool (*consoles)(struct backend_ctx *ctx, const struct domain_info *info,
+                     struct guest_consoles *ret_consoles, GError **error);
     /* Every domain, or those of `uuid` (dying ones too): struct domain_info. */
     bool (*list)(struct backend_ctx *ctx, const char *uuid, GPtrArray **ret_domains,
                  GError **error);
@@ -162,6 +171,9 @@ const char *domain_power_state(const struct domain_info *info);
 GVariant *domain_info_to_variant(const struct domain_info *info, bool half_built,
                                  const char *op_id);
 void host_info_clear(struct host_info *info);
+void guest_consoles_clear(struct guest_consoles *consoles);
+typedef struct guest_consoles guest_consoles;
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(guest_consoles, guest_consoles_clear)
 GVariant *host_info_to_variant(const struct host_info *info, const char *backend);
 
 #endif

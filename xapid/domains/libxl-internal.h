@@ -94,6 +94,8 @@ bool libxl_backend_list(struct backend_ctx *ctx, const char *uuid, GPtrArray **r
 bool libxl_backend_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GError **error);
 bool libxl_backend_console(struct backend_ctx *ctx, bool clear, GByteArray *ret_text,
                            GError **error);
+bool libxl_backend_consoles(struct backend_ctx *ctx, const struct domain_info *info,
+                            struct guest_consoles *ret_consoles, GError **error);
 bool libxl_backend_watch(struct backend_ctx *ctx, int stop_fd,
                          void (*changed)(const char *uuid, void *), void *data, GError **error);
 

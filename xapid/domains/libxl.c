@@ -356,6 +356,7 @@ const struct backend backend_libxl = {
     .timed_out = libxl_backend_timed_out,
     .host_info = libxl_backend_host_info,
     .console = libxl_backend_console,
+    .consoles = libxl_backend_consoles,
     .list = libxl_backend_list,
     .build = libxl_backend_build,
     .complete = libxl_backend_complete,

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libdomains.a
 libdomains_a_SOURCES = \
 	xapid/domains/argument.c xapid/domains/argument.h \
 	xapid/domains/backend.c xapid/domains/backend.h \
+	xapid/domains/consoles.c xapid/domains/consoles.h \
 	xapid/domains/domains.h \
 	xapid/domains/guest-config.c xapid/domains/guest-config.h \
 	xapid/domains/guest-disks.c xapid/domains/guest-disks.h \
@@ -30,7 +31,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/service.c xapid/domains/service.h \
 	xapid/domains/verb-args.c xapid/domains/verb-args.h \
 	xapid/domains/verbs.c xapid/domains/verbs.h xapid/domains/verbs-internal.h \
-	xapid/domains/verbs-drives.c xapid/domains/verbs-image.c xapid/domains/verbs-live.c \
+	xapid/domains/verbs-consoles.c xapid/domains/verbs-drives.c xapid/domains/verbs-image.c xapid/domains/verbs-live.c \
 	xapid/domains/verbs-nics.c \
 	xapid/domains/worker.c xapid/domains/worker.h xapid/domains/events.c
 

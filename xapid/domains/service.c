@@ -12,6 +12,7 @@
 #include "lib/peer/bulk.h"
 #include "lib/peer/domains1.h"
 #include "lib/peer/peer.h"
+#include "xapid/domains/consoles.h"
 #include "xapid/domains/domains.h"
 #include "xapid/domains/guests.h"
 #include "xapid/domains/operation.h"
@@ -30,6 +31,7 @@ struct service {
     GCancellable *connecting;
     bool open;
     struct question *questions[QUESTIONS];
+    struct consoles *consoles;
     /* Changed: sent while the peer takes them, gathered while it does not. */
     GHashTable *changed;
     bool changed_all, flushing;
@@ -237,6 +239,18 @@ handle_host_info(PeerDomains1 *object, GDBusMethodInvocation *invocation, gpoint
     return TRUE;
 }
 
+static gboolean
+handle_console(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
+               const char *uuid, const char *kind, gpointer data)
+{
+    struct service *service = data;
+
+    (void)object;
+    (void)none;
+    consoles_open(service->consoles, invocation, uuid, kind);
+    return TRUE;
+}
+
 static void
 operation_done(const char *op_id, GVariant *error, GVariant *result, void *data)
 {
@@ -327,6 +341,7 @@ predecessor_recovered(bool lost, GVariant *error, GPtrArray *parts, void *data)
     operations_open(service->operations);
     for (int i = 0; i < QUESTIONS; i++)
         question_open(service->questions[i], service->pool);
+    consoles_attend(service->consoles, service->pool);
     service->changed_all = true;
     changed_send(service);
     service->served(service->data);
@@ -383,6 +398,7 @@ service_new(const struct pool_options *options, void (*served)(void *data),
         {"handle-list", G_CALLBACK(handle_list)},
         {"handle-host-info", G_CALLBACK(handle_host_info)},
         {"handle-guests", G_CALLBACK(handle_guests)},
+        {"handle-console", G_CALLBACK(handle_console)},
     };
     struct service *service = g_new0(struct service, 1);
 
@@ -392,6 +408,7 @@ service_new(const struct pool_options *options, void (*served)(void *data),
     service->changed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     service->object = peer_domains1_skeleton_new();
     questions_init(service);
+    service->consoles = consoles_new();
     for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
         g_signal_connect(service->object, handlers[i].signal, handlers[i].handler, service);
     service->pool = pool_new(options, pool_ready, pool_changed, pool_failed, service);
@@ -416,6 +433,7 @@ service_free(struct service *service)
     g_hash_table_unref(service->changed);
     for (int i = 0; i < QUESTIONS; i++)
         question_free(service->questions[i]);
+    consoles_free(service->consoles);
     g_object_unref(service->object);
     g_free(service);
 }

@@ -1,10 +1,12 @@
-/* The console of the simulated hypervisor: DIR/dmesg, which a test may write; see sim-world.h. */
+/* The console of the simulated hypervisor, DIR/dmesg, and those of its guests, all of which a test
+ * may put there; see sim-world.h. */
 #include "config.h"
 
 #include "xapid/domains/sim-console.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,5 +55,25 @@ sim_console(struct backend_ctx *ctx, bool clear, GByteArray *ret_text, GError **
     if (fd < 0)
         return failed(error);
     close(fd);
+    return true;
+}
+
+bool
+sim_consoles(struct backend_ctx *ctx, const struct domain_info *info,
+             struct guest_consoles *ret_consoles, GError **error)
+{
+    int dir = world_dir(sim_world(ctx));
+    g_autofree char *screen = g_strdup_printf("screen-%s", info->uuid);
+    g_autofree char *text = g_strdup_printf("text-%s", info->uuid);
+    g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", dir);
+    g_autofree char *path = g_file_read_link(link, error);
+    char file[PATH_MAX];
+
+    if (!path)
+        return false;
+    ssize_t n = readlinkat(dir, text, file, sizeof file);
+    ret_consoles->text = g_strndup(file, (gsize)MAX(n, 0));
+    ret_consoles->screen =
+        faccessat(dir, screen, F_OK, 0) == 0 ? g_build_filename(path, screen, NULL) : g_strdup("");
     return true;
 }

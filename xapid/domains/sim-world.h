@@ -9,6 +9,8 @@
  * DIR/violations.
  * DIR/bridges: a file for each bridge of the host (xapid/host/bridge.h), which a card must find.
  * DIR/dmesg: what the hypervisor printed, when a test wrote it or it was cleared.
+ * DIR/screen-UUID, DIR/text-UUID: a VNC server's socket and a link to a terminal device, which are
+ * the guest's consoles.
  * DIR/host.conf (key file, group [host], read again when it changes): memory, dom0_memory (bytes),
  * cpus, and how long things take in milliseconds: create_ms, destroy_ms, pause_ms, unpause_ms,
  * shutdown_ms (until a guest that was asked has shut down), save_ms (an image or a

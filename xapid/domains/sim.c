@@ -471,6 +471,7 @@ const struct backend backend_sim = {
     .timed_out = sim_timed_out,
     .host_info = sim_host_info,
     .console = sim_console,
+    .consoles = sim_consoles,
     .list = sim_list,
     .build = sim_build,
     .complete = sim_complete,

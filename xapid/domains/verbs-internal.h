@@ -18,6 +18,13 @@ struct domain_info *verbs_find_live(struct verbs *v, const char *uuid, bool may_
 /* The folder of the disks' handles, which is xapid-host's to make; -1 with an error. */
 int verbs_open_disks(struct verbs *v, GError **error);
 
+/* --- verbs-consoles.c --- */
+
+/* Text in parts, none of which cuts a character. */
+bool verb_dmesg(struct verbs *v, bool clear, verbs_part_fn part, void *data, GVariant **ret_result,
+                GError **error);
+bool verb_consoles(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error);
+
 /* --- verbs-live.c --- */
 
 bool verb_adjust(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,

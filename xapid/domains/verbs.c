@@ -10,7 +10,6 @@
 #include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/log.h"
-#include "lib/text.h"
 #include "xapid/domains/argument.h"
 #include "xapid/domains/image.h"
 #include "xapid/domains/mark.h"
@@ -421,31 +420,6 @@ verb_host_info(struct verbs *v, GVariant **ret_result, GError **error)
     return true;
 }
 
-/* Text in parts, none of which cuts a character. */
-static bool
-verb_console(struct verbs *v, bool clear, verbs_part_fn part, void *data, GVariant **ret_result,
-             GError **error)
-{
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-
-    if (!v->backend->console(v->ctx, clear, bytes, error))
-        return false;
-    g_autofree char *text = text_clean(bytes->len ? (const char *)bytes->data : "", bytes->len);
-    for (const char *at = text, *end; *at; at = end) {
-        end = at + strnlen(at, MESSAGE_TEXT_MAX);
-        while (*end && end > at && ((guchar)*end & 0xc0) == 0x80)
-            end--;
-        g_autofree char *piece = g_strndup(at, (gsize)(end - at));
-        GVariantDict dict;
-        g_variant_dict_init(&dict, NULL);
-        g_variant_dict_insert(&dict, "text", "s", piece);
-        if (!part(g_variant_dict_end(&dict), data, error))
-            return false;
-    }
-    *ret_result = verbs_no_result();
-    return true;
-}
-
 static const struct {
     const char *verb;
     bool (*run)(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
@@ -467,7 +441,9 @@ verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id
     if (g_str_equal(verb, "host_info"))
         return verb_host_info(v, ret_result, error);
     if (g_str_equal(verb, "dmesg") || g_str_equal(verb, "dmesg_clear"))
-        return verb_console(v, g_str_equal(verb, "dmesg_clear"), part, data, ret_result, error);
+        return verb_dmesg(v, g_str_equal(verb, "dmesg_clear"), part, data, ret_result, error);
+    if (g_str_equal(verb, "consoles"))
+        return uuid_check(uuid, error) && verb_consoles(v, uuid, ret_result, error);
     if (g_str_equal(verb, "recover") && !*uuid) {
         *ret_result = verbs_no_result();
         return verb_recover(v, uuid, error);

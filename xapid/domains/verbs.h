@@ -25,6 +25,7 @@ typedef bool (*verbs_part_fn)(GVariant *part, void *data, GError **error);
  *     list       result: domains aa{sv}, in parts: those of `uuid`, "" = all
  *     host_info  result: that of HostInfo
  *     dmesg, dmesg_clear  result: text s, in parts
+ *     consoles   result: those of a domain of ours, (struct guest_consoles) screen, text s
  *     recover    removes what a broken build left of `uuid` ("" = of all marks), then as list
  * *ret_result is an a{sv}, floating. */
 bool verbs_run(struct verbs *verbs, const char *verb, const char *uuid, const char *op_id,

@@ -11,6 +11,7 @@ struct admission {
     struct http_request *request;
     const struct dm_http_action *action;
     admitted_fn admitted;
+    admitted_hold_fn hold; /* in its place */
     void *data;
 };
 
@@ -34,19 +35,30 @@ refuse(struct http_request *request, unsigned status, const GError *error)
 }
 
 static void
-check_role(const struct admission *admission, const struct caller *caller)
+let_in(const struct admission *admission, const struct caller *caller, char **held)
+{
+    if (admission->hold)
+        admission->hold(admission->request, caller, held ? g_steal_pointer(held) : NULL,
+                        admission->data);
+    else
+        admission->admitted(admission->request, caller, admission->data);
+}
+
+/* held: of a session that is the request's own, which `hold` may take; else NULL. */
+static void
+check_role(const struct admission *admission, const struct caller *caller, char **held)
 {
     g_autofree char *permission = g_strconcat("http/", admission->action->name, NULL);
     g_autoptr(GError) error = NULL;
 
     if (rbac_check(caller, permission, admission->action->min_role, &error))
-        admission->admitted(admission->request, caller, admission->data);
+        let_in(admission, caller, held);
     else
         refuse(admission->request, 403, error);
 }
 
 static void
-check_session(const struct admission *admission, const char *secret)
+check_session(const struct admission *admission, const char *secret, char **held)
 {
     struct caller caller = {0};
     g_autoptr(GError) error = NULL;
@@ -55,7 +67,7 @@ check_session(const struct admission *admission, const char *secret)
         refuse(admission->request, 401, error);
         return;
     }
-    check_role(admission, &caller);
+    check_role(admission, &caller, held);
     caller_clear(&caller);
 }
 
@@ -99,16 +111,22 @@ logged_in(const struct call_answer *answer, void *data)
         return;
     }
     g_autofree char *secret = g_variant_dup_string(answer->value, NULL);
-    check_session(admission, secret);
-    call_api(admission->api, "session.logout", logged_out, NULL, secret, NULL);
+    g_autofree char *held = g_strdup(secret);
+    check_session(admission, secret, &held);
+    if (held)
+        admit_release(admission->api, held);
 }
 
 void
-admit(struct api *api, struct http_request *request, const struct dm_http_action *action,
-      admitted_fn admitted, void *data)
+admit_release(struct api *api, const char *session)
 {
-    const struct admission admission = {
-        .api = api, .request = request, .action = action, .admitted = admitted, .data = data};
+    call_api(api, "session.logout", logged_out, NULL, session, NULL);
+}
+
+static void
+decide(const struct admission *admission)
+{
+    struct http_request *request = admission->request;
     const char *secret = http_request_query(request, "session_id");
     g_autofree char *user = NULL;
     g_autofree char *password = NULL;
@@ -116,15 +134,31 @@ admit(struct api *api, struct http_request *request, const struct dm_http_action
     if (!secret)
         secret = http_request_cookie(request, "session_id");
     if (secret) {
-        check_session(&admission, secret);
+        check_session(admission, secret, NULL);
     } else if (http_request_basic_auth(request, &user, &password)) {
-        call_api(api, "session.login_with_password", logged_in,
-                 g_memdup2(&admission, sizeof admission), user, password, "", "http", NULL);
+        call_api(admission->api, "session.login_with_password", logged_in,
+                 g_memdup2(admission, sizeof *admission), user, password, "", "http", NULL);
         explicit_bzero(password, strlen(password));
     } else if (http_request_transport(request) == HTTP_UNIX &&
                http_request_peer_uid(request) == 0) {
-        check_role(&admission, &(struct caller){.local_root = true});
+        check_role(admission, &(struct caller){.local_root = true}, NULL);
     } else {
         refuse(request, 401, NULL);
     }
+}
+
+void
+admit(struct api *api, struct http_request *request, const struct dm_http_action *action,
+      admitted_fn admitted, void *data)
+{
+    decide(&(struct admission){
+        .api = api, .request = request, .action = action, .admitted = admitted, .data = data});
+}
+
+void
+admit_hold(struct api *api, struct http_request *request, const struct dm_http_action *action,
+           admitted_hold_fn admitted, void *data)
+{
+    decide(&(struct admission){
+        .api = api, .request = request, .action = action, .hold = admitted, .data = data});
 }

@@ -2,6 +2,8 @@
 
 #include "xapid/vm/domains.h"
 
+#include <unistd.h>
+
 #include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/log.h"
@@ -51,6 +53,61 @@ void
 domains_dmesg(struct domains *domains, bool clear, domains_done_fn done, void *data)
 {
     peer_client_ask(domains->client, clear ? "DmesgClear" : "Dmesg", NULL, "s", done, data);
+}
+
+/* ---- consoles ---- */
+
+struct console_call {
+    domains_console_fn done;
+    void *data;
+};
+
+static void
+console_answered(GObject *source, GAsyncResult *result, void *data)
+{
+    g_autofree struct console_call *call = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GVariant) answer =
+        g_dbus_proxy_call_with_unix_fd_list_finish(G_DBUS_PROXY(source), &fds, result, &error);
+    gint32 index;
+    int fd = -1;
+
+    if (answer && fds && g_variant_is_of_type(answer, G_VARIANT_TYPE("(h)"))) {
+        g_variant_get(answer, "(h)", &index);
+        fd = g_unix_fd_list_get(fds, index, &error);
+    } else if (answer) {
+        api_error_set(&error, "INTERNAL_ERROR", "an answer of an unknown form", "Console", NULL);
+    } else {
+        g_dbus_error_strip_remote_error(error);
+    }
+    if (!error && !FAULT_POINT("console.ask.after", &error)) {
+        close(fd);
+        fd = -1;
+    }
+    call->done(error, fd, call->data);
+}
+
+void
+domains_console(struct domains *domains, const char *uuid, const char *kind,
+                domains_console_fn done, void *data)
+{
+    GDBusProxy *proxy = peer_client_proxy(domains->client);
+    g_autoptr(GError) error = NULL;
+    struct console_call *call;
+
+    if (!proxy)
+        api_error_set(&error, "INTERNAL_ERROR", "xapid-domains", "is not connected", NULL);
+    if (!proxy || !FAULT_POINT("console.ask.before", &error)) {
+        done(error, -1, data);
+        return;
+    }
+    call = g_new(struct console_call, 1);
+    call->done = done;
+    call->data = data;
+    g_dbus_proxy_call_with_unix_fd_list(proxy, "Console", g_variant_new("(ss)", uuid, kind),
+                                        G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, console_answered,
+                                        call);
 }
 
 /* ---- guests ---- */

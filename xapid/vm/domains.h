@@ -17,6 +17,9 @@ typedef void (*domains_guests_changed_fn)(bool fresh, void *data);
  * next. */
 typedef void (*domains_guests_fn)(const GError *error, GVariant *guests, guint64 now, void *data);
 
+/* The console's descriptor is the receiver's; -1 with an error. */
+typedef void (*domains_console_fn)(const GError *error, int fd, void *data);
+
 struct domains *domains_new(domains_changed_fn changed, void *data);
 void domains_free(struct domains *domains);
 /* A new connection's descriptor (taken), from xapid-launch; replaces the old one. */
@@ -33,6 +36,10 @@ void domains_list(struct domains *domains, const char *uuid, domains_done_fn don
 void domains_host_info(struct domains *domains, domains_done_fn done, void *data);
 /* s, what the hypervisor printed; clear: and has it forgotten. */
 void domains_dmesg(struct domains *domains, bool clear, domains_done_fn done, void *data);
+/* A console of a domain; see org.xapid.Domains1.Console.  Waits for no connection, as
+ * domains_guests (). */
+void domains_console(struct domains *domains, const char *uuid, const char *kind,
+                     domains_console_fn done, void *data);
 void domains_on_guests(struct domains *domains, domains_guests_changed_fn changed, void *data);
 /* Waits for no connection: without one, or when it is lost, an error. */
 void domains_guests(struct domains *domains, guint64 since, domains_guests_fn done, void *data);

@@ -13,7 +13,7 @@ class_of(const char *name)
 }
 
 static void
-add_console(const struct vm_world *world, struct txn *txn, const char *vm)
+add_console(const struct vm_world *world, struct txn *txn, const char *vm, const char *protocol)
 {
     g_autofree char *uuid = g_uuid_string_random();
     g_autofree char *location = g_strdup_printf("https://%s/console?uuid=%s", world->address, uuid);
@@ -22,11 +22,22 @@ add_console(const struct vm_world *world, struct txn *txn, const char *vm)
 
     g_variant_builder_init(&fields, G_VARIANT_TYPE("a{sv}"));
     g_variant_builder_add(&fields, "{sv}", "uuid", g_variant_new_string(uuid));
-    g_variant_builder_add(&fields, "{sv}", "protocol", g_variant_new_string("vt100"));
+    g_variant_builder_add(&fields, "{sv}", "protocol", g_variant_new_string(protocol));
     g_variant_builder_add(&fields, "{sv}", "location", g_variant_new_string(location));
     g_variant_builder_add(&fields, "{sv}", "VM", g_variant_new_string(vm));
     if (!txn_create(txn, class_of("console"), NULL, g_variant_builder_end(&fields), &error))
         log_error("console of %s: %s", vm, error->message);
+}
+
+/* Those that a VM begins with. */
+static void
+add_consoles(const struct vm_world *world, struct txn *txn, const char *vm)
+{
+    const char *type = vm_domain_type(world->model, vm, NULL);
+    g_autofree char *vga = model_get_map_value(world->model, vm, "platform", "vga");
+    bool screen = vga && g_strcmp0(type, "hvm") == 0;
+
+    add_console(world, txn, vm, screen ? "rfb" : "vt100");
 }
 
 static void
@@ -130,7 +141,7 @@ vm_record_state(const struct vm_world *world, struct txn *txn, const char *vm,
         if (domid >= 0)
             txn_set_value(txn, vm, "domid", g_variant_new_int64(domid));
         if (!had)
-            add_console(world, txn, vm);
+            add_consoles(world, txn, vm);
         if (started || !had)
             record_started(world, txn, vm);
     }

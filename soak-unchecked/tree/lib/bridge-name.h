@@ -1,0 +1,16 @@
+/* Names of network bridges: one check for who names them and for who makes them. */
+#ifndef XAPID_LIB_BRIDGE_NAME_H
+#define XAPID_LIB_BRIDGE_NAME_H
+
+#include <stdbool.h>
+
+#define BRIDGE_NAME_MAX 15   /* bytes: IFNAMSIZ without its NUL */
+#define BRIDGE_MTU_MIN 68    /* bytes */
+#define BRIDGE_MTU_MAX 65517 /* what the network back end of Linux takes */
+
+/* A letter or digit, then those, dots, dashes and underscores.  Not "all" or "default", which are
+ * no interfaces but settings of all of them, nor vif… and tap…, as the back ends of guests are
+ * called. */
+bool bridge_name_is_valid(const char *name);
+
+#endif

@@ -1,0 +1,19 @@
+noinst_LIBRARIES += libbase.a
+libbase_a_SOURCES = \
+	lib/bridge-name.c lib/bridge-name.h \
+	lib/confine.c lib/confine.h \
+	lib/disk-handle.c lib/disk-handle.h \
+	lib/error.c lib/error.h \
+	lib/faults.c lib/faults.h \
+	lib/guest-record.c lib/guest-record.h \
+	lib/log.c lib/log.h \
+	lib/member.c lib/member.h \
+	lib/nic-lock.c lib/nic-lock.h \
+	lib/platform.c lib/platform.h \
+	lib/settings.c lib/settings.h \
+	lib/text.c lib/text.h
+
+# For those programs that change network interfaces, and for no other.
+noinst_LIBRARIES += liblink.a
+liblink_a_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
+liblink_a_SOURCES = lib/link.c lib/link.h lib/link-internal.h lib/link-lock.c

@@ -1,0 +1,32 @@
+/* The driver of repositories that are a folder of a local file system: its table of calls. */
+#include "config.h"
+
+#include "storage-repos/file/file.h"
+
+char *
+repository_path(GVariant *args)
+{
+    return g_strdup(driver_key(args, "location"));
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct driver_key keys[] = {
+        {"location", "absolute path of an existing folder, empty or of this repository", true},
+        {NULL, NULL, false}};
+    static const struct driver_call calls[] = {
+        {"sr.probe", sr_probe},         {"sr.create", sr_create},
+        {"sr.attach", sr_attach},       {"sr.detach", sr_detach},
+        {"sr.destroy", sr_destroy},     {"sr.scan", sr_scan},
+        {"sr.stat", sr_stat},           {"vdi.create", vdi_create},
+        {"vdi.copy", vdi_copy},         {"vdi.clone", vdi_clone},
+        {"vdi.exchange", vdi_exchange}, {"vdi.destroy", vdi_destroy},
+        {"vdi.resize", vdi_resize},     {"vdi.attach", vdi_attach},
+        {"vdi.detach", vdi_detach},     {NULL, NULL}};
+    static const struct driver driver = {
+        "file", "Folder", "Disks as files, raw or qcow2, in a local folder", file_capabilities,
+        keys,   calls};
+
+    return driver_main(&driver, argc, argv);
+}

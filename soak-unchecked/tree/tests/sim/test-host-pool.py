@@ -1,0 +1,194 @@
+#!/usr/bin/python3
+"""Messages of the host, and of its pool of one."""
+import datetime
+import re
+import shutil
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
+import tap
+from covers import covers
+from host import GUEST, Host, fails
+
+NONE = "OpaqueRef:none"
+MACHINE = {"HVM_boot_policy": "BIOS order", "PV_kernel": "", "PV_args": "", "platform": {"nested-virt": "true"}}
+
+
+def seconds(moment):
+    """Since 1970, of a date as the API has it, taken as UTC."""
+    return datetime.datetime.strptime(f"{moment}+0000", "%Y%m%dT%H:%M:%SZ%z").timestamp()
+
+
+@covers("host.get_servertime", "host.get_server_localtime")
+def test_clocks():
+    with Host() as host:
+        x = host.client()
+        here = x.host.get_all()[0]
+        before = int(time.time())
+        server, local = x.host.get_servertime(here), x.host.get_server_localtime(here)
+        after = time.time()
+        assert before <= seconds(server) <= after, server
+        offset = time.localtime().tm_gmtoff
+        assert before + offset <= seconds(local) <= after + offset, local
+        fails("HANDLE_INVALID", x.host.get_servertime, NONE)
+        fails("HANDLE_INVALID", x.host.get_server_localtime, NONE)
+
+
+@covers("host.enable", "host.disable")
+def test_enabling():
+    with Host() as host:
+        x = host.client()
+        here, vm = x.host.get_all()[0], x.VM.create(GUEST)
+        token = x.call("event.from", ["host"], "", 0.0)["token"]
+        x.host.disable(here)
+        events = x.call("event.from", ["host"], token, 5.0)["events"]
+        assert [e["snapshot"]["enabled"] for e in events] == [False], events
+        assert set(x.host.get_allowed_operations(here)) == {"enable", "reboot", "shutdown"}
+        assert fails("HOST_DISABLED", x.VM.start, vm, False, False).params == [here]
+        x.host.enable(here)
+        assert x.host.get_enabled(here) is True and "vm_start" in x.host.get_allowed_operations(here)
+        x.VM.start(vm, False, False)
+        fails("HANDLE_INVALID", x.host.enable, NONE)
+        fails("HANDLE_INVALID", x.host.disable, NONE)
+
+
+@covers("host.list_methods")
+def test_methods():
+    with Host() as host:
+        x = host.client()
+        names = x.host.list_methods()
+        assert {name for name in x.raw("system.listMethods")
+                if not name.startswith(("system.", "Async."))} == set(names)
+        fails("SESSION_INVALID", x.raw, "host.list_methods", NONE)
+
+
+@covers("host.restart_agent")
+def test_the_agent_restarts():
+    with Host() as host:
+        x = host.client()
+        here, vm = x.host.get_all()[0], x.VM.create(GUEST)
+        x.VM.start(vm, False, False)
+        old, started = host.child("xapid"), x.host.get_other_config(here)["agent_start_time"]
+        time.sleep(1)  # agent_start_time has whole seconds
+        fails("HANDLE_INVALID", x.host.restart_agent, NONE)
+        x.host.restart_agent(here)
+        tap.wait_until(lambda: host.child("xapid") not in (None, old), "new xapid")
+        host.wait_up()
+        x = host.client()
+        assert float(x.host.get_other_config(here)["agent_start_time"]) > float(started)
+        assert x.VM.get_power_state(vm) == "Running" and not host.violations()
+
+
+@covers("host.set_numa_affinity_policy")
+def test_numa():
+    with Host() as host:
+        x = host.client()
+        here, vm = x.host.get_all()[0], x.VM.create(GUEST)
+        assert x.host.get_numa_affinity_policy(here) == "default_policy"
+        for policy in "any", "best_effort", "default_policy":
+            x.host.set_numa_affinity_policy(here, policy)
+            assert x.host.get_numa_affinity_policy(here) == policy
+            x.VM.start(vm, False, False)
+            # What the hypervisor does not tell has its default.
+            figures = x.VM_metrics.get_record(x.VM.get_metrics(vm))
+            assert (figures["numa_optimised"], figures["numa_nodes"], figures["numa_node_memory"]) == (False, "0", {})
+            x.VM.hard_shutdown(vm)
+        fails("HANDLE_INVALID", x.host.set_numa_affinity_policy, NONE, "any")
+        fails("INVALID_VALUE", x.host.set_numa_affinity_policy, here, "some")
+
+
+@covers("host.compute_free_memory")
+def test_free_memory():
+    with Host() as host:
+        x = host.client()
+        here, vm = x.host.get_all()[0], x.VM.create(GUEST)
+        free = int(x.host.compute_free_memory(here))
+        x.VM.start(vm, False, False)
+        assert int(x.host.compute_free_memory(here)) <= free - (128 << 20)
+        x.VM.hard_shutdown(vm)
+        assert int(x.host.compute_free_memory(here)) == free
+        fails("HANDLE_INVALID", x.host.compute_free_memory, NONE)
+
+
+def test_what_the_cpus_can_do():
+    """As the simulator has it: the host's, PV guests' and whole machines' features differ."""
+    with Host() as host:
+        x = host.client()
+        ref, = x.host.get_all()
+        info = tap.wait_until(lambda: (lambda i: "vendor" in i and "features" in i and i)(x.host.get_cpu_info(ref)), "facts")
+        words = {key: info[key].split("-") for key in info if key.startswith("features")}
+        assert set(words) == {"features", "features_pv", "features_hvm", "features_pv_host", "features_hvm_host"}, info
+        assert all(re.fullmatch("[0-9a-f]{8}", word) for key in words for word in words[key]), words
+        assert info["features_pv"] != info["features_hvm"] and info["features_pv"] == info["features_pv_host"], info
+        for key in "family", "model", "stepping":
+            assert info[key].isdigit(), info
+        pool, = x.pool.get_all_records().values()
+        for key in ("vendor", "cpu_count", "socket_count", "features_pv", "features_hvm"):
+            assert pool["cpu_info"][key] == info[key], pool["cpu_info"]
+        raw = {cpu["features"] for cpu in x.host_cpu.get_all_records().values()}
+        assert len(raw) == 1 and len(raw.pop().split("-")) == len(words["features"]), raw
+        for kind, key, fields in (("pvh", "features_hvm", {}), ("pv", "features_pv", {}), ("hvm", "features_hvm", MACHINE),
+                                  ("unspecified", "features_hvm", MACHINE)):
+            vm = x.VM.create({**GUEST, **fields, "domain_type": kind})
+            assert x.VM.get_last_boot_CPU_flags(vm) == {}
+            x.VM.start(vm, False, False)
+            assert x.VM.get_last_boot_CPU_flags(vm) == {"vendor": info["vendor"], "features": info[key]}, kind
+            figures = x.VM_metrics.get_record(x.VM.get_metrics(vm))
+            assert figures["nested_virt"] is bool(fields), figures
+            assert figures["current_domain_type"] == ("hvm" if fields else kind), figures
+            x.VM.hard_shutdown(vm)
+            assert not x.VM_metrics.get_nested_virt(x.VM.get_metrics(vm))
+
+
+@covers("host.dmesg", "host.dmesg_clear")
+def test_the_hypervisors_console():
+    with Host() as host:
+        x = host.client()
+        here, file = x.host.get_all()[0], host.sim / "dmesg"
+        assert x.host.dmesg(here).startswith("(XEN) Xen version")
+        text = "".join(f"(XEN) [{number:8}] Zeile für Zeile\n" for number in range(60000))  # over a megabyte
+        file.write_text(text)
+        assert x.host.dmesg(here) == x.host.dmesg(here) == text
+        assert x.host.dmesg_clear(here) == text
+        assert x.host.dmesg(here) == x.host.dmesg_clear(here) == ""
+        file.write_bytes(b"(XEN) d1: \xff\x00\x1b[2J\n")
+        assert x.host.dmesg(here) == "(XEN) d1: \ufffd\ufffd\ufffd[2J\n"
+        for call in x.host.dmesg, x.host.dmesg_clear:
+            fails("HANDLE_INVALID", call, NONE)
+        file.unlink()
+        file.mkdir()
+        for call in x.host.dmesg, x.host.dmesg_clear:
+            fails("INTERNAL_ERROR", call, here)
+
+
+def on_disk(host, folder, vm):
+    """Whether the database that is on disk now names a VM."""
+    shutil.copytree(host.dir / "state", folder)
+    rows = sqlite3.connect(folder / "xapid.db").iterdump()
+    return any(vm in row for row in rows)
+
+
+@covers("pool.sync_database", "pool.is_slave")
+def test_the_pool_of_one():
+    with Host() as host:
+        x = host.client()
+        vm = x.VM.create(GUEST)
+        x.pool.sync_database()
+        assert on_disk(host, host.dir / "copy", vm)
+        fails("SESSION_INVALID", x.raw, "pool.sync_database", NONE)
+        master = x.pool.get_master(x.pool.get_all()[0])
+        assert x.pool.is_slave(master) is False
+        fails("HANDLE_INVALID", x.pool.is_slave, NONE)
+
+
+def test_what_only_pools_of_more_need_is_not_pretended():
+    with Host() as host:
+        x = host.client()
+        for method in ("pool.recover_slaves", "host.is_in_emergency_mode", "host.local_assert_healthy"):
+            assert fails("NOT_IMPLEMENTED", x.call, method).params == [method]
+
+
+tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])

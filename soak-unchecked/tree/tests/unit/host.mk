@@ -1,0 +1,47 @@
+# Unit tests of xapid/host, under Debian's libpam-wrapper and libnss-wrapper.
+check_PROGRAMS += tests/unit/test-host tests/unit/test-facts tests/unit/test-power
+TESTS += tests/unit/test-host tests/unit/test-facts tests/unit/test-power
+tests_unit_test_host_SOURCES = tests/unit/test-host.c tests/unit/host-harness.c \
+	tests/unit/host-harness.h
+tests_unit_test_host_CPPFLAGS = $(AM_CPPFLAGS) -DPAM_FILE='"$(abs_top_srcdir)/docs/pam.d/xapid"' \
+	-DSHADOW_WRAPPER='"$(abs_top_builddir)/tests/unit/shadow-wrapper.so"' \
+	-DPAM_RECORDER='"$(abs_top_builddir)/tests/unit/pam-recorder.so"' \
+	-DHOST_PROGRAM='"$(abs_top_builddir)/xapid-host"'
+tests_unit_test_host_LDADD = libpeer.a libbase.a $(GLIB_LIBS)
+EXTRA_tests_unit_test_host_DEPENDENCIES = xapid-host $(host_test_modules)
+$(tests_unit_test_host_OBJECTS): $(peer_headers)
+
+tests_unit_test_facts_SOURCES = tests/unit/test-facts.c
+tests_unit_test_facts_LDADD = libhost.a libbase.a $(GLIB_LIBS)
+
+tests_unit_test_power_SOURCES = tests/unit/test-power.c $(remove_tree)
+tests_unit_test_power_LDADD = libhost.a libbase.a $(GLIB_LIBS)
+
+# Loaded by programs that know no sanitizer, and so without one.
+host_test_modules = tests/unit/shadow-wrapper.so tests/unit/pam-recorder.so
+HOST_TEST_MODULE = $(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -D_GNU_SOURCE -O1 -Wall -Wextra -shared -fPIC -o $@
+EXTRA_DIST += tests/unit/shadow-wrapper.c tests/unit/pam-recorder.c
+CLEANFILES += $(host_test_modules)
+tests/unit/shadow-wrapper.so: $(top_srcdir)/tests/unit/shadow-wrapper.c
+	$(HOST_TEST_MODULE) $(top_srcdir)/tests/unit/shadow-wrapper.c
+tests/unit/pam-recorder.so: $(top_srcdir)/tests/unit/pam-recorder.c
+	$(HOST_TEST_MODULE) $(top_srcdir)/tests/unit/pam-recorder.c
+
+# Storage: xapid-host's side of drivers, and the drivers themselves.
+check_PROGRAMS += tests/unit/test-drivers
+TESTS += tests/unit/test-drivers tests/storage/test-drivers.py
+EXTRA_DIST += tests/storage/test-drivers.py tests/storage/sample
+tests_unit_test_drivers_SOURCES = tests/unit/test-drivers.c $(remove_tree) xapid/domains/guest-disks.c \
+	xapid/domains/argument.c
+tests_unit_test_drivers_LDADD = libhost.a libpeer.a libwire.a libdatamodel.a libbase.a $(YAJL_LIBS) \
+	$(XML_LIBS) $(GLIB_LIBS) -lm
+
+check_PROGRAMS += tests/unit/test-nic-lock
+TESTS += tests/unit/test-nic-lock
+tests_unit_test_nic_lock_SOURCES = tests/unit/test-nic-lock.c
+tests_unit_test_nic_lock_LDADD = libbase.a $(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-bridge
+TESTS += tests/unit/test-bridge
+tests_unit_test_bridge_SOURCES = tests/unit/test-bridge.c $(remove_tree)
+tests_unit_test_bridge_LDADD = libhost.a liblink.a libbase.a $(MNL_LIBS) $(GLIB_LIBS)

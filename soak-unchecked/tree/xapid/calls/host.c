@@ -1,0 +1,293 @@
+/* Class host. */
+#include "config.h"
+
+#include <time.h>
+
+#include "lib/error.h"
+#include "xapid/calls/call.h"
+#include "xapid/pool/boot.h"
+
+/* ---- enabling ---- */
+
+static void
+set_enabled(struct call *call, enum host_enabling enabling)
+{
+    struct txn *txn = call_begin(call);
+
+    if (!txn)
+        return;
+    boot_set_enabled(call->api->model, txn, call_ref(call, 0), enabling);
+    call_commit(call, txn, NULL);
+}
+
+static void
+enable(struct call *call)
+{
+    GError *error = NULL;
+
+    if (!boot_may_enable(call->api->model, call_ref(call, 0), &error))
+        call_fail(call, error);
+    else
+        set_enabled(call, HOST_ENABLED);
+}
+
+static void
+disable(struct call *call)
+{
+    set_enabled(call, call_bool(call, 1) ? HOST_DISABLED : HOST_DISABLED_FOR_GOOD);
+}
+
+/* ---- power ---- */
+
+/* Neither has a domain here nor is about to have one, or to lose it. */
+static bool
+is_at_rest(const struct model *model, const char *vm, const char *host, GError **error)
+{
+    g_autofree char *resident_on = model_get_string(model, vm, "resident_on");
+
+    if (!g_str_equal(resident_on, host))
+        return ops_none_shown(model, vm, error);
+    api_error_set(error, "HOST_HAS_RESIDENT_VMS", host, NULL);
+    return false;
+}
+
+static bool
+may_end(struct call *call, GError **error)
+{
+    const struct model *model = call->api->model;
+    const char *host = call_ref(call, 0);
+    g_autoptr(GPtrArray) vms = model_all(model, vm_class());
+
+    if (model_get_bool(model, host, "enabled")) {
+        api_error_set(error, "HOST_NOT_DISABLED", NULL);
+        return false;
+    }
+    for (guint i = 0; i < vms->len; i++)
+        if (!model_get_bool(model, vms->pdata[i], "is_control_domain") &&
+            !is_at_rest(model, vms->pdata[i], host, error))
+            return false;
+    return call_may_wait(call, error);
+}
+
+static void
+end_ordered(const GError *error, GVariant *result, void *data)
+{
+    struct call *call = data;
+    struct txn *txn;
+
+    (void)result;
+    if (error) {
+        call_fail(call, g_error_copy(error));
+        return;
+    }
+    if (!(txn = call_begin(call)))
+        return;
+    boot_ends(call->api->model, txn, call_ref(call, 0));
+    call_commit(call, txn, NULL);
+}
+
+static void
+end_boot(struct call *call, const char *action)
+{
+    GError *error = NULL;
+
+    if (may_end(call, &error))
+        hostd_power(call->api->hostd, action, end_ordered, call);
+    else
+        call_fail(call, error);
+}
+
+static void
+reboot_host(struct call *call)
+{
+    end_boot(call, "reboot");
+}
+
+static void
+shutdown_host(struct call *call)
+{
+    end_boot(call, "shutdown");
+}
+
+/* ---- clocks ---- */
+
+static void
+get_servertime(struct call *call)
+{
+    call_return(call, g_variant_new_int64(g_get_real_time()));
+}
+
+/* Local wall-clock time, in a field that has no zone. */
+static void
+get_server_localtime(struct call *call)
+{
+    time_t now = g_get_real_time() / G_USEC_PER_SEC;
+    struct tm local;
+
+    localtime_r(&now, &local);
+    call_return(call, g_variant_new_int64((now + local.tm_gmtoff) * G_USEC_PER_SEC));
+}
+
+/* ---- the agent ---- */
+
+static void
+list_methods(struct call *call)
+{
+    GVariantBuilder names;
+
+    g_variant_builder_init(&names, G_VARIANT_TYPE("as"));
+    for (unsigned i = 0; i < dm_n_messages; i++)
+        g_variant_builder_add(&names, "s", dm_messages[i].full_name);
+    call_return(call, g_variant_builder_end(&names));
+}
+
+static gboolean
+shutdown_now(void *data)
+{
+    struct api *api = data;
+
+    api->shutdown(api->shutdown_data);
+    return G_SOURCE_REMOVE;
+}
+
+/* xapid-launch starts us again at once; guests do not notice. */
+static void
+restart_agent(struct call *call)
+{
+    struct api *api = call->api;
+
+    call_return(call, NULL);
+    g_timeout_add(200, shutdown_now, api); /* the answer leaves first */
+}
+
+/* ---- NUMA ---- */
+
+/* For guests that start from now on. */
+static void
+set_numa_affinity_policy(struct call *call)
+{
+    struct txn *txn = call_begin(call);
+
+    if (!txn)
+        return;
+    txn_set_string(txn, call_ref(call, 0), "numa_affinity_policy", call_string(call, 1));
+    call_commit(call, txn, NULL);
+}
+
+/* ---- memory ---- */
+
+static void
+memory_known(const GError *error, GVariant *info, void *data)
+{
+    struct call *call = data;
+    gint64 free_bytes = 0;
+
+    if (error) {
+        call_fail(call, g_error_copy(error));
+        return;
+    }
+    g_variant_lookup(info, "memory_free", "x", &free_bytes);
+    call_return(call, g_variant_new_int64(free_bytes));
+}
+
+static void
+compute_free_memory(struct call *call)
+{
+    domains_host_info(call->api->vm->domains, memory_known, call);
+}
+
+/* ---- the hypervisor's console ---- */
+
+static void
+dmesg_known(const GError *error, GVariant *text, void *data)
+{
+    struct call *call = data;
+
+    if (error)
+        call_fail(call, g_error_copy(error));
+    else
+        call_return(call, text);
+}
+
+static void
+read_dmesg(struct call *call, bool clear)
+{
+    GError *error = NULL;
+
+    if (call_may_wait(call, &error))
+        domains_dmesg(call->api->vm->domains, clear, dmesg_known, call);
+    else
+        call_fail(call, error);
+}
+
+static void
+dmesg(struct call *call)
+{
+    read_dmesg(call, false);
+}
+
+static void
+dmesg_clear(struct call *call)
+{
+    read_dmesg(call, true);
+}
+
+/* ---- who may log in ---- */
+
+static void
+enable_external_auth(struct call *call)
+{
+    const char *host = call_ref(call, 0), *type = call_string(call, 3);
+    g_autofree char *now = model_get_string(call->api->model, host, "external_auth_type");
+    g_autofree char *service =
+        model_get_string(call->api->model, host, "external_auth_service_name");
+    struct txn *txn;
+
+    if (*now) {
+        call_fail_code(call, "AUTH_ALREADY_ENABLED", now, service, NULL);
+        return;
+    }
+    if (!g_str_equal(type, "PAM")) {
+        call_fail_code(call, "AUTH_UNKNOWN_TYPE", type, NULL);
+        return;
+    }
+    if (!(txn = call_begin(call)))
+        return;
+    txn_set_string(txn, host, "external_auth_type", type);
+    txn_set_string(txn, host, "external_auth_service_name", call_string(call, 2));
+    txn_set_value(txn, host, "external_auth_configuration", call->args[1]);
+    call_commit(call, txn, NULL);
+}
+
+static void
+disable_external_auth(struct call *call)
+{
+    const char *host = call_ref(call, 0);
+    struct txn *txn = call_begin(call);
+
+    if (!txn)
+        return;
+    txn_set_string(txn, host, "external_auth_type", "");
+    txn_set_string(txn, host, "external_auth_service_name", "");
+    txn_set_value(txn, host, "external_auth_configuration",
+                  g_variant_new_array(G_VARIANT_TYPE("{ss}"), NULL, 0));
+    call_commit(call, txn, NULL);
+}
+
+const struct call_impl calls_host[] = {
+    {"host.enable", enable},
+    {"host.disable", disable},
+    {"host.reboot", reboot_host},
+    {"host.shutdown", shutdown_host},
+    {"host.set_numa_affinity_policy", set_numa_affinity_policy},
+    {"host.get_servertime", get_servertime},
+    {"host.get_server_localtime", get_server_localtime},
+    {"host.list_methods", list_methods},
+    {"host.restart_agent", restart_agent},
+    {"host.compute_free_memory", compute_free_memory},
+    {"host.dmesg", dmesg},
+    {"host.dmesg_clear", dmesg_clear},
+    {"host.enable_external_auth", enable_external_auth},
+    {"host.disable_external_auth", disable_external_auth},
+    {NULL, NULL},
+};

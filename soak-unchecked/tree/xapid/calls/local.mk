@@ -1,0 +1,44 @@
+noinst_LIBRARIES += libcalls.a librpc.a
+libcalls_a_SOURCES = \
+	xapid/calls/call.c xapid/calls/call.h \
+	xapid/calls/dispatch.c \
+	xapid/calls/event.c \
+	xapid/calls/exchange.h \
+	xapid/calls/generic.c \
+	xapid/calls/host.c \
+	xapid/calls/hostd.c xapid/calls/hostd.h \
+	xapid/calls/login.c \
+	xapid/calls/message.c \
+	xapid/calls/network.c \
+	xapid/calls/pbd.c \
+	xapid/calls/pool.c \
+	xapid/calls/rbac.c \
+	xapid/calls/role.c \
+	xapid/calls/rows.c xapid/calls/rows.h \
+	xapid/calls/session.c \
+	xapid/calls/sr.c \
+	xapid/calls/subject.c \
+	xapid/calls/subscription.c xapid/calls/subscription.h \
+	xapid/calls/system.c \
+	xapid/calls/task.c \
+	xapid/calls/texts.c xapid/calls/texts.h \
+	xapid/calls/vbd.c \
+	xapid/calls/vdi.c \
+	xapid/calls/vif.c xapid/calls/vif-lock.c \
+	xapid/calls/vm.c \
+	xapid/calls/vm-lifecycle.c \
+	xapid/calls/vm-resources.c \
+	xapid/calls/vm-settings.c
+xapid/calls/hostd.$(OBJEXT): lib/peer/host1.h
+
+# The seam between http/ and calls/.
+librpc_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
+librpc_a_SOURCES = \
+	xapid/http/admit.c xapid/http/admit.h \
+	xapid/http/aside.c xapid/http/aside.h \
+	xapid/http/console.c xapid/http/console.h \
+	xapid/http/database.c xapid/http/database.h \
+	xapid/http/range.c xapid/http/range.h \
+	xapid/http/relay.c xapid/http/relay.h \
+	xapid/http/rpc.c xapid/http/rpc.h \
+	xapid/http/vdi-stream.c xapid/http/vdi-stream.h

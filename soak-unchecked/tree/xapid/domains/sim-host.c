@@ -1,0 +1,37 @@
+#include "config.h"
+
+#include "xapid/domains/sim-host.h"
+
+#include "xapid/domains/sim-world.h"
+
+bool
+sim_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GError **error)
+{
+    struct world *world = sim_world(ctx);
+    const struct world_host *host = world_host(world);
+
+    (void)error;
+    struct host_info info = {
+        .xen_version = g_strdup("4.17.0-simulated"),
+        .xen_caps = g_strdup("xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64"),
+        .virt_caps = g_strdup("pv hvm hap"),
+        .features_raw = g_strdup("178bfbff-f6f83203-2e500800-000001f7"),
+        .features_host = g_strdup("178bfbff-f6f83203-2c500800-000001f3"),
+        .features_pv = g_strdup("178bfbff-f6d83203-28500800-00000173"),
+        .features_hvm = g_strdup("178bfbff-f6f83203-2c500800-000001f3"),
+        .cpu_count = host->cpus,
+        .cpu_khz = 2400000,
+        .cores_per_socket = host->cpus,
+        .threads_per_core = 1,
+        .sockets = 1,
+        .nodes = 1,
+        .memory_total = host->memory,
+        .dom0_memory = host->dom0_memory,
+        .dom0_vcpus = host->cpus,
+    };
+    world_lock(world);
+    info.memory_free = world_memory_free(world);
+    world_unlock(world);
+    *ret_info = info;
+    return true;
+}

@@ -1,0 +1,22 @@
+pkglibexec_PROGRAMS += xapid-host
+noinst_LIBRARIES += libhost.a
+libhost_a_SOURCES = \
+	xapid/host/accounts.c xapid/host/accounts.h \
+	xapid/host/answer.c xapid/host/answer.h \
+	xapid/host/bridge.c xapid/host/bridge.h \
+	xapid/host/child.c xapid/host/child.h \
+	xapid/host/driver.c xapid/host/driver.h \
+	xapid/host/facts.c xapid/host/facts.h \
+	xapid/host/password.c xapid/host/password.h \
+	xapid/host/power.c xapid/host/power.h \
+	xapid/host/service.c xapid/host/service.h \
+	xapid/host/transfer.c xapid/host/transfer.h \
+	xapid/host/storage-args.c xapid/host/storage.c xapid/host/storage.h \
+	xapid/host/volume.c xapid/host/volume.h
+$(libhost_a_OBJECTS): $(peer_headers)
+xapid_host_SOURCES = xapid/host/main.c
+xapid_host_LDADD = libhost.a liblink.a libpeer.a libwire.a libdatamodel.a libbase.a \
+	$(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) $(PAM_LIBS) $(MNL_LIBS) -lm
+
+pamdir = $(sysconfdir)/pam.d
+dist_pam_DATA = docs/pam.d/xapid

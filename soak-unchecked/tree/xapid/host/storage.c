@@ -1,0 +1,498 @@
+#include "config.h"
+
+#include "xapid/host/storage.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/disk-handle.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/member.h"
+#include "lib/peer/bulk.h"
+#include "lib/peer/storage1.h"
+#include "xapid/host/driver.h"
+#include "xapid/host/transfer.h"
+#include "xapid/host/volume.h"
+
+#define STORAGE_PATH "/org/xapid/Storage1"
+#define OP_ID_MAX 128 /* bytes */
+
+enum operation_state { OPERATION_WAITING, OPERATION_RUNNING, OPERATION_DONE };
+
+struct operation {
+    struct storage *storage;
+    char *op_id, *call, *driver;
+    GVariant *args;
+    enum operation_state state;
+    struct driver_run *run; /* while it runs one */
+    struct transfer *transfer;
+    GError *error; /* of the end */
+    GVariant *result;
+};
+
+struct storage {
+    const char *drivers;
+    int handles;
+    GDBusConnection *connection;
+    PeerStorage1 *skeleton;
+    GHashTable *operations; /* op_id -> struct operation */
+    GQueue waiting;         /* of struct operation */
+    GHashTable *busy; /* uuids of disks that a driver has in hand, one call each at a time, and
+                         handles whose disk is being moved */
+    guint running, copying; /* drivers; those of them that copy */
+    struct transfers *transfers;
+};
+
+static bool
+is_call(const struct operation *operation, const char *call)
+{
+    return g_str_equal(operation->call, call);
+}
+
+/* ---- operations ---- */
+
+static void
+operation_free(void *data)
+{
+    struct operation *operation = data;
+
+    g_free(operation->op_id);
+    g_free(operation->call);
+    g_free(operation->driver);
+    g_variant_unref(operation->args);
+    g_clear_error(&operation->error);
+    g_clear_pointer(&operation->result, g_variant_unref);
+    g_free(operation);
+}
+
+static void
+tell(const struct operation *operation)
+{
+    PeerStorage1 *skeleton = operation->storage->skeleton;
+    g_autoptr(GVariant) none = g_variant_ref_sink(g_variant_new("a{sv}", NULL));
+    g_autoptr(GVariant) error = g_variant_ref_sink(
+        operation->error ? api_error_to_variant(operation->error) : g_variant_new_strv(NULL, 0));
+    g_autofree const char **description = g_variant_get_strv(error, NULL);
+
+    if (skeleton)
+        peer_storage1_emit_done(skeleton, operation->op_id, description,
+                                operation->result && !operation->error ? operation->result : none);
+}
+
+static void start_waiting(struct storage *storage);
+
+/* Takes error; result is borrowed. */
+static void
+operation_end(struct operation *operation, GVariant *result, GError *error)
+{
+    operation->state = OPERATION_DONE;
+    operation->run = NULL;
+    operation->error = error;
+    operation->result = result ? g_variant_ref(result) : NULL;
+    tell(operation);
+}
+
+static void
+operation_moved(double fraction, void *data)
+{
+    const struct operation *operation = data;
+
+    if (operation->storage->skeleton)
+        peer_storage1_emit_progress(operation->storage->skeleton, operation->op_id, fraction);
+}
+
+static void
+driver_done(GVariant *result, const GError *failed, void *data)
+{
+    struct operation *operation = data;
+    struct storage *storage = operation->storage;
+    GError *error = failed ? g_error_copy(failed) : NULL;
+
+    storage->running--;
+    storage->copying -= is_call(operation, "vdi.copy");
+    g_hash_table_remove(storage->busy, member_text(operation->args, "vdi"));
+    if (!error && is_call(operation, "vdi.attach"))
+        volume_attached(storage->handles, operation->driver, operation->args, result, &error);
+    operation_end(operation, result, error);
+    start_waiting(storage);
+}
+
+/* ---- what xapid-stream does ---- */
+
+static bool
+is_transfer(const struct operation *operation)
+{
+    return is_call(operation, "vdi.import") || is_call(operation, "vdi.export");
+}
+
+static void
+transfer_done(const GError *failed, void *data)
+{
+    struct operation *operation = data;
+    struct storage *storage = operation->storage;
+
+    operation->transfer = NULL;
+    g_hash_table_remove(storage->busy, member_text(operation->args, "handle"));
+    operation_end(operation, NULL, failed ? g_error_copy(failed) : NULL);
+    start_waiting(storage);
+}
+
+static void
+run_transfer(struct operation *operation)
+{
+    struct storage *storage = operation->storage;
+    GError *error = NULL;
+
+    operation->transfer =
+        transfer_start(storage->transfers, operation->op_id, is_call(operation, "vdi.import"),
+                       operation->args, operation_moved, transfer_done, operation, &error);
+    if (operation->transfer)
+        g_hash_table_add(storage->busy, g_strdup(member_text(operation->args, "handle")));
+    else
+        operation_end(operation, NULL, error);
+}
+
+/* What ends without a driver: true, with the end told. */
+static bool
+ends_at_once(struct operation *operation)
+{
+    int handles = operation->storage->handles;
+    GError *error = NULL;
+
+    if (is_call(operation, "vdi.attach") && !volume_may_attach(handles, operation->args, &error)) {
+        operation_end(operation, NULL, error);
+        return true;
+    }
+    if (is_call(operation, "vdi.exchange") &&
+        !(volume_is_free(handles, operation->args, "vdi", &error) &&
+          volume_is_free(handles, operation->args, "with", &error))) {
+        operation_end(operation, NULL, error);
+        return true;
+    }
+    if (is_call(operation, "sr.detach") &&
+        volume_of_sr(handles, member_text(operation->args, "sr"))) {
+        operation_end(operation, NULL, api_error_new("SR_DEVICE_IN_USE", NULL));
+        return true;
+    }
+    /* The guest is gone, so its handle goes first; the disk when it was the last one's. */
+    if (is_call(operation, "vdi.detach") && (!volume_detached(handles, operation->args, &error) ||
+                                             !volume_is_last(handles, operation->args))) {
+        operation_end(operation, NULL, error);
+        return true;
+    }
+    if (is_call(operation, "vdi.copy") || is_call(operation, "vdi.clone")) {
+        GVariant *resolved =
+            is_call(operation, "vdi.copy")
+                ? volume_resolve_source(handles, operation->args, &error)
+                : volume_resolve_shared(handles, operation->driver, operation->args, &error);
+        if (!resolved) {
+            operation_end(operation, NULL, error);
+            return true;
+        }
+        g_variant_unref(operation->args);
+        operation->args = resolved;
+    }
+    return false;
+}
+
+static void
+operation_run(struct operation *operation)
+{
+    struct storage *storage = operation->storage;
+    GError *error = NULL;
+
+    operation->state = OPERATION_RUNNING;
+    if (is_transfer(operation)) {
+        run_transfer(operation);
+        return;
+    }
+    if (ends_at_once(operation))
+        return;
+    operation->run = driver_run(storage->drivers, operation->driver, operation->call,
+                                operation->args, operation_moved, driver_done, operation, &error);
+    if (!operation->run) {
+        operation_end(operation, NULL, error);
+        return;
+    }
+    storage->running++;
+    storage->copying += is_call(operation, "vdi.copy");
+    if (*member_text(operation->args, "vdi"))
+        g_hash_table_add(storage->busy, g_strdup(member_text(operation->args, "vdi")));
+}
+
+static void
+start_waiting(struct storage *storage)
+{
+    GList *next;
+
+    for (GList *item = storage->waiting.head; item; item = next) {
+        struct operation *operation = item->data;
+        next = item->next;
+        if (storage->running >= STORAGE_RUNNING_MAX)
+            return;
+        if (is_call(operation, "vdi.copy") && storage->copying >= STORAGE_COPYING_MAX)
+            continue;
+        if (g_hash_table_contains(storage->busy, member_text(operation->args, "vdi")) ||
+            g_hash_table_contains(storage->busy, member_text(operation->args, "handle")))
+            continue;
+        g_queue_delete_link(&storage->waiting, item);
+        operation_run(operation);
+    }
+}
+
+static struct operation *
+operation_new(struct storage *storage, const char *op_id, const char *call, const char *driver,
+              GVariant *args)
+{
+    struct operation *operation = g_new0(struct operation, 1);
+
+    operation->storage = storage;
+    operation->op_id = g_strdup(op_id);
+    operation->call = g_strdup(call);
+    operation->driver = g_strdup(driver);
+    operation->args = g_variant_ref(args);
+    g_hash_table_insert(storage->operations, operation->op_id, operation);
+    return operation;
+}
+
+static gboolean
+handle_start(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, const char *op_id,
+             const char *call, const char *driver, GVariant *args, gpointer data)
+{
+    struct storage *storage = data;
+    struct operation *operation = g_hash_table_lookup(storage->operations, op_id);
+    GError *error = NULL;
+
+    if (!*op_id || strlen(op_id) > OP_ID_MAX ||
+        (!operation && g_hash_table_size(storage->operations) >= STORAGE_OPERATIONS_MAX)) {
+        g_dbus_method_invocation_return_error_literal(
+            invocation, G_DBUS_ERROR, G_DBUS_ERROR_LIMITS_EXCEEDED,
+            "too many storage operations, or a name that is none");
+        return TRUE;
+    }
+    peer_storage1_complete_start(skeleton, invocation);
+    if (operation) {
+        if (operation->state == OPERATION_DONE)
+            tell(operation);
+        return TRUE;
+    }
+    operation = operation_new(storage, op_id, call, driver, args);
+    if (!storage_check_args(call, driver, args, &error)) {
+        operation_end(operation, NULL, error);
+        return TRUE;
+    }
+    g_queue_push_tail(&storage->waiting, operation);
+    start_waiting(storage);
+    return TRUE;
+}
+
+static gboolean
+handle_abort(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, const char *op_id,
+             gpointer data)
+{
+    struct storage *storage = data;
+    struct operation *operation = g_hash_table_lookup(storage->operations, op_id);
+
+    if (operation && operation->run)
+        driver_run_kill(operation->run);
+    else if (operation && operation->transfer)
+        transfer_kill(operation->transfer);
+    else if (operation && g_queue_remove(&storage->waiting, operation))
+        operation_end(operation, NULL, api_error_new("TASK_CANCELLED", op_id, NULL));
+    peer_storage1_complete_abort(skeleton, invocation);
+    return TRUE;
+}
+
+static gboolean
+handle_forget(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, const char *op_id,
+              gpointer data)
+{
+    struct storage *storage = data;
+    struct operation *operation = g_hash_table_lookup(storage->operations, op_id);
+
+    if (operation && operation->state == OPERATION_DONE)
+        g_hash_table_remove(storage->operations, op_id);
+    peer_storage1_complete_forget(skeleton, invocation);
+    return TRUE;
+}
+
+static gboolean
+handle_lend(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *fds,
+            const char *op_id, GVariant *ahead, GVariant *client, gpointer data)
+{
+    struct storage *storage = data;
+    int fd = fds ? g_unix_fd_list_get(fds, g_variant_get_handle(client), NULL) : -1;
+
+    if (fd >= 0)
+        transfers_lend(storage->transfers, op_id, fd, ahead);
+    peer_storage1_complete_lend(skeleton, invocation, NULL);
+    return TRUE;
+}
+
+/* ---- lists ---- */
+
+static void
+answer_bulk(GDBusMethodInvocation *invocation, GVariant *value)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GUnixFDList) fds = NULL;
+    GVariant *handle = bulk_pack(value, &fds, &error);
+
+    if (handle)
+        g_dbus_method_invocation_return_value_with_unix_fd_list(
+            invocation, g_variant_new_tuple(&handle, 1), fds);
+    else
+        g_dbus_method_invocation_return_gerror(invocation, error);
+}
+
+static gboolean
+handle_operations(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *fds,
+                  gpointer data)
+{
+    struct storage *storage = data;
+    GVariantBuilder out;
+    GHashTableIter iter;
+    struct operation *operation;
+
+    (void)skeleton;
+    (void)fds;
+    g_variant_builder_init(&out, G_VARIANT_TYPE("a(ssss)"));
+    g_hash_table_iter_init(&iter, storage->operations);
+    while (g_hash_table_iter_next(&iter, NULL, (void **)&operation))
+        g_variant_builder_add(&out, "(ssss)", operation->op_id, operation->driver, operation->call,
+                              operation->state == OPERATION_DONE ? "done" : "running");
+    answer_bulk(invocation, g_variant_builder_end(&out));
+    return TRUE;
+}
+
+/* All drivers are asked at once; the answer leaves with the last one's. */
+struct roll_call {
+    GDBusMethodInvocation *invocation;
+    GVariantBuilder drivers;
+    unsigned missing;
+};
+
+struct roll_answer {
+    struct roll_call *roll;
+    char *path;
+};
+
+static void
+roll_end(struct roll_call *roll)
+{
+    if (--roll->missing > 0)
+        return;
+    answer_bulk(roll->invocation, g_variant_builder_end(&roll->drivers));
+    g_free(roll);
+}
+
+static void
+driver_told(GVariant *result, const GError *error, void *data)
+{
+    struct roll_answer *answer = data;
+
+    if (error) {
+        log_warning("%s is left out: %s", answer->path, error->message);
+    } else {
+        g_auto(GVariantDict) driver = G_VARIANT_DICT_INIT(result);
+        g_autofree char *name = g_path_get_basename(answer->path);
+        /* Its name is what it is called by, whatever it says. */
+        g_variant_dict_insert(&driver, "type", "s", name);
+        g_variant_dict_insert(&driver, "driver_filename", "s", answer->path);
+        g_variant_builder_add_value(&answer->roll->drivers, g_variant_dict_end(&driver));
+    }
+    roll_end(answer->roll);
+    g_free(answer->path);
+    g_free(answer);
+}
+
+static gboolean
+handle_drivers(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *fds,
+               gpointer data)
+{
+    struct storage *storage = data;
+    g_auto(GStrv) names = driver_list(storage->drivers);
+    struct roll_call *roll = g_new0(struct roll_call, 1);
+
+    (void)skeleton;
+    (void)fds;
+    roll->invocation = invocation;
+    roll->missing = 1;
+    g_variant_builder_init(&roll->drivers, G_VARIANT_TYPE("aa{sv}"));
+    for (char **name = names; *name; name++) {
+        struct roll_answer *answer = g_new0(struct roll_answer, 1);
+        g_autoptr(GError) error = NULL;
+        answer->roll = roll;
+        answer->path = g_build_filename(storage->drivers, *name, NULL);
+        roll->missing++;
+        if (!driver_run(storage->drivers, *name, "query", NULL, NULL, driver_told, answer, &error))
+            driver_told(NULL, error, answer);
+    }
+    roll_end(roll);
+    return TRUE;
+}
+
+/* ---- the peer ---- */
+
+void
+storage_set_peer(struct storage *storage, GDBusConnection *connection)
+{
+    static const struct {
+        const char *signal;
+        GCallback handler;
+    } handlers[] = {{"handle-start", G_CALLBACK(handle_start)},
+                    {"handle-abort", G_CALLBACK(handle_abort)},
+                    {"handle-forget", G_CALLBACK(handle_forget)},
+                    {"handle-lend", G_CALLBACK(handle_lend)},
+                    {"handle-operations", G_CALLBACK(handle_operations)},
+                    {"handle-drivers", G_CALLBACK(handle_drivers)}};
+    g_autoptr(GError) error = NULL;
+
+    if (storage->skeleton) {
+        g_signal_handlers_disconnect_by_data(storage->skeleton, storage);
+        g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(storage->skeleton));
+    }
+    g_clear_object(&storage->skeleton);
+    transfers_end(storage->transfers); /* their clients are unknown to who comes */
+    if (!connection)
+        return;
+    storage->skeleton = peer_storage1_skeleton_new();
+    for (gsize i = 0; i < G_N_ELEMENTS(handlers); i++)
+        g_signal_connect(storage->skeleton, handlers[i].signal, handlers[i].handler, storage);
+    if (!g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(storage->skeleton), connection,
+                                          STORAGE_PATH, &error))
+        log_error("cannot serve xapid: %s", error->message);
+}
+
+struct storage *
+storage_new(const char *drivers, const char *handles, GError **error)
+{
+    int folder = volumes_open(handles, error);
+
+    if (folder < 0)
+        return NULL;
+    struct storage *storage = g_new0(struct storage, 1);
+    storage->drivers = drivers;
+    storage->handles = folder;
+    storage->operations = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, operation_free);
+    storage->busy = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_queue_init(&storage->waiting);
+    storage->transfers = transfers_new(folder, handles);
+    return storage;
+}
+
+void
+storage_free(struct storage *storage)
+{
+    if (!storage)
+        return;
+    storage_set_peer(storage, NULL);
+    transfers_free(storage->transfers);
+    close(storage->handles);
+    g_queue_clear(&storage->waiting);
+    g_hash_table_unref(storage->busy);
+    g_hash_table_unref(storage->operations);
+    g_free(storage);
+}

@@ -1,0 +1,402 @@
+#include "config.h"
+
+#include "xapid/host/transfer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/disk-handle.h"
+#include "lib/error.h"
+#include "lib/faults.h"
+#include "lib/log.h"
+#include "lib/member.h"
+#include "xapid/stream/stream.h"
+
+#define PROGRAM "xapid-stream"
+#define WORDS_MAX 4096 /* bytes of a line that it says */
+#define BUFFER_BYTES                                                                               \
+    (4 * 1024 * 1024)       /* of the connection, so that both sides run on for a while */
+#define KEEP_DIR "/var/tmp" /* for what is kept beside a disk that is in no folder */
+
+struct loan {
+    int fd;
+    GVariant *ahead;
+};
+
+struct transfers {
+    int handles;
+    char *folder, *program;
+    GHashTable *loans; /* op_id -> struct loan */
+    GQueue running;    /* of struct transfer */
+};
+
+struct transfer {
+    struct transfers *transfers;
+    GSubprocess *process;
+    char words[WORDS_MAX]; /* a line that is not whole */
+    gsize length;
+    bool cancelled, done;
+    GError *error;
+    unsigned open; /* of: reading, waiting */
+    transfer_moved_fn moved;
+    transfer_done_fn ended;
+    void *data;
+};
+
+/* ---- loans ---- */
+
+static void
+loan_free(void *data)
+{
+    struct loan *loan = data;
+
+    if (loan->fd >= 0)
+        close(loan->fd);
+    g_variant_unref(loan->ahead);
+    g_free(loan);
+}
+
+struct transfers *
+transfers_new(int handles, const char *path)
+{
+    struct transfers *transfers = g_new0(struct transfers, 1);
+    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
+    g_autofree char *dir = self ? g_path_get_dirname(self) : g_strdup(XAPID_LIBEXECDIR);
+
+    transfers->handles = handles;
+    transfers->folder = g_path_get_dirname(path);
+    transfers->program = g_build_filename(dir, PROGRAM, NULL);
+    transfers->loans = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, loan_free);
+    return transfers;
+}
+
+void
+transfers_free(struct transfers *transfers)
+{
+    g_hash_table_unref(transfers->loans);
+    g_queue_clear(&transfers->running);
+    g_free(transfers->folder);
+    g_free(transfers->program);
+    g_free(transfers);
+}
+
+void
+transfers_lend(struct transfers *transfers, const char *op_id, int fd, GVariant *ahead)
+{
+    if (g_hash_table_size(transfers->loans) + transfers->running.length >= TRANSFERS_MAX) {
+        close(fd); /* the operation finds that it is not there */
+        return;
+    }
+    struct loan *loan = g_new0(struct loan, 1);
+    loan->fd = fd;
+    loan->ahead = g_variant_ref(ahead);
+    g_hash_table_insert(transfers->loans, g_strdup(op_id), loan);
+}
+
+void
+transfers_end(struct transfers *transfers)
+{
+    g_hash_table_remove_all(transfers->loans);
+    for (GList *item = transfers->running.head; item; item = item->next)
+        transfer_kill(item->data);
+}
+
+/* ---- what it says ---- */
+
+static void
+read_line(struct transfer *transfer, const char *line)
+{
+    guint64 thousandths;
+
+    if (g_str_has_prefix(line, "progress ") &&
+        g_ascii_string_to_unsigned(line + strlen("progress "), 10, 0, 1000, &thousandths, NULL)) {
+        transfer->moved((double)thousandths / 1000, transfer->data);
+        return;
+    }
+    g_auto(GStrv) words = g_strsplit(line, "\t", -1);
+    if (g_str_equal(line, "done"))
+        transfer->done = true;
+    else if (words[0] && g_str_equal(words[0], "failed") && words[1] && !transfer->error)
+        transfer->error = api_error_newv(words[1], (const char *const *)words + 2);
+}
+
+static void
+read_lines(struct transfer *transfer)
+{
+    char *begin = transfer->words, *end;
+
+    while ((end = memchr(begin, '\n', transfer->length))) {
+        *end = '\0';
+        read_line(transfer, begin);
+        transfer->length -= (gsize)(end + 1 - begin);
+        begin = end + 1;
+    }
+    memmove(transfer->words, begin, transfer->length);
+}
+
+static void
+close_one(struct transfer *transfer)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (--transfer->open > 0)
+        return;
+    if (transfer->cancelled)
+        api_error_set(&error, "TASK_CANCELLED", "", NULL);
+    else if (transfer->error)
+        error = g_steal_pointer(&transfer->error);
+    else if (!transfer->done || !g_subprocess_get_successful(transfer->process))
+        api_error_set(&error, "INTERNAL_ERROR", PROGRAM " ended abnormally", NULL);
+    g_queue_remove(&transfer->transfers->running, transfer);
+    transfer->ended(error, transfer->data);
+    g_object_unref(transfer->process);
+    g_clear_error(&transfer->error);
+    g_free(transfer);
+}
+
+static void read_more(struct transfer *transfer);
+
+static void
+was_read(GObject *source, GAsyncResult *result, gpointer data)
+{
+    struct transfer *transfer = data;
+    gssize n = g_input_stream_read_finish(G_INPUT_STREAM(source), result, NULL);
+
+    if (n <= 0) {
+        close_one(transfer);
+        return;
+    }
+    transfer->length += (gsize)n;
+    read_lines(transfer);
+    if (transfer->length == sizeof transfer->words) { /* no line of its is so long */
+        transfer->length = 0;
+        g_subprocess_force_exit(transfer->process);
+    }
+    read_more(transfer);
+}
+
+static void
+read_more(struct transfer *transfer)
+{
+    g_input_stream_read_async(
+        g_subprocess_get_stdout_pipe(transfer->process), transfer->words + transfer->length,
+        sizeof transfer->words - transfer->length, G_PRIORITY_DEFAULT, NULL, was_read, transfer);
+}
+
+static void
+ended(GObject *source, GAsyncResult *result, gpointer data)
+{
+    struct transfer *transfer = data;
+
+    g_subprocess_wait_finish(G_SUBPROCESS(source), result, NULL);
+    if (!FAULT_POINT("host.transfer.after", transfer->error ? NULL : &transfer->error))
+        transfer->done = false;
+    close_one(transfer);
+}
+
+void
+transfer_kill(struct transfer *transfer)
+{
+    transfer->cancelled = true;
+    g_subprocess_force_exit(transfer->process);
+}
+
+/* ---- the start ---- */
+
+static bool
+failed(GError **error, const char *what)
+{
+    g_autofree char *text = g_strdup_printf("%s: %s", what, g_strerror(errno));
+
+    api_error_set(error, "SR_BACKEND_FAILURE", "", text, "", NULL);
+    return false;
+}
+
+/* -1: it is not what its handle says. */
+static int
+open_disk(const char *path, bool block, int flags)
+{
+    int fd = open(path, flags | O_NONBLOCK | O_CLOEXEC | (block ? 0 : O_NOFOLLOW));
+    struct stat status;
+
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &status) == 0 && (block ? S_ISBLK(status.st_mode) : S_ISREG(status.st_mode)))
+        return fd;
+    close(fd);
+    errno = EINVAL;
+    return -1;
+}
+
+/* The bytes in a file of memory that is read from its beginning; -1 with errno. */
+static int
+file_of(GVariant *bytes)
+{
+    gsize n;
+    const guint8 *data = g_variant_get_fixed_array(bytes, &n, 1);
+    int fd = memfd_create("ahead", MFD_CLOEXEC);
+
+    if (fd >= 0 && write(fd, data, n) == (ssize_t)n && lseek(fd, 0, SEEK_SET) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* A file without a name beside the disk, for what must be whole before it is read. */
+static int
+open_keep(const struct disk_handle *handle)
+{
+    g_autofree char *dir = handle->block ? g_strdup(KEEP_DIR) : g_path_get_dirname(handle->path);
+
+    return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+/* Opens it all, each at its place. */
+static bool
+give_descriptors(GSubprocessLauncher *launcher, struct loan *loan, const struct disk_handle *handle,
+                 bool import, const char *format, unsigned n_bases, GError **error)
+{
+    int disk = open_disk(handle->path, handle->block, import ? O_RDWR : O_RDONLY);
+    int ahead = disk < 0 ? -1 : file_of(loan->ahead);
+    const int buffer = BUFFER_BYTES;
+
+    if (disk < 0 || ahead < 0) {
+        failed(error, "opening the disk");
+        if (disk >= 0)
+            close(disk);
+        return false;
+    }
+    /* More than the client's own process may have; where it cannot be, it goes on with less. */
+    setsockopt(loan->fd, SOL_SOCKET, import ? SO_RCVBUFFORCE : SO_SNDBUFFORCE, &buffer,
+               sizeof buffer);
+    g_subprocess_launcher_take_fd(launcher, loan->fd, CLIENT_FD);
+    loan->fd = -1;
+    g_subprocess_launcher_take_fd(launcher, disk, DISK_FD);
+    g_subprocess_launcher_take_fd(launcher, ahead, AHEAD_FD);
+    for (unsigned i = 0; i < n_bases; i++) {
+        int base = open_disk(handle->bases[i], handle->block, O_RDONLY);
+        if (base < 0)
+            return failed(error, "opening an image below the disk");
+        g_subprocess_launcher_take_fd(launcher, base, MORE_FD + (int)i);
+    }
+    if (import && g_str_equal(format, "qcow2")) {
+        int keep = open_keep(handle);
+        if (keep < 0)
+            return failed(error, "opening a file for the image");
+        g_subprocess_launcher_take_fd(launcher, keep, MORE_FD);
+    }
+    return true;
+}
+
+static void
+in_child(gpointer data)
+{
+    (void)data;
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
+static GSubprocess *
+spawn(const struct transfers *transfers, struct loan *loan, const struct disk_handle *handle,
+      bool import, GVariant *args, GError **error)
+{
+    g_autoptr(GSubprocessLauncher) launcher =
+        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
+    const char *environment[] = {"LC_ALL=C", NULL};
+    const char *format = member_text(args, "format");
+    unsigned n_bases = import || !handle->bases ? 0 : g_strv_length(handle->bases);
+    gint64 size = 0, offset = 0, length = -1;
+    guint32 silent = 0;
+
+    g_variant_lookup(args, "size", "x", &size);
+    g_variant_lookup(args, "offset", "x", &offset);
+    g_variant_lookup(args, "length", "x", &length);
+    g_variant_lookup(args, "silent", "u", &silent);
+    g_autofree char *sizes =
+        g_strdup_printf("%" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %d %u %u",
+                        size, offset, length, member_flag(args, "part"), silent, n_bases);
+    g_auto(GStrv) n = g_strsplit(sizes, " ", -1);
+    const char *const argv[] = {transfers->program,
+                                import ? "import" : "export",
+                                format,
+                                handle->format,
+                                n[0],
+                                n[1],
+                                n[2],
+                                n[3],
+                                n[4],
+                                n[5],
+                                NULL};
+    g_subprocess_launcher_set_environ(launcher, (char **)environment);
+    if (g_getenv("XAPID_FAULT"))
+        g_subprocess_launcher_setenv(launcher, "XAPID_FAULT", g_getenv("XAPID_FAULT"), TRUE);
+    g_subprocess_launcher_set_cwd(launcher, transfers->folder);
+    g_subprocess_launcher_set_child_setup(launcher, in_child, NULL, NULL);
+    if (!give_descriptors(launcher, loan, handle, import, format, n_bases, error))
+        return NULL;
+    return FAULT_POINT("host.transfer.before", error)
+               ? g_subprocess_launcher_spawnv(launcher, argv, error)
+               : NULL;
+}
+
+/* The disk's handle, which must be that of the disk, and for this use. */
+static bool
+read_handle(const struct transfers *transfers, GVariant *args, bool import,
+            struct disk_handle *ret_handle, GError **error)
+{
+    const char *name = member_text(args, "handle");
+    g_auto(disk_handle) handle = {0};
+
+    if (!disk_handle_read(transfers->handles, name, &handle, error))
+        return false;
+    if (!g_str_equal(handle.vdi, member_text(args, "vdi")) || (import && handle.read_only)) {
+        api_error_set(error, "INVALID_VALUE", "handle", name, NULL);
+        return false;
+    }
+    *ret_handle = handle;
+    handle = (disk_handle){0};
+    return true;
+}
+
+struct transfer *
+transfer_start(struct transfers *transfers, const char *op_id, bool import, GVariant *args,
+               transfer_moved_fn moved, transfer_done_fn done, void *data, GError **error)
+{
+    struct loan *loan = g_hash_table_lookup(transfers->loans, op_id);
+    g_auto(disk_handle) handle = {0};
+    GSubprocess *process = NULL;
+    g_autoptr(GError) cause = NULL;
+
+    if (!loan)
+        api_error_set(&cause, "INTERNAL_ERROR", "the client's connection was lost", NULL);
+    else if (read_handle(transfers, args, import, &handle, &cause))
+        process = spawn(transfers, loan, &handle, import, args, &cause);
+    g_hash_table_remove(transfers->loans, op_id);
+    if (!process) {
+        if (cause->domain == API_ERROR)
+            g_propagate_error(error, g_steal_pointer(&cause));
+        else
+            api_error_set(error, "INTERNAL_ERROR", PROGRAM, cause->message, NULL);
+        return NULL;
+    }
+    struct transfer *transfer = g_new0(struct transfer, 1);
+    transfer->transfers = transfers;
+    transfer->process = process;
+    transfer->open = 2;
+    transfer->moved = moved;
+    transfer->ended = done;
+    transfer->data = data;
+    g_queue_push_tail(&transfers->running, transfer);
+    read_more(transfer);
+    g_subprocess_wait_async(process, NULL, ended, transfer);
+    return transfer;
+}

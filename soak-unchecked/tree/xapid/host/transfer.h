@@ -1,0 +1,32 @@
+/* Runs xapid-stream, which moves the contents of an attached disk from or to a client whose
+ * connection xapid has lent: one process a transfer, with these descriptors and no rights.  Main
+ * loop only. */
+#ifndef XAPID_HOST_TRANSFER_H
+#define XAPID_HOST_TRANSFER_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#define TRANSFERS_MAX 64 /* at once, those that were lent and not started among them */
+
+struct transfers;
+struct transfer;
+
+typedef void (*transfer_moved_fn)(double fraction, void *data);
+typedef void (*transfer_done_fn)(const GError *error, void *data);
+
+/* handles: the folder of lib/disk-handle.h, open; path: its name, which outlives this. */
+struct transfers *transfers_new(int handles, const char *path);
+void transfers_free(struct transfers *transfers);
+/* The client for an operation that is started next: fd is taken; ahead: "ay". */
+void transfers_lend(struct transfers *transfers, const char *op_id, int fd, GVariant *ahead);
+/* Ends all of them; what was lent is given up. */
+void transfers_end(struct transfers *transfers);
+/* args: those of vdi.import or vdi.export.  NULL with an error, and no call of done. */
+struct transfer *transfer_start(struct transfers *transfers, const char *op_id, bool import,
+                                GVariant *args, transfer_moved_fn moved, transfer_done_fn done,
+                                void *data, GError **error);
+/* TASK_CANCELLED, unless it has ended already. */
+void transfer_kill(struct transfer *transfer);
+
+#endif

@@ -1,0 +1,12 @@
+/* What clients ask license_params and pool.restrictions before they show a button: every feature
+ * is free, so a restriction says only that this version does not have it. */
+#ifndef XAPID_POOL_LICENCE_H
+#define XAPID_POOL_LICENCE_H
+
+#include <glib.h>
+
+/* a{ss}, floating. */
+GVariant *licence_params(void);
+GVariant *licence_restrictions(void);
+
+#endif

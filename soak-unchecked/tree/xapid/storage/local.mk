@@ -1,0 +1,12 @@
+noinst_LIBRARIES += libstorage.a
+libstorage_a_SOURCES = \
+	xapid/storage/allowed.c \
+	xapid/storage/plans.c \
+	xapid/storage/probe.c \
+	xapid/storage/record.c \
+	xapid/storage/scan.c \
+	xapid/storage/sm.c \
+	xapid/storage/sr.c \
+	xapid/storage/steps.c xapid/storage/steps.h \
+	xapid/storage/storage.h \
+	xapid/storage/transfer.c

@@ -1,0 +1,21 @@
+/* What steps of storage share: one call of a driver.  Used by this room alone. */
+#ifndef XAPID_STORAGE_STEPS_H
+#define XAPID_STORAGE_STEPS_H
+
+#include "xapid/storage/storage.h"
+
+struct driver_call {
+    struct op *op;
+    GVariant *args; /* of the step; they live as long as the plan */
+    void (*noted)(struct op *op, GVariant *args, GVariant *result); /* may be NULL */
+    bool optional; /* a failure is logged and no more */
+};
+
+/* Starts a call about the disk that is `vdi` of args, with `more` (taken, or NULL) beside what
+ * every call has, and ends the step with it. */
+void steps_call_vdi(const char *name, GVariant *args, GVariantDict *more,
+                    const struct driver_call *how);
+
+extern const struct step_kind vdi_transfer_kind;
+
+#endif

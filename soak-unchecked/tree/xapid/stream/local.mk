@@ -1,0 +1,15 @@
+noinst_LIBRARIES += libstream.a
+libstream_a_SOURCES = \
+	xapid/stream/client.c \
+	xapid/stream/disk.c \
+	xapid/stream/qcow2.c xapid/stream/qcow2.h \
+	xapid/stream/qcow2-import.c \
+	xapid/stream/qcow2-write.c \
+	xapid/stream/raw.c \
+	xapid/stream/stream.h \
+	xapid/stream/vhd.c xapid/stream/vhd.h \
+	xapid/stream/vhd-export.c \
+	xapid/stream/vhd-import.c
+pkglibexec_PROGRAMS += xapid-stream
+xapid_stream_SOURCES = xapid/stream/main.c
+xapid_stream_LDADD = libstream.a libbase.a $(GLIB_LIBS)

@@ -1,0 +1,157 @@
+/* xapid-stream: moves the contents of one disk to or from one client.  Started by xapid-host with
+ * both as descriptors; gives up everything else before it reads a byte, for the bytes are a
+ * stranger's.  On standard output: "progress THOUSANDTHS", and at the end "done", or "failed" with
+ * code and parameters of an error, between tabs. */
+#include "config.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/confine.h"
+#include "lib/error.h"
+#include "lib/faults.h"
+#include "lib/log.h"
+#include "xapid/stream/stream.h"
+
+#define USER "nobody"
+#define MEMORY ((guint64)512 << 20) /* bytes of address space */
+#define ARGUMENTS 9
+
+static const int calls[] = {
+    SYS_read,     SYS_pread64,   SYS_pwrite64,  SYS_lseek,      SYS_fstat,
+    SYS_sendfile, SYS_sendto,    SYS_recvfrom,  SYS_shutdown,   SYS_setsockopt,
+    SYS_fsync,    SYS_fdatasync, SYS_ftruncate, SYS_newfstatat, -1};
+
+bool
+import_failed(GError **error, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    g_autofree char *text = g_strdup_vprintf(format, ap);
+    va_end(ap);
+    api_error_set(error, "IMPORT_ERROR", text, NULL);
+    return false;
+}
+
+bool
+import_fits(const struct disk *disk, guint64 size, GError **error)
+{
+    g_autofree char *has = g_strdup_printf("%" G_GINT64_FORMAT, disk->size);
+    g_autofree char *needs = g_strdup_printf("%" G_GUINT64_FORMAT, size);
+
+    if (size <= (guint64)disk->size)
+        return true;
+    api_error_set(error, "VDI_TOO_SMALL", has, needs, NULL);
+    return false;
+}
+
+static bool
+transfer(const struct job *job, GError **error)
+{
+    static const struct {
+        const char *format;
+        bool (*import)(struct client *client, struct disk *disk, GError **error);
+        bool (*export)(struct client *client, struct disk *disk, GError **error);
+    } formats[] = {{"raw", raw_import, raw_export},
+                   {"chunks", chunks_import, NULL},
+                   {"vhd", vhd_import, vhd_export},
+                   {"qcow2", qcow2_import, NULL}};
+    struct client client;
+    struct disk disk = {0};
+    bool ok = false;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(formats); i++) {
+        bool (*move)(struct client *, struct disk *, GError **) =
+            job->import ? formats[i].import : formats[i].export;
+        if (move && g_str_equal(formats[i].format, job->format))
+            ok = client_open(&client, job, error) && disk_open(&disk, job, error) &&
+                 move(&client, &disk, error);
+    }
+    disk_close(&disk);
+    if (!ok && error && !*error)
+        api_error_set(error, "INTERNAL_ERROR", "xapid-stream", "an unknown format", NULL);
+    return ok;
+}
+
+static void
+report(const GError *error)
+{
+    g_autoptr(GString) line = g_string_new(error ? "failed" : "done");
+
+    if (error) {
+        g_autoptr(GVariant) texts = g_variant_ref_sink(api_error_to_variant(error));
+        g_autofree const char **all = g_variant_get_strv(texts, NULL);
+        for (const char **text = all; *text; text++) {
+            g_autofree char *clean = g_strdelimit(g_strdup(*text), "\t\n", ' ');
+            g_string_append_printf(line, "\t%s", clean);
+        }
+    }
+    g_string_append_c(line, '\n');
+    (void)!write(STDOUT_FILENO, line->str, line->len);
+}
+
+static bool
+parse_number(const char *text, gint64 low, gint64 high, gint64 *ret)
+{
+    char *end;
+    gint64 value = g_ascii_strtoll(text, &end, 10);
+
+    if (!*text || *end || value < low || value > high)
+        return false;
+    *ret = value;
+    return true;
+}
+
+static bool
+parse(char **argv, struct job *job)
+{
+    gint64 part, silent, bases;
+
+    *job =
+        (struct job){.import = g_str_equal(argv[1], "import"), .format = argv[2], .disk = argv[3]};
+    if (!parse_number(argv[4], 0, (gint64)1 << 50, &job->size) ||
+        !parse_number(argv[5], 0, job->size, &job->offset) ||
+        !parse_number(argv[6], -1, G_MAXINT64 / 4, &job->length) ||
+        !parse_number(argv[7], 0, 1, &part) || !parse_number(argv[8], 1, 86400, &silent) ||
+        !parse_number(argv[9], 0, QCOW2_CHAIN_MAX - 1, &bases))
+        return false;
+    job->part = part;
+    job->silent = (unsigned)silent;
+    job->bases = (unsigned)bases;
+    return true;
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    struct job job;
+
+    log_init("xapid-stream", LOG_LEVEL_INFO);
+    if (argc == 2 && g_str_equal(argv[1], "--fault-points")) {
+        faults_list();
+        return EXIT_SUCCESS;
+    }
+    if (argc != ARGUMENTS + 1 || !parse(argv, &job)) {
+        fprintf(stderr, "usage: %s [--fault-points]\nPart of xapid; xapid-host starts it.\n",
+                argv[0]);
+        return 2;
+    }
+    tzset(); /* the log's clock needs a file for it */
+    signal(SIGPIPE, SIG_IGN);
+    fcntl(CLIENT_FD, F_SETFL, 0); /* calls that wait */
+    unsigned more = job.import && g_str_equal(job.format, "qcow2") ? 1 : job.bases;
+    bool ok = faults_init(&error) && confine(USER, MORE_FD + more, 0, MEMORY, calls, &error) &&
+              transfer(&job, &error);
+    client_close(ok);
+    report(error);
+    _exit(EXIT_SUCCESS); /* what else runs at an end may make calls that are not allowed */
+}

@@ -1,0 +1,117 @@
+#include "config.h"
+
+#include "xapid/domains/consoles.h"
+
+#include <errno.h>
+#include <gio/gunixfdlist.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+#include "lib/faults.h"
+#include "lib/member.h"
+#include "xapid/domains/argument.h"
+
+struct consoles {
+    struct pool *pool; /* NULL: not yet */
+};
+
+static void
+refuse(GDBusMethodInvocation *invocation, const GError *error)
+{
+    g_dbus_method_invocation_return_error_literal(invocation, G_IO_ERROR, G_IO_ERROR_FAILED,
+                                                  error->message);
+}
+
+/* -1 with an error. */
+static int
+open_screen(const char *path, GError **error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = -1;
+
+    if (!*path) {
+        api_error_set(error, "INTERNAL_ERROR", "the guest has no screen", NULL);
+        return -1;
+    }
+    /* A QEMU that accepts nobody must not hold us up. */
+    if (g_strlcpy(address.sun_path, path, sizeof address.sun_path) < sizeof address.sun_path &&
+        (fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) >= 0 &&
+        connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    api_error_set(error, "INTERNAL_ERROR", "the guest's screen", g_strerror(errno), NULL);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static void
+answer(GDBusMethodInvocation *invocation, int fd)
+{
+    g_autoptr(GUnixFDList) fds = g_unix_fd_list_new_from_array(&fd, 1);
+
+    g_dbus_method_invocation_return_value_with_unix_fd_list(invocation, g_variant_new("(h)", 0),
+                                                            fds);
+}
+
+static void
+found(bool lost, GVariant *failure, GPtrArray *parts, void *data)
+{
+    GDBusMethodInvocation *invocation = data;
+    g_autoptr(GError) error = NULL;
+    int fd = -1;
+
+    if (lost)
+        api_error_set(&error, "INTERNAL_ERROR", "xapid-domains", "the worker was lost", NULL);
+    else if (g_variant_n_children(failure) > 0)
+        error = api_error_from_variant(failure);
+    else if (FAULT_POINT("console.open.before", &error))
+        fd = open_screen(member_text(parts->pdata[0], "screen"), &error);
+    if (fd >= 0 && !FAULT_POINT("console.open.after", &error)) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd >= 0)
+        answer(invocation, fd);
+    else
+        refuse(invocation, error);
+}
+
+void
+consoles_open(struct consoles *consoles, GDBusMethodInvocation *invocation, const char *uuid,
+              const char *kind)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!consoles->pool)
+        api_error_set(&error, "INTERNAL_ERROR", "xapid-domains", "is starting", NULL);
+    else if (!g_str_equal(kind, "screen"))
+        argument_refuse(&error, "kind", kind);
+    else
+        uuid_check(uuid, &error);
+    if (error)
+        refuse(invocation, error);
+    else
+        pool_submit(consoles->pool, REQUEST_QUESTION, "consoles", uuid, "", NULL, found,
+                    invocation);
+}
+
+void
+consoles_attend(struct consoles *consoles, struct pool *pool)
+{
+    consoles->pool = pool;
+}
+
+struct consoles *
+consoles_new(void)
+{
+    return g_new0(struct consoles, 1);
+}
+
+void
+consoles_free(struct consoles *consoles)
+{
+    g_free(consoles);
+}
