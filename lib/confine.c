@@ -135,7 +135,8 @@ filter_calls(const int *calls, GError **error)
 }
 
 bool
-confine(const char *user, unsigned first_closed, guint64 memory, const int *calls, GError **error)
+confine(const char *user, unsigned first_closed, unsigned descriptors, guint64 memory,
+        const int *calls, GError **error)
 {
     if (geteuid() == 0 && !leave_root(user, error))
         return false;
@@ -148,6 +149,6 @@ confine(const char *user, unsigned first_closed, guint64 memory, const int *call
     if (SANITIZED)
         return true;
     return limit(RLIMIT_AS, memory, error) && limit(RLIMIT_NPROC, 0, error) &&
-           limit(RLIMIT_CORE, 0, error) && limit(RLIMIT_NOFILE, 0, error) &&
+           limit(RLIMIT_CORE, 0, error) && limit(RLIMIT_NOFILE, descriptors, error) &&
            filter_calls(calls, error);
 }

@@ -55,7 +55,7 @@ main(int argc, char **argv)
         log_error("it takes no arguments; xapid-domains starts it");
         return EXIT_FAILURE;
     }
-    if (!confine(USER, RECORDS_FD + 1, MEMORY, calls, &error)) {
+    if (!confine(USER, RECORDS_FD + 1, 0, MEMORY, calls, &error)) {
         log_error("%s", error->message);
         return EXIT_FAILURE;
     }

@@ -1,6 +1,9 @@
 """Consoles of simulated guests, and what looks at them."""
 import contextlib
+import os
+import select
 import socket
+import tty
 
 from host import GUEST
 
@@ -82,6 +85,55 @@ class Echo:
         for peer in (*self.peers, self.listener):
             peer.close()
         self.path.unlink()
+
+
+class Tty:
+    """A simulated guest's side of its text console, behind the link `path`."""
+
+    def __init__(self, path):
+        self.master, self.slave = os.openpty()
+        tty.setraw(self.slave)
+        os.set_blocking(self.slave, False)
+        self.path = path
+        path.symlink_to(os.ttyname(self.slave))
+
+    def __enter__(self):
+        return self
+
+    def write(self, data):
+        while data:
+            data = data[os.write(self.master, data):]
+
+    def read(self, size):
+        """So many bytes of what was typed."""
+        got = b""
+        while len(got) < size:
+            assert select.select([self.master], [], [], 30)[0], got
+            got += os.read(self.master, size - len(got))
+        return got
+
+    def left(self):
+        """What nobody has read, once no more comes."""
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self.slave, 65536)
+        return b""
+
+    def end(self):
+        """As Xen's console daemon does when the domain goes."""
+        for fd in self.master, self.slave:
+            os.close(fd)
+        self.master = None
+        self.path.unlink()
+
+    def __exit__(self, *_):
+        if self.master is not None:
+            self.end()
+
+
+@contextlib.contextmanager
+def tty_of(host, x, vm):
+    with Tty(host.sim / f"text-{x.VM.get_uuid(vm)}") as terminal:
+        yield terminal
 
 
 @contextlib.contextmanager

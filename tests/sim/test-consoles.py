@@ -3,6 +3,9 @@
 import base64
 import contextlib
 import os
+import random
+import signal
+import socket
 import struct
 import sys
 import threading
@@ -12,8 +15,8 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import tap
 import websocket
 from accounts import Accounts
-from consoles import MACHINE, answer, connect, echo_of, ended, machine, tls, unix
-from host import Host, fails
+from consoles import answer, connect, echo_of, ended, machine, tls, tty_of, unix
+from host import GUEST, Host, sanitized
 from qemu import LINE, Screen
 from rfb import Rfb
 
@@ -40,7 +43,7 @@ def test_a_screen_is_read_and_typed_at():
     with Host(https=True, accounts=ACCOUNTS) as host:
         x = host.client(password="secret")
         vm = machine(x)
-        console, = (x.console.get_record(ref) for ref in x.VM.get_consoles(vm))
+        console, _ = (x.console.get_record(ref) for ref in x.VM.get_consoles(vm))
         assert console["protocol"] == "rfb", console
         cookie = {"Cookie": f"session_id={x.session_ref}"}
         with screen_of(host, x, vm):
@@ -267,13 +270,125 @@ def test_what_is_not_there():
                 sock = unix(host)
                 status, head = answer(sock, f"CONNECT {path} HTTP/1.0\r\n\r\nahead".encode())
                 assert status == 200 and echo.accept().recv(5) == b"ahead", head
-        serial = x.VM.create({**MACHINE, "platform": {}})
-        x.VM.start(serial, False, False)
-        console, = x.VM.get_consoles(serial)
-        assert x.console.get_protocol(console) == "vt100"
-        status, head = connect(unix(host), x.VM.get_uuid(serial))
-        assert status == 501, head
-        fails("HANDLE_INVALID", x.console.get_record, "OpaqueRef:x")
+        pvh = x.VM.create(GUEST)
+        x.VM.start(pvh, False, False)
+        status, head = connect(unix(host), x.VM.get_uuid(pvh))  # there is no terminal device
+        assert status == 503 and "the guest's text console" in head, head
+        (host.sim / f"text-{x.VM.get_uuid(pvh)}").symlink_to("/dev/null")  # and this is none of a guest's
+        assert connect(unix(host), x.VM.get_uuid(pvh))[0] == 503
+
+
+def text_guest(x):
+    """(its VM, the uuids of its consoles: screen and text)"""
+    vm = x.VM.create(GUEST)
+    x.VM.start(vm, False, False)
+    found = [x.console.get_record(ref) for ref in x.VM.get_consoles(vm)]
+    assert [console["protocol"] for console in found] == ["rfb", "vt100"], found
+    return vm, [console["uuid"] for console in found]
+
+
+def look(host, uuid):
+    sock = unix(host)
+    status, head = connect(sock, uuid)
+    assert status == 200, head
+    return sock
+
+
+def terminals(host):
+    wanted = str(host.bindir / "xapid-terminal").encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes().split(b"\0")[0] == wanted:
+                found.append(int(path.parent.name))
+    return found
+
+
+def test_a_text_console_as_a_screen_and_as_text():
+    with Host() as host:
+        x = host.client()
+        vm, (screen, text) = text_guest(x)
+        with tty_of(host, x, vm) as guest:
+            guest.write(b"a bad cab\r\nname: ")  # before anybody looks
+            first, second = Rfb(look(host, screen)), Rfb(look(host, x.VM.get_uuid(vm)), b"RFB 003.003\n")
+            for rfb in first, second:
+                rfb.until(lambda: rfb.shows("a bad cab") and rfb.shows("name: "), "text of the guest")
+            first.type("ada\n")
+            assert guest.read(4) == b"ada\r"
+            reader = look(host, text)
+            reader.sendall(b"?")
+            assert guest.read(1) == b"?"  # so its terminal has it
+            guest.write(b"\r\n\x1b[31mfeed\x1b[0m\r\n\xe2\x94\x80\xe2\x94\x80")
+            assert reader.recv(11, socket.MSG_WAITALL) == b"\r\n\x1b[31mfeed"
+            second.until(lambda: second.shows("feed"), "coloured text")
+            reader.sendall(b"\x03bye")
+            assert guest.read(4) == b"\x03bye"
+            second.key(0xff52)  # up
+            assert guest.read(3) == b"\x1b[A"
+            assert len(terminals(host)) == 1
+            for looker in first.stream, second.stream, reader:
+                looker.close()
+            # What nobody looks at is left to whoever else reads the console; the screen is kept.
+            tap.wait_until(lambda: guest.write(b"-") is None and guest.left() == b"-", "end of reading")
+            guest.write(b"\r\nstill here")
+            again = Rfb(look(host, screen))
+            again.until(lambda: again.shows("a bad cab") and again.shows("still here"), "both texts")
+            assert len(terminals(host)) == 1
+            guest.end()
+            assert ended(again.stream)
+            tap.wait_until(lambda: not terminals(host), "end of the terminal")
+        with tty_of(host, x, vm) as guest:  # as after a reboot
+            guest.write(b"a new begin")
+            after = Rfb(look(host, screen))
+            after.until(lambda: after.shows("a new begin"), "text of the next domain")
+            assert not after.shows("a bad cab")
+            host.kill("xapid-domains")
+            assert ended(after.stream)
+            tap.wait_until(lambda: not terminals(host), "end of the terminal")
+
+
+def test_a_terminal_holds_nothing():
+    """No uid of anybody's, no files, no network, no other descriptors; what a guest writes to it does no harm."""
+    with Host() as host:
+        x = host.client()
+        vm, (screen, text) = text_guest(x)
+        with tty_of(host, x, vm) as guest:
+            rfb = Rfb(look(host, screen))
+            pid, = terminals(host)
+            status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+            assert status["Uid"].split() == ["65534"] * 4 and status["NoNewPrivs"] == "1", status
+            assert not os.listdir(f"/proc/{pid}/root"), "it sees files"
+            assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
+            if not sanitized(pid):
+                assert status["Seccomp"] == "2", status
+            chance = random.Random(os.environ.get("XAPID_SEED", "7"))
+            parts = (b"\x1b[", b"\x1b]", b"\x1bP", b"\x9b", b"9999999999", b";", b"h", b"l", b"r", b"L", b"@", b"\x07", b"\xf4\x8f\xbf\xbf",
+                     b"\x1b[?1049h", b"\x1b[6n", b"\xcc\x81" * 9)
+            feeder = threading.Thread(target=lambda: [guest.write(
+                chance.randbytes(600) + b"".join(chance.choices(parts, k=400))) for _ in range(60)])
+            feeder.start()
+            while feeder.is_alive():
+                with contextlib.suppress(BlockingIOError):
+                    os.set_blocking(guest.master, False)
+                    os.read(guest.master, 4096)  # what its terminal answered
+                os.set_blocking(guest.master, True)
+                rfb.update(incremental=False)
+            guest.write(b"\x18\x1b\\\x1bcan accede")
+            rfb.until(lambda: rfb.shows("an accede"), "text after all that")
+            assert terminals(host) == [pid]
+            # Who takes nothing of his text is let go, and the others go on.
+            slow = look(host, text)
+            for _ in range(400):
+                guest.write(b"x" * 4000)
+                rfb.update(incremental=False)
+            guest.write(b"\x1bcan end")
+            rfb.until(lambda: rfb.shows("an end"), "text for others")
+            assert ended(slow)
+            os.kill(pid, signal.SIGKILL)
+            assert ended(rfb.stream)
+            guest.write(b"a bead")
+            rfb = Rfb(look(host, screen))
+            rfb.until(lambda: rfb.shows("a bead"), "text by another terminal")
 
 
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])

@@ -439,24 +439,30 @@ def life_of_the_database(host):
     return ["the database was not restored"]
 
 
-def life_of_a_console(host):
+def looked(host, uuid):
+    """A console that is open, or False: something was ended meanwhile."""
+    with contextlib.suppress(OSError, AssertionError):
+        sock = consoles.unix(host)
+        return consoles.connect(sock, uuid)[0] == 200 and sock
+    return False
+
+
+def life_of_a_console(host, text=False):
     owner = Owner(host, 0, SEED, Gate(1))
     owner.insist(owner.connect)
     vm = owner.insist(lambda: consoles.machine(owner.x))
-    uuid = owner.insist(lambda: owner.x.VM.get_uuid(vm))
-    with consoles.echo_of(host, owner.x, vm) as echo:
-        def looks():
-            with contextlib.suppress(OSError, AssertionError):  # it was ended meanwhile
-                sock = consoles.unix(host)
-                return consoles.connect(sock, uuid)[0] == 200 and sock
-            return False
-
-        sock = tap.wait_until(looks, "a console")
+    uuid = owner.insist(lambda: owner.x.console.get_uuid(owner.x.VM.get_consoles(vm)[text]))
+    with (consoles.tty_of if text else consoles.echo_of)(host, owner.x, vm) as guest:
+        sock = tap.wait_until(lambda: looked(host, uuid), "a console")
         sock.sendall(b"x")
-        while not echo.accept().recv(1):
+        while text and guest.read(1) != b"x" or not text and not guest.accept().recv(1):
             pass  # one that was given up
-    owner.insist(lambda: owner.x.VM.hard_shutdown(vm))
-    return owner.wrong + ([] if consoles.ended(sock) else ["the console goes on"])
+        owner.insist(lambda: owner.x.VM.hard_shutdown(vm))
+        return owner.wrong + ([] if consoles.ended(sock) else ["the console goes on"])
+
+
+def life_of_a_text_console(host):
+    return life_of_a_console(host, text=True)
 
 
 # What the points that begin so are hit by; the others, by a VM's.
@@ -464,7 +470,7 @@ LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver."
          "storage.lend.": life_of_a_disk, "plug.": life_of_a_disk,
          "unplug.": life_of_a_disk, "medium.": life_of_a_cd, "host.power.": life_of_the_power,
          "host.bridge.": life_of_a_network, "host.networks.": life_of_a_network, "nic.": life_of_a_network, "console.": life_of_a_console,
-         "store.prepare.": life_of_the_database, "store.restore.": life_of_the_database,
+         "terminal.": life_of_a_text_console, "store.prepare.": life_of_the_database, "store.restore.": life_of_the_database,
          "host.authenticate.": life_of_a_password, "host.change-password.": life_of_a_password,
          "host.child.": life_of_a_password, "hostd.": life_of_a_password}
 

@@ -33,7 +33,7 @@ def test_create_start_and_destroy():
         assert record["power_state"] == "Running", record["power_state"]
         assert int(record["domid"]) > 0
         assert record["resident_on"] == x.host.get_all()[0]
-        assert len(record["consoles"]) == 1
+        assert len(record["consoles"]) == 2
         assert x.VM_metrics.get_record(record["metrics"])["current_domain_type"] == "pvh"
         failure = fails("VM_BAD_POWER_STATE", x.VM.start, vm, False, False)
         assert failure.params == [vm, "halted", "running"], failure.params

@@ -13,9 +13,19 @@
 #include "lib/faults.h"
 #include "lib/member.h"
 #include "xapid/domains/argument.h"
+#include "xapid/domains/terminals.h"
 
 struct consoles {
     struct pool *pool; /* NULL: not yet */
+    struct terminals *terminals;
+};
+
+/* One who waits for the answer of a worker. */
+struct viewer {
+    struct consoles *consoles;
+    GDBusMethodInvocation *invocation;
+    char *uuid;
+    bool text;
 };
 
 static void
@@ -32,10 +42,6 @@ open_screen(const char *path, GError **error)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = -1;
 
-    if (!*path) {
-        api_error_set(error, "INTERNAL_ERROR", "the guest has no screen", NULL);
-        return -1;
-    }
     /* A QEMU that accepts nobody must not hold us up. */
     if (g_strlcpy(address.sun_path, path, sizeof address.sun_path) < sizeof address.sun_path &&
         (fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) >= 0 &&
@@ -56,10 +62,22 @@ answer(GDBusMethodInvocation *invocation, int fd)
                                                             fds);
 }
 
+/* The screen is its QEMU's if it has one, else its text console, shown as one. */
+static int
+open_console(struct consoles *consoles, const struct viewer *viewer, GVariant *where,
+             GError **error)
+{
+    const char *screen = member_text(where, "screen"), *text = member_text(where, "text");
+
+    if (!viewer->text && *screen)
+        return open_screen(screen, error);
+    return terminals_look(consoles->terminals, viewer->uuid, text, viewer->text, error);
+}
+
 static void
 found(bool lost, GVariant *failure, GPtrArray *parts, void *data)
 {
-    GDBusMethodInvocation *invocation = data;
+    struct viewer *viewer = data;
     g_autoptr(GError) error = NULL;
     int fd = -1;
 
@@ -68,15 +86,17 @@ found(bool lost, GVariant *failure, GPtrArray *parts, void *data)
     else if (g_variant_n_children(failure) > 0)
         error = api_error_from_variant(failure);
     else if (FAULT_POINT("console.open.before", &error))
-        fd = open_screen(member_text(parts->pdata[0], "screen"), &error);
+        fd = open_console(viewer->consoles, viewer, parts->pdata[0], &error);
     if (fd >= 0 && !FAULT_POINT("console.open.after", &error)) {
         close(fd);
         fd = -1;
     }
     if (fd >= 0)
-        answer(invocation, fd);
+        answer(viewer->invocation, fd);
     else
-        refuse(invocation, error);
+        refuse(viewer->invocation, error);
+    g_free(viewer->uuid);
+    g_free(viewer);
 }
 
 void
@@ -84,18 +104,21 @@ consoles_open(struct consoles *consoles, GDBusMethodInvocation *invocation, cons
               const char *kind)
 {
     g_autoptr(GError) error = NULL;
+    bool text = g_str_equal(kind, "text");
 
     if (!consoles->pool)
         api_error_set(&error, "INTERNAL_ERROR", "xapid-domains", "is starting", NULL);
-    else if (!g_str_equal(kind, "screen"))
+    else if (!text && !g_str_equal(kind, "screen"))
         argument_refuse(&error, "kind", kind);
     else
         uuid_check(uuid, &error);
-    if (error)
+    if (error) {
         refuse(invocation, error);
-    else
-        pool_submit(consoles->pool, REQUEST_QUESTION, "consoles", uuid, "", NULL, found,
-                    invocation);
+        return;
+    }
+    struct viewer *viewer = g_new0(struct viewer, 1);
+    *viewer = (struct viewer){consoles, invocation, g_strdup(uuid), text};
+    pool_submit(consoles->pool, REQUEST_QUESTION, "consoles", uuid, "", NULL, found, viewer);
 }
 
 void
@@ -105,13 +128,19 @@ consoles_attend(struct consoles *consoles, struct pool *pool)
 }
 
 struct consoles *
-consoles_new(void)
+consoles_new(const char *run_dir)
 {
-    return g_new0(struct consoles, 1);
+    struct consoles *consoles = g_new0(struct consoles, 1);
+
+    consoles->terminals = terminals_new(run_dir);
+    return consoles;
 }
 
 void
 consoles_free(struct consoles *consoles)
 {
+    if (!consoles)
+        return;
+    terminals_free(consoles->terminals);
     g_free(consoles);
 }

@@ -8,7 +8,8 @@
 
 struct consoles;
 
-struct consoles *consoles_new(void);
+/* run_dir: as terminals_new () has it. */
+struct consoles *consoles_new(const char *run_dir);
 void consoles_free(struct consoles *consoles);
 /* From now on they are there; who came before is told to come again. */
 void consoles_attend(struct consoles *consoles, struct pool *pool);

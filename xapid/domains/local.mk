@@ -29,6 +29,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/sim-nics.c xapid/domains/sim-nics.h \
 	xapid/domains/sim-world.c xapid/domains/sim-world.h \
 	xapid/domains/service.c xapid/domains/service.h \
+	xapid/domains/terminals.c xapid/domains/terminals.h \
 	xapid/domains/verb-args.c xapid/domains/verb-args.h \
 	xapid/domains/verbs.c xapid/domains/verbs.h xapid/domains/verbs-internal.h \
 	xapid/domains/verbs-consoles.c xapid/domains/verbs-drives.c xapid/domains/verbs-image.c xapid/domains/verbs-live.c \

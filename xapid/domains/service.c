@@ -408,7 +408,7 @@ service_new(const struct pool_options *options, void (*served)(void *data),
     service->changed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     service->object = peer_domains1_skeleton_new();
     questions_init(service);
-    service->consoles = consoles_new();
+    service->consoles = consoles_new(options->run_dir ? options->run_dir : "/");
     for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
         g_signal_connect(service->object, handlers[i].signal, handlers[i].handler, service);
     service->pool = pool_new(options, pool_ready, pool_changed, pool_failed, service);

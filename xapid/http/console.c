@@ -296,17 +296,14 @@ admitted(struct http_request *request, const struct caller *caller, char *sessio
     }
     g_autofree char *protocol = model_get_string(api->model, console->row, "protocol");
     g_autofree char *uuid = model_get_string(api->model, console->vm, "uuid");
-    if (!g_str_equal(protocol, "rfb")) {
-        refuse(console, 501, "text consoles are not implemented");
-        return;
-    }
     if (!has_room(console)) {
         refuse(console, 503, "too many consoles are open");
         return;
     }
     if (!service->timer)
         service->timer = g_timeout_add_seconds(CONSOLE_LOOK_SECONDS, look, service);
-    domains_console(api->vm->domains, uuid, "screen", opened, console);
+    domains_console(api->vm->domains, uuid, g_str_equal(protocol, "rfb") ? "screen" : "text",
+                    opened, console);
 }
 
 static void

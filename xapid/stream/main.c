@@ -173,7 +173,7 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     fcntl(CLIENT_FD, F_SETFL, 0); /* calls that wait */
     bool ok = faults_init(&error) &&
-              confine(USER, MORE_FD + count_more(&job), MEMORY, calls, &error) &&
+              confine(USER, MORE_FD + count_more(&job), 0, MEMORY, calls, &error) &&
               transfer(&job, &error);
     client_close(ok);
     report(error);

@@ -29,15 +29,13 @@ add_console(const struct vm_world *world, struct txn *txn, const char *vm, const
         log_error("console of %s: %s", vm, error->message);
 }
 
-/* Those that a VM begins with. */
+/* The screen, which clients take the first one for, and the text of a serial or Xen's own console.
+ */
 static void
 add_consoles(const struct vm_world *world, struct txn *txn, const char *vm)
 {
-    const char *type = vm_domain_type(world->model, vm, NULL);
-    g_autofree char *vga = model_get_map_value(world->model, vm, "platform", "vga");
-    bool screen = vga && g_strcmp0(type, "hvm") == 0;
-
-    add_console(world, txn, vm, screen ? "rfb" : "vt100");
+    add_console(world, txn, vm, "rfb");
+    add_console(world, txn, vm, "vt100");
 }
 
 static void
