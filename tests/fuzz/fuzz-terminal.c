@@ -9,7 +9,7 @@
 #include "xapid/terminal/keys.h"
 #include "xapid/terminal/screen.h"
 
-#define PIECE 64
+#define PIECE 1024
 #define GLYPHS 256
 #define ANSWERS_MAX_EACH 64 /* bytes of an answer to a byte of a guest */
 

@@ -33,7 +33,7 @@ websocket_accept(const char *key)
 
     if (strlen(key) != 24 || key[22] != '=' || key[23] != '=' || strchr(key, '=') != key + 22)
         return NULL;
-    g_autofree guchar *bytes = g_base64_decode(key, &length);
+    g_free(g_base64_decode(key, &length));
     if (length != KEY_BYTES)
         return NULL;
     whole = g_strconcat(key, ACCEPT_GUID, NULL);

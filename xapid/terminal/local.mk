@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libterminal.a
 libterminal_a_CFLAGS = $(AM_CFLAGS) $(VTERM_CFLAGS) $(VNC_CFLAGS)
 libterminal_a_SOURCES = \
+	xapid/terminal/filter.c xapid/terminal/filter.h \
 	xapid/terminal/font.c xapid/terminal/font.h \
 	xapid/terminal/keys.c xapid/terminal/keys.h \
 	xapid/terminal/screen.c xapid/terminal/screen.h \

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,15 +24,13 @@
 #define MEMORY ((guint64)256 << 20) /* bytes of address space */
 #define PIECE 4096                  /* of what the guest writes, at a time */
 #define FRAME_MS 30                 /* between two pictures */
-#define TYPED_MAX 4096              /* bytes that the guest has not read; further ones are lost */
+#define TURN_CPU_SECONDS 3 /* that it may take for what has come at once: else it is lost */
+#define TYPED_MAX 4096     /* bytes that the guest has not read; further ones are lost */
 
-static const int calls[] = {SYS_read,        SYS_recvfrom,
-                            SYS_recvmsg,     SYS_sendto,
-                            SYS_poll,        SYS_select,
-                            SYS_pselect6,    SYS_fcntl,
-                            SYS_setsockopt,  SYS_getpeername,
-                            SYS_getsockname, SYS_shutdown,
-                            SYS_close,       -1};
+static const int calls[] = {
+    SYS_read,        SYS_recvfrom, SYS_recvmsg, SYS_sendto,     SYS_poll,
+    SYS_select,      SYS_pselect6, SYS_fcntl,   SYS_setsockopt, SYS_getpeername,
+    SYS_getsockname, SYS_shutdown, SYS_close,   SYS_setitimer,  -1};
 
 enum { VIEWERS, DEVICE, OTHERS }; /* in what is waited for */
 
@@ -163,6 +162,15 @@ look_who_is_there(struct terminal *terminal)
     return !terminal->alone || now - terminal->alone < TERMINAL_ALONE_SECONDS * G_TIME_SPAN_SECOND;
 }
 
+/* Whatever a guest or a viewer makes it do, it does not do for ever: SIGPROF ends it. */
+static void
+limit_turn(void)
+{
+    const struct itimerval limit = {.it_value = {.tv_sec = TURN_CPU_SECONDS}};
+
+    setitimer(ITIMER_PROF, &limit, NULL);
+}
+
 /* What nobody looks at is left where it is, for another program that reads the console. */
 static void
 serve(struct terminal *terminal)
@@ -178,6 +186,7 @@ serve(struct terminal *terminal)
         guint n = OTHERS + viewers_wait(terminal->viewers, fds + OTHERS);
         if (poll(fds, n, patience(terminal)) < 0 && errno != EINTR)
             return;
+        limit_turn();
         if (fds[VIEWERS].revents && !take_viewer(terminal))
             return;
         if ((fds[DEVICE].revents & POLLIN) && !read_guest(terminal))

@@ -2,13 +2,14 @@
 
 #include "xapid/terminal/screen.h"
 
-#include <string.h>
+#include "xapid/terminal/filter.h"
 
 struct screen {
     const struct font *font;
     const struct screen_callbacks *callbacks;
     void *data;
     VTerm *terminal;
+    struct filter *filter; /* what is written to it passes */
     VTermScreen *cells;
     VTermRect changed; /* empty: nothing */
     VTermPos cursor;
@@ -159,7 +160,7 @@ screen_draw(struct screen *screen, int *ret_left, int *ret_top, int *ret_right, 
 void
 screen_write(struct screen *screen, const void *bytes, gsize length)
 {
-    vterm_input_write(screen->terminal, bytes, length);
+    filter_write(screen->filter, bytes, length);
 }
 
 void
@@ -189,6 +190,7 @@ screen_new(const struct font *font, const struct screen_callbacks *callbacks, vo
     screen->pixels = g_new0(guint32, SCREEN_WIDTH * SCREEN_HEIGHT);
     screen->terminal = vterm_new(SCREEN_ROWS, SCREEN_COLUMNS);
     vterm_set_utf8(screen->terminal, 1);
+    screen->filter = filter_new(screen->terminal);
     vterm_output_set_callback(screen->terminal, send, screen);
     screen->cells = vterm_obtain_screen(screen->terminal);
     vterm_screen_set_callbacks(screen->cells, &told, screen);
@@ -204,6 +206,7 @@ screen_free(struct screen *screen)
 {
     if (!screen)
         return;
+    filter_free(screen->filter);
     vterm_free(screen->terminal);
     g_free(screen->pixels);
     g_free(screen);
