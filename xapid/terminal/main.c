@@ -21,11 +21,9 @@
 #include "xapid/terminal/viewers.h"
 
 #define USER "nobody"
-#define MEMORY ((guint64)256 << 20) /* bytes of address space */
-#define PIECE 4096                  /* of what the guest writes, at a time */
-#define FRAME_MS 30                 /* between two pictures */
-#define TURN_CPU_SECONDS 3 /* that it may take for what has come at once: else it is lost */
-#define TYPED_MAX 4096     /* bytes that the guest has not read; further ones are lost */
+#define PIECE 4096     /* of what the guest writes, at a time */
+#define FRAME_MS 30    /* between two pictures */
+#define TYPED_MAX 4096 /* bytes that the guest has not read; further ones are lost */
 
 static const int calls[] = {
     SYS_read,        SYS_recvfrom, SYS_recvmsg, SYS_sendto,     SYS_poll,
@@ -166,7 +164,7 @@ look_who_is_there(struct terminal *terminal)
 static void
 limit_turn(void)
 {
-    const struct itimerval limit = {.it_value = {.tv_sec = TURN_CPU_SECONDS}};
+    const struct itimerval limit = {.it_value = {.tv_sec = TERMINAL_TURN_CPU_SECONDS}};
 
     setitimer(ITIMER_PROF, &limit, NULL);
 }
@@ -240,7 +238,8 @@ main(int argc, char **argv)
         terminal.screen = screen_new(font, &callbacks, &terminal);
         terminal.viewers = viewers_new(terminal.screen, type, &terminal);
         terminal.changed = true;
-        if (confine(USER, TERMINAL_VIEWERS_FD + 1, TERMINAL_VIEWERS_MAX * 2, MEMORY, calls, &error))
+        if (confine(USER, TERMINAL_VIEWERS_FD + 1, TERMINAL_VIEWERS_MAX * 2, TERMINAL_MEMORY, calls,
+                    &error))
             serve(&terminal);
     }
     if (error)

@@ -13,7 +13,9 @@
 #define TERMINAL_SCREEN 's'
 #define TERMINAL_TEXT 't'
 
-#define TERMINAL_VIEWERS_MAX 32    /* at once; further ones are closed */
-#define TERMINAL_ALONE_SECONDS 600 /* its screen is kept for so long */
+#define TERMINAL_VIEWERS_MAX 32       /* at once; further ones are closed */
+#define TERMINAL_ALONE_SECONDS 600    /* its screen is kept for so long */
+#define TERMINAL_MEMORY (256UL << 20) /* bytes of address space */
+#define TERMINAL_TURN_CPU_SECONDS 3   /* for what has come at once: else it ends */
 
 #endif

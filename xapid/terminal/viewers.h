@@ -9,9 +9,9 @@
 #include "xapid/terminal/screen.h"
 #include "xapid/terminal/terminal.h"
 
-#define VIEWER_TEXT_MAX                                                                            \
-    (256 * 1024)             /* bytes that one who looks at text has not taken: he is let go */
-#define VIEWER_STALL_MS 5000 /* in which one who looks at the screen takes nothing: the same */
+/* Beyond which one who looks is let go. */
+#define VIEWER_TEXT_MAX (256 * 1024) /* bytes of text that he has not taken */
+#define VIEWER_STALL_MS 5000         /* in which he takes nothing of the screen */
 
 struct viewers;
 
