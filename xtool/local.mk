@@ -12,6 +12,7 @@ libxtool_a_SOURCES = \
 	xtool/calls.c \
 	xtool/change.c \
 	xtool/complete.c xtool/complete.h \
+	xtool/console.c xtool/console.h \
 	xtool/credentials.c xtool/credentials.h \
 	xtool/actions.c \
 	xtool/database.c \

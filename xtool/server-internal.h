@@ -1,4 +1,4 @@
-/* HTTP requests of a server's session, for server.c and actions.c alone. */
+/* HTTP requests of a server's session, for server.c, actions.c and console.c alone. */
 #ifndef XAPID_XTOOL_SERVER_INTERNAL_H
 #define XAPID_XTOOL_SERVER_INTERNAL_H
 

@@ -1,10 +1,12 @@
-/* console: goes to a guest's text console, as xl console does. */
+/* console: goes to a guest's text console, as xl console does: by Xen's own program on the host
+ * itself, and through the host from elsewhere. */
 #include "config.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "xtool/console.h"
 #include "xtool/xl-verbs.h"
 
 #define XEN_VERSION "/sys/hypervisor/version/" /* the folder of the running Xen's */
@@ -29,19 +31,32 @@ find_program(GError **error)
                            g_strchomp(minor));
 }
 
+/* Through the host, whichever that is: the VM's console of text. */
+static bool
+console_elsewhere(struct xtool *x, const struct object *vm, GError **error)
+{
+    g_autofree const char **consoles = NULL;
+
+    g_variant_lookup(vm->record, "consoles", "^a&s", &consoles);
+    for (const char **ref = consoles; ref && *ref; ref++) {
+        const struct object *console = NULL;
+        if (!objects_get(x->objects, dm_class_find("console", false), *ref, false, &console, error))
+            return false;
+        if (!console || !g_str_equal(object_string(console, "protocol"), "vt100"))
+            continue;
+        g_autofree char *path = g_strconcat("/console?uuid=", object_string(console, "uuid"), NULL);
+        return console_attend(x->server, path, error);
+    }
+    g_set_error(error, FAILED_ERROR, 0, "%s has no text console.", object_string(vm, "name_label"));
+    return false;
+}
+
 bool
 xl_console_exec(struct xtool *x, const struct object *vm, const char *type, const char *num,
                 GError **error)
 {
     gint64 domid = -1;
 
-    if (!server_is_here(x->server)) {
-        g_set_error(error, FAILED_ERROR, 0,
-                    "NOT_IMPLEMENTED: consoles of guests of other hosts are not there yet. On the "
-                    "host itself '%s console' goes to one.",
-                    x->name);
-        return false;
-    }
     g_variant_lookup(vm->record, "domid", "x", &domid);
     if (domid < 0) {
         g_autofree char *state = g_ascii_strdown(object_string(vm, "power_state"), -1);
@@ -49,6 +64,12 @@ xl_console_exec(struct xtool *x, const struct object *vm, const char *type, cons
                     object_string(vm, "name_label"), state);
         return false;
     }
+    if (!server_is_here(x->server) && (type || num)) {
+        usage_set(error, "A guest has one text console for those who are not on its host.");
+        return false;
+    }
+    if (!server_is_here(x->server))
+        return console_elsewhere(x, vm, error);
     g_autofree char *program = find_program(error);
     if (!program)
         return false;

@@ -15,7 +15,7 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import tap
 import websocket
 from accounts import Accounts
-from consoles import answer, connect, echo_of, ended, machine, tls, tty_of, unix
+from consoles import answer, connect, echo_of, ended, machine, terminals, tls, tty_of, unix
 from host import GUEST, Host, sanitized
 from qemu import LINE, Screen
 from rfb import Rfb
@@ -292,16 +292,6 @@ def look(host, uuid):
     status, head = connect(sock, uuid)
     assert status == 200, head
     return sock
-
-
-def terminals(host):
-    wanted = str(host.bindir / "xapid-terminal").encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if path.read_bytes().split(b"\0")[0] == wanted:
-                found.append(int(path.parent.name))
-    return found
 
 
 def test_a_text_console_as_a_screen_and_as_text():

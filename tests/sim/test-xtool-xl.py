@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
+import consoles
 import tap
 from accounts import Accounts
 from disks import drivers_known
@@ -186,8 +188,41 @@ def test_console_of_another_host():
         local("start", "web")
         remote = Tool(host, "127.0.0.1", "-p", str(host.https_port), "-u", "root", "-pw", "secret", "--trust")
         remote.environment["XTOOL_XENCONSOLE"] = "/bin/echo"
-        said = remote.fails(1, "console", "web")
-        assert said.startswith("error: NOT_IMPLEMENTED: consoles of guests of other hosts are not there yet."), said
+        x = host.client(password="secret")
+        vm, = x.VM.get_by_name_label("web")
+        assert "HTTP 503" in remote.fails(1, "console", "web")  # it has none in this simulator
+        remote.fails(2, "console", "-t", "pv", "web")
+        with consoles.tty_of(host, x, vm) as guest:
+            guest.write(b"name: ")
+            for end in (b"\x1d", b"\x04", None):
+                master, slave = pty.openpty()
+                before = termios.tcgetattr(slave)
+                process = subprocess.Popen([remote.name, *remote.before, "console", "web"], stdin=slave, stdout=slave, stderr=slave,
+                                           env=remote.environment, start_new_session=True,
+                                           preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+                seen = b""
+                while b"name: " not in seen:
+                    seen += os.read(master, 4096)
+                os.write(master, b"\x03ada\r")  # to the guest, Ctrl-C too
+                assert guest.read(5) == b"\x03ada\r"
+                if end == b"\x04":  # the guest's, too
+                    os.write(master, end)
+                    assert guest.read(1) == end
+                if end == b"\x1d":
+                    os.write(master, b"bye" + end)
+                    assert guest.read(3) == b"bye"
+                elif end:
+                    x.VM.hard_shutdown(vm)
+                    x.VM.start(vm, False, False)
+                else:
+                    os.kill(consoles.terminals(host)[0], signal.SIGKILL)
+                assert process.wait(30) == 0
+                assert termios.tcgetattr(slave) == before, "the terminal is another one"
+                os.close(master)
+                os.close(slave)
+                guest.write(b"name: ")
+        x.VM.hard_shutdown(vm)
+        assert remote.fails(1, "console", "web") == "error: web is halted, and has a console while it runs.\n"
 
 
 def test_how_busy():
