@@ -6,7 +6,7 @@
 #define DEVICES "no devices of the host are given to guests yet"
 #define KERNEL "a PV or PVH guest starts from the file that kernel names"
 #define NOTHING "xapid has nothing for it yet"
-#define SCREEN "screens of guests are not shown yet"
+#define SCREEN "a screen shows in clients of the API alone"
 #define MODEL "the QEMU of a guest is xapid's choice"
 #define FIRMWARE "a whole machine boots by SeaBIOS"
 

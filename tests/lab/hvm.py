@@ -1,13 +1,17 @@
 #!/usr/bin/python3
 """Scenarios of test-hvm.sh: hvm.py SCENARIO NAME ADDRESS PASSWORD."""
+import base64
 import json
 import time
 from difflib import unified_diff
 
-from api import WAIT, client, console, dom0, domids, run_scenario, type_in, until
+from api import WAIT, client, connect, console, dom0, domids, guest, run_scenario, type_in, until
+import consoles
 from live import RESOURCES, change_shares_and_memory, two_vcpus
 from host import fails
 from network import come_and_go
+from qemu import LINE, boot_sector
+from rfb import Rfb
 from storage import MIB, SR_FOLDER, disk, drive, repository, whole_machine
 
 # Where a guest could leave something in dom0; libxl's own two files stay.
@@ -172,6 +176,55 @@ def image(name, address, password):
     timed("it has read and written", began)
     end(name, x, vm, vdis, before, x.VM.clean_shutdown)
     timed("it is gone", began)
+
+
+def look(x, address, vm, protocol):
+    """A connection to a console of the guest's, as XenCenter makes it."""
+    uuid, = (r["uuid"] for ref in x.VM.get_consoles(vm) for r in [x.console.get_record(ref)] if r["protocol"] == protocol)
+    connection = connect(address)
+    connection.connect()
+    status, head = consoles.connect(connection.sock, uuid, {"Cookie": f"session_id={x.session_ref}"})
+    assert status == 200, head
+    return connection.sock
+
+
+def screens(name, address, password):
+    """A machine's screen, and a PVH guest's text console as a screen and as text, are read and typed at from outside."""
+    x = client(address, password)
+    sr = repository(name, x)
+    before = dom0(name, TRACES)
+    began = time.monotonic()
+    vdi = disk(x, sr, "raw")
+    sector = base64.b64encode(boot_sector()).decode()
+    dom0(name, f"echo {sector} | base64 -d | dd of={SR_FOLDER}/{x.VDI.get_uuid(vdi)}.raw conv=notrunc 2>/dev/null")
+    machine = whole_machine(x, "with a screen", HVM_boot_params={"order": "c"}, platform={"vga": "std"})
+    drive(x, machine, vdi)
+    pvh = x.VM.create(guest("with a text console", "pvh", "console=hvc0 quiet lab.count=0"))
+    x.VM.start(machine, False, False)
+    x.VM.start(pvh, False, False)
+    rfb = Rfb(look(x, address, machine, "rfb"))
+    rfb.until(lambda: rfb.shows(LINE), "line of the boot sector")
+    rfb.type("dada")
+    rfb.until(lambda: rfb.shows("dada"), "letters that were typed")
+    timed("the machine's screen is read", began)
+    text = Rfb(look(x, address, pvh, "rfb"))
+    text.until(lambda: text.shows("LAB-GUEST-UP"), "guest's first words")
+    text.type("echo a bad cab\n")
+    text.until(lambda: text.shows("a bad cab"), "its answer")
+    reader, got = look(x, address, pvh, "vt100"), b""
+    reader.sendall(b"echo fe''ed\r")
+    while b"feed" not in got:
+        some = reader.recv(4096)
+        assert some, got
+        got += some
+    timed("its text console is read", began)
+    listening = dom0(name, "awk '$4 == \"0A\" {print $2}' /proc/net/tcp /proc/net/tcp6")
+    assert not [line for line in listening.split() if 5900 <= int(line.split(":")[1], 16) < 6000], listening
+    x.VM.hard_shutdown(pvh)
+    assert consoles.ended(reader) and consoles.ended(text.stream)
+    x.VM.destroy(pvh)
+    end(name, x, machine, [vdi], before, x.VM.hard_shutdown)
+    assert consoles.ended(rfb.stream)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ lab_host hvm
 dom0 'id xen-qemuuser-range-base >/dev/null 2>&1 || useradd -r -u 200000 -M -d /nonexistent -s /usr/sbin/nologin xen-qemuuser-range-base'
 serve_xapid
 check "a machine is made of what platform says" scenario hvm platform
+check "screens and text consoles are read and typed at from outside" scenario hvm screens
 sample 1 DRIVERS "drivers of a guest's disks" raw image
 for drivers in "${DRIVERS[@]}"; do
 	case $drivers in

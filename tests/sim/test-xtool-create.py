@@ -170,7 +170,7 @@ def test_disks():
 # A file's lines after those of the guest, and what is said of them.
 REFUSED = {
     "vif=['bridge=xenbr0']": "  vif: vif-create makes a card, once the VM is there\nhint: --leave-out=vif makes it without that.\n",
-    "vfb=['vnc=1']": "  vfb: screens",
+    "vfb=['vnc=1']": "  vfb: a screen shows",
     "pci=['01:00.0']": "  pci: no devices of the host",
     "uuid='5e5d2bd5-8a3c-4a19-a1a3-6c1b6f5d3c11'": "  uuid: the server gives a VM its uuid",
     "bootloader='pygrub'": "  bootloader: a PV or PVH guest starts from the file that kernel names",
@@ -218,7 +218,7 @@ def test_what_cannot_be_had_is_named():
         assert err.startswith("error: web.cfg asks for what a VM cannot have:\n") and said in err, (text, err)
     err = file.refuses(PVH + "vif=['']\nvnc=1\nvncpasswd='secret'\nfrob=1")
     assert err == ("error: web.cfg asks for what a VM cannot have:\n  vif: vif-create makes a card, once the VM is there\n"
-                   "  vnc: screens of guests are not shown yet\n  vncpasswd: screens of guests are not shown yet\n"
+                   "  vnc: a screen shows in clients of the API alone\n  vncpasswd: a screen shows in clients of the API alone\n"
                    "  frob: xtool does not know it\nhint: --leave-out=vif,vnc,vncpasswd,frob makes it without that.\n"), err
     for leave in (), ("--leave-out=all",), ("--leave-out=name",):
         assert file.refuses("memory=12\nkernel='x'", *leave) == \
