@@ -294,6 +294,15 @@ def look(host, uuid):
     return sock
 
 
+def look_again(host, uuid):
+    """Once the terminal that was there has gone: who comes to it in its last moment sees it end."""
+    def attempt():
+        with contextlib.suppress(EOFError, ConnectionError):
+            return Rfb(look(host, uuid))
+        return None
+    return tap.wait_until(attempt, "a screen")
+
+
 def test_a_text_console_as_a_screen_and_as_text():
     with Host() as host:
         x = host.client()
@@ -329,7 +338,7 @@ def test_a_text_console_as_a_screen_and_as_text():
             tap.wait_until(lambda: not terminals(host), "end of the terminal")
         with tty_of(host, x, vm) as guest:  # as after a reboot
             guest.write(b"a new begin")
-            after = Rfb(look(host, screen))
+            after = look_again(host, screen)
             after.until(lambda: after.shows("a new begin"), "text of the next domain")
             assert not after.shows("a bad cab")
             host.kill("xapid-domains")
@@ -377,7 +386,7 @@ def test_a_terminal_holds_nothing():
             os.kill(pid, signal.SIGKILL)
             assert ended(rfb.stream)
             guest.write(b"a bead")
-            rfb = Rfb(look(host, screen))
+            rfb = look_again(host, screen)
             rfb.until(lambda: rfb.shows("a bead"), "text by another terminal")
 
 
