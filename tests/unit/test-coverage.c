@@ -67,7 +67,7 @@ test_client(gconstpointer data)
     count_custom(methods);
     g_assert_nonnull(strstr(text, "proven       VM.start\n"));
     g_assert_nonnull(strstr(text, "\ngeneric      VM.get_"));
-    g_assert_nonnull(strstr(text, "missing      PIF.plug\n"));
+    g_assert_nonnull(strstr(text, "missing      VGPU.create\n"));
     g_assert_cmpint(sscanf(last_line(text),
                            "total: %u/%u served, %u proven, %u registered, %u generic, "
                            "%u removed, %u missing",
