@@ -120,6 +120,10 @@ def clear(name, address, password):
         x.VM.destroy(vm)
     for vlan in x.VLAN.get_all():
         x.VLAN.destroy(vlan)
+    for pif, record in x.PIF.get_all_records().items():
+        if record["device"] != "eth0":
+            x.PIF.forget(pif)
+    dom0(name, "ip link del wire 2>/dev/null || true")
     for network in x.network.get_all():
         if not x.network.get_PIFs(network):
             x.network.destroy(network)

@@ -51,25 +51,34 @@ network_mtu(const struct model *model, const char *network)
 
 /* ---- bridges ---- */
 
+/* The names of all of them, as a set. */
+static GHashTable *
+bridges_taken(const struct model *model)
+{
+    GHashTable *taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GPtrArray) all = model_all(model, network_class());
+
+    for (guint i = 0; i < all->len; i++)
+        g_hash_table_add(taken, model_get_string(model, all->pdata[i], "bridge"));
+    return taken;
+}
+
 bool
 network_bridge_is_taken(const struct model *model, const char *bridge)
 {
-    g_autoptr(GPtrArray) all = model_all(model, network_class());
+    g_autoptr(GHashTable) taken = bridges_taken(model);
 
-    for (guint i = 0; i < all->len; i++) {
-        g_autofree char *its = model_get_string(model, all->pdata[i], "bridge");
-        if (g_str_equal(its, bridge))
-            return true;
-    }
-    return false;
+    return g_hash_table_contains(taken, bridge);
 }
 
 char *
 network_free_bridge(const struct model *model)
 {
+    g_autoptr(GHashTable) taken = bridges_taken(model);
+
     for (guint number = 0;; number++) {
         g_autofree char *bridge = g_strdup_printf("xapi%u", number);
-        if (!network_bridge_is_taken(model, bridge))
+        if (!g_hash_table_contains(taken, bridge))
             return g_steal_pointer(&bridge);
     }
 }
