@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-BUILDDIR = Path(os.environ.get("BUILDDIR", ".")).resolve()
 BUILD_SECONDS = 1200
 ALL = ("xapid/xapid", "xapid-launch", "xapid-domains", "xapid-host", "xapid-stream", "xapid-db", "xapid-terminal", "xs-guestd",
        "storage-repos/file/file", "storage-repos/iso/iso")
@@ -24,11 +23,12 @@ class Mutants:
     """`folder` of BUILDDIR; `programs` are built from the copy, the others are BUILDDIR's."""
 
     def __init__(self, folder, programs):
-        self.work, self.built = BUILDDIR / folder, programs
+        builddir = Path(os.environ["BUILDDIR"]).resolve()
+        self.work, self.built = builddir / folder, programs
         self.tree, self.programs = self.work / "tree", self.work / "programs"
         shutil.rmtree(self.work, ignore_errors=True)
         shutil.copytree(TOP, self.tree, symlinks=True, ignore=lambda folder, names: [
-            name for name in names if name in (".git", "__pycache__", "build") or Path(folder, name) == BUILDDIR])
+            name for name in names if name in (".git", "__pycache__", "build") or Path(folder, name) == builddir])
         (self.work / "build").mkdir()
         # Warnings are no errors: what only a line that is gone used is left over.
         subprocess.run([self.tree / "configure", "-q", "--disable-dependency-tracking", "--without-xen", "CFLAGS=-O1"],
@@ -36,7 +36,7 @@ class Mutants:
         for name in ALL:
             (self.programs / name).parent.mkdir(parents=True, exist_ok=True)
             if name not in programs:
-                shutil.copy(BUILDDIR / name, self.programs / name)
+                shutil.copy(builddir / name, self.programs / name)
 
     def build(self):
         """The copy's programs, among the others."""

@@ -1,9 +1,0 @@
-# The fuzz target of what clients send as the contents of disks; needs --enable-fuzzing and clang.
-if FUZZING
-noinst_PROGRAMS += tests/fuzz/fuzz-disk-stream
-tests_fuzz_fuzz_disk_stream_SOURCES = tests/fuzz/fuzz-disk-stream.c xapid/stream/vhd.c \
-	xapid/stream/vhd-import.c xapid/stream/qcow2.c
-tests_fuzz_fuzz_disk_stream_LDADD = libbase.a $(GLIB_LIBS)
-tests_fuzz_fuzz_disk_stream_LDFLAGS = -fsanitize=fuzzer
-endif
-EXTRA_DIST += tests/fuzz/seeds/disk-stream
