@@ -16,10 +16,7 @@ sr_to_ask(struct call *call)
 {
     g_autofree char *sr = sr_of(call);
 
-    if (model_has(call->api->model, sr_class(), sr))
-        return g_steal_pointer(&sr);
-    call_fail_code(call, "HANDLE_INVALID", "SR", sr, NULL);
-    return NULL;
+    return call_has_row(call, sr_class(), sr) ? g_steal_pointer(&sr) : NULL;
 }
 
 static void
@@ -38,14 +35,9 @@ create(struct call *call)
     }
     g_variant_lookup(fields, "host", "&s", &host);
     g_variant_lookup(fields, "SR", "&s", &sr);
-    if (!model_has(model, dm_class_find("host", false), host)) {
-        call_fail_code(call, "HANDLE_INVALID", "host", host, NULL);
+    if (!call_has_row(call, dm_class_find("host", false), host) ||
+        !call_has_row(call, sr_class(), sr))
         return;
-    }
-    if (!model_has(model, sr_class(), sr)) {
-        call_fail_code(call, "HANDLE_INVALID", "SR", sr, NULL);
-        return;
-    }
     const char *pbd = sr_pbd(model, sr, host);
     if (pbd) {
         call_fail_code(call, "PBD_EXISTS", sr, host, pbd, NULL);

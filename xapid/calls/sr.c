@@ -59,10 +59,8 @@ create(struct call *call)
     GError *error = NULL;
     struct txn *txn;
 
-    if (!model_has(call->api->model, dm_class_find("host", false), call_ref(call, 0))) {
-        call_fail_code(call, "HANDLE_INVALID", "host", call_ref(call, 0), NULL);
+    if (!call_has_row(call, dm_class_find("host", false), call_ref(call, 0)))
         return;
-    }
     if (!check_new(call, call_string(call, 5), call->args[8], &error)) {
         call_fail(call, error);
         return;
@@ -221,10 +219,8 @@ probe(struct call *call)
     const char *type = call_string(call, 2);
     GError *error = NULL;
 
-    if (!model_has(call->api->model, dm_class_find("host", false), call_ref(call, 0))) {
-        call_fail_code(call, "HANDLE_INVALID", "host", call_ref(call, 0), NULL);
+    if (!call_has_row(call, dm_class_find("host", false), call_ref(call, 0)))
         return;
-    }
     if (!sm_find(call->api->model, type, &error) || !call_may_wait(call, &error))
         call_fail(call, error);
     else if (!sm_can(call->api->model, type, "SR_PROBE"))

@@ -228,9 +228,9 @@ insert(struct call *call)
     const char *vbd = call_ref(call, 0), *vdi = call_ref(call, 1);
     GError *error = NULL;
 
-    if (!model_has(call->api->model, vdi_class(), vdi)) {
-        call_fail_code(call, "HANDLE_INVALID", "VDI", vdi, NULL);
-    } else if (!model_get_bool(call->api->model, vdi, "managed")) {
+    if (!call_has_row(call, vdi_class(), vdi))
+        return;
+    if (!model_get_bool(call->api->model, vdi, "managed")) {
         call_fail_code(call, "VDI_NOT_MANAGED", vdi, NULL);
     } else if (!check_medium(call, vbd, true, &error)) {
         call_fail(call, error);

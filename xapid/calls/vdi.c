@@ -42,10 +42,8 @@ create(struct call *call)
         call_fail(call, error);
         return;
     }
-    if (!model_has(call->api->model, sr_class(), sr)) {
-        call_fail_code(call, "HANDLE_INVALID", "SR", sr, NULL);
+    if (!call_has_row(call, sr_class(), sr))
         return;
-    }
     if (!check_size(size, &error) || !sr_may(call->api->storage, sr, "vdi_create", &error)) {
         call_fail(call, error);
         return;

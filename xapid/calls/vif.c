@@ -213,10 +213,8 @@ move(struct call *call)
 {
     const char *network = call_ref(call, 1);
 
-    if (model_has(call->api->model, network_class(), network))
+    if (call_has_row(call, network_class(), network))
         vif_change(call, "network", g_variant_new_string(network));
-    else
-        call_fail_code(call, "HANDLE_INVALID", "network", network, NULL);
 }
 
 /* Of VM. */
