@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libstream.a
 libstream_a_SOURCES = \
+	xapid/stream/big-endian.h \
 	xapid/stream/client.c \
 	xapid/stream/difference.c \
 	xapid/stream/disk.c \

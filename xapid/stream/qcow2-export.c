@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "xapid/stream/big-endian.h"
 #include "xapid/stream/stream.h"
 
 #define CLUSTER_BITS 16
@@ -70,13 +71,6 @@ lay_out(const guint8 *used, guint64 size)
     return layout;
 }
 
-static void
-put(guint8 *bytes, gsize at, guint64 value, unsigned size)
-{
-    for (unsigned i = 0; i < size; i++)
-        bytes[at + i] = (guint8)(value >> 8 * (size - 1 - i));
-}
-
 static bool
 send_header(struct client *client, const struct layout *layout, guint64 size, guint8 *cluster,
             GError **error)
@@ -100,7 +94,7 @@ send_header(struct client *client, const struct layout *layout, guint64 size, gu
 
     memset(cluster, 0, CLUSTER);
     for (unsigned i = 0; i < G_N_ELEMENTS(fields); i++)
-        put(cluster, fields[i].at, fields[i].value, fields[i].size);
+        big_endian_put(cluster, fields[i].at, fields[i].value, fields[i].size);
     return client_write(client, cluster, CLUSTER, error);
 }
 
@@ -112,13 +106,14 @@ send_counters(struct client *client, const struct layout *layout, guint8 *cluste
     for (guint64 table = 0; table < layout->counter_tables; table++) {
         memset(cluster, 0, CLUSTER);
         for (guint64 i = 0; i < PER_TABLE && table * PER_TABLE + i < layout->counter_blocks; i++)
-            put(cluster, i * ENTRY_BYTES, (first + table * PER_TABLE + i) * CLUSTER, ENTRY_BYTES);
+            big_endian_put(cluster, i * ENTRY_BYTES, (first + table * PER_TABLE + i) * CLUSTER,
+                           ENTRY_BYTES);
         if (!client_write(client, cluster, CLUSTER, error))
             return false;
     }
     for (guint64 block = 0; block < layout->counter_blocks; block++) {
         for (guint64 i = 0; i < PER_BLOCK; i++)
-            put(cluster, i * 2, block * PER_BLOCK + i < all, 2);
+            big_endian_put(cluster, i * 2, block * PER_BLOCK + i < all, 2);
         if (!client_write(client, cluster, CLUSTER, error))
             return false;
     }
@@ -135,7 +130,7 @@ send_tables(struct client *client, const struct layout *layout, guint8 *cluster,
         memset(cluster, 0, CLUSTER);
         for (guint64 i = 0; i < PER_TABLE && first * PER_TABLE + i < tables; i++)
             if (count_used(layout, first * PER_TABLE + i))
-                put(cluster, i * ENTRY_BYTES, next++ * CLUSTER | COPIED, ENTRY_BYTES);
+                big_endian_put(cluster, i * ENTRY_BYTES, next++ * CLUSTER | COPIED, ENTRY_BYTES);
         if (!client_write(client, cluster, CLUSTER, error))
             return false;
     }
@@ -145,7 +140,7 @@ send_tables(struct client *client, const struct layout *layout, guint8 *cluster,
         memset(cluster, 0, CLUSTER);
         for (guint64 i = 0; i < PER_TABLE && table * PER_TABLE + i < layout->disk; i++)
             if (has_block(layout->used, table * PER_TABLE + i))
-                put(cluster, i * ENTRY_BYTES, next++ * CLUSTER | COPIED, ENTRY_BYTES);
+                big_endian_put(cluster, i * ENTRY_BYTES, next++ * CLUSTER | COPIED, ENTRY_BYTES);
         if (!client_write(client, cluster, CLUSTER, error))
             return false;
     }

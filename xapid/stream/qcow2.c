@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "xapid/stream/big-endian.h"
 #include "xapid/stream/stream.h"
 
 #define MAGIC 0x514649fbu
@@ -17,16 +18,6 @@
 #define ZEROS ((guint64)1 << 0)
 #define ENTRY_BYTES 8u
 #define SECTOR 512u
-
-static guint64
-number(const guint8 *bytes, gsize at, unsigned size)
-{
-    guint64 value = 0;
-
-    for (unsigned i = 0; i < size; i++)
-        value = value << 8 | bytes[at + i];
-    return value;
-}
 
 static guint64
 cluster_size(const struct qcow2_header *header)
@@ -46,21 +37,21 @@ qcow2_header_parse(const guint8 *bytes, gsize length, struct qcow2_header *ret_h
 {
     struct qcow2_header header = {0};
 
-    if (length < QCOW2_HEADER_BYTES || number(bytes, 0, 4) != MAGIC)
+    if (length < QCOW2_HEADER_BYTES || big_endian_get(bytes, 0, 4) != MAGIC)
         return "it is no qcow2 image";
-    header.version = (unsigned)number(bytes, 4, 4);
-    header.has_base = number(bytes, 8, 8) != 0;
-    header.cluster_bits = (unsigned)number(bytes, 20, 4);
-    header.size = number(bytes, 24, 8);
-    header.l1_entries = (guint32)number(bytes, 36, 4);
-    header.l1_at = number(bytes, 40, 8);
+    header.version = (unsigned)big_endian_get(bytes, 4, 4);
+    header.has_base = big_endian_get(bytes, 8, 8) != 0;
+    header.cluster_bits = (unsigned)big_endian_get(bytes, 20, 4);
+    header.size = big_endian_get(bytes, 24, 8);
+    header.l1_entries = (guint32)big_endian_get(bytes, 36, 4);
+    header.l1_at = big_endian_get(bytes, 40, 8);
     if (header.version != 2 && header.version != 3)
         return "it is of an unknown version";
-    if (header.version == 3 && (number(bytes, 72, 8) & ~DIRTY))
+    if (header.version == 3 && (big_endian_get(bytes, 72, 8) & ~DIRTY))
         return "it has features that are not known, or its data in another file";
-    if (header.version == 3 && number(bytes, 96, 4) != 4)
+    if (header.version == 3 && big_endian_get(bytes, 96, 4) != 4)
         return "its counters have an unusual size";
-    if (number(bytes, 32, 4) != 0)
+    if (big_endian_get(bytes, 32, 4) != 0)
         return "it is encrypted";
     if (header.cluster_bits < QCOW2_CLUSTER_BITS_MIN ||
         header.cluster_bits > QCOW2_CLUSTER_BITS_MAX)

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "xapid/stream/big-endian.h"
+
 #define FOOTER_COOKIE "conectix"
 #define HEADER_COOKIE "cxsparse"
 #define COOKIE_BYTES 8
@@ -14,23 +16,6 @@
 #define HEADER_AT_MAX ((guint64)64 << 20) /* what may be before the header */
 #define UUID_BYTES 16
 #define CHS_SECTORS_MAX ((guint64)65535 * 16 * 255)
-
-static guint64
-number(const guint8 *bytes, gsize at, unsigned size)
-{
-    guint64 value = 0;
-
-    for (unsigned i = 0; i < size; i++)
-        value = value << 8 | bytes[at + i];
-    return value;
-}
-
-static void
-put(guint8 *bytes, gsize at, guint64 value, unsigned size)
-{
-    for (unsigned i = 0; i < size; i++)
-        bytes[at + i] = (guint8)(value >> 8 * (size - 1 - i));
-}
 
 /* A valid one, of hexadecimal digits and dashes. */
 static void
@@ -50,7 +35,7 @@ put_name(guint8 *bytes, gsize at, const char *uuid)
     g_autofree char *name = g_strconcat(uuid, ".vhd", NULL);
 
     for (gsize i = 0; name[i]; i++)
-        put(bytes, at + 2 * i, (guint8)name[i], 2);
+        big_endian_put(bytes, at + 2 * i, (guint8)name[i], 2);
 }
 
 /* The complement of the sum of all bytes but its own. */
@@ -74,11 +59,12 @@ vhd_is_footer(const guint8 *bytes)
 const char *
 vhd_footer_parse(const guint8 bytes[VHD_FOOTER_BYTES], struct vhd_footer *ret_footer)
 {
-    guint64 type = number(bytes, 60, 4), size = number(bytes, 48, 8), at = number(bytes, 16, 8);
+    guint64 type = big_endian_get(bytes, 60, 4), size = big_endian_get(bytes, 48, 8),
+            at = big_endian_get(bytes, 16, 8);
 
     if (!vhd_is_footer(bytes))
         return "it is no VHD";
-    if (number(bytes, FOOTER_CHECKSUM_AT, 4) !=
+    if (big_endian_get(bytes, FOOTER_CHECKSUM_AT, 4) !=
         checksum(bytes, VHD_FOOTER_BYTES, FOOTER_CHECKSUM_AT))
         return "the checksum of its footer is wrong";
     if (type != VHD_FIXED && type != VHD_DYNAMIC && type != VHD_DIFFERENCING)
@@ -95,12 +81,12 @@ const char *
 vhd_header_parse(const guint8 bytes[VHD_HEADER_BYTES], const struct vhd_footer *footer,
                  struct vhd_header *ret_header)
 {
-    struct vhd_header header = {number(bytes, 16, 8), (guint32)number(bytes, 28, 4),
-                                number(bytes, 32, 4)};
+    struct vhd_header header = {big_endian_get(bytes, 16, 8), (guint32)big_endian_get(bytes, 28, 4),
+                                big_endian_get(bytes, 32, 4)};
 
     if (memcmp(bytes, HEADER_COOKIE, COOKIE_BYTES) != 0)
         return "it has no header";
-    if (number(bytes, HEADER_CHECKSUM_AT, 4) !=
+    if (big_endian_get(bytes, HEADER_CHECKSUM_AT, 4) !=
         checksum(bytes, VHD_HEADER_BYTES, HEADER_CHECKSUM_AT))
         return "the checksum of its header is wrong";
     if (header.block < VHD_BLOCK_MIN || header.block > VHD_BLOCK_MAX ||
@@ -154,13 +140,15 @@ geometry(guint64 size)
 void
 vhd_footer_sign(guint8 bytes[VHD_FOOTER_BYTES])
 {
-    put(bytes, FOOTER_CHECKSUM_AT, checksum(bytes, VHD_FOOTER_BYTES, FOOTER_CHECKSUM_AT), 4);
+    big_endian_put(bytes, FOOTER_CHECKSUM_AT, checksum(bytes, VHD_FOOTER_BYTES, FOOTER_CHECKSUM_AT),
+                   4);
 }
 
 void
 vhd_header_sign(guint8 bytes[VHD_HEADER_BYTES])
 {
-    put(bytes, HEADER_CHECKSUM_AT, checksum(bytes, VHD_HEADER_BYTES, HEADER_CHECKSUM_AT), 4);
+    big_endian_put(bytes, HEADER_CHECKSUM_AT, checksum(bytes, VHD_HEADER_BYTES, HEADER_CHECKSUM_AT),
+                   4);
 }
 
 void
@@ -168,15 +156,15 @@ vhd_footer_write(guint8 bytes[VHD_FOOTER_BYTES], guint64 size, const char *uuid,
 {
     memset(bytes, 0, VHD_FOOTER_BYTES);
     memcpy(bytes, FOOTER_COOKIE, COOKIE_BYTES);
-    put(bytes, 8, 2, 4); /* a bit that is always there */
-    put(bytes, 12, VHD_VERSION, 4);
-    put(bytes, 16, VHD_FOOTER_BYTES, 8);
+    big_endian_put(bytes, 8, 2, 4); /* a bit that is always there */
+    big_endian_put(bytes, 12, VHD_VERSION, 4);
+    big_endian_put(bytes, 16, VHD_FOOTER_BYTES, 8);
     memcpy(bytes + 28, "tap", 4); /* of whom QEMU knows that the size counts, not the geometry */
-    put(bytes, 32, VHD_VERSION, 4);
-    put(bytes, 40, size, 8);
-    put(bytes, 48, size, 8);
-    put(bytes, 56, geometry(size), 4);
-    put(bytes, 60, difference ? VHD_DIFFERENCING : VHD_DYNAMIC, 4);
+    big_endian_put(bytes, 32, VHD_VERSION, 4);
+    big_endian_put(bytes, 40, size, 8);
+    big_endian_put(bytes, 48, size, 8);
+    big_endian_put(bytes, 56, geometry(size), 4);
+    big_endian_put(bytes, 60, difference ? VHD_DIFFERENCING : VHD_DYNAMIC, 4);
     put_uuid(bytes, 68, uuid);
     vhd_footer_sign(bytes);
 }
@@ -186,11 +174,11 @@ vhd_header_write(guint8 bytes[VHD_HEADER_BYTES], guint32 entries, const char *pa
 {
     memset(bytes, 0, VHD_HEADER_BYTES);
     memcpy(bytes, HEADER_COOKIE, COOKIE_BYTES);
-    put(bytes, 8, G_MAXUINT64, 8);
-    put(bytes, 16, VHD_FOOTER_BYTES + VHD_HEADER_BYTES, 8);
-    put(bytes, 24, VHD_VERSION, 4);
-    put(bytes, 28, entries, 4);
-    put(bytes, 32, VHD_BLOCK_BYTES, 4);
+    big_endian_put(bytes, 8, G_MAXUINT64, 8);
+    big_endian_put(bytes, 16, VHD_FOOTER_BYTES + VHD_HEADER_BYTES, 8);
+    big_endian_put(bytes, 24, VHD_VERSION, 4);
+    big_endian_put(bytes, 28, entries, 4);
+    big_endian_put(bytes, 32, VHD_BLOCK_BYTES, 4);
     if (parent) {
         put_uuid(bytes, 40, parent);
         put_name(bytes, 64, parent);
