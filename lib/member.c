@@ -11,6 +11,15 @@ member_text(GVariant *members, const char *name)
     return value;
 }
 
+gint64
+member_int(GVariant *members, const char *name)
+{
+    gint64 value = 0;
+
+    g_variant_lookup(members, name, "x", &value);
+    return value;
+}
+
 bool
 member_flag(GVariant *members, const char *name)
 {

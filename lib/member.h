@@ -8,6 +8,8 @@
 
 /* Borrowed; "" when it is not there. */
 const char *member_text(GVariant *members, const char *name);
+/* 0 when it is not there. */
+gint64 member_int(GVariant *members, const char *name);
 /* false when it is not there. */
 bool member_flag(GVariant *members, const char *name);
 /* A list (av, as JSON has it) of texts: the caller's; NULL when it is not there.  False when it

@@ -337,15 +337,6 @@ add_number(GPtrArray *argv, gint64 value)
     g_ptr_array_add(argv, g_strdup_printf("%" G_GINT64_FORMAT, value));
 }
 
-static gint64
-number(GVariant *args, const char *name)
-{
-    gint64 value = 0;
-
-    g_variant_lookup(args, name, "x", &value);
-    return value;
-}
-
 /* A disk, as xapid-stream is told of it; NULL: there is none. */
 static void
 add_volume(GPtrArray *argv, const struct disk_handle *handle, gint64 size, unsigned n_bases)
@@ -368,11 +359,11 @@ arguments(const struct transfers *transfers, const struct disk_handle *handle,
     g_ptr_array_add(argv, g_strdup(transfers->program));
     g_ptr_array_add(argv, g_strdup(import ? "import" : "export"));
     g_ptr_array_add(argv, g_strdup(format));
-    add_volume(argv, handle, number(args, "size"), count_bases(handle, import, format));
-    add_volume(argv, since, number(args, "since_size"),
+    add_volume(argv, handle, member_int(args, "size"), count_bases(handle, import, format));
+    add_volume(argv, since, member_int(args, "since_size"),
                since ? count_bases(since, false, format) : 0);
-    add_number(argv, number(args, "offset"));
-    add_number(argv, number(args, "length"));
+    add_number(argv, member_int(args, "offset"));
+    add_number(argv, member_int(args, "length"));
     add_number(argv, member_flag(args, "part"));
     add_number(argv, silent);
     g_ptr_array_add(argv, NULL);

@@ -23,15 +23,6 @@ pif_is_vlan(const struct model *model, const char *pif)
     return model_get_int(model, pif, "VLAN") != VLAN_NONE;
 }
 
-static gint64
-member_int(GVariant *members, const char *name)
-{
-    gint64 value = 0;
-
-    g_variant_lookup(members, name, "x", &value);
-    return value;
-}
-
 /* Does the host use it, or something else of the administrator's? */
 static bool
 is_used(GVariant *interface)
