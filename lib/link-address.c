@@ -23,12 +23,20 @@ read_bytes(const struct nlattr *attribute, struct link_address *address)
         memcpy(address->bytes, mnl_attr_get_payload(attribute), length);
 }
 
+/* about: bytes of the request's header, which asks for all families when they are nought. */
 static int
-tell_all(const struct nlmsghdr *message, mnl_cb_t read, each_fn each, void *data)
+tell_all(uint16_t type, size_t about, mnl_cb_t read, each_fn each, void *data)
 {
+    char bytes[MESSAGE_MAX];
+    struct nlmsghdr *header = mnl_nlmsg_put_header(bytes);
     struct link_items addresses = {.size = sizeof(struct link_address)};
-    int rc = link_dump(message, read, &addresses);
+    int rc;
 
+    header->nlmsg_type = type;
+    header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    header->nlmsg_seq = LINK_SEQUENCE;
+    mnl_nlmsg_put_extra_header(header, about);
+    rc = link_dump(header, read, &addresses);
     for (size_t i = 0; rc == 0 && i < addresses.n; i++)
         each((const struct link_address *)addresses.all + i, data);
     free(addresses.all);
@@ -74,16 +82,7 @@ note_address(const struct nlmsghdr *header, void *data)
 int
 link_addresses(each_fn each, void *data)
 {
-    char bytes[MESSAGE_MAX];
-    struct nlmsghdr *header = mnl_nlmsg_put_header(bytes);
-    struct ifaddrmsg *about;
-
-    header->nlmsg_type = RTM_GETADDR;
-    header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    header->nlmsg_seq = LINK_SEQUENCE;
-    about = mnl_nlmsg_put_extra_header(header, sizeof *about);
-    about->ifa_family = AF_UNSPEC;
-    return tell_all(header, note_address, each, data);
+    return tell_all(RTM_GETADDR, sizeof(struct ifaddrmsg), note_address, each, data);
 }
 
 /* ---- gateways ---- */
@@ -123,14 +122,5 @@ note_gateway(const struct nlmsghdr *header, void *data)
 int
 link_gateways(each_fn each, void *data)
 {
-    char bytes[MESSAGE_MAX];
-    struct nlmsghdr *header = mnl_nlmsg_put_header(bytes);
-    struct rtmsg *about;
-
-    header->nlmsg_type = RTM_GETROUTE;
-    header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    header->nlmsg_seq = LINK_SEQUENCE;
-    about = mnl_nlmsg_put_extra_header(header, sizeof *about);
-    about->rtm_family = AF_UNSPEC;
-    return tell_all(header, note_gateway, each, data);
+    return tell_all(RTM_GETROUTE, sizeof(struct rtmsg), note_gateway, each, data);
 }
