@@ -55,6 +55,38 @@ domains_dmesg(struct domains *domains, bool clear, domains_done_fn done, void *d
     peer_client_ask(domains->client, clear ? "DmesgClear" : "Dmesg", NULL, "s", done, data);
 }
 
+/* ---- answers with descriptors ---- */
+
+/* Waits for no connection: NULL with an error without one. */
+static GDBusProxy *
+proxy_now(struct domains *domains, GError **error)
+{
+    GDBusProxy *proxy = peer_client_proxy(domains->client);
+
+    if (!proxy)
+        api_error_set(error, "INTERNAL_ERROR", "xapid-domains", "is not connected", NULL);
+    return proxy;
+}
+
+/* NULL with an error: of the call, or that the answer is not of that form. */
+static GVariant *
+answer_of(GObject *source, GAsyncResult *result, const char *method, const char *form,
+          GUnixFDList **ret_fds, GError **error)
+{
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GVariant) answer =
+        g_dbus_proxy_call_with_unix_fd_list_finish(G_DBUS_PROXY(source), &fds, result, error);
+
+    if (!answer)
+        return NULL;
+    if (!fds || !g_variant_is_of_type(answer, G_VARIANT_TYPE(form))) {
+        api_error_set(error, "INTERNAL_ERROR", "an answer of an unknown form", method, NULL);
+        return NULL;
+    }
+    *ret_fds = g_steal_pointer(&fds);
+    return g_steal_pointer(&answer);
+}
+
 /* ---- consoles ---- */
 
 struct console_call {
@@ -68,16 +100,13 @@ console_answered(GObject *source, GAsyncResult *result, void *data)
     g_autofree struct console_call *call = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(GUnixFDList) fds = NULL;
-    g_autoptr(GVariant) answer =
-        g_dbus_proxy_call_with_unix_fd_list_finish(G_DBUS_PROXY(source), &fds, result, &error);
+    g_autoptr(GVariant) answer = answer_of(source, result, "Console", "(h)", &fds, &error);
     gint32 index;
     int fd = -1;
 
-    if (answer && fds && g_variant_is_of_type(answer, G_VARIANT_TYPE("(h)"))) {
+    if (answer) {
         g_variant_get(answer, "(h)", &index);
         fd = g_unix_fd_list_get(fds, index, &error);
-    } else if (answer) {
-        api_error_set(&error, "INTERNAL_ERROR", "an answer of an unknown form", "Console", NULL);
     } else {
         g_dbus_error_strip_remote_error(error);
     }
@@ -92,12 +121,10 @@ void
 domains_console(struct domains *domains, const char *uuid, const char *kind,
                 domains_console_fn done, void *data)
 {
-    GDBusProxy *proxy = peer_client_proxy(domains->client);
     g_autoptr(GError) error = NULL;
+    GDBusProxy *proxy = proxy_now(domains, &error);
     struct console_call *call;
 
-    if (!proxy)
-        api_error_set(&error, "INTERNAL_ERROR", "xapid-domains", "is not connected", NULL);
     if (!proxy || !FAULT_POINT("console.ask.before", &error)) {
         done(error, -1, data);
         return;
@@ -124,16 +151,13 @@ guests_answered(GObject *source, GAsyncResult *result, void *data)
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) guests = NULL;
     g_autoptr(GUnixFDList) fds = NULL;
-    g_autoptr(GVariant) answer =
-        g_dbus_proxy_call_with_unix_fd_list_finish(G_DBUS_PROXY(source), &fds, result, &error);
+    g_autoptr(GVariant) answer = answer_of(source, result, "Guests", "(ht)", &fds, &error);
     guint64 now = 0;
 
-    if (answer && g_variant_is_of_type(answer, G_VARIANT_TYPE("(ht)"))) {
+    if (answer) {
         g_autoptr(GVariant) handle = g_variant_get_child_value(answer, 0);
         g_variant_get_child(answer, 1, "t", &now);
         guests = bulk_unpack(handle, fds, "a(sia{sv})", &error);
-    } else if (answer) {
-        api_error_set(&error, "INTERNAL_ERROR", "an answer of an unknown form", "Guests", NULL);
     }
     if (!error && !FAULT_POINT("guests.ask.after", &error))
         g_clear_pointer(&guests, g_variant_unref);
@@ -143,12 +167,10 @@ guests_answered(GObject *source, GAsyncResult *result, void *data)
 void
 domains_guests(struct domains *domains, guint64 since, domains_guests_fn done, void *data)
 {
-    GDBusProxy *proxy = peer_client_proxy(domains->client);
     g_autoptr(GError) error = NULL;
+    GDBusProxy *proxy = proxy_now(domains, &error);
     struct guests_call *call;
 
-    if (!proxy)
-        api_error_set(&error, "INTERNAL_ERROR", "xapid-domains", "is not connected", NULL);
     if (!proxy || !FAULT_POINT("guests.ask.before", &error)) {
         done(error, NULL, 0, data);
         return;
