@@ -41,12 +41,13 @@ TESTS += tests/unit/test-nic-lock
 tests_unit_test_nic_lock_SOURCES = tests/unit/test-nic-lock.c
 tests_unit_test_nic_lock_LDADD = libbase.a $(GLIB_LIBS)
 
+bridges = tests/unit/bridges.c tests/unit/bridges.h
 check_PROGRAMS += tests/unit/test-bridge
 TESTS += tests/unit/test-bridge
-tests_unit_test_bridge_SOURCES = tests/unit/test-bridge.c $(remove_tree)
+tests_unit_test_bridge_SOURCES = tests/unit/test-bridge.c $(bridges) $(remove_tree)
 tests_unit_test_bridge_LDADD = libhost.a liblink.a libpeer.a libbase.a $(MNL_LIBS) $(GLIB_LIBS)
 
 check_PROGRAMS += tests/unit/test-uplink
 TESTS += tests/unit/test-uplink
-tests_unit_test_uplink_SOURCES = tests/unit/test-uplink.c
+tests_unit_test_uplink_SOURCES = tests/unit/test-uplink.c $(bridges)
 tests_unit_test_uplink_LDADD = libhost.a liblink.a libpeer.a libbase.a $(MNL_LIBS) $(GLIB_LIBS)

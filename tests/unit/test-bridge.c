@@ -7,9 +7,8 @@
 #include <stdlib.h>
 
 #include "lib/bridge-name.h"
-#include "lib/link.h"
+#include "tests/unit/bridges.h"
 #include "tests/unit/remove-tree.h"
-#include "xapid/host/bridge.h"
 
 static void
 test_names(void)
@@ -30,32 +29,8 @@ static const char *
 ensure(const char *name, bool managed, guint mtu)
 {
     const struct bridge bridge = {name, managed, mtu, "", BRIDGE_NO_TAG};
-    g_autoptr(GError) error = NULL;
-    const char *outcome = NULL;
 
-    bridge_ensure(&bridge, &outcome, &error);
-    g_assert_no_error(error);
-    return outcome;
-}
-
-static bool
-removed(const char *name)
-{
-    g_autoptr(GError) error = NULL;
-    bool gone = false;
-
-    bridge_remove(name, &gone, &error);
-    g_assert_no_error(error);
-    return gone;
-}
-
-static struct link
-found(const char *name)
-{
-    struct link link;
-
-    g_assert_cmpint(link_find(name, &link), ==, 0);
-    return link;
+    return bridge_ensured(&bridge);
 }
 
 /* A kernel without IPv6 has nothing to switch off. */
@@ -75,18 +50,18 @@ test_ours(void)
     struct link link;
 
     g_assert_cmpstr(ensure("xapi0", true, 1500), ==, BRIDGE_READY);
-    link = found("xapi0");
+    link = link_found("xapi0");
     g_assert_true(link.is_bridge);
     g_assert_cmpuint(link.group, ==, LINK_GROUP_OURS);
     g_assert_cmpuint(link.mtu, ==, 1500);
     assert_no_ipv6("xapi0");
     /* Again is the same one, with the MTU that is wanted now. */
     g_assert_cmpstr(ensure("xapi0", true, 9000), ==, BRIDGE_READY);
-    g_assert_cmpint(found("xapi0").index, ==, link.index);
-    g_assert_cmpuint(found("xapi0").mtu, ==, 9000);
-    g_assert_true(removed("xapi0"));
+    g_assert_cmpint(link_found("xapi0").index, ==, link.index);
+    g_assert_cmpuint(link_found("xapi0").mtu, ==, 9000);
+    g_assert_true(bridge_removed("xapi0"));
     g_assert_cmpint(link_find("xapi0", &link), ==, -ENODEV);
-    g_assert_false(removed("xapi0"));
+    g_assert_false(bridge_removed("xapi0"));
 }
 
 /* What somebody else made is never changed and never removed. */
@@ -96,15 +71,15 @@ test_foreign(void)
     struct link before, after;
 
     g_assert_cmpint(system("ip link add br0 mtu 1400 type bridge"), ==, 0);
-    before = found("br0");
+    before = link_found("br0");
     g_assert_cmpstr(ensure("br0", true, 1500), ==, BRIDGE_FOREIGN);
     g_assert_cmpstr(ensure("lo", true, 1500), ==, BRIDGE_FOREIGN);
     g_assert_cmpstr(ensure("br0", false, 1500), ==, BRIDGE_READY);
     g_assert_cmpstr(ensure("lo", false, 1500), ==, BRIDGE_MISSING);
     g_assert_cmpstr(ensure("br1", false, 1500), ==, BRIDGE_MISSING);
-    g_assert_false(removed("br0"));
-    g_assert_false(removed("lo"));
-    after = found("br0");
+    g_assert_false(bridge_removed("br0"));
+    g_assert_false(bridge_removed("lo"));
+    after = link_found("br0");
     g_assert_cmpmem(&before, sizeof before, &after, sizeof after);
 }
 
@@ -115,19 +90,19 @@ test_ports(void)
 
     g_assert_cmpstr(ensure("xapi1", true, 1500), ==, BRIDGE_READY);
     g_assert_cmpint(system("ip link add end0 type veth peer name end1"), ==, 0);
-    bridge = found("xapi1");
-    port = found("end0");
+    bridge = link_found("xapi1");
+    port = link_found("end0");
     g_assert_false(port.is_bridge);
     g_assert_cmpint(link_has_ports(&bridge), ==, 0);
     g_assert_cmpint(link_set_up("end0", &port, 1500), ==, 0);
     g_assert_cmpint(link_join(&port, &bridge), ==, 0);
-    g_assert_cmpint(found("end0").master, ==, bridge.index);
+    g_assert_cmpint(link_found("end0").master, ==, bridge.index);
     g_assert_cmpint(link_has_ports(&bridge), ==, 1);
-    g_assert_false(removed("xapi1"));
+    g_assert_false(bridge_removed("xapi1"));
     /* Nothing joins what is no bridge. */
     g_assert_cmpint(link_join(&bridge, &port), <, 0);
     g_assert_cmpint(link_remove(&port), ==, 0);
-    g_assert_true(removed("xapi1"));
+    g_assert_true(bridge_removed("xapi1"));
 }
 
 static void

@@ -5,7 +5,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "xapid/host/bridge.h"
+#include "tests/unit/bridges.h"
 #include "xapid/host/interfaces.h"
 
 static void
@@ -18,32 +18,8 @@ static const char *
 ensure(const char *name, guint mtu, const char *uplink, int tag)
 {
     const struct bridge bridge = {name, true, mtu, uplink, tag};
-    g_autoptr(GError) error = NULL;
-    const char *outcome = NULL;
 
-    bridge_ensure(&bridge, &outcome, &error);
-    g_assert_no_error(error);
-    return outcome;
-}
-
-static bool
-removed(const char *name)
-{
-    g_autoptr(GError) error = NULL;
-    bool gone = false;
-
-    bridge_remove(name, &gone, &error);
-    g_assert_no_error(error);
-    return gone;
-}
-
-static struct link
-found(const char *name)
-{
-    struct link link;
-
-    g_assert_cmpint(link_find(name, &link), ==, 0);
-    return link;
+    return bridge_ensured(&bridge);
 }
 
 static bool
@@ -57,7 +33,7 @@ is_there(const char *name)
 static char *
 vlan_name(const char *device, int tag)
 {
-    return g_strdup_printf("xv%d.%d", found(device).index, tag);
+    return g_strdup_printf("xv%d.%d", link_found(device).index, tag);
 }
 
 /* The settings of an interface that plugging changes, as the kernel has them. */
@@ -81,22 +57,22 @@ test_interface(void)
     run("ip link add wire type veth peer name wall; ip link set wire up; ip link set wall up");
     g_autofree char *before = settings("wire");
     g_assert_cmpstr(ensure("xenbr0", 1500, "wire", BRIDGE_NO_TAG), ==, BRIDGE_READY);
-    struct link wire = found("wire"), bridge = found("xenbr0");
+    struct link wire = link_found("wire"), bridge = link_found("xenbr0");
     g_assert_cmpint(wire.master, ==, bridge.index);
     g_assert_true(wire.is_uplink && wire.is_up && wire.group != LINK_GROUP_OURS);
     g_autofree char *during = settings("wire");
     g_assert_cmpstr(during, !=, before);
     /* Again is the same, with the MTU that is wanted now. */
     g_assert_cmpstr(ensure("xenbr0", 1400, "wire", BRIDGE_NO_TAG), ==, BRIDGE_READY);
-    g_assert_cmpuint(found("wire").mtu, ==, 1400);
-    g_assert_cmpuint(found("xenbr0").mtu, ==, 1400);
+    g_assert_cmpuint(link_found("wire").mtu, ==, 1400);
+    g_assert_cmpuint(link_found("xenbr0").mtu, ==, 1400);
     g_assert_cmpstr(ensure("xenbr0", 1500, "wire", BRIDGE_NO_TAG), ==, BRIDGE_READY);
     /* Nobody else gets it meanwhile. */
     g_assert_cmpstr(ensure("xenbr1", 1500, "wire", BRIDGE_NO_TAG), ==, BRIDGE_UPLINK_USED);
-    g_assert_true(removed("xenbr1"));
-    g_assert_cmpint(found("wire").master, ==, found("xenbr0").index);
-    g_assert_true(removed("xenbr0"));
-    g_assert_cmpint(found("wire").master, ==, 0);
+    g_assert_true(bridge_removed("xenbr1"));
+    g_assert_cmpint(link_found("wire").master, ==, link_found("xenbr0").index);
+    g_assert_true(bridge_removed("xenbr0"));
+    g_assert_cmpint(link_found("wire").master, ==, 0);
     g_autofree char *after = settings("wire");
     g_assert_cmpstr(after, ==, before);
     run("ip link del wire");
@@ -115,28 +91,28 @@ test_vlans(void)
     g_assert_cmpstr(ensure("xapi0", 1500, "wire", 10), ==, BRIDGE_READY);
     g_assert_cmpstr(ensure("xapi1", 1500, "wire", 11), ==, BRIDGE_READY);
     g_assert_cmpstr(ensure("xapi0", 1500, "wire", 10), ==, BRIDGE_READY);
-    struct link vlan = found(ten);
+    struct link vlan = link_found(ten);
     g_assert_cmpint(vlan.tag, ==, 10);
-    g_assert_cmpint(vlan.parent, ==, found("wire").index);
-    g_assert_cmpint(vlan.master, ==, found("xapi0").index);
+    g_assert_cmpint(vlan.parent, ==, link_found("wire").index);
+    g_assert_cmpint(vlan.master, ==, link_found("xapi0").index);
     g_assert_cmpuint(vlan.group, ==, LINK_GROUP_OURS);
-    g_assert_cmpint(found(eleven).master, ==, found("xapi1").index);
+    g_assert_cmpint(link_found(eleven).master, ==, link_found("xapi1").index);
     /* The interface itself, and the host's address on it, are as they were. */
     g_autofree char *during = settings("wire");
     g_assert_cmpstr(during, ==, before);
     run("ip -o addr show dev wire | grep -q 10.9.1.1/24");
-    g_assert_cmpint(found("wire").master, ==, 0);
+    g_assert_cmpint(link_found("wire").master, ==, 0);
     /* It goes down and up under them. */
     run("ip link set wire down; ip link set wire up");
-    g_assert_true(found(ten).is_up);
+    g_assert_true(link_found(ten).is_up);
     /* A guest is on it: the VLAN goes, the bridge stays. */
     run("ip link add guest type veth peer name end; ip link set guest master xapi0");
-    g_assert_false(removed("xapi0"));
+    g_assert_false(bridge_removed("xapi0"));
     g_assert_false(is_there(ten));
     g_assert_true(is_there("xapi0"));
     run("ip link del guest");
-    g_assert_true(removed("xapi0"));
-    g_assert_true(removed("xapi1"));
+    g_assert_true(bridge_removed("xapi0"));
+    g_assert_true(bridge_removed("xapi1"));
     g_assert_false(is_there(eleven));
     run("ip link del wire");
 }
@@ -152,17 +128,17 @@ test_used(void)
     g_assert_cmpstr(ensure("xenbr0", 1500, "wire", BRIDGE_NO_TAG), ==, BRIDGE_UPLINK_USED);
     run("ip addr flush dev wire; ip link add br0 type bridge; ip link set wire master br0");
     g_assert_cmpstr(ensure("xenbr0", 1500, "wire", BRIDGE_NO_TAG), ==, BRIDGE_UPLINK_USED);
-    g_assert_cmpint(found("wire").master, ==, found("br0").index);
+    g_assert_cmpint(link_found("wire").master, ==, link_found("br0").index);
     g_assert_cmpstr(ensure("xenbr0", 1500, "br0", BRIDGE_NO_TAG), ==, BRIDGE_UPLINK_USED);
     g_assert_cmpstr(ensure("xenbr0", 1500, "lo", BRIDGE_NO_TAG), ==, BRIDGE_NO_UPLINK);
     g_assert_cmpstr(ensure("xenbr0", 1500, "none", 10), ==, BRIDGE_NO_UPLINK);
     /* One that the administrator put into a bridge of ours is not ours. */
     run("ip link set wire nomaster; ip link set wire master xenbr0");
     g_assert_cmpstr(ensure("xenbr0", 1500, "wire", BRIDGE_NO_TAG), ==, BRIDGE_UPLINK_USED);
-    g_assert_false(removed("xenbr0"));
-    g_assert_cmpint(found("wire").master, ==, found("xenbr0").index);
+    g_assert_false(bridge_removed("xenbr0"));
+    g_assert_cmpint(link_found("wire").master, ==, link_found("xenbr0").index);
     run("ip link del wire; ip link del br0");
-    g_assert_true(removed("xenbr0"));
+    g_assert_true(bridge_removed("xenbr0"));
 }
 
 static void
@@ -172,16 +148,16 @@ test_used_tags(void)
     /* The administrator's own VLAN of that tag, and something else of the name. */
     run("ip link add link wire name wire.10 type vlan id 10");
     g_assert_cmpstr(ensure("xapi0", 1500, "wire", 10), ==, BRIDGE_UPLINK_USED);
-    g_assert_cmpint(found("wire.10").master, ==, 0);
+    g_assert_cmpint(link_found("wire.10").master, ==, 0);
     g_autofree char *eleven = vlan_name("wire", 11);
     g_autofree char *squat = g_strdup_printf("ip link add %s type bridge", eleven);
     g_autofree char *end = g_strdup_printf("ip link del %s", eleven);
     run(squat);
     g_assert_cmpstr(ensure("xapi0", 1500, "wire", 11), ==, BRIDGE_UPLINK_USED);
-    g_assert_true(found(eleven).is_bridge && found(eleven).master == 0);
+    g_assert_true(link_found(eleven).is_bridge && link_found(eleven).master == 0);
     run(end);
     run("ip link del wire");
-    g_assert_true(removed("xapi0"));
+    g_assert_true(bridge_removed("xapi0"));
 }
 
 /* A VLAN has no greater MTU than its interface: an error, and nothing else has changed. */
@@ -197,8 +173,8 @@ test_mtu(void)
     g_assert_nonnull(error);
     g_autofree char *vlan = vlan_name("wire", 10);
     g_assert_false(is_there(vlan));
-    g_assert_cmpuint(found("wire").mtu, ==, 1500);
-    g_assert_true(removed("xapi0"));
+    g_assert_cmpuint(link_found("wire").mtu, ==, 1500);
+    g_assert_true(bridge_removed("xapi0"));
     run("ip link del wire");
 }
 
@@ -224,10 +200,10 @@ test_keep(void)
     for (int time = 0; time < 2; time++) {
         g_assert_true(bridge_keep(wanted, G_N_ELEMENTS(wanted), &error));
         g_assert_no_error(error);
-        g_assert_cmpint(found("wire").master, ==, found("xenbr0").index);
-        g_assert_true(is_there("xapi1") && found("other").master == 0);
-        g_assert_true(is_there("xapi2") && found("end").master == 0); /* a guest is on it */
-        g_assert_true(!is_there("xapi3") && found("inside").master == 0);
+        g_assert_cmpint(link_found("wire").master, ==, link_found("xenbr0").index);
+        g_assert_true(is_there("xapi1") && link_found("other").master == 0);
+        g_assert_true(is_there("xapi2") && link_found("end").master == 0); /* a guest is on it */
+        g_assert_true(!is_there("xapi3") && link_found("inside").master == 0);
         g_assert_true(!is_there("xapi4"));
         g_assert_true(!is_there("xapi5")); /* nobody needed it yet */
         g_assert_true(is_there("br0"));
@@ -235,7 +211,7 @@ test_keep(void)
     run("ip link del guest; ip link del other; ip link del br0");
     g_assert_true(bridge_keep(NULL, 0, &error));
     g_assert_true(!is_there("xenbr0") && !is_there("xapi1") && !is_there("xapi2"));
-    g_assert_true(is_there("wire") && found("wire").master == 0);
+    g_assert_true(is_there("wire") && link_found("wire").master == 0);
     run("ip link del wire");
 }
 
@@ -259,7 +235,7 @@ test_keep_vlans(void)
     run("ip link add link wire name half type vlan id 13; ip link set half group 2019651689");
     g_assert_true(bridge_keep(wanted, G_N_ELEMENTS(wanted), &error));
     g_assert_no_error(error);
-    g_assert_cmpint(found(ten).master, ==, found("xapi0").index);
+    g_assert_cmpint(link_found(ten).master, ==, link_found("xapi0").index);
     g_assert_true(is_there("xapi1") && !is_there(eleven));
     g_assert_true(!is_there("xapi2") && !is_there(twelve) && !is_there("half"));
     g_assert_true(is_there("wire.9"));
