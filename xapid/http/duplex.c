@@ -169,18 +169,26 @@ wait_for_more(struct duplex *duplex)
     return r > 0 && !(up && (fds[0].revents & POLLRDHUP));
 }
 
-static gboolean
-has_ended(void *data)
+static void
+duplex_free(struct duplex *duplex)
 {
-    struct duplex *duplex = data;
-
     tls_session_free(duplex->tls);
     websocket_free(duplex->websocket);
     close(duplex->fd);
     close(duplex->inner);
     g_bytes_unref(duplex->ahead);
-    duplex->ended(duplex->data);
     g_free(duplex);
+}
+
+static gboolean
+has_ended(void *data)
+{
+    struct duplex *duplex = data;
+    void (*ended)(void *data) = duplex->ended;
+    void *its = duplex->data;
+
+    duplex_free(duplex);
+    ended(its);
     return G_SOURCE_REMOVE;
 }
 
@@ -245,12 +253,7 @@ duplex_start(struct http_taken *taken, bool websocket, int inner, void (*ended)(
         g_thread_unref(thread);
         return duplex;
     }
-    tls_session_free(duplex->tls);
-    websocket_free(duplex->websocket);
-    close(duplex->fd);
-    close(duplex->inner);
-    g_bytes_unref(duplex->ahead);
-    g_free(duplex);
+    duplex_free(duplex);
     errno = EAGAIN;
     return NULL;
 }
