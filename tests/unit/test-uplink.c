@@ -56,19 +56,19 @@ test_interface(void)
 {
     run("ip link add wire type veth peer name wall; ip link set wire up; ip link set wall up");
     g_autofree char *before = settings("wire");
-    g_assert_cmpstr(ensure("xenbr0", 1500, "wire", BRIDGE_NO_TAG), ==, BRIDGE_READY);
+    g_assert_cmpstr(ensure("xenbr0", 1500, "wire", VLAN_NONE), ==, BRIDGE_READY);
     struct link wire = link_found("wire"), bridge = link_found("xenbr0");
     g_assert_cmpint(wire.master, ==, bridge.index);
     g_assert_true(wire.is_uplink && wire.is_up && wire.group != LINK_GROUP_OURS);
     g_autofree char *during = settings("wire");
     g_assert_cmpstr(during, !=, before);
     /* Again is the same, with the MTU that is wanted now. */
-    g_assert_cmpstr(ensure("xenbr0", 1400, "wire", BRIDGE_NO_TAG), ==, BRIDGE_READY);
+    g_assert_cmpstr(ensure("xenbr0", 1400, "wire", VLAN_NONE), ==, BRIDGE_READY);
     g_assert_cmpuint(link_found("wire").mtu, ==, 1400);
     g_assert_cmpuint(link_found("xenbr0").mtu, ==, 1400);
-    g_assert_cmpstr(ensure("xenbr0", 1500, "wire", BRIDGE_NO_TAG), ==, BRIDGE_READY);
+    g_assert_cmpstr(ensure("xenbr0", 1500, "wire", VLAN_NONE), ==, BRIDGE_READY);
     /* Nobody else gets it meanwhile. */
-    g_assert_cmpstr(ensure("xenbr1", 1500, "wire", BRIDGE_NO_TAG), ==, BRIDGE_UPLINK_USED);
+    g_assert_cmpstr(ensure("xenbr1", 1500, "wire", VLAN_NONE), ==, BRIDGE_UPLINK_USED);
     g_assert_true(bridge_removed("xenbr1"));
     g_assert_cmpint(link_found("wire").master, ==, link_found("xenbr0").index);
     g_assert_true(bridge_removed("xenbr0"));
@@ -123,18 +123,18 @@ test_used(void)
 {
     run("ip link add wire type veth peer name wall; ip link set wire up; ip link set wall up");
     run("ip addr add 10.9.1.1/24 dev wire");
-    g_assert_cmpstr(ensure("xenbr0", 1500, "wire", BRIDGE_NO_TAG), ==, BRIDGE_UPLINK_USED);
+    g_assert_cmpstr(ensure("xenbr0", 1500, "wire", VLAN_NONE), ==, BRIDGE_UPLINK_USED);
     run("ip addr flush dev wire; ip addr add fd09::1/64 dev wire");
-    g_assert_cmpstr(ensure("xenbr0", 1500, "wire", BRIDGE_NO_TAG), ==, BRIDGE_UPLINK_USED);
+    g_assert_cmpstr(ensure("xenbr0", 1500, "wire", VLAN_NONE), ==, BRIDGE_UPLINK_USED);
     run("ip addr flush dev wire; ip link add br0 type bridge; ip link set wire master br0");
-    g_assert_cmpstr(ensure("xenbr0", 1500, "wire", BRIDGE_NO_TAG), ==, BRIDGE_UPLINK_USED);
+    g_assert_cmpstr(ensure("xenbr0", 1500, "wire", VLAN_NONE), ==, BRIDGE_UPLINK_USED);
     g_assert_cmpint(link_found("wire").master, ==, link_found("br0").index);
-    g_assert_cmpstr(ensure("xenbr0", 1500, "br0", BRIDGE_NO_TAG), ==, BRIDGE_UPLINK_USED);
-    g_assert_cmpstr(ensure("xenbr0", 1500, "lo", BRIDGE_NO_TAG), ==, BRIDGE_NO_UPLINK);
+    g_assert_cmpstr(ensure("xenbr0", 1500, "br0", VLAN_NONE), ==, BRIDGE_UPLINK_USED);
+    g_assert_cmpstr(ensure("xenbr0", 1500, "lo", VLAN_NONE), ==, BRIDGE_NO_UPLINK);
     g_assert_cmpstr(ensure("xenbr0", 1500, "none", 10), ==, BRIDGE_NO_UPLINK);
     /* One that the administrator put into a bridge of ours is not ours. */
     run("ip link set wire nomaster; ip link set wire master xenbr0");
-    g_assert_cmpstr(ensure("xenbr0", 1500, "wire", BRIDGE_NO_TAG), ==, BRIDGE_UPLINK_USED);
+    g_assert_cmpstr(ensure("xenbr0", 1500, "wire", VLAN_NONE), ==, BRIDGE_UPLINK_USED);
     g_assert_false(bridge_removed("xenbr0"));
     g_assert_cmpint(link_found("wire").master, ==, link_found("xenbr0").index);
     run("ip link del wire; ip link del br0");
@@ -182,20 +182,20 @@ test_mtu(void)
 static void
 test_keep(void)
 {
-    const struct bridge wanted[] = {{"xenbr0", true, 1500, "wire", BRIDGE_NO_TAG},
-                                    {"xapi1", true, 1500, "", BRIDGE_NO_TAG},
-                                    {"xapi5", true, 1500, "", BRIDGE_NO_TAG},
-                                    {"br0", false, 1500, "", BRIDGE_NO_TAG}};
+    const struct bridge wanted[] = {{"xenbr0", true, 1500, "wire", VLAN_NONE},
+                                    {"xapi1", true, 1500, "", VLAN_NONE},
+                                    {"xapi5", true, 1500, "", VLAN_NONE},
+                                    {"br0", false, 1500, "", VLAN_NONE}};
     g_autoptr(GError) error = NULL;
 
     run("ip link add wire type veth peer name wall; ip link set wire up; ip link set wall up");
     run("ip link add other type veth peer name end; ip link add guest type veth peer name inside");
     run("ip link add br0 type bridge");
-    ensure("xenbr0", 1500, "wire", BRIDGE_NO_TAG);
-    ensure("xapi1", 1500, "other", BRIDGE_NO_TAG);
-    ensure("xapi2", 1500, "end", BRIDGE_NO_TAG);
-    ensure("xapi3", 1500, "inside", BRIDGE_NO_TAG);
-    ensure("xapi4", 1500, "", BRIDGE_NO_TAG);
+    ensure("xenbr0", 1500, "wire", VLAN_NONE);
+    ensure("xapi1", 1500, "other", VLAN_NONE);
+    ensure("xapi2", 1500, "end", VLAN_NONE);
+    ensure("xapi3", 1500, "inside", VLAN_NONE);
+    ensure("xapi4", 1500, "", VLAN_NONE);
     run("ip link set guest master xapi2");
     for (int time = 0; time < 2; time++) {
         g_assert_true(bridge_keep(wanted, G_N_ELEMENTS(wanted), &error));
@@ -219,7 +219,7 @@ static void
 test_keep_vlans(void)
 {
     const struct bridge wanted[] = {{"xapi0", true, 1500, "wire", 10},
-                                    {"xapi1", true, 1500, "", BRIDGE_NO_TAG}};
+                                    {"xapi1", true, 1500, "", VLAN_NONE}};
     g_autofree char *ten = NULL, *eleven = NULL, *twelve = NULL;
     g_autoptr(GError) error = NULL;
 

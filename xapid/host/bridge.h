@@ -9,12 +9,11 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "lib/bridge-name.h"
 #include "lib/link.h"
 
-#define BRIDGE_SIM_DIR                                                                             \
-    "bridges" /* of a simulated host's folder: a file a bridge, see sim-bridge.c */
-#define BRIDGE_NO_TAG (-1)
-#define BRIDGE_TAG_MAX 4094
+/* Of a simulated host's folder: a file a bridge, see sim-bridge.c. */
+#define BRIDGE_SIM_DIR "bridges"
 
 /* A network as it is to be on this host.  Strings are borrowed. */
 struct bridge {
@@ -22,7 +21,7 @@ struct bridge {
     bool managed;       /* is made, if it is not there; else it is only looked for */
     guint mtu;          /* bytes */
     const char *uplink; /* the interface that leads out; "": none, guests are among themselves */
-    int tag;            /* of the VLAN of that interface; BRIDGE_NO_TAG: the interface itself */
+    int tag;            /* of the VLAN of that interface; VLAN_NONE: the interface itself */
 };
 
 /* What a bridge is, once it was seen to. */

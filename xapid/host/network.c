@@ -37,7 +37,7 @@ wrong_with(const struct bridge *bridge)
         return "mtu is not in its range";
     if (*bridge->uplink && !bridge_name_is_valid(bridge->uplink))
         return "uplink is no interface that can lead out";
-    if (bridge->tag < BRIDGE_NO_TAG || bridge->tag > BRIDGE_TAG_MAX)
+    if (bridge->tag < VLAN_NONE || bridge->tag > VLAN_TAG_MAX)
         return "tag is none of a VLAN";
     return NULL;
 }

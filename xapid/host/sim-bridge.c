@@ -30,7 +30,7 @@ text_of(const struct bridge *bridge)
 {
     if (!*bridge->uplink)
         return g_strdup_printf("%u", bridge->mtu);
-    return bridge->tag == BRIDGE_NO_TAG
+    return bridge->tag == VLAN_NONE
                ? g_strdup_printf("%u %s", bridge->mtu, bridge->uplink)
                : g_strdup_printf("%u %s %d", bridge->mtu, bridge->uplink, bridge->tag);
 }
@@ -44,7 +44,7 @@ outcome_of_uplink(const char *sim_dir, const struct bridge *bridge)
         return BRIDGE_READY;
     if (!interface_is_simulated(sim_dir, bridge->uplink, &used))
         return BRIDGE_NO_UPLINK;
-    return used && bridge->tag == BRIDGE_NO_TAG ? BRIDGE_UPLINK_USED : BRIDGE_READY;
+    return used && bridge->tag == VLAN_NONE ? BRIDGE_UPLINK_USED : BRIDGE_READY;
 }
 
 static bool

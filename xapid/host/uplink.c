@@ -122,8 +122,8 @@ uplink_ensure(const struct link *link, const struct bridge *bridge, const char *
     }
     if (rc < 0)
         return rc;
-    return bridge->tag == BRIDGE_NO_TAG ? join_device(link, &device, bridge, ret_outcome)
-                                        : join_vlan(link, &device, bridge, ret_outcome);
+    return bridge->tag == VLAN_NONE ? join_device(link, &device, bridge, ret_outcome)
+                                    : join_vlan(link, &device, bridge, ret_outcome);
 }
 
 bool
@@ -134,7 +134,7 @@ uplink_is(const struct link *link, const struct bridge *bridge)
 
     if (!*bridge->uplink)
         return false;
-    if (bridge->tag == BRIDGE_NO_TAG)
+    if (bridge->tag == VLAN_NONE)
         return link->is_uplink && strcmp(link->name, bridge->uplink) == 0;
     if (link_find(bridge->uplink, &device) < 0)
         return false;
