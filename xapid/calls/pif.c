@@ -95,17 +95,6 @@ plugged(const GError *error, GVariant *result, void *data)
     plugging_end(plugging);
 }
 
-/* As it is to be when the PIF is attached. */
-static GVariant *
-network_with(const struct model *model, const char *pif, const char *network)
-{
-    g_autofree char *bridge = model_get_string(model, network, "bridge");
-    g_autofree char *device = model_get_string(model, pif, "device");
-
-    return g_variant_new(NETWORK_TYPE, bridge, TRUE, (guint32)network_mtu(model, network), device,
-                         (gint32)model_get_int(model, pif, "VLAN"));
-}
-
 void
 pif_plug(struct call *call, const char *pif, GVariant *value, bool is_new)
 {
@@ -120,7 +109,8 @@ pif_plug(struct call *call, const char *pif, GVariant *value, bool is_new)
                                   value ? g_variant_ref_sink(value) : NULL,
                                   is_new};
     uplinks_hold(call->api);
-    hostd_ensure_bridge(call->api->hostd, network_with(model, pif, network), plugged, plugging);
+    hostd_ensure_bridge(call->api->hostd, network_led_out_by(model, network, pif), plugged,
+                        plugging);
 }
 
 static bool

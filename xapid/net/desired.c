@@ -4,27 +4,32 @@
 #include "lib/error.h"
 #include "xapid/net/net.h"
 
-/* Does it lead its network's bridge, which we make, out? */
+/* Does it lead its network's bridge, which we make, out?  It may be NULL. */
 static bool
-leads_out(const struct model *model, const char *pif)
+leads_out(const struct model *model, const char *network, const char *pif)
 {
-    return pif && model_get_bool(model, pif, "managed") &&
+    return pif && model_get_bool(model, network, "managed") &&
+           model_get_bool(model, pif, "managed") &&
            model_get_bool(model, pif, "currently_attached");
+}
+
+GVariant *
+network_led_out_by(const struct model *model, const char *network, const char *pif)
+{
+    g_autofree char *bridge = model_get_string(model, network, "bridge");
+    g_autofree char *device = pif ? model_get_string(model, pif, "device") : g_strdup("");
+    gint32 tag = pif ? (gint32)model_get_int(model, pif, "VLAN") : VLAN_NONE;
+
+    return g_variant_new(NETWORK_TYPE, bridge, model_get_bool(model, network, "managed"),
+                         (guint32)network_mtu(model, network), device, tag);
 }
 
 GVariant *
 network_desired(const struct model *model, const char *network, const char *host)
 {
-    g_autofree char *bridge = model_get_string(model, network, "bridge");
     g_autofree char *pif = network_pif(model, network, host);
-    bool managed = model_get_bool(model, network, "managed");
-    guint32 mtu = (guint32)network_mtu(model, network);
 
-    if (!managed || !leads_out(model, pif))
-        return g_variant_new(NETWORK_TYPE, bridge, managed, mtu, "", VLAN_NONE);
-    g_autofree char *device = model_get_string(model, pif, "device");
-    return g_variant_new(NETWORK_TYPE, bridge, managed, mtu, device,
-                         (gint32)model_get_int(model, pif, "VLAN"));
+    return network_led_out_by(model, network, leads_out(model, network, pif) ? pif : NULL);
 }
 
 static void
@@ -38,7 +43,9 @@ add_desired(const struct model *model, const char *host, bool vlans, GVariantBui
         if (!model_get_bool(model, rows->pdata[i], "managed") ||
             (pif && pif_is_vlan(model, pif)) != vlans)
             continue;
-        g_variant_builder_add_value(all, network_desired(model, rows->pdata[i], host));
+        bool led = leads_out(model, rows->pdata[i], pif);
+        g_variant_builder_add_value(all,
+                                    network_led_out_by(model, rows->pdata[i], led ? pif : NULL));
         g_ptr_array_add(networks, rows->pdata[i]);
     }
 }

@@ -10,10 +10,8 @@
 #ifndef XAPID_NET_NET_H
 #define XAPID_NET_NET_H
 
+#include "lib/bridge-name.h"
 #include "xapid/model/model.h"
-
-#define VLAN_NONE (-1)    /* PIF.VLAN of what is no VLAN */
-#define VLAN_TAG_MAX 4094 /* as XAPI has it; the least is 0 */
 
 const struct dm_class *network_class(void);
 const struct dm_class *pif_class(void);
@@ -36,7 +34,10 @@ char *network_pif(const struct model *model, const char *network, const char *ho
 
 #define NETWORK_TYPE "(sbusi)" /* as org.xapid.Host1.xml says */
 
-/* A network as it is to be on a host: NETWORK_TYPE, floating. */
+/* A network as it would be with this PIF, or with none (NULL), to lead it out: NETWORK_TYPE,
+ * floating. */
+GVariant *network_led_out_by(const struct model *model, const char *network, const char *pif);
+/* The same as it is to be on a host. */
 GVariant *network_desired(const struct model *model, const char *network, const char *host);
 /* All networks that xapid makes there, VLANs last; *ret_networks (the caller frees) has the rows,
  * borrowed, in the same order. */
@@ -69,6 +70,7 @@ char *pif_of_device(const struct model *model, const char *host, const char *dev
 bool pif_is_vlan(const struct model *model, const char *pif);
 /* With its metrics, and its VLAN; its network stays. */
 bool pif_destroy(struct txn *txn, const char *pif, GError **error);
+
 /* --- vlan.c --- */
 
 /* May there be a VLAN of this tag on a PIF, for that network?  VLAN_TAG_INVALID, PIF_IS_VLAN,

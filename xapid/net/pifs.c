@@ -252,9 +252,10 @@ network_of_bridge(const struct model *model, const char *host, const char *bridg
 
     for (guint i = 0; i < all->len; i++) {
         g_autofree char *its = model_get_string(model, all->pdata[i], "bridge");
+        if (!g_str_equal(its, bridge) || model_get_bool(model, all->pdata[i], "managed") != managed)
+            continue;
         g_autofree char *pif = network_pif(model, all->pdata[i], host);
-        if (!pif && g_str_equal(its, bridge) &&
-            model_get_bool(model, all->pdata[i], "managed") == managed)
+        if (!pif)
             return all->pdata[i];
     }
     return NULL;
