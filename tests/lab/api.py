@@ -88,6 +88,14 @@ def console(name, uuid):
     return dom0(name, f"cat /var/log/xen/console/guest-{uuid}.log 2>/dev/null || true")
 
 
+def prompted(name, uuid, prompt="/ # ", seconds=WAIT):
+    """Waits for the prompt of the guest's shell.  The kernel may speak after it, so it is looked for since the last boot."""
+    try:
+        until(lambda: prompt in console(name, uuid).rpartition("LAB-GUEST-UP")[2], "prompt of the guest", seconds)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; its console ends: {console(name, uuid)[-1000:]!r}") from None
+
+
 def says(name, x, vm, command, word, seconds=60):
     """Types a command on the guest's console until its answer has the word."""
     uuid = x.VM.get_uuid(vm)

@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.parse
 
-from api import (KILL_WORKERS, LAB, WAIT, answering, client, connect, console, dom0, domids, guest, run_scenario, sample,
+from api import (KILL_WORKERS, LAB, WAIT, answering, client, connect, console, dom0, domids, guest, prompted, run_scenario, sample,
                  ticks, type_in, until)
 from host import Client, Failure
 
@@ -59,14 +59,8 @@ def pvh(*args):
 
 
 def type_at_prompt(name, x, vm, command, prompt="/ # "):
-    """Gives the shell on the guest's console a command; what it got before its prompt is lost.
-
-    The kernel may speak after the prompt, so the prompt is looked for since the last boot."""
-    uuid = x.VM.get_uuid(vm)
-    try:
-        until(lambda: prompt in console(name, uuid).rpartition("LAB-GUEST-UP")[2], "prompt of the guest")
-    except AssertionError as error:
-        raise AssertionError(f"{error}; its console ends: {console(name, uuid)[-1000:]!r}") from None
+    """Gives the shell on the guest's console a command; what it got before its prompt is lost."""
+    prompted(name, x.VM.get_uuid(vm), prompt)
     type_in(name, x.VM.get_domid(vm), command)
 
 

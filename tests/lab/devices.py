@@ -3,7 +3,7 @@
 import re
 import time
 
-from api import client, console, dom0, domids, guest, run_scenario, type_in, until
+from api import client, console, dom0, domids, guest, prompted, run_scenario, type_in, until
 from host import fails
 from hvm import READ, WRITE
 from storage import MIB, boots, disk, drive, handles, whole_machine
@@ -45,7 +45,8 @@ def guest_says(name, vm_uuid, command, word):
 
 
 def up(name, vm_uuid):
-    until(lambda: re.search("LAB-GUEST-UP.*/ # ", console(name, vm_uuid), re.S), "guest", UP)
+    until(lambda: "LAB-GUEST-UP" in console(name, vm_uuid), "guest", UP)
+    prompted(name, vm_uuid, seconds=UP)
 
 
 def checksum(name, x, vdi):

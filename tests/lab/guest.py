@@ -3,7 +3,7 @@
 import http.client
 import time
 
-from api import client, console, dom0, guest, run_scenario, type_in, until
+from api import client, console, dom0, guest, prompted, run_scenario, type_in, until
 
 NULL = "OpaqueRef:NULL"
 
@@ -12,7 +12,7 @@ def started(name, x, kind, label="", **fields):
     vm = x.VM.create({**guest(label or f"lab-{kind}", kind, "console=hvc0 lab.count=0"), **fields})
     x.VM.start(vm, False, False)
     uuid = x.VM.get_uuid(vm)
-    until(lambda: console(name, uuid).rstrip("\x1b[6n").endswith("/ # "), "prompt of the guest")
+    prompted(name, uuid)
     return vm, uuid
 
 
