@@ -97,6 +97,42 @@ def test_memory_that_the_host_lacks():
         assert domain(host, x, vm)["memory"] == 256 * MIB
 
 
+@covers("VM.compute_memory_overhead", "VM.maximise_memory", "VM.get_boot_record", "host.compute_memory_overhead")
+def test_what_a_guest_costs():
+    each, own = 3 * MIB + 4096, 20 * MIB
+    conf = f"[host]\nmemory={1024 * MIB}\ndom0_memory={512 * MIB}\noverhead={own}\nvcpu_overhead={each}\n"
+    with Host(sim_conf=conf) as host:
+        x = host.client()
+        here, = x.host.get_all()
+        vm = x.VM.create({**GUEST, "VCPUs_max": "4", "VCPUs_at_startup": "1"})
+        overhead = int(x.VM.compute_memory_overhead(vm))
+        assert overhead == 4 * each and int(x.host.compute_memory_overhead(here)) == own
+
+        # It is what a start reserves: of so much one fits, of one MiB more none.
+        free = int(x.host.compute_free_memory(here))
+        most = int(x.VM.maximise_memory(vm, str(free), False))
+        assert most % MIB == 0 and most + overhead <= free < most + MIB + overhead, (most, overhead, free)
+        assert 0 < int(x.VM.maximise_memory(vm, str(free), True)) < most, "for 64 VCPUs"
+        x.VM.set_memory_limits(vm, "0", str(most + MIB), str(most + MIB), str(most + MIB))
+        fails("HOST_NOT_ENOUGH_FREE_MEMORY", x.VM.start, vm, False, False)
+        x.VM.set_memory_limits(vm, "0", str(most), str(most), str(most))
+        x.VM.start(vm, False, False)
+        assert int(x.host.compute_free_memory(here)) == free - most - overhead
+        assert int(x.host.compute_memory_overhead(here)) == own + overhead
+        assert int(x.VM.compute_memory_overhead(vm)) == overhead, "of one that runs, too"
+        booted = x.VM.get_boot_record(vm)
+        assert booted == x.VM.get_record(vm) and booted["memory_static_max"] == str(most)
+
+        assert x.VM.maximise_memory(vm, str(4 * each), False) == "0", "no guest is that small"
+        assert x.VM.maximise_memory(vm, str(4 * each + 4 * MIB), False) == str(4 * MIB)
+        for total in ("0", "-1"):
+            fails("INVALID_VALUE", x.VM.maximise_memory, vm, total, False)
+        control, = (ref for ref, record in x.VM.get_all_records().items() if record["is_control_domain"])
+        fails("OPERATION_NOT_ALLOWED", x.VM.compute_memory_overhead, control)
+        fails("HANDLE_INVALID", x.VM.get_boot_record, here)
+        fails("HANDLE_INVALID", x.host.compute_memory_overhead, vm)
+
+
 @covers("VM.send_sysrq", "VM.send_trigger")
 def test_events_for_the_guest():
     with Host() as host:

@@ -253,6 +253,46 @@ test_killed_processes(struct verbs_fixture *f, gconstpointer data)
     g_assert_false(g_file_test(violations, G_FILE_TEST_EXISTS));
 }
 
+/* Nobody's sizes are believed, and what is asked about is not built. */
+static void
+test_guest_memory_refused(struct verbs_fixture *f, gconstpointer data)
+{
+    static const struct {
+        const char *args, *error;
+    } bad[] = {
+        {"{'vcpus_max': <1>}", "[type"},
+        {"{'type': <'pv'>, 'vcpus_max': <1>, 'platform': <@a{ss} {}>}", "[memory_static_max, 0]"},
+        {"{'type': <'pv'>, 'vcpus_max': <1>, 'platform': <@a{ss} {}>, 'within': <int64 0>}",
+         "[within, 0]"},
+        {"{'type': <'pv'>, 'vcpus_max': <65>, 'platform': <@a{ss} {}>, 'within': <int64 1>}",
+         "[vcpus_max, 65]"},
+        {"{'type': <'pw'>, 'vcpus_max': <1>, 'platform': <@a{ss} {}>, 'within': <int64 1>}",
+         "[type, pw]"},
+        {"{'type': <'pv'>, 'vcpus_max': <1>, 'platform': <{'x': 'y'}>, 'within': <int64 1>}",
+         "[platform, x]"},
+        {"{'type': <'pv'>, 'vcpus_max': <1>, 'platform': <@a{ss} {}>, 'kernel': <'x'>}",
+         "[guest, kernel]"},
+    };
+
+    (void)data;
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autofree char *error = verbs_run_text(f, "guest_memory", UUID, "", bad[i].args);
+        g_assert_nonnull(error);
+        g_assert_true(g_str_has_prefix(error, "INVALID_VALUE"));
+        g_assert_nonnull(strstr(error, bad[i].error));
+    }
+    g_autofree char *no_uuid = verbs_run_text(
+        f, "guest_memory", "../x", "",
+        "{'type': <'pv'>, 'vcpus_max': <1>, 'platform': <@a{ss} {}>, 'within': <int64 1>}");
+    g_assert_nonnull(no_uuid);
+    g_autofree char *most = verbs_run_text(
+        f, "guest_memory", UUID, "",
+        "{'type': <'pv'>, 'vcpus_max': <1>, 'platform': <@a{ss} {}>, 'within': <int64 "
+        "9223372036854775807>}");
+    g_assert_null(most);
+    g_assert_cmpint(verbs_domid_of(f, UUID), ==, -1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -270,6 +310,7 @@ main(int argc, char **argv)
         {"changes", test_changes},
         {"commands-refused", test_commands_refused},
         {"killed-processes", test_killed_processes},
+        {"guest-memory-refused", test_guest_memory_refused},
     };
 
     g_test_init(&argc, &argv, NULL);

@@ -177,23 +177,40 @@ set_numa_affinity_policy(struct call *call)
 /* ---- memory ---- */
 
 static void
-memory_known(const GError *error, GVariant *info, void *data)
+answer_memory(struct call *call, const GError *error, GVariant *info, const char *key)
 {
-    struct call *call = data;
-    gint64 free_bytes = 0;
+    gint64 bytes = 0;
 
     if (error) {
         call_fail(call, g_error_copy(error));
         return;
     }
-    g_variant_lookup(info, "memory_free", "x", &free_bytes);
-    call_return(call, g_variant_new_int64(free_bytes));
+    g_variant_lookup(info, key, "x", &bytes);
+    call_return(call, g_variant_new_int64(bytes));
+}
+
+static void
+free_known(const GError *error, GVariant *info, void *data)
+{
+    answer_memory(data, error, info, "memory_free");
 }
 
 static void
 compute_free_memory(struct call *call)
 {
-    domains_host_info(call->api->vm->domains, memory_known, call);
+    domains_host_info(call->api->vm->domains, free_known, call);
+}
+
+static void
+overhead_known(const GError *error, GVariant *info, void *data)
+{
+    answer_memory(data, error, info, "memory_overhead");
+}
+
+static void
+compute_memory_overhead(struct call *call)
+{
+    domains_host_info(call->api->vm->domains, overhead_known, call);
 }
 
 /* ---- the hypervisor's console ---- */
@@ -285,6 +302,7 @@ const struct call_impl calls_host[] = {
     {"host.list_methods", list_methods},
     {"host.restart_agent", restart_agent},
     {"host.compute_free_memory", compute_free_memory},
+    {"host.compute_memory_overhead", compute_memory_overhead},
     {"host.dmesg", dmesg},
     {"host.dmesg_clear", dmesg_clear},
     {"host.enable_external_auth", enable_external_auth},

@@ -30,6 +30,7 @@ libcalls_a_SOURCES = \
 	xapid/calls/vlan.c \
 	xapid/calls/vm.c \
 	xapid/calls/vm-lifecycle.c \
+	xapid/calls/vm-memory.c \
 	xapid/calls/vm-resources.c \
 	xapid/calls/vm-settings.c
 xapid/calls/hostd.$(OBJEXT): lib/peer/host1.h

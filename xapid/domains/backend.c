@@ -123,6 +123,8 @@ host_info_to_variant(const struct host_info *info, const char *backend)
         g_variant_builder_add(&b, "{sv}", ints[i].key, g_variant_new_int32(ints[i].value));
     g_variant_builder_add(&b, "{sv}", "memory_total", g_variant_new_int64(info->memory_total));
     g_variant_builder_add(&b, "{sv}", "memory_free", g_variant_new_int64(info->memory_free));
+    g_variant_builder_add(&b, "{sv}", "memory_overhead",
+                          g_variant_new_int64(info->memory_overhead));
     g_variant_builder_add(&b, "{sv}", "dom0_memory", g_variant_new_int64(info->dom0_memory));
     g_variant_builder_add(&b, "{sv}", "backend", g_variant_new_string(backend));
     return g_variant_builder_end(&b);

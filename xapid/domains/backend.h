@@ -51,6 +51,7 @@ struct host_info {
     char *features_raw, *features_host, *features_pv, *features_hvm;
     int cpu_count, cpu_khz, cores_per_socket, threads_per_core, sockets, nodes;
     int64_t memory_total, memory_free, dom0_memory; /* bytes */
+    int64_t memory_overhead;                        /* that no domain has, and none can be given */
     int dom0_vcpus;
 };
 
@@ -95,6 +96,10 @@ struct backend {
     bool (*list)(struct backend_ctx *ctx, const char *uuid, GPtrArray **ret_domains,
                  GError **error);
 
+    /* Bytes of the host's memory that `build` reserves for such a guest: its target, and what the
+     * hypervisor keeps for it.  Of the config only what guest_size_parse () gives is looked at. */
+    bool (*need_memory)(struct backend_ctx *ctx, const char *uuid,
+                        const struct guest_config *config, int64_t *ret_bytes, GError **error);
     /* A paused domain without a record, from what `save` wrote when `image` is not -1.  On failure
      * nothing is left, or something nameless. */
     bool (*build)(struct backend_ctx *ctx, const char *uuid, const struct guest_config *config,

@@ -267,6 +267,52 @@ guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **err
     return true;
 }
 
+bool
+guest_size_parse(GVariant *args, struct guest_config *ret_config, int64_t *ret_within,
+                 GError **error)
+{
+    static const struct argument_key keys[] = {
+        {"type", "s", true},           {"vcpus_max", "i", true},
+        {"platform", "a{ss}", true},   {"memory_static_max", "x", false},
+        {"memory_target", "x", false}, {"within", "x", false}};
+    g_auto(guest_config) config = {.vcpus = 1};
+    const char *type;
+    int64_t within = 0;
+
+    if (!argument_keys_check("guest", args, keys, G_N_ELEMENTS(keys), error))
+        return false;
+    g_variant_lookup(args, "type", "&s", &type);
+    g_variant_lookup(args, "vcpus_max", "i", &config.vcpus_max);
+    config.platform = g_variant_lookup_value(args, "platform", G_VARIANT_TYPE("a{ss}"));
+    if (g_variant_lookup(args, "within", "x", &within)) {
+        if (within < 1)
+            return argument_refuse_int(error, "within", within);
+        config.memory_static_max = config.memory_target = CONFIG_MEMORY_MIN;
+    } else {
+        g_variant_lookup(args, "memory_static_max", "x", &config.memory_static_max);
+        g_variant_lookup(args, "memory_target", "x", &config.memory_target);
+    }
+    if (!type_parse(type, &config.type, error) || !numbers_check(&config, error) ||
+        !map_check("platform", config.platform, platform_key_is_known, error) ||
+        !platform_check(config.platform, error))
+        return false;
+    config.memory_static_max &= ~(int64_t)1023;
+    config.memory_target &= ~(int64_t)1023;
+    config.sched.cap = -1;
+    config.xenstore = g_variant_ref_sink(g_variant_new("a{ss}", NULL));
+    config.kernel = g_strdup("");
+    config.ramdisk = g_strdup("");
+    config.cmdline = g_strdup("");
+    config.boot = g_strdup("");
+    config.name_label = g_strdup("");
+    config.disks = guest_disks_parse(NULL, NULL);
+    config.nics = guest_nics_parse(NULL, NULL);
+    *ret_within = within;
+    *ret_config = config;
+    memset(&config, 0, sizeof config);
+    return true;
+}
+
 void
 guest_config_clear(struct guest_config *config)
 {

@@ -54,6 +54,11 @@ struct guest_config {
 
 /* `args` is the a{sv} of create. */
 bool guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **error);
+/* What of it the host's memory depends on, for a guest that is asked about and not built: the a{sv}
+ * of GuestMemory.  *ret_within: bytes that it may need in all, 0: its sizes are given; else they
+ * are CONFIG_MEMORY_MIN. */
+bool guest_size_parse(GVariant *args, struct guest_config *ret_config, int64_t *ret_within,
+                      GError **error);
 void guest_config_clear(struct guest_config *config);
 typedef struct guest_config guest_config;
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(guest_config, guest_config_clear)

@@ -144,13 +144,30 @@ virt_caps(const libxl_physinfo *physinfo)
     return g_string_free(caps, FALSE);
 }
 
+/* KiB that all domains have. */
+static bool
+given_kb(struct backend_ctx *ctx, uint64_t *ret_kb, GError **error)
+{
+    int n = 0;
+    libxl_dominfo *domains = libxl_list_domain(ctx->ctx, &n);
+    uint64_t kb = 0;
+
+    if (!domains)
+        return libxl_failed(ctx, ERROR_FAIL, "libxl_list_domain", error);
+    for (int i = 0; i < n; i++)
+        kb += domains[i].current_memkb;
+    libxl_dominfo_list_free(domains, n);
+    *ret_kb = kb;
+    return true;
+}
+
 bool
 libxl_backend_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GError **error)
 {
     const libxl_version_info *version = libxl_get_version_info(ctx->ctx);
     libxl_physinfo physinfo;
     libxl_dominfo dom0;
-    uint64_t free_kb = 0;
+    uint64_t free_kb = 0, given = 0;
     struct host_info info = {0};
     int rc;
 
@@ -184,10 +201,11 @@ libxl_backend_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GEr
     info.dom0_vcpus = (int)dom0.vcpu_online;
     libxl_dominfo_dispose(&dom0);
     libxl_physinfo_dispose(&physinfo);
-    if (!libxl_read_features(ctx, &info, error)) {
+    if (!given_kb(ctx, &given, error) || !libxl_read_features(ctx, &info, error)) {
         host_info_clear(&info);
         return false;
     }
+    info.memory_overhead = info.memory_total - info.memory_free - (int64_t)given * 1024;
     *ret_info = info;
     return true;
 }

@@ -172,23 +172,47 @@ log_config(struct backend_ctx *ctx, libxl_domain_config *config)
     free(json);
 }
 
+static bool
+need_kb(struct backend_ctx *ctx, libxl_domain_config *config, uint64_t *ret_kb, GError **error)
+{
+    int rc = libxl_domain_need_memory(ctx->ctx, config, INVALID_DOMID, ret_kb);
+
+    return rc ? libxl_failed(ctx, rc, "libxl_domain_need_memory", error) : true;
+}
+
+static bool
+libxl_backend_need_memory(struct backend_ctx *ctx, const char *uuid,
+                          const struct guest_config *guest, int64_t *ret_bytes, GError **error)
+{
+    libxl_domain_config config;
+    uint64_t kb = 0;
+    bool ok;
+
+    libxl_domain_config_init(&config);
+    libxl_config_fill(ctx->ctx, uuid, guest, guest->kernel, guest->ramdisk, &config);
+    ok = need_kb(ctx, &config, &kb, error);
+    libxl_domain_config_dispose(&config);
+    if (ok)
+        *ret_bytes = (int64_t)kb * 1024;
+    return ok;
+}
+
 bool
 libxl_create(struct backend_ctx *ctx, const char *uuid, const struct guest_config *guest,
              libxl_domain_config *config, int image, int *ret_domid, GError **error)
 {
     g_autoptr(GArray) fds = NULL;
     uint32_t domid = INVALID_DOMID;
-    uint64_t need_kb = 0;
+    uint64_t need = 0;
     int rc, reserved;
 
     if ((guest->sched.cpus && !libxl_check_cpus(ctx, guest->sched.cpus, error)) ||
         !libxl_disks_open(guest, config, &fds, error))
         return false;
     libxl_nics_fill(guest, config);
-    rc = libxl_domain_need_memory(ctx->ctx, config, INVALID_DOMID, &need_kb);
-    if (rc)
-        return libxl_failed(ctx, rc, "libxl_domain_need_memory", error);
-    reserved = libxl_reserve(ctx, uuid, need_kb, error);
+    if (!need_kb(ctx, config, &need, error))
+        return false;
+    reserved = libxl_reserve(ctx, uuid, need, error);
     if (reserved < 0)
         return false;
     log_config(ctx, config);
@@ -358,6 +382,7 @@ const struct backend backend_libxl = {
     .console = libxl_backend_console,
     .consoles = libxl_backend_consoles,
     .list = libxl_backend_list,
+    .need_memory = libxl_backend_need_memory,
     .build = libxl_backend_build,
     .complete = libxl_backend_complete,
     .unpause = libxl_backend_unpause,

@@ -239,6 +239,36 @@ handle_host_info(PeerDomains1 *object, GDBusMethodInvocation *invocation, gpoint
     return TRUE;
 }
 
+/* Each is about another guest, so each is asked by itself. */
+static void
+guest_memory_known(bool lost, GVariant *error, GPtrArray *parts, void *data)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (lost)
+        api_error_set(&failure, "INTERNAL_ERROR", "xapid-domains", "the worker was lost", NULL);
+    else if (g_variant_n_children(error) > 0)
+        failure = api_error_from_variant(error);
+    if (failure)
+        g_dbus_method_invocation_return_error_literal(data, G_IO_ERROR, G_IO_ERROR_FAILED,
+                                                      failure->message);
+    else
+        g_dbus_method_invocation_return_value(
+            data, g_variant_new_tuple((GVariant **)&parts->pdata[0], 1));
+}
+
+static gboolean
+handle_guest_memory(PeerDomains1 *object, GDBusMethodInvocation *invocation, const char *uuid,
+                    GVariant *guest, gpointer data)
+{
+    struct service *service = data;
+
+    (void)object;
+    pool_submit(service->pool, REQUEST_QUESTION, "guest_memory", uuid, "", guest,
+                guest_memory_known, invocation);
+    return TRUE;
+}
+
 static gboolean
 handle_console(PeerDomains1 *object, GDBusMethodInvocation *invocation, GUnixFDList *none,
                const char *uuid, const char *kind, gpointer data)
@@ -397,6 +427,7 @@ service_new(const struct pool_options *options, void (*served)(void *data),
         {"handle-operations", G_CALLBACK(handle_operations)},
         {"handle-list", G_CALLBACK(handle_list)},
         {"handle-host-info", G_CALLBACK(handle_host_info)},
+        {"handle-guest-memory", G_CALLBACK(handle_guest_memory)},
         {"handle-guests", G_CALLBACK(handle_guests)},
         {"handle-console", G_CALLBACK(handle_console)},
     };

@@ -4,11 +4,20 @@
 
 #include "xapid/domains/sim-world.h"
 
+static void
+add_memory(const struct world_domain *domain, void *data)
+{
+    int64_t *sum = data;
+
+    *sum += domain->memory;
+}
+
 bool
 sim_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GError **error)
 {
     struct world *world = sim_world(ctx);
     const struct world_host *host = world_host(world);
+    int64_t given = host->dom0_memory;
 
     (void)error;
     struct host_info info = {
@@ -31,7 +40,20 @@ sim_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GError **erro
     };
     world_lock(world);
     info.memory_free = world_memory_free(world);
+    world_each(world, NULL, add_memory, &given);
     world_unlock(world);
+    info.memory_overhead = info.memory_total - info.memory_free - given;
     *ret_info = info;
+    return true;
+}
+
+bool
+sim_need_memory(struct backend_ctx *ctx, const char *uuid, const struct guest_config *config,
+                int64_t *ret_bytes, GError **error)
+{
+    (void)uuid;
+    (void)error;
+    *ret_bytes =
+        world_memory_need(world_host(sim_world(ctx)), config->memory_target, config->vcpus_max);
     return true;
 }

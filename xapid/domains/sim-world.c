@@ -36,7 +36,7 @@ struct world_file {
     _Atomic uint8_t used[WORLD_DOMAINS_MAX];
     /* Copies of what is looked for, dense. */
     uint32_t uuid_hash[WORLD_DOMAINS_MAX];
-    int64_t memory[WORLD_DOMAINS_MAX];
+    int64_t memory[WORLD_DOMAINS_MAX]; /* of the host's, in all */
     int64_t due_at_us[WORLD_DOMAINS_MAX];
     struct world_domain domains[WORLD_DOMAINS_MAX];
 };
@@ -105,6 +105,8 @@ host_read(struct world *world)
         if (n >= 0 && g_key_file_load_from_data(file, text, (gsize)n, G_KEY_FILE_NONE, NULL)) {
             world->host.memory = host_value(file, "memory", default_host.memory);
             world->host.dom0_memory = host_value(file, "dom0_memory", default_host.dom0_memory);
+            world->host.overhead = host_value(file, "overhead", 0);
+            world->host.vcpu_overhead = host_value(file, "vcpu_overhead", 0);
             world->host.cpus = (int)MIN(host_value(file, "cpus", default_host.cpus), 4096);
             for (size_t i = 0; i < G_N_ELEMENTS(delays); i++)
                 G_STRUCT_MEMBER(int, &world->host, delays[i].offset) =
@@ -373,7 +375,7 @@ int64_t
 world_memory_free(struct world *world)
 {
     struct world_file *file = world->file;
-    int64_t available = world->host.memory - world->host.dom0_memory;
+    int64_t available = world->host.memory - world->host.dom0_memory - world->host.overhead;
 
     for (int i = 0; i < file->high_water; i++)
         if (file->used[i])
@@ -398,7 +400,7 @@ world_introduce(struct world *world, const struct world_domain *template)
     file->domains[i].domid = file->last_domid;
     file->domains[i].state = DOMAIN_PAUSED;
     file->uuid_hash[i] = g_str_hash(template->uuid);
-    file->memory[i] = template->memory;
+    file->memory[i] = world_memory_need(&world->host, template->memory, template->vcpus_max);
     file->due_at_us[i] = 0;
     if (i == file->high_water)
         file->high_water = i + 1;
@@ -422,7 +424,8 @@ void
 world_set_memory(struct world *world, struct world_domain *domain, int64_t memory)
 {
     domain->memory = memory;
-    world->file->memory[slot_of(world, domain)] = memory;
+    world->file->memory[slot_of(world, domain)] =
+        world_memory_need(&world->host, memory, domain->vcpus_max);
 }
 
 int

@@ -11,9 +11,10 @@
  * DIR/dmesg: what the hypervisor printed, when a test wrote it or it was cleared.
  * DIR/screen-UUID, DIR/text-UUID: a VNC server's socket and a link to a terminal device, which are
  * the guest's consoles.
- * DIR/host.conf (key file, group [host], read again when it changes): memory, dom0_memory (bytes),
- * cpus, and how long things take in milliseconds: create_ms, destroy_ms, pause_ms, unpause_ms,
- * shutdown_ms (until a guest that was asked has shut down), save_ms (an image or a
+ * DIR/host.conf (key file, group [host], read again when it changes): memory, dom0_memory,
+ * overhead (what the hypervisor keeps for itself), vcpu_overhead (the same for each VCPU of a
+ * domain; bytes), cpus, and how long things take in milliseconds: create_ms, destroy_ms, pause_ms,
+ * unpause_ms, shutdown_ms (until a guest that was asked has shut down), save_ms (an image or a
  * core), boot_ms (until a guest obeys),
  * list_ms.
  *
@@ -34,6 +35,7 @@ struct world;
 
 struct world_host {
     int64_t memory, dom0_memory;
+    int64_t overhead, vcpu_overhead;
     int cpus;
     int create_ms, destroy_ms, pause_ms, unpause_ms, shutdown_ms, save_ms, boot_ms, list_ms;
 };
@@ -98,6 +100,12 @@ struct world_domain *world_find_uuid(struct world *world, const char *uuid);
 void world_each(struct world *world, const char *uuid,
                 void (*each)(const struct world_domain *domain, void *data), void *data);
 int64_t world_memory_free(struct world *world);
+/* What a domain with so much memory takes of it. */
+static inline int64_t
+world_memory_need(const struct world_host *host, int64_t memory, int vcpus_max)
+{
+    return memory + vcpus_max * host->vcpu_overhead;
+}
 /* Adds a paused domain of the next domid; `template` gives the rest.  NULL when the world is full.
  */
 struct world_domain *world_introduce(struct world *world, const struct world_domain *template);

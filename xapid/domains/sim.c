@@ -186,7 +186,7 @@ sim_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *
         .boots_at_us = -1,
     };
     struct world_domain *domain = NULL;
-    int64_t available;
+    int64_t available, need;
     int domid = -1;
 
     sim_disks_fill(config, &template);
@@ -196,16 +196,17 @@ sim_build(struct backend_ctx *ctx, const char *uuid, const struct guest_config *
     memcpy(template.name, uuid, UUID_LENGTH + 1);
     if (image >= 0 && !image_read(image, uuid, &template, error))
         return false;
+    need = world_memory_need(host, template.memory, template.vcpus_max);
     world_lock(ctx->world);
     available = world_memory_free(ctx->world);
     sim_disks_check(ctx->world, &template);
-    if (available >= template.memory)
+    if (available >= need)
         domain = world_introduce(ctx->world, &template);
     if (domain)
         domid = domain->domid;
     world_unlock(ctx->world);
-    if (available < template.memory)
-        return no_memory(template.memory, available, error);
+    if (available < need)
+        return no_memory(need, available, error);
     if (domid < 0) {
         api_error_set(error, "INTERNAL_ERROR", "simulator", "the world is full", NULL);
         return false;
@@ -473,6 +474,7 @@ const struct backend backend_sim = {
     .console = sim_console,
     .consoles = sim_consoles,
     .list = sim_list,
+    .need_memory = sim_need_memory,
     .build = sim_build,
     .complete = sim_complete,
     .unpause = sim_unpause,

@@ -50,6 +50,11 @@ bool verb_unplug_nic(struct verbs *v, const char *uuid, GVariant *args, GVariant
 bool verb_set_nic(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
                   GError **error);
 
+/* --- verbs-memory.c --- */
+
+bool verb_guest_memory(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+                       GError **error);
+
 /* --- verbs-image.c --- */
 
 bool verb_save(struct verbs *v, const char *uuid, GVariant **ret_result, GError **error);

@@ -440,6 +440,8 @@ verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id
                verb_list(v, *uuid ? uuid : NULL, part, data, ret_result, error);
     if (g_str_equal(verb, "host_info"))
         return verb_host_info(v, ret_result, error);
+    if (g_str_equal(verb, "guest_memory"))
+        return verb_guest_memory(v, uuid, args, ret_result, error);
     if (g_str_equal(verb, "dmesg") || g_str_equal(verb, "dmesg_clear"))
         return verb_dmesg(v, g_str_equal(verb, "dmesg_clear"), part, data, ret_result, error);
     if (g_str_equal(verb, "consoles"))

@@ -150,6 +150,45 @@ add_devices(GVariantBuilder *config, const char *name, GVariant *devices)
         g_variant_builder_add(config, "{sv}", name, sunk);
 }
 
+/* Adds what the memory that the host needs for it depends on, but for the sizes. */
+static void
+add_machine(GVariantBuilder *config, const char *type, gint64 vcpus_max, GVariant *platform)
+{
+    g_variant_builder_add(config, "{sv}", "type", g_variant_new_string(type));
+    g_variant_builder_add(config, "{sv}", "vcpus_max", g_variant_new_int32((int)vcpus_max));
+    g_variant_builder_add(config, "{sv}", "platform", platform);
+}
+
+static void
+add_memory(GVariantBuilder *config, const struct model *model, const char *vm)
+{
+    gint64 memory_max = model_get_int(model, vm, "memory_static_max");
+    gint64 memory_target = model_get_int(model, vm, "memory_dynamic_max");
+
+    g_variant_builder_add(config, "{sv}", "memory_static_max", g_variant_new_int64(memory_max));
+    g_variant_builder_add(config, "{sv}", "memory_target",
+                          g_variant_new_int64(memory_target > 0 ? memory_target : memory_max));
+}
+
+GVariant *
+vm_memory_config(const struct model *model, const char *vm, gint64 vcpus_max, gint64 within,
+                 GError **error)
+{
+    const char *type = vm_domain_type(model, vm, error);
+    g_autoptr(GVariant) platform = type ? vm_known_entries(model, vm, "platform", error) : NULL;
+    GVariantBuilder config;
+
+    if (!platform)
+        return NULL;
+    g_variant_builder_init(&config, G_VARIANT_TYPE("a{sv}"));
+    add_machine(&config, type, vcpus_max, platform);
+    if (within)
+        g_variant_builder_add(&config, "{sv}", "within", g_variant_new_int64(within));
+    else
+        add_memory(&config, model, vm);
+    return g_variant_builder_end(&config);
+}
+
 GVariant *
 vm_domain_config(const struct vm_world *world, const char *vm, GError **error)
 {
@@ -159,8 +198,6 @@ vm_domain_config(const struct vm_world *world, const char *vm, GError **error)
     if (!type)
         return NULL;
     g_autofree char *label = model_get_string(model, vm, "name_label");
-    gint64 memory_max = model_get_int(model, vm, "memory_static_max");
-    gint64 memory_target = model_get_int(model, vm, "memory_dynamic_max");
 
     g_auto(GVariantDict) sched = G_VARIANT_DICT_INIT(NULL);
     if (!vm_sched_args(model, vm, &sched, error))
@@ -180,17 +217,12 @@ vm_domain_config(const struct vm_world *world, const char *vm, GError **error)
         g_autoptr(GVariant) entry = g_variant_get_child_value(scheduling, i);
         g_variant_builder_add_value(&config, entry);
     }
-    g_variant_builder_add(&config, "{sv}", "type", g_variant_new_string(type));
-    g_variant_builder_add(&config, "{sv}", "memory_static_max", g_variant_new_int64(memory_max));
-    g_variant_builder_add(&config, "{sv}", "memory_target",
-                          g_variant_new_int64(memory_target > 0 ? memory_target : memory_max));
-    g_variant_builder_add(&config, "{sv}", "vcpus_max",
-                          g_variant_new_int32((int)model_get_int(model, vm, "VCPUs_max")));
+    add_machine(&config, type, model_get_int(model, vm, "VCPUs_max"), platform);
+    add_memory(&config, model, vm);
     g_variant_builder_add(&config, "{sv}", "vcpus",
                           g_variant_new_int32((int)model_get_int(model, vm, "VCPUs_at_startup")));
     g_variant_builder_add(&config, "{sv}", "name_label", g_variant_new_string(label));
     g_variant_builder_add(&config, "{sv}", "xenstore", xenstore);
-    g_variant_builder_add(&config, "{sv}", "platform", platform);
     add_numa(model, world->host, &config);
     add_devices(&config, "disks", vm_disks_config(model, vm));
     add_devices(&config, "nics", vm_nics_config(model, vm));

@@ -50,6 +50,14 @@ domains_host_info(struct domains *domains, domains_done_fn done, void *data)
 }
 
 void
+domains_guest_memory(struct domains *domains, const char *uuid, GVariant *guest,
+                     domains_done_fn done, void *data)
+{
+    peer_client_ask(domains->client, "GuestMemory", g_variant_new("(s@a{sv})", uuid, guest),
+                    "a{sv}", done, data);
+}
+
+void
 domains_dmesg(struct domains *domains, bool clear, domains_done_fn done, void *data)
 {
     peer_client_ask(domains->client, clear ? "DmesgClear" : "Dmesg", NULL, "s", done, data);

@@ -34,6 +34,9 @@ void domains_abort(struct domains *domains, const char *op_id);
  * for a connection. */
 void domains_list(struct domains *domains, const char *uuid, domains_done_fn done, void *data);
 void domains_host_info(struct domains *domains, domains_done_fn done, void *data);
+/* result a{sv} of org.xapid.Domains1.GuestMemory; guest a{sv}, sunk when floating. */
+void domains_guest_memory(struct domains *domains, const char *uuid, GVariant *guest,
+                          domains_done_fn done, void *data);
 /* s, what the hypervisor printed; clear: and has it forgotten. */
 void domains_dmesg(struct domains *domains, bool clear, domains_done_fn done, void *data);
 /* A console of a domain; see org.xapid.Domains1.Console.  Waits for no connection, as

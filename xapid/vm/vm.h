@@ -97,6 +97,11 @@ bool vm_nests_hypervisors(const struct model *model, const char *vm);
 /* The configuration of org.xapid.Domains1's create, from the record and the host's: a{sv}.
  * INVALID_VALUE for what cannot be started, NOT_IMPLEMENTED for what is not there yet. */
 GVariant *vm_domain_config(const struct vm_world *world, const char *vm, GError **error);
+/* What domains_guest_memory () asks about: the VM as it is, but for its VCPUs, or (within not 0)
+ * with the most memory that fits into so many bytes; a{sv}, floating.  NULL with NOT_IMPLEMENTED or
+ * INVALID_VALUE for what cannot be started. */
+GVariant *vm_memory_config(const struct model *model, const char *vm, gint64 vcpus_max,
+                           gint64 within, GError **error);
 
 /* --- disks.c --- */
 
