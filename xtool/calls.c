@@ -369,19 +369,6 @@ call_message(struct xtool *x, const char *method, GVariant *const *params, unsig
     return result;
 }
 
-/* new-name-description: of what a call has made. */
-static bool
-describe(struct xtool *x, const struct dm_message *message, GVariant *made, const char *description,
-         GError **error)
-{
-    g_autofree char *method =
-        g_strdup_printf("%s.set_name_description", message->result->cls->name);
-    g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_new_string(description));
-    GVariant *params[] = {made, value};
-
-    return call_message(x, method, params, G_N_ELEMENTS(params), error);
-}
-
 /* One call for one object, which is NULL for commands without a selector. */
 static bool
 call_for(struct xtool *x, const struct xt_command *command, const struct xt_call *call,
@@ -396,14 +383,13 @@ call_for(struct xtool *x, const struct xt_command *command, const struct xt_call
             return false;
         g_ptr_array_add(params, value);
     }
-    const char *description = g_strv_contains(command->may, "new-name-description")
-                                  ? args_get(x->args, "new-name-description")
-                                  : NULL;
+    const char *label = made_option(x, command, "new-name-label");
+    const char *description = made_option(x, command, "new-name-description");
     if (!xtool_check_unused(x, error))
         return false;
     g_autoptr(GVariant) result =
         server_call(x->server, message, (GVariant *const *)params->pdata, params->len, error);
-    if (!result || (description && !describe(x, message, result, description, error)))
+    if (!result || !made_name(x, message, result, label, description, error))
         return false;
     print_result(x, message->result, result, command->keys);
     return true;

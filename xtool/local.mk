@@ -27,6 +27,7 @@ libxtool_a_SOURCES = \
 	xtool/generic.c \
 	xtool/help.c \
 	xtool/install.c \
+	xtool/made.c \
 	xtool/manual.c xtool/manual.h \
 	xtool/objects.c xtool/objects.h \
 	xtool/print.c xtool/print.h \
@@ -35,6 +36,7 @@ libxtool_a_SOURCES = \
 	xtool/server.c xtool/server.h \
 	xtool/tables.h \
 	xtool/trust.c xtool/trust.h \
+	xtool/unplug.c \
 	xtool/value.c xtool/value.h \
 	xtool/verbs.c \
 	xtool/xl.c xtool/xl.h \

@@ -382,6 +382,10 @@ verb_find(const char *command)
         {"subject-role-remove", "Takes a role from a user or group.", .run = subject_role},
         {"template-uninstall", "Destroys a template and the disks that no other VM has.",
          .run = uninstall_named},
+        {"vbd-unplug",
+         "Takes the drive from its VM, which runs; --force with timeout= without asking the guest "
+         "when that many seconds did not help.",
+         .run = unplug_drive},
         {"vdi-export", "Writes the contents of a disk into a new file; - is standard output.",
          .run = streams_export},
         {"vdi-import", "Makes the contents of a file those of a disk.", .run = streams_import},

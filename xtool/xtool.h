@@ -113,6 +113,19 @@ struct verb {
 /* NULL when there is none for this command. */
 const struct verb *verb_find(const char *command);
 
+/* ---- made.c ---- */
+
+/* The value of an argument that the command may have, if it may. */
+const char *made_option(struct xtool *x, const struct xt_command *command, const char *key);
+/* Gives what `message` has made a name and a description; NULL: leaves it the one it has. */
+bool made_name(struct xtool *x, const struct dm_message *message, GVariant *made, const char *label,
+               const char *description, GError **error);
+
+/* ---- unplug.c ---- */
+
+/* vbd-unplug, with how long a guest has to let go of the drive. */
+bool unplug_drive(struct xtool *x, const struct xt_command *command, GError **error);
+
 /* ---- drives.c: disks and CDs of VMs ---- */
 
 /* The drives that have this object in a field ("VM", "VDI"), of a type ("Disk", "CD"; NULL: all),

@@ -326,6 +326,12 @@ def test_by_xtool():
         for words, where in ((["vdi-copy"], sr), (["vdi-clone"], sr), (["vdi-snapshot"], sr), (["vdi-copy", there], other)):
             copy = x.VDI.get_by_uuid(xtool(words[0], f"uuid={vdi_uuid}", *words[1:]))
             assert x.VDI.get_SR(copy) == where and contents(host, x, copy) == contents(host, x, source)
+        copy = x.VDI.get_by_uuid(xtool("vdi-clone", f"uuid={vdi_uuid}", "new-name-label=third", "new-name-description=copied"))
+        assert (x.VDI.get_name_label(copy), x.VDI.get_name_description(copy)) == ("third", "copied")
+        for command in "vdi-clone", "vdi-snapshot":
+            done = subprocess.run([BUILDDIR / "xtool/xtool", "-s", host.socket, command, f"uuid={vdi_uuid}",
+                                   "driver-params:depth=1"], capture_output=True, text=True)
+            assert done.returncode == 1 and "driver_params" in done.stderr, done
         for words, where in ((["vm-clone"], sr), (["vm-copy"], sr), (["vm-copy", there], other)):
             copy = x.VM.get_by_uuid(xtool(words[0], f"uuid={vm_uuid}", "new-name-label=second", *words[1:]))
             same_machine(host, x, copy, vm, "second")

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Drives of VMs that run, on a simulated host: plugged, unplugged, and CDs changed."""
 import sys
+import threading
+import time
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
@@ -11,6 +13,7 @@ import world
 from covers import covers
 from disks import NULL, drivers_known, new_sr, new_vbd, new_vdi
 from host import GUEST, Host, fails
+from xtool import Tool
 
 
 def started(host, x, **fields):
@@ -89,6 +92,39 @@ def test_a_guest_that_does_not_let_go():
         fails("VBD_NOT_UNPLUGGABLE", x.VBD.unplug, vbd)
         x.VM.hard_shutdown(vm)
         assert not settled.check(host)
+
+
+def test_unplug_by_xtool():
+    """It asks the guest again until the time is over; with --force the drive goes then."""
+    with Host() as host:
+        x = host.client()
+        t = Tool(host)
+        vm, vdi = started(host, x), new_vdi(x, repository(host, x))
+        vbd, uuid = new_vbd(x, vm, vdi), x.VM.get_uuid(vm)
+        its = f"uuid={x.VBD.get_uuid(vbd)}"
+        for words in (), ("timeout=60",), ("--force",):
+            x.VBD.plug(vbd)
+            t("vbd-unplug", its, *words)
+            assert not x.VBD.get_currently_attached(vbd), words
+        x.VBD.plug(vbd)
+        host.guest(f"refuse-unplug {uuid}")
+        for words in (), ("timeout=1",):
+            assert "DEVICE_DETACH_TIMEOUT" in t.fails(1, "vbd-unplug", its, *words)
+            assert x.VBD.get_currently_attached(vbd)
+        waits = threading.Thread(target=t, args=("vbd-unplug", its, "timeout=600"))
+        waits.start()
+        time.sleep(1.5)
+        assert x.VBD.get_currently_attached(vbd)
+        host.guest(f"obey-unplug {uuid}")
+        waits.join(60)
+        assert not waits.is_alive() and not x.VBD.get_currently_attached(vbd)
+        x.VBD.plug(vbd)
+        host.guest(f"refuse-unplug {uuid}")
+        t("vbd-unplug", its, "timeout=1", "--force")
+        assert not x.VBD.get_currently_attached(vbd)
+        assert "DEVICE_ALREADY_DETACHED" in t.fails(1, "vbd-unplug", its, "timeout=600")
+        for seconds in "-1", "soon", "1e9":
+            assert "timeout= takes seconds" in t.fails(2, "vbd-unplug", its, f"timeout={seconds}")
 
 
 @covers("VBD.insert", "VBD.eject")
