@@ -123,6 +123,8 @@ def raw(name, address, password):
     change_shares_and_memory(name, x, vm, 192, 224)
     x.VM.send_sysrq(vm, "h")
     until(lambda: "sysrq: HELP" in console(name, uuid), "the guest's answer to SysRq")
+    x.VM.send_trigger(vm, "nmi")
+    until(lambda: "NMI" in console(name, uuid), "the guest's word of an NMI")
     timed("its memory has changed", began)
     x.VM.set_VCPUs_number_live(vm, "2")
     fails("OPERATION_NOT_ALLOWED", x.VM.set_VCPUs_number_live, vm, "1")

@@ -27,10 +27,13 @@ RESOURCES = {"VCPUs_max": "2", "memory_static_max": str(256 * MIB), "VCPUs_param
 def change_shares_and_memory(name, x, vm, low=128, high=160):
     """Of a guest that runs, which began with RESOURCES; low and high in MiB."""
     domid = x.VM.get_domid(vm)
-    weight = lambda: dom0(name, f"xl sched-credit2 -d {domid}").split()[-2]
-    assert weight() == "300", dom0(name, f"xl sched-credit2 -d {domid}")
+    shares = lambda: dom0(name, f"xl sched-credit2 -d {domid}").split()[-2:]
+    assert shares() == ["300", "0"], shares()
     x.VM.add_to_VCPUs_params_live(vm, "weight", "77")
-    assert weight() == "77"
+    x.VM.add_to_VCPUs_params_live(vm, "cap", "90")
+    assert shares() == ["77", "90"], shares()
+    x.VM.add_to_VCPUs_params_live(vm, "cap", "0")
+    assert shares() == ["77", "0"], shares()
     x.VM.add_to_VCPUs_params_live(vm, "mask", "0")
     fails("INVALID_VALUE", x.VM.add_to_VCPUs_params_live, vm, "mask", "1")  # the host has CPU 0 alone
     assert x.VM.get_VCPUs_params(vm)["mask"] == "0"
@@ -63,6 +66,31 @@ def resources(kind, name, address, password):
     add_vcpu(name, x, vm)
     change_shares_and_memory(name, x, vm)
     end(x, vm)
+
+
+def race(name, address, password):
+    """Of two guests that take all there is, whoever comes first is started: as much as is told to be most fits once."""
+    x = client(address, password)
+    here, = x.host.get_all()
+    vms = [x.VM.create(guest(f"lab-race-{number}", kind)) for number, kind in enumerate(("pv", "pvh"))]
+    free = int(x.host.compute_free_memory(here))
+    overheads = [int(x.VM.compute_memory_overhead(vm)) for vm in vms]
+    print(f"# {free // MIB} MiB are free; beyond its memory needs a PV guest {overheads[0] >> 10} KiB, a PVH guest "
+          f"{overheads[1] >> 10} KiB, and the host {int(x.host.compute_memory_overhead(here)) >> 10} KiB")
+    for vm in vms:
+        most = int(x.VM.maximise_memory(vm, str(free), False))
+        assert 0 < int(x.VM.maximise_memory(vm, str(free), True)) <= most < free
+        x.VM.set_memory(vm, str(most + MIB))
+        fails("HOST_NOT_ENOUGH_FREE_MEMORY", x.VM.start, vm, True, False)
+        x.VM.set_memory(vm, str(most))
+    ends = [x.wait_task(task, WAIT) for task in [x.Async.VM.start(vm, True, False) for vm in vms]]
+    assert sorted(end["status"] for end in ends) == ["failure", "success"], ends
+    assert [end["error_info"][0] for end in ends if end["error_info"]] == ["HOST_NOT_ENOUGH_FREE_MEMORY"], ends
+    winner = vms[[end["status"] for end in ends].index("success")]
+    assert x.VM.get_power_state(winner) == "Paused" and x.VM.get_uuid(winner) in domids(name)
+    x.VM.hard_shutdown(winner)
+    for vm in vms:
+        x.VM.destroy(vm)
 
 
 def signals(kind, name, address, password):
