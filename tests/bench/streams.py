@@ -2,6 +2,7 @@
 """streams.py [MIB]: a disk of that many MiB (1024), full, is exported and imported, over HTTP and over TLS, beside `cp` and
 `qemu-img convert` of the same data, in turn, on a simulated host whose storage drivers are the real ones.  Prints the
 medians in MiB a second, and ratios with where 95 % of them lie."""
+import contextlib
 import os
 import random
 import socket
@@ -15,7 +16,7 @@ from statistics import median
 HERE = Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "sim"), str(HERE.parent / "unit")]
 from disks import MIB, connected, image, new_sr, new_vdi
-from host import Host, free_port
+from host import CERTIFICATE, Host, free_port
 from ratio import ratio
 
 ROUNDS = int(os.environ.get("XAPID_BENCH_ROUNDS", "9"))
@@ -52,12 +53,15 @@ class Way:
         task = self.x.task.create("bench", "")
         return task, f"/{action}?session_id={self.x.session_ref}&vdi={vdi}&format={image_format}&task_id={task}"
 
-    def exported(self, vdi, image_format):
-        task, path = self.path("export_raw_vdi", vdi, image_format)
+    def fetched(self, path):
         buffer = bytearray(PIECE)
         with self.open(f"GET {path} HTTP/1.0\r\n\r\n") as sock:
             while sock.recv_into(buffer):
                 pass
+
+    def exported(self, vdi, image_format):
+        task, path = self.path("export_raw_vdi", vdi, image_format)
+        self.fetched(path)
         self.end(task)
 
     def imported(self, vdi, source, image_format):
@@ -88,6 +92,34 @@ def read(path):
     subprocess.run(["dd", f"if={path}", "of=/dev/null", "bs=4M"], check=True, stderr=subprocess.DEVNULL)
 
 
+@contextlib.contextmanager
+def openssl(folder):
+    """A server over TLS of the files there, of which this client asks as of ours: what TLS costs it."""
+    port = free_port()
+    server = subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", CERTIFICATE, "-WWW", "-quiet"],
+                              cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.1)
+        yield Way(None, port, True)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def in_turn(ways, target):
+    times = {name: [] for name in ways}
+    for round_ in range(ROUNDS):
+        for name in ways if round_ % 2 else reversed(ways):
+            target.unlink(missing_ok=True)
+            began = time.monotonic()
+            ways[name]()
+            times[name].append(time.monotonic() - began)
+    return times
+
+
 def measure(host, x, port, mib, image_format):
     folder = Path(host.folder("bench"))
     sr = new_sr(host, x)
@@ -112,20 +144,17 @@ def measure(host, x, port, mib, image_format):
         "export raw, https": lambda: https.exported(vdi, "raw"),
         "export vhd, http": lambda: http.exported(vdi, "vhd"),
     }
-    times = {name: [] for name in ways}
-    for round_ in range(ROUNDS):
-        for name in ways if round_ % 2 else reversed(ways):
-            target.unlink(missing_ok=True)
-            began = time.monotonic()
-            ways[name]()
-            times[name].append(time.monotonic() - began)
+    with openssl(folder) as other:
+        ways["openssl s_server"] = lambda: other.fetched("/source")
+        times = in_turn(ways, target)
     print(f"\na {image_format} disk of {mib} MiB, full; {ROUNDS} rounds")
     for name, all_ in times.items():
         print(f"{name:24} {mib / median(all_):7.0f} MiB/s")
     for ours, theirs in (("import raw, http", "cp"), ("import raw, http", "qemu-img convert"),
                          ("import raw, https", "import raw, http"), ("import vhd, http", "qemu-img convert"),
                          ("export raw, http", "cp"), ("export raw, http", "qemu-img convert to raw"),
-                         ("export raw, http", "cp to nowhere"), ("export raw, https", "export raw, http"),
+                         ("export raw, http", "cp to nowhere"), ("export raw, https", "export raw, http"), ("export raw, https", "openssl s_server"),
+                         ("openssl s_server", "export raw, http"),
                          ("export vhd, http", "qemu-img convert to raw")):
         middle, (low, high) = ratio(times[theirs], times[ours])
         print(f"speed of {ours} / {theirs}: {middle:.2f} ({low:.2f} to {high:.2f})")
