@@ -66,6 +66,7 @@ static const struct key keys[] = {
     {"xapid", "resync_seconds", KIND_COUNT, AT(resync_seconds), "10", 1, DAY},
     COUNT(max_connections, "20000", 16, 1000000),
     COUNT(max_connections_per_address, "2000", 4, 1000000),
+    COUNT(reserved_connections, "64", 1, 1000),
     SIZE(max_body, "16M", 300 * KIB, 1 * GIB),
     SIZE(max_header, "16K", 1 * KIB, 1 * MIB),
     COUNT(header_read_seconds, "10", 1, 3600),

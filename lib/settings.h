@@ -14,10 +14,11 @@
 #define SETTINGS_FILE_MAX (1024 * 1024) /* bytes */
 #define SETTINGS_LISTEN_MAX 16          /* addresses */
 
-/* [limits]; the first nine are those of xapid/http/http.h. */
+/* [limits]; the first ten are those of xapid/http/http.h. */
 struct settings_limits {
     guint max_connections;             /* in all */
     guint max_connections_per_address; /* unix socket excepted */
+    guint reserved_connections;        /* of the unix socket, beyond max_connections */
     gsize max_body;                    /* bytes of an RPC body */
     gsize max_header;                  /* bytes of a request head */
     guint header_read_seconds;         /* without a byte while a head is incomplete */

@@ -36,6 +36,7 @@
 #define HOST_RETRY_SECONDS 1  /* when what it is cannot be recorded */
 #define MEMORY_LOOK_MS 500    /* after a domain changed */
 #define OTHER_DESCRIPTORS 256 /* that are not connections of clients */
+#define MIN_CONNECTIONS 16    /* however few descriptors the system allows */
 
 struct app {
     GMainLoop *loop;
@@ -323,20 +324,27 @@ start_operations(struct app *app)
 }
 
 /* As many descriptors as connections are allowed, and some for the rest, where the system lets us:
- * the usual soft limit is for programs that use select (). */
+ * the usual soft limit is for programs that use select ().  Where it does not, fewer connections
+ * from outside: what is left is for root's, and for our own files. */
 static void
-allow_descriptors(guint connections)
+allow_descriptors(struct http_limits *limits)
 {
     struct rlimit limit;
-    rlim_t wanted = connections + OTHER_DESCRIPTORS;
+    rlim_t others = limits->reserved_connections + OTHER_DESCRIPTORS;
+    rlim_t wanted = limits->max_connections + others;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
         return;
     limit.rlim_cur = MIN(wanted, limit.rlim_max);
-    if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < wanted)
-        log_warning("max_connections = %u takes %" G_GUINT64_FORMAT
-                    " descriptors, of which the system allows %" G_GUINT64_FORMAT " (LimitNOFILE)",
-                    connections, (guint64)wanted, (guint64)limit.rlim_cur);
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= wanted)
+        return;
+    limits->max_connections =
+        (guint)(limit.rlim_cur > others + MIN_CONNECTIONS ? limit.rlim_cur - others
+                                                          : MIN_CONNECTIONS);
+    log_warning("max_connections takes %" G_GUINT64_FORMAT
+                " descriptors, of which the system allows %" G_GUINT64_FORMAT
+                " (LimitNOFILE): it is %u",
+                (guint64)wanted, (guint64)limit.rlim_cur, limits->max_connections);
 }
 
 static struct http_limits
@@ -346,6 +354,7 @@ limits_of(const struct settings_limits *settings)
 
     limits.max_connections = settings->max_connections;
     limits.max_connections_per_address = settings->max_connections_per_address;
+    limits.reserved_connections = settings->reserved_connections;
     limits.max_body = settings->max_body;
     limits.max_header = settings->max_header;
     limits.header_read_seconds = settings->header_read_seconds;
@@ -374,9 +383,9 @@ start(struct app *app, GError **error)
 {
     g_autofree char *database = g_build_filename(app->settings->state_dir, "xapid.db", NULL);
     g_autofree char *pem = g_build_filename(app->settings->state_dir, "xapid-ssl.pem", NULL);
-    const struct http_limits limits = limits_of(&app->settings->limits);
+    struct http_limits limits = limits_of(&app->settings->limits);
 
-    allow_descriptors(limits.max_connections);
+    allow_descriptors(&limits);
     app->address = settings_address(app->settings);
     app->model = model_new();
     if (!roles_load(app->model, error) || !(app->store = store_open(database, app->model, error)) ||

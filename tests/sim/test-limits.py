@@ -7,6 +7,7 @@ import http.client
 import ssl
 import sys
 import time
+import xmlrpc.client
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
@@ -140,29 +141,74 @@ def refused(connection):
 
 def test_connections_in_all():
     port = free_port()
-    with Host(f"http_port={port}", "max_connections=16", https=True) as host:
+    with Host(f"http_port={port}", "max_connections=16\nreserved_connections=3", https=True) as host:
         x = host.client()
         others = [UnixConnection(host.socket, 20) if n % 2 else http.client.HTTPConnection("127.0.0.1", port, timeout=20)
                   for n in range(15)]
         for connection in others:
             connection.connect()
         assert x.VM.get_all(), "who is there is served"
-        for beyond in (UnixConnection(host.socket, 20), http.client.HTTPConnection("127.0.0.1", port, timeout=20)):
-            assert refused(beyond)
+        assert refused(http.client.HTTPConnection("127.0.0.1", port, timeout=20))
+        root = [host.client() for _ in range(3)]  # the reserve
+        assert all(y.VM.get_all() for y in root), "root on the host is not served"
+        assert refused(UnixConnection(host.socket, 20))
         try:
             host.tls(20).connect()  # before TLS there is no way to say 503
             raise AssertionError("one connection too many")
         except (ssl.SSLError, ConnectionError):
             pass
+        for y in root:
+            y._connection.close()
         others.pop().close()
-        tap.wait_until(lambda: log_in_over(host.tls(20)), "room for one more")
+        tap.wait_until(lambda: is_alive(host.tls(20)), "room for one more")
         assert x.VM.get_all()
 
 
-def log_in_over(connection):
+def test_descriptors():
+    """A system that allows few: they do not end before the connections do, and root has his."""
+    port = free_port()
+    host = Host(f"http_port={port}")
+    host.under = ["prlimit", "--nofile=400:400"]
+    with host:
+        assert "of which the system allows 400" in host.log.read_text()
+        others = []
+        while len(others) < 400:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.connect()
+            others.append(connection)
+            connection.request("POST", "/jsonrpc", '{"jsonrpc":"2.0","id":1,"method":"system.isAlive","params":["x"]}')
+            if connection.getresponse().status == 503:
+                break
+        print(f"# {len(others)} connections with 400 descriptors", flush=True)
+        assert 50 < len(others) < 400 - 256, len(others)
+        root = [host.client() for _ in range(64)]
+        assert all(y.VM.get_all() for y in root), "root on the host is not served"
+        vm = root[0].VM.create(GUEST)
+        root[0].VM.start(vm, False, False)
+        assert root[0].VM.get_power_state(vm) == "Running"
+
+
+def test_bodies_in_all():
+    port = free_port()
+    with Host(f"http_port={port}", "max_bodies_total=1M") as host:
+        x = host.client()
+        held = [http.client.HTTPConnection("127.0.0.1", port, timeout=20) for _ in range(2)]
+        ask = xmlrpc.client.dumps((x.session_ref, ["task"], events(x, [], "", 0.0)["token"], 60.0), "event.from")
+        for connection, kib in zip(held, (700, 324)):  # each waits for an event, and its request is kept
+            connection.request("POST", "/", ask.ljust(kib << 10))
+        tap.wait_until(lambda: not is_alive(http.client.HTTPConnection("127.0.0.1", port, timeout=20)), "refusal")
+        assert x.VM.get_all() and host.client().VM.get_all(), "root on the host is not served"
+        for connection in held:
+            connection.close()
+        tap.wait_until(lambda: is_alive(http.client.HTTPConnection("127.0.0.1", port, timeout=20)), "room for a body")
+
+
+def is_alive(connection):
     """Whether the server listens to this connection."""
     try:
-        return Client(None, connect=lambda: connection).raw("system.isAlive", "yes") == "yes"
+        reply, body = Client(None, connect=lambda: connection).post(
+            xmlrpc.client.dumps(("yes",), "system.isAlive"))
+        return reply.status == 200 and b"yes" in body
     except (ssl.SSLError, ConnectionError):
         return False
 

@@ -232,6 +232,19 @@ turn_away(const struct listener *listener, int fd)
     close(fd);
 }
 
+/* Whoever fills the host from outside, root at its own console is let in. */
+static bool
+has_room(const struct connection *connection, guint of_origin)
+{
+    const struct http_limits *limits = &connection->server->limits;
+    guint most = limits->max_connections;
+
+    if (connection->transport == HTTP_UNIX)
+        most += limits->reserved_connections;
+    return connection->server->stats.connections < most &&
+           of_origin < limits->max_connections_per_address;
+}
+
 static void
 admit(struct listener *listener, int fd, const struct sockaddr_storage *address)
 {
@@ -249,8 +262,7 @@ admit(struct listener *listener, int fd, const struct sockaddr_storage *address)
     name_peer(connection, address);
     if (connection->origin)
         count = GPOINTER_TO_UINT(g_hash_table_lookup(server->origins, connection->origin));
-    if (server->stats.connections >= server->limits.max_connections ||
-        count >= server->limits.max_connections_per_address) {
+    if (!has_room(connection, count)) {
         turn_away(listener, fd);
         connection_free(connection);
         return;

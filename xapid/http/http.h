@@ -15,13 +15,15 @@
 struct http_limits {
     guint max_connections; /* 20000, in all; beyond: accepted and closed at once (503) */
     guint max_connections_per_address; /* 2000, unix socket excepted */
+    guint reserved_connections;        /* 64 of the unix socket, beyond max_connections */
     gsize max_body;                    /* 16 MiB of an RPC body: 413 */
     gsize max_header;                  /* 16 KiB of a request head: 431 */
     guint header_read_seconds;         /* 10, without a byte while a head is incomplete */
     guint header_total_seconds;        /* 60, for a whole head */
     guint body_read_seconds;           /* 30, without a byte while a body is incomplete */
     guint keep_alive_seconds;          /* 300, idle between requests */
-    gsize max_bodies_total;            /* 256 MiB of request bodies held at once: 503 */
+    gsize max_bodies_total;            /* 256 MiB of request bodies held at once: 503; and one of
+                                          max_body more for the unix socket */
     guint body_min_rate;               /* 4096 bytes a second at least, after body_read_seconds */
     guint reply_write_seconds;         /* 60, in which a client takes no byte of its reply */
 };

@@ -70,16 +70,27 @@ body_grew(struct connection *connection, gsize length)
     connection->server->stats.body_bytes += length;
 }
 
+/* Unfinished bodies of others never keep the unix socket from being heard. */
+static bool
+bodies_full(const struct connection *connection)
+{
+    const struct http_server *server = connection->server;
+    gsize most = server->limits.max_bodies_total;
+
+    if (connection->transport == HTTP_UNIX)
+        most += server->limits.max_body;
+    return server->stats.body_bytes >= most;
+}
+
 static void
 pump_body(struct connection *connection)
 {
-    struct http_server *server = connection->server;
     gsize whole = connection->head->content_length;
 
     for (gsize turn = 0; connection->body_length < whole;) {
         gssize n;
 
-        if (server->stats.body_bytes >= server->limits.max_bodies_total) {
+        if (bodies_full(connection)) {
             connection_refuse(connection, 503);
             return;
         }

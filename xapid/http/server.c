@@ -8,6 +8,7 @@
 const struct http_limits http_limits_default = {
     .max_connections = 20000,
     .max_connections_per_address = 2000,
+    .reserved_connections = 64,
     .max_body = 16 * 1024 * 1024,
     .max_header = 16 * 1024,
     .header_read_seconds = 10,
