@@ -20,7 +20,7 @@ def test_abused():
     port = free_port()
     with Host(options=f"http_port={port}", limits=TIMES, https=True) as host:
         done = subprocess.run(
-            [HERE / "http-abuse", "--seconds", "1", "--idle", "1000",
+            [HERE / "http-abuse", "--seconds", "1",
              "--pid", "0" if sanitized(host.child("xapid")) else str(host.child("xapid")), "--tls-port", str(host.https_port), "127.0.0.1", str(port)],
             capture_output=True, text=True, timeout=200)
         passed = done.stdout.count("\nok")

@@ -11,8 +11,8 @@
 #define TURN_READ_BYTES (256 * 1024) /* of a body, before others have their turn */
 #define LINGER_BYTES (256 * 1024)    /* thrown away after a refusal, so that the client reads it */
 #define LINGER_STREAM_BYTES                                                                        \
-    (64 * 1024 * 1024)               /* the same, of a client that is in the middle of much */
-#define BODY_FIRST_BYTES (16 * 1024) /* room made before any byte of a body has come */
+    (64 * 1024 * 1024)        /* the same, of a client that is in the middle of much */
+#define BODY_FIRST_BYTES 1024 /* made for a body before any of it came: many wait so */
 
 static gssize
 socket_recv(struct connection *connection, void *buffer, gsize size)
