@@ -18,6 +18,7 @@
 #include "lib/peer/peer.h"
 #include "lib/settings.h"
 #include "xapid/calls/call.h"
+#include "xapid/calls/login-turns.h"
 #include "xapid/calls/texts.h"
 #include "xapid/http/console.h"
 #include "xapid/http/database.h"
@@ -274,6 +275,7 @@ start_api(struct app *app)
         api_register(&app->api, call_tables[i]);
     app->api.events = events_new(&app->api);
     app->api.texts = texts_new();
+    app->api.logins = login_turns_new();
     session_begin_all(&app->api, g_get_real_time());
 }
 

@@ -5,14 +5,15 @@ from pathlib import Path
 
 class Accounts:
     """users: name -> (uid, password); groups: name -> (gid, members).  root and nobody are added.
-    recorder: tests/unit/pam-recorder.so, which writes new passwords to the file `new_password`."""
+    recorder: tests/unit/pam-recorder.so, which writes new passwords to the file `new_password`.
+    slow: seconds that the check of a user takes who has a password here."""
 
-    def __init__(self, users, groups=(), recorder=None):
+    def __init__(self, users, groups=(), recorder=None, slow=0):
         self.recorder, self.new_password = recorder, None
         self.users = {"nobody": (65534, None), **users}
         self.users.setdefault("root", (0, None))
         self.groups = dict(groups)
-        self.recorder = recorder
+        self.slow = slow
 
     def write(self, folder):
         """Writes the files into `folder`; returns the environment that makes programs use them."""
@@ -29,7 +30,10 @@ class Accounts:
         matrix = next(Path("/usr/lib").glob("*/pam_wrapper/pam_matrix.so"))
         self.new_password = folder / "new-password"
         changes = f"{self.recorder} {self.new_password}" if self.recorder else "pam_deny.so"
-        (folder / "pam" / "xapid").write_text("".join(
+        known = ":".join(name for name, (_, password) in self.users.items() if password)
+        slow = (f"auth [success=ignore default=1] pam_succeed_if.so quiet user in {known}\n"
+                f"auth optional pam_exec.so quiet /bin/sleep {self.slow}\n") if self.slow else ""
+        (folder / "pam" / "xapid").write_text(slow + "".join(
             f"{kind} required {matrix} passdb={folder}/passdb\n" for kind in ("auth", "account")) +
             f"password required {changes}\n")
         return {"LD_PRELOAD": "libpam_wrapper.so libnss_wrapper.so",

@@ -38,7 +38,7 @@ TESTS += $(sim_tests)
 EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/guests.py tests/sim/accounts.py tests/sim/consoles.py tests/sim/qemu.py tests/sim/rfb.py \
 	tests/sim/waiting.py tests/sim/websocket.py tests/sim/payloads.py \
 	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/sim/test-growth.py tests/sim/test-hostile.py tests/clients/test-xencenter.py \
-	tests/sim/crowd.py tests/sim/rounds.py tests/sim/test-crowd.py tests/sim/unwritable.py tests/sim/disk-errors.c
+	tests/sim/crowd.py tests/sim/rounds.py tests/sim/storm.py tests/sim/test-crowd.py tests/sim/test-brute-force.py tests/sim/unwritable.py tests/sim/disk-errors.c
 # Of test-disk-errors.py.
 check_DATA = tests/sim/disk-errors.so
 CLEANFILES += tests/sim/disk-errors.so
@@ -59,6 +59,11 @@ check_PROGRAMS += tests/unit/test-texts
 TESTS += tests/unit/test-texts
 tests_unit_test_texts_SOURCES = tests/unit/test-texts.c
 tests_unit_test_texts_LDADD = $(calls_test_libs)
+
+check_PROGRAMS += tests/unit/test-login-turns
+TESTS += tests/unit/test-login-turns
+tests_unit_test_login_turns_SOURCES = tests/unit/test-login-turns.c
+tests_unit_test_login_turns_LDADD = libcalls.a $(GLIB_LIBS)
 
 check_PROGRAMS += tests/unit/test-rows
 TESTS += tests/unit/test-rows

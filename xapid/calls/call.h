@@ -21,13 +21,15 @@
 
 struct call;
 struct events;
+struct login_turns;
 struct exchange;
 struct rows;
 struct texts;
 
 /* What the transport knows of the other end. */
 struct call_origin {
-    bool local_root; /* the unix socket, peer uid 0: no password needed */
+    bool local_root;     /* the unix socket, peer uid 0: no password needed */
+    const char *address; /* who is counted as one; borrowed, good until api_call () returns */
 };
 
 /* What the calls need of the process; filled once by main. */
@@ -38,6 +40,7 @@ struct api {
     struct storage_world *storage;
     struct hostd *hostd;
     struct events *events;
+    struct login_turns *logins;
     const struct settings_limits *limits;
     const char *host; /* references of this host's and the pool's rows */
     const char *pool;

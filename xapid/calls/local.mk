@@ -8,6 +8,7 @@ libcalls_a_SOURCES = \
 	xapid/calls/host.c \
 	xapid/calls/hostd.c xapid/calls/hostd.h \
 	xapid/calls/login.c \
+	xapid/calls/login-turns.c xapid/calls/login-turns.h \
 	xapid/calls/message.c \
 	xapid/calls/network.c \
 	xapid/calls/pbd.c \

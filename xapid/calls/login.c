@@ -5,16 +5,20 @@
 
 #include "lib/log.h"
 #include "xapid/calls/call.h"
+#include "xapid/calls/login-turns.h"
 
-#define WRONG_PASSWORD_SECONDS 5 /* the answer to a wrong password waits; nothing else does */
-#define LOGIN_MAX_DELAYED 1000   /* wrong passwords waiting at once; beyond: answered at once */
+/* The answer to a wrong password, or to one too many, waits, and nothing else does.  It comes so
+ * long after the question, whatever the check took: when it comes tells nothing of who is known
+ * here. */
+#define WRONG_PASSWORD_SECONDS 5
 #define NAME_MAX_LENGTH 256
 #define PASSWORD_MAX_LENGTH 511 /* bytes; as xapid-host has it */
 
-static guint delayed_logins;
-
 struct login {
     struct call *call;
+    struct login_turn *turn; /* once it has come */
+    gint64 came;             /* µs, monotonic */
+    bool unchecked;          /* too many have come */
     char *user;
     char *originator;
 };
@@ -22,6 +26,8 @@ struct login {
 static void
 login_free(struct login *login)
 {
+    if (login->turn)
+        login_turn_end(login->turn);
     g_free(login->user);
     g_free(login->originator);
     g_free(login);
@@ -32,21 +38,22 @@ refuse_now(void *data)
 {
     struct login *login = data;
 
-    delayed_logins--;
-    call_fail_code(login->call, "SESSION_AUTHENTICATION_FAILED", login->user,
-                   "Authentication failure", NULL);
+    if (login->unchecked)
+        call_fail_code(login->call, "TOO_BUSY", NULL);
+    else
+        call_fail_code(login->call, "SESSION_AUTHENTICATION_FAILED", login->user,
+                       "Authentication failure", NULL);
     login_free(login);
     return G_SOURCE_REMOVE;
 }
 
-/* Takes login.  The delay holds a timer, not a thread; too many at once get no delay. */
+/* Takes login.  The delay holds a timer, not a thread. */
 static void
 refuse(struct login *login)
 {
-    guint seconds = delayed_logins < LOGIN_MAX_DELAYED ? WRONG_PASSWORD_SECONDS : 0;
+    gint64 passed = (g_get_monotonic_time() - login->came) / G_TIME_SPAN_MILLISECOND;
 
-    delayed_logins++;
-    g_timeout_add_seconds(seconds, refuse_now, login);
+    g_timeout_add((guint)MAX(WRONG_PASSWORD_SECONDS * 1000 - passed, 0), refuse_now, login);
 }
 
 static bool
@@ -65,6 +72,7 @@ password_checked(const struct hostd_auth *auth, void *data)
     struct session_identity identity = {
         .user = auth->user, .uid = auth->uid, .groups = auth->groups, .n_groups = auth->n_groups};
 
+    login_turn_checked(login->turn, g_str_equal(auth->outcome, "denied"));
     if (g_str_equal(auth->outcome, "busy") || g_str_equal(auth->outcome, "error")) {
         call_fail_code(login->call, "SESSION_AUTHENTICATION_FAILED", login->user, auth->message,
                        NULL);
@@ -91,9 +99,27 @@ password_checked(const struct hostd_auth *auth, void *data)
 }
 
 static void
+check(struct login_turn *turn, bool refused, void *data)
+{
+    static const struct hostd_auth unchecked = {.outcome = "denied"};
+    struct login *login = data;
+    const char *user = call_string(login->call, 0), *password = call_string(login->call, 1);
+
+    login->turn = turn;
+    login->unchecked = refused;
+    if (refused)
+        refuse(login);
+    else if (login->call->gone || !*user || !*password || strlen(user) > NAME_MAX_LENGTH ||
+             strlen(password) > PASSWORD_MAX_LENGTH)
+        password_checked(&unchecked, login);
+    else
+        hostd_authenticate(login->call->api->hostd, user, password, password_checked, login);
+}
+
+static void
 login_with_password(struct call *call)
 {
-    const char *user = call_string(call, 0), *password = call_string(call, 1);
+    const char *user = call_string(call, 0);
     const char *originator = call->message->n_params > 3 ? call_string(call, 3) : "";
     GError *error = NULL;
 
@@ -108,14 +134,13 @@ login_with_password(struct call *call)
     }
     struct login *login = g_new0(struct login, 1);
     login->call = call;
+    login->came = g_get_monotonic_time();
     login->user = g_strndup(user, NAME_MAX_LENGTH);
     login->originator = g_strndup(originator, NAME_MAX_LENGTH);
-    if (!*user || !*password || strlen(user) > NAME_MAX_LENGTH ||
-        strlen(password) > PASSWORD_MAX_LENGTH) {
-        refuse(login);
+    if (login_turn_begin(call->api->logins, call->origin.address, check, login))
         return;
-    }
-    hostd_authenticate(call->api->hostd, user, password, password_checked, login);
+    call_fail_code(call, "TOO_BUSY", NULL);
+    login_free(login);
 }
 
 static void

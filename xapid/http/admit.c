@@ -73,11 +73,12 @@ check_session(const struct admission *admission, const char *secret, char **held
 
 /* ---- a user and password: a session of its own, which ends at once ---- */
 
-/* A call of ours with texts as parameters, up to NULL. */
+/* A call of ours for who is at that address, with texts as parameters, up to NULL. */
 static void
-call_api(struct api *api, const char *method, call_reply_fn reply, void *data, ...)
+call_api(struct api *api, const char *address, const char *method, call_reply_fn reply, void *data,
+         ...)
 {
-    static const struct call_origin origin = {.local_root = false};
+    const struct call_origin origin = {.address = address};
     struct rpc_request request = {.dialect = RPC_JSON2, .method = g_strdup(method)};
     GVariantBuilder params;
     const char *text;
@@ -120,7 +121,7 @@ logged_in(const struct call_answer *answer, void *data)
 void
 admit_release(struct api *api, const char *session)
 {
-    call_api(api, "session.logout", logged_out, NULL, session, NULL);
+    call_api(api, NULL, "session.logout", logged_out, NULL, session, NULL);
 }
 
 static void
@@ -136,8 +137,9 @@ decide(const struct admission *admission)
     if (secret) {
         check_session(admission, secret, NULL);
     } else if (http_request_basic_auth(request, &user, &password)) {
-        call_api(admission->api, "session.login_with_password", logged_in,
-                 g_memdup2(admission, sizeof *admission), user, password, "", "http", NULL);
+        call_api(admission->api, http_request_origin(request), "session.login_with_password",
+                 logged_in, g_memdup2(admission, sizeof *admission), user, password, "", "http",
+                 NULL);
         explicit_bzero(password, strlen(password));
     } else if (http_request_transport(request) == HTTP_UNIX &&
                http_request_peer_uid(request) == 0) {

@@ -77,6 +77,7 @@ struct http_request {
     gsize body_charge; /* counted in stats.body_bytes */
     enum http_transport transport;
     char *peer;
+    char *origin;
     uid_t uid;
     GHashTable *headers; /* name to combined value, filled on demand */
     GHashTable *cookies;

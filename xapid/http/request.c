@@ -17,6 +17,7 @@ request_new(struct connection *connection)
     request->head = g_steal_pointer(&connection->head);
     request->transport = connection->transport;
     request->peer = g_strdup(connection->peer);
+    request->origin = g_strdup(connection->origin ? connection->origin : connection->peer);
     request->uid = connection->uid;
     request->body_charge = connection->body_length;
     request->body = g_bytes_new_take(g_steal_pointer(&connection->body), connection->body_length);
@@ -40,6 +41,7 @@ request_free(struct http_request *request)
     head_free(request->head);
     g_bytes_unref(request->body);
     g_free(request->peer);
+    g_free(request->origin);
     g_clear_pointer(&request->headers, g_hash_table_unref);
     g_clear_pointer(&request->cookies, g_hash_table_unref);
     g_free(request->content_type);
@@ -164,6 +166,12 @@ const char *
 http_request_peer(const struct http_request *request)
 {
     return request->peer;
+}
+
+const char *
+http_request_origin(const struct http_request *request)
+{
+    return request->origin;
 }
 
 uid_t
