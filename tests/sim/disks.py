@@ -14,8 +14,8 @@ MIB = 1 << 20
 NULL = "OpaqueRef:NULL"
 
 
-def drivers_known(x):
-    tap.wait_until(lambda: {"file", "iso"} <= set(x.SR.get_supported_types()), "drivers")
+def drivers_known(x, drivers=("file", "iso")):
+    tap.wait_until(lambda: set(drivers) <= set(x.SR.get_supported_types()), "drivers")
 
 
 def connected(host):

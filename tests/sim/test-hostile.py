@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Strings that are commands, paths, options and formats, wherever the API takes a string: each is data.  strace
-tells which programs were started: ours, the drivers and qemu-img, and never a shell.
+tells which programs were started: ours, the drivers, qemu-img and mount.nfs, and never a shell.
 
 Needs a build without sanitizers, which bear no strace.  XAPID_PAYLOADS: how many of the sixty (3);
 `make soak` takes all.  XAPID_SEED repeats the choice."""
 import os
 import random
 import re
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,12 +17,16 @@ import facts
 import tap
 from accounts import Accounts
 from disks import MIB, drivers_known, new_sr, new_vbd, new_vdi
-from host import GUEST, Client, Failure, Host
+from host import BUILDDIR, GUEST, Client, Failure, Host
+from networks import new_network, new_vif
 from payloads import payloads
 
 SEED = int(os.environ.get("XAPID_SEED", str(random.randrange(1 << 30))))
 CLASSES = [cls for cls in facts.load() if cls.in_database]
 PROGRAMS = "xapid", "xapid-domains", "xapid-host"
+DRIVERS = "file", "iso", "ext", "lvm", "nfs"
+DRIVER_PATHS = [f"storage/{name}" for name in DRIVERS]
+BRIDGE_NAME_MAX = 15
 # They end the session or the host, or what they take is a password.
 LEFT_OUT = re.compile(r"session\.|host\.(reboot|shutdown|restart_agent)$")
 MESSAGES = [message for cls in facts.load() for message in cls.custom
@@ -89,13 +94,43 @@ class Attack:
                 rows = self.rows()
                 self.call(message.name, *[value(kind, payload, rows) for kind in message.params])
 
+    def device_configs(self, payload):
+        """Driver -> what each key of its own may be: the payload alone, and where it passes the first looks at it."""
+        names = payload, f"{self.host.dir}/{payload}"
+        locations = [{"location": name, payload: payload} for name in names]
+        devices = [{"device": name} for name in (*names, f"/dev/{payload}", f"/dev/null,{payload}")]
+        exports = [{"server": payload, "serverpath": "/disks"}, {"server": "127.0.0.1", "serverpath": payload},
+                   {"server": "127.0.0.1", "serverpath": f"/{payload}"},
+                   {"server": "127.0.0.1", "serverpath": "/disks", "nfsversion": payload}]
+        return {"file": locations, "iso": locations, "ext": devices, "lvm": devices, "nfs": exports, payload: locations}
+
+    def use_networks(self, payload):
+        """Bridges of such names, as far as there may be some, and a card on each."""
+        x = self.x
+        for name in dict.fromkeys((payload, payload[:BRIDGE_NAME_MAX], f"br{payload}"[:BRIDGE_NAME_MAX])):
+            for managed in True, False:
+                try:
+                    network = new_network(x, bridge=name, managed=managed, name_label=payload)
+                    self.taken += 1
+                except Failure as failure:
+                    assert failure.code in ("INVALID_VALUE", "BRIDGE_NAME_EXISTS"), failure
+                    self.refused += 1
+                    continue
+                vm = self.call("VM.create", GUEST)
+                new_vif(x, vm, network)
+                self.call("VM.start", vm, False, False)
+                self.call("VM.hard_shutdown", vm)
+                self.call("VM.destroy", vm)
+                self.call("network.destroy", network)
+
     def use_storage(self, payload):
         """Repositories whose folders and disks have such names."""
         x, folder = self.x, self.host.dir / "named"
-        for kind in "file", "iso", payload:
-            for location in payload, f"{self.host.dir}/{payload}":
-                self.call("SR.create", x.host.get_all()[0], {"location": location, payload: payload}, "0", payload,
-                          payload, kind, payload, False, {payload: payload})
+        here = x.host.get_all()[0]
+        for kind, configs in self.device_configs(payload).items():
+            for config in configs:
+                self.call("SR.probe", here, config, kind, {payload: payload})
+                self.call("SR.create", here, config, "0", payload, payload, kind, payload, False, {payload: payload})
         if "/" in payload or len(payload) > 200 or payload in (".", ".."):
             return
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -151,17 +186,20 @@ def test_strings_are_data():
     print(f"# seed {SEED}, sample/full: {len(chosen)}/{len(every)} payloads", flush=True)
     host = Host(accounts=Accounts({"root": (0, "secret")}), sim_conf="[host]\nshutdown_ms=5\n", https=True)
     trace = host.dir / "trace"
+    for name in DRIVERS:
+        shutil.copy(BUILDDIR / "storage-repos" / name / name, host.bindir / "storage" / name)
     host.under = ["strace", "-D", "-f", "-qq", "-s", "4096", "-e", "trace=execve,execveat", "-o", trace]
     with host:
         pids = {name: host.child(name) for name in PROGRAMS}
         attack = Attack(host)
-        drivers_known(attack.x)
+        drivers_known(attack.x, DRIVERS)
         new_vdi(attack.x, new_sr(host, attack.x, name="kept"))
         attack.x.VM.create(GUEST)
         with ThreadPoolExecutor(8) as pool:
             logins = [pool.submit(log_in, host, payload) for payload in chosen]
             for payload in chosen:
                 attack.use_storage(payload)
+                attack.use_networks(payload)
                 attack.set_fields(payload)
                 attack.call_messages(payload)
             for login in logins:
@@ -170,13 +208,15 @@ def test_strings_are_data():
         assert {name: host.child(name) for name in PROGRAMS} == pids, "a program ended"
         started = programs(trace)
         allowed = {str(host.bindir / name) for name in
-                   ("xapid-launch", *PROGRAMS, "xs-guestd", "storage/file", "storage/iso")}
-        allowed |= {"/proc/self/exe", "/usr/bin/qemu-img"}
+                   ("xapid-launch", *PROGRAMS, "xs-guestd", *DRIVER_PATHS)}
+        allowed |= {"/proc/self/exe", "/usr/bin/qemu-img", "/usr/sbin/mount.nfs"}
         told = sum(map(len, started.values()))
         print(f"# {len(chosen)} payloads, {attack.taken} calls taken, {attack.refused} refused, {told} programs started, "
               f"of {len(started)} kinds", flush=True)
         assert set(started) <= allowed, set(started) - allowed
-        assert str(host.bindir / "storage/file") in started and attack.taken > attack.refused / 10, started.keys()
+        calls = {name: len(started.get(str(host.bindir / name), ())) for name in DRIVER_PATHS}
+        print(f"# calls of drivers: {calls}", flush=True)
+        assert all(calls.values()) and attack.taken > attack.refused / 10, calls
         options = [words for of_one in started.values() for words in of_one
                    for word in words if word.startswith("-") and word in chosen]
         assert not options, options
