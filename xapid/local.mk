@@ -1,5 +1,5 @@
 pkglibexec_PROGRAMS += xapid/xapid
-xapid_xapid_SOURCES = xapid/main.c
+xapid_xapid_SOURCES = xapid/main.c xapid/limits.c xapid/limits.h
 xapid_xapid_CFLAGS = $(AM_CFLAGS) $(SOUP_CFLAGS)
 # In the order of the floors, the highest first.
 xapid_xapid_LDADD = \

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/error.h"
@@ -25,6 +24,7 @@
 #include "xapid/http/http.h"
 #include "xapid/http/rpc.h"
 #include "xapid/http/vdi-stream.h"
+#include "xapid/limits.h"
 #include "xapid/model/roles.h"
 #include "xapid/ops/task.h"
 #include "xapid/pool/boot.h"
@@ -34,10 +34,8 @@
 
 /* How often finished tasks and idle sessions are looked for, at least. */
 #define COLLECT_SECONDS 60
-#define HOST_RETRY_SECONDS 1  /* when what it is cannot be recorded */
-#define MEMORY_LOOK_MS 500    /* after a domain changed */
-#define OTHER_DESCRIPTORS 256 /* that are not connections of clients */
-#define MIN_CONNECTIONS 16    /* however few descriptors the system allows */
+#define HOST_RETRY_SECONDS 1 /* when what it is cannot be recorded */
+#define MEMORY_LOOK_MS 500   /* after a domain changed */
 
 struct app {
     GMainLoop *loop;
@@ -325,48 +323,6 @@ start_operations(struct app *app)
     vm_guests_follow(&app->vm);
 }
 
-/* As many descriptors as connections are allowed, and some for the rest, where the system lets us:
- * the usual soft limit is for programs that use select ().  Where it does not, fewer connections
- * from outside: what is left is for root's, and for our own files. */
-static void
-allow_descriptors(struct http_limits *limits)
-{
-    struct rlimit limit;
-    rlim_t others = limits->reserved_connections + OTHER_DESCRIPTORS;
-    rlim_t wanted = limits->max_connections + others;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
-        return;
-    limit.rlim_cur = MIN(wanted, limit.rlim_max);
-    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= wanted)
-        return;
-    limits->max_connections =
-        (guint)(limit.rlim_cur > others + MIN_CONNECTIONS ? limit.rlim_cur - others
-                                                          : MIN_CONNECTIONS);
-    log_warning("max_connections takes %" G_GUINT64_FORMAT
-                " descriptors, of which the system allows %" G_GUINT64_FORMAT
-                " (LimitNOFILE): it is %u",
-                (guint64)wanted, (guint64)limit.rlim_cur, limits->max_connections);
-}
-
-static struct http_limits
-limits_of(const struct settings_limits *settings)
-{
-    struct http_limits limits = http_limits_default;
-
-    limits.max_connections = settings->max_connections;
-    limits.max_connections_per_address = settings->max_connections_per_address;
-    limits.reserved_connections = settings->reserved_connections;
-    limits.max_body = settings->max_body;
-    limits.max_header = settings->max_header;
-    limits.header_read_seconds = settings->header_read_seconds;
-    limits.header_total_seconds = settings->header_total_seconds;
-    limits.body_read_seconds = settings->body_read_seconds;
-    limits.keep_alive_seconds = settings->keep_alive_seconds;
-    limits.max_bodies_total = settings->max_bodies_total;
-    return limits;
-}
-
 /* Without them nothing can be served; xapid-launch starts us again, later and later. */
 static void
 own_rows_durable(const GError *error, void *data)
@@ -385,9 +341,8 @@ start(struct app *app, GError **error)
 {
     g_autofree char *database = g_build_filename(app->settings->state_dir, "xapid.db", NULL);
     g_autofree char *pem = g_build_filename(app->settings->state_dir, "xapid-ssl.pem", NULL);
-    struct http_limits limits = limits_of(&app->settings->limits);
+    const struct http_limits limits = limits_of(&app->settings->limits);
 
-    allow_descriptors(&limits);
     app->address = settings_address(app->settings);
     app->model = model_new();
     if (!roles_load(app->model, error) || !(app->store = store_open(database, app->model, error)) ||

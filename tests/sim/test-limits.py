@@ -168,19 +168,19 @@ def test_descriptors():
     """A system that allows few: they do not end before the connections do, and root has his."""
     port = free_port()
     host = Host(f"http_port={port}")
-    host.under = ["prlimit", "--nofile=400:400"]
+    host.under = ["prlimit", "--nofile=1000:1000"]
     with host:
-        assert "of which the system allows 400" in host.log.read_text()
+        assert "of which the system allows 1000" in host.log.read_text()
         others = []
-        while len(others) < 400:
+        while len(others) < 1000:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
             connection.connect()
             others.append(connection)
             connection.request("POST", "/jsonrpc", '{"jsonrpc":"2.0","id":1,"method":"system.isAlive","params":["x"]}')
             if connection.getresponse().status == 503:
                 break
-        print(f"# {len(others)} connections with 400 descriptors", flush=True)
-        assert 50 < len(others) < 400 - 256, len(others)
+        print(f"# {len(others)} connections with 1,000 descriptors", flush=True)
+        assert 16 < len(others) < 1000 - 256, len(others)
         root = [host.client() for _ in range(64)]
         assert all(y.VM.get_all() for y in root), "root on the host is not served"
         vm = root[0].VM.create(GUEST)
