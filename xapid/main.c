@@ -186,6 +186,14 @@ host_attached(void *data)
         hostd_facts(app->hostd, host_known, app);
 }
 
+static void
+hanging(GVariant *work, void *data)
+{
+    const struct app *app = data;
+
+    self_set_hanging(app->model, app->host, work);
+}
+
 static gboolean
 ask_hypervisor(void *data)
 {
@@ -353,6 +361,7 @@ start(struct app *app, GError **error)
         return false;
     model_when_durable(app->model, model_head(app->model), own_rows_durable, app);
     app->domains = domains_new(domains_changed, app);
+    domains_on_hanging(app->domains, hanging, app);
     app->hostd = hostd_new(host_attached, app);
     start_operations(app);
     start_api(app);

@@ -46,6 +46,11 @@ def agree(name, x, vms):
                (x.VM.get_power_state(vm) != "Halted") == (x.VM.get_uuid(vm) in found) for vm in vms)
 
 
+def hangs(x):
+    """What the host tells of that does."""
+    return x.host.get_other_config(x.host.get_all()[0]).get("hypervisor_hangs", "")
+
+
 def ticking(name, uuid):
     """The guest goes on."""
     before = len(ticks(name, uuid))
@@ -98,11 +103,13 @@ def xenstored_hangs(name, address, password):
     daemon = pids_of(name, "^[^ ]*xenstored")
     signal(name, "STOP", daemon)
     try:
+        timed(lambda: hangs(x), "a xenstored that hangs is told of")
         tasks = [y.Async.VM.start(starts, False, False), y.Async.VM.hard_shutdown(ends)]
         reads(x, stays, "Running", 15)
     finally:
         signal(name, "CONT", daemon)
     timed(lambda: all(x.task.get_status(task) in ("success", "failure") for task in tasks), "its operations end")
+    timed(lambda: not hangs(x), "nothing is told of any more")
     timed(lambda: agree(name, x, (stays, ends, starts)), "records and Xen agree")
     print("#", *(x.task.get_status(task) for task in tasks))
     ticking(name, uuid)
@@ -122,11 +129,13 @@ def a_call_hangs(name, address, password):
     # The worker that has the kernel open, once there is a domain.
     dom0(name, f"""i=0; until xenstore-exists /vm/{x.VM.get_uuid(vm)}; do i=$((i + 1)); [ $i -lt 2000 ]; done
         for pid in {' '.join(workers)}; do ls -l /proc/$pid/fd | grep -q /guest/vmlinux && kill -STOP $pid && exit; done; false""")
+    timed(lambda: x.VM.get_uuid(vm) in hangs(x), "a call that hangs is told of")
     x.VM.start(other, False, False)
     x.VM.hard_shutdown(other)
     assert x.task.get_status(task) == "pending"
     x.task.cancel(task)
     timed(lambda: x.task.get_status(task) == "cancelled", "the cancelled start ends")
+    timed(lambda: not hangs(x), "nothing is told of any more")
     timed(lambda: agree(name, x, (vm,)) and x.VM.get_power_state(vm) == "Halted", "nothing is left of it")
     x.VM.start(vm, False, False)
     until(lambda: "LAB-GUEST-UP" in console(name, x.VM.get_uuid(vm)), "line from the guest")

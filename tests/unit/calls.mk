@@ -19,7 +19,7 @@ sim_tests = \
 	tests/sim/test-foreign.py \
 	tests/sim/test-generic.py \
 	tests/sim/test-host-pool.py \
-	tests/sim/test-known-keys.py \
+	tests/sim/test-hanging.py tests/sim/test-known-keys.py \
 	tests/sim/test-large.py \
 	tests/sim/test-leaks.py \
 	tests/sim/test-lifecycle.py \

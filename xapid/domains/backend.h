@@ -85,6 +85,8 @@ struct backend {
      * call may succeed next. */
     bool (*timed_out)(struct backend_ctx *ctx);
 
+    /* Nothing but an answer of what all other calls need. */
+    bool (*probe)(struct backend_ctx *ctx, GError **error);
     bool (*host_info)(struct backend_ctx *ctx, struct host_info *ret_info, GError **error);
     /* Adds what the hypervisor printed and has kept, bytes of any kind, CONSOLE_MAX or a little
      * more; clear: and forgets it. */

@@ -23,6 +23,12 @@
 #define CHILD_ABORT_FD 4 /* the same, for aborts alone (--worker) */
 #define CHILD_LOCK_FD 5  /* holds the program's lock until the last child is gone */
 
+/* Long before it is killed, a worker that is silent for so many seconds is told of: what it waits
+ * for, libxl or xenstored, may hang.  One that is asked nothing is asked now and then whether it is
+ * there, so that all is seen within ten seconds. */
+#define WORKER_HANGS_S 5
+#define WORKER_PROBE_S 3
+
 /* Seconds that a worker has for one request before it is killed. */
 #define TIMEOUT_CREATE_S 600
 #define TIMEOUT_SAVE_S 7200 /* 256 GB at 40 MB/s */

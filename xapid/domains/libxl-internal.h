@@ -91,6 +91,7 @@ bool libxl_backend_signal(struct backend_ctx *ctx, int domid, enum guest_trigger
                           GError **error);
 bool libxl_backend_list(struct backend_ctx *ctx, const char *uuid, GPtrArray **ret_domains,
                         GError **error);
+bool libxl_backend_probe(struct backend_ctx *ctx, GError **error);
 bool libxl_backend_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GError **error);
 bool libxl_backend_console(struct backend_ctx *ctx, bool clear, GByteArray *ret_text,
                            GError **error);

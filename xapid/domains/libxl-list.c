@@ -1,6 +1,8 @@
 /* Domains and the host as libxl has them. */
 #include "config.h"
 
+#include <errno.h>
+
 #include <libxl_utils.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +126,18 @@ libxl_backend_list(struct backend_ctx *ctx, const char *uuid, GPtrArray **ret_do
     libxl_dominfo_list_free(list, n);
     *ret_domains = domains;
     return true;
+}
+
+/* Of xenstored, that is: the hypervisor hangs with us. */
+bool
+libxl_backend_probe(struct backend_ctx *ctx, GError **error)
+{
+    unsigned length;
+    char *name = xs_read(ctx->xs, XBT_NULL, "/local/domain/0/name", &length);
+    bool ok = name || errno == ENOENT;
+
+    free(name);
+    return ok || libxl_failed(ctx, ERROR_FAIL, "xs_read", error);
 }
 
 static char *

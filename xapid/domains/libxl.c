@@ -378,6 +378,7 @@ const struct backend backend_libxl = {
     .close = libxl_backend_close,
     .renew = libxl_backend_renew,
     .timed_out = libxl_backend_timed_out,
+    .probe = libxl_backend_probe,
     .host_info = libxl_backend_host_info,
     .console = libxl_backend_console,
     .consoles = libxl_backend_consoles,

@@ -28,6 +28,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/sim-guest.c xapid/domains/sim-guest.h \
 	xapid/domains/sim-nics.c xapid/domains/sim-nics.h \
 	xapid/domains/sim-world.c xapid/domains/sim-world.h \
+	xapid/domains/silence.c xapid/domains/silence.h \
 	xapid/domains/service.c xapid/domains/service.h \
 	xapid/domains/terminals.c xapid/domains/terminals.h \
 	xapid/domains/verb-args.c xapid/domains/verb-args.h \

@@ -17,6 +17,7 @@
 #include "lib/log.h"
 #include "xapid/domains/domains.h"
 #include "xapid/domains/message.h"
+#include "xapid/domains/silence.h"
 #include "xapid/domains/verb-args.h"
 
 enum child_role { CHILD_OPERATIONS, CHILD_QUESTIONS, CHILD_EVENTS };
@@ -40,6 +41,7 @@ struct child {
     GSubprocess *process;
     int fd, abort_fd;
     guint source, timer, respawn;
+    struct silence silence;
     guint delay_ms;
     gint64 started_us;
     struct request *request;
@@ -107,6 +109,32 @@ child_timer(struct child *child, int seconds)
 }
 
 static void
+child_watch(struct child *child)
+{
+    const struct request *request = child->request;
+    g_autofree char *work = NULL;
+
+    if (!request)
+        work = g_strdup("start of a worker");
+    else
+        work = g_strconcat(request->verb, *request->uuid ? " of " : "", request->uuid, NULL);
+    if (child->role != CHILD_EVENTS && !(request && verb_is_slow(request->verb)))
+        silence_watch(&child->silence, work);
+}
+
+char **
+pool_hanging(const struct pool *pool)
+{
+    GPtrArray *work = g_ptr_array_new();
+
+    for (int i = 0; i < pool->n_children; i++)
+        if (pool->children[i].silence.told)
+            g_ptr_array_add(work, g_strdup(pool->children[i].silence.work));
+    g_ptr_array_add(work, NULL);
+    return (char **)g_ptr_array_free(work, FALSE);
+}
+
+static void
 child_close(struct child *child)
 {
     child_timer(child, 0);
@@ -142,6 +170,9 @@ child_ended(GObject *source, GAsyncResult *result, gpointer data)
     child->request = NULL;
     if (child->pool->closing)
         return;
+    /* One that hung does so until another one serves in its place. */
+    if (!child->silence.told)
+        silence_clear(&child->silence);
     log_warning("%s %s", child->role == CHILD_EVENTS ? "the events process" : "a worker",
                 g_subprocess_get_if_signaled(process) ? "was killed" : "ended");
     if (g_get_monotonic_time() - child->started_us > 10 * G_USEC_PER_SEC)
@@ -169,6 +200,7 @@ child_hello(struct child *child, const char *why)
     struct pool *pool = child->pool;
 
     child_timer(child, 0);
+    silence_end(&child->silence);
     if (why) {
         log_error("a worker cannot start: %s", why);
         if (!pool->ready && !pool->failed) {
@@ -207,6 +239,7 @@ take_reply(struct child *child, GVariant *message)
     if (!last)
         return true;
     child_timer(child, 0);
+    silence_end(&child->silence);
     child->request = NULL;
     child->state = CHILD_IDLE;
     request_end(request, /* lost= */ false, error);
@@ -302,6 +335,8 @@ child_start(struct child *child)
     /* child_ended () drops this one; `process` is dropped there too. */
     g_object_ref(child->process);
     child_timer(child, TIMEOUT_START_S);
+    if (!child->silence.told)
+        child_watch(child);
     if (!FAULT_POINT("child.start.after", NULL))
         g_subprocess_force_exit(child->process);
     return;
@@ -320,6 +355,7 @@ child_run(struct child *child, struct request *request)
     request->child = child;
     child_timer(child, child->pool->options.timeout_s ? child->pool->options.timeout_s
                                                       : verb_timeout_s(request->verb));
+    child_watch(child);
     /* It is idle, so its socket is empty and this does not block. */
     if (!message_send(child->fd,
                       g_variant_new("(tsss@a{sv})", request->id, request->verb, request->uuid,
@@ -353,8 +389,8 @@ dispatch(struct pool *pool)
 
 struct pool *
 pool_new(const struct pool_options *options, void (*ready)(void *data),
-         void (*changed)(const char *uuid, void *data), void (*failed)(const char *why, void *data),
-         void *data)
+         void (*changed)(const char *uuid, void *data), void (*hanging)(void *data),
+         void (*failed)(const char *why, void *data), void *data)
 {
     struct pool *pool = g_new0(struct pool, 1);
 
@@ -376,6 +412,7 @@ pool_new(const struct pool_options *options, void (*ready)(void *data),
         child->role = i < options->workers    ? CHILD_OPERATIONS
                       : i == options->workers ? CHILD_QUESTIONS
                                               : CHILD_EVENTS;
+        child->silence = (struct silence){.changed = hanging, .data = data};
         child->fd = child->abort_fd = -1;
         child->delay_ms = RESPAWN_DELAY_MS;
         child_start(child);
@@ -393,6 +430,7 @@ pool_free(struct pool *pool)
         struct child *child = &pool->children[i];
 
         g_clear_handle_id(&child->respawn, g_source_remove);
+        silence_clear(&child->silence);
         if (child->process) {
             g_subprocess_force_exit(child->process);
             /* Killed, so this ends; child_ended () must not run after us. */

@@ -27,9 +27,10 @@ enum request_kind { REQUEST_OPERATION, REQUEST_RECOVERY, REQUEST_QUESTION };
  * and the domain needs recovery).  `error` is "as", empty on success; parts are a{sv}. */
 typedef void (*request_done_fn)(bool lost, GVariant *error, GPtrArray *parts, void *data);
 
-/* changed () takes each event; failed () says that the first children could not start. */
+/* changed () takes each event; failed () says that the first children could not start; hanging ()
+ * that what hangs is other than before, see pool_hanging (). */
 struct pool *pool_new(const struct pool_options *options, void (*ready)(void *data),
-                      void (*changed)(const char *uuid, void *data),
+                      void (*changed)(const char *uuid, void *data), void (*hanging)(void *data),
                       void (*failed)(const char *why, void *data), void *data);
 /* Kills the children; requests that were not answered are dropped without a call. */
 void pool_free(struct pool *pool);
@@ -38,6 +39,9 @@ void pool_free(struct pool *pool);
 struct request *pool_submit(struct pool *pool, enum request_kind kind, const char *verb,
                             const char *uuid, const char *op_id, GVariant *args,
                             request_done_fn done, void *data);
+/* "VERB of UUID" of each worker that has been silent for WORKER_HANGS_S, NULL terminated: the
+ * caller's. */
+char **pool_hanging(const struct pool *pool);
 /* One that waits ends at once with TASK_CANCELLED; one that runs is asked to end. */
 void pool_abort(struct pool *pool, struct request *request);
 

@@ -30,6 +30,7 @@ struct service {
     GDBusConnection *connection; /* NULL between peers */
     GCancellable *connecting;
     bool open;
+    guint probe; /* source, until the next one */
     struct question *questions[QUESTIONS];
     struct consoles *consoles;
     /* Changed: sent while the peer takes them, gathered while it does not. */
@@ -111,6 +112,42 @@ pool_changed(const char *uuid, void *data)
     /* After the events that are there already, so that several of one domain become one. */
     if (!service->flush_source && !service->flushing)
         service->flush_source = g_idle_add(changed_later, service);
+}
+
+/* --- what hangs --- */
+
+static void
+hanging_changed(void *data)
+{
+    struct service *service = data;
+    g_auto(GStrv) work = pool_hanging(service->pool);
+
+    if (service->connection)
+        peer_domains1_emit_hanging(service->object, (const char *const *)work);
+}
+
+static gboolean probe(gpointer data);
+
+/* What it says is of no interest, for others ask, too: that it answers is. */
+static void
+probed(bool lost, GVariant *error, GPtrArray *parts, void *data)
+{
+    struct service *service = data;
+
+    (void)lost;
+    (void)error;
+    (void)parts;
+    service->probe = g_timeout_add_seconds(WORKER_PROBE_S, probe, service);
+}
+
+static gboolean
+probe(gpointer data)
+{
+    struct service *service = data;
+
+    service->probe = 0;
+    pool_submit(service->pool, REQUEST_QUESTION, "probe", "", "", NULL, probed, service);
+    return G_SOURCE_REMOVE;
 }
 
 /* --- guests --- */
@@ -344,6 +381,7 @@ peer_connected(GObject *source, GAsyncResult *result, gpointer data)
     g_signal_connect(service->connection, "closed", G_CALLBACK(peer_closed), service);
     service->changed_all = true;
     changed_send(service);
+    hanging_changed(service);
     service->guests_told = false;
     guests_changed(service);
 }
@@ -371,6 +409,7 @@ predecessor_recovered(bool lost, GVariant *error, GPtrArray *parts, void *data)
     operations_open(service->operations);
     for (int i = 0; i < QUESTIONS; i++)
         question_open(service->questions[i], service->pool);
+    probe(service);
     consoles_attend(service->consoles, service->pool);
     service->changed_all = true;
     changed_send(service);
@@ -442,7 +481,8 @@ service_new(const struct pool_options *options, void (*served)(void *data),
     service->consoles = consoles_new(options->run_dir ? options->run_dir : "/");
     for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
         g_signal_connect(service->object, handlers[i].signal, handlers[i].handler, service);
-    service->pool = pool_new(options, pool_ready, pool_changed, pool_failed, service);
+    service->pool =
+        pool_new(options, pool_ready, pool_changed, hanging_changed, pool_failed, service);
     service->operations = operations_new(service->pool, operation_done, service);
     if (options->run_dir)
         service->guests =
@@ -458,6 +498,7 @@ service_free(struct service *service)
     peer_connect_cancel(&service->connecting);
     drop_peer(service);
     g_clear_pointer(&service->guests, guests_free);
+    g_clear_handle_id(&service->probe, g_source_remove);
     pool_free(service->pool);
     operations_free(service->operations);
     g_clear_handle_id(&service->flush_source, g_source_remove);

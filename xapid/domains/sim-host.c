@@ -13,6 +13,14 @@ add_memory(const struct world_domain *domain, void *data)
 }
 
 bool
+sim_probe(struct backend_ctx *ctx, GError **error)
+{
+    (void)ctx;
+    (void)error;
+    return true;
+}
+
+bool
 sim_host_info(struct backend_ctx *ctx, struct host_info *ret_info, GError **error)
 {
     struct world *world = sim_world(ctx);

@@ -470,6 +470,7 @@ const struct backend backend_sim = {
     .open = sim_open,
     .close = sim_close,
     .timed_out = sim_timed_out,
+    .probe = sim_probe,
     .host_info = sim_host_info,
     .console = sim_console,
     .consoles = sim_consoles,

@@ -212,27 +212,28 @@ static const struct verb {
     const char *name;
     int timeout_s;
     bool again;
+    bool slow; /* it waits for a guest or moves memory: that it takes long means nothing */
     bool (*check)(GVariant *args, GError **error); /* NULL: no verb of Start */
 } verbs[] = {
-    {"create", TIMEOUT_CREATE_S, true, create_check},
-    {"destroy", TIMEOUT_DESTROY_S, true, destroy_check},
-    {"pause", TIMEOUT_QUICK_S, true, no_args_check},
-    {"unpause", TIMEOUT_QUICK_S, true, no_args_check},
-    {"adjust", TIMEOUT_QUICK_S, true, adjust_check},
-    {"signal", TIMEOUT_QUICK_S, false, signal_check},
-    {"plug", TIMEOUT_CREATE_S, true, plug_check},
-    {"unplug", TIMEOUT_DESTROY_S, true, unplug_check},
-    {"medium", TIMEOUT_CREATE_S, true, medium_check},
-    {"plug_nic", TIMEOUT_CREATE_S, true, nic_check},
-    {"unplug_nic", TIMEOUT_DESTROY_S, true, unplug_nic_check},
-    {"set_nic", TIMEOUT_QUICK_S, true, nic_check},
-    {"restore", TIMEOUT_SAVE_S, true, create_check},
-    {"save", TIMEOUT_SAVE_S, false, no_args_check},
-    {"continue", TIMEOUT_QUICK_S, true, no_args_check},
-    {"discard", TIMEOUT_QUICK_S, true, no_args_check},
-    {"dump", TIMEOUT_SAVE_S, false, no_args_check},
-    {"shutdown", TIMEOUT_QUICK_S, false, shutdown_check},
-    {"recover", TIMEOUT_DESTROY_S, false, NULL},
+    {"create", TIMEOUT_CREATE_S, true, false, create_check},
+    {"destroy", TIMEOUT_DESTROY_S, true, false, destroy_check},
+    {"pause", TIMEOUT_QUICK_S, true, false, no_args_check},
+    {"unpause", TIMEOUT_QUICK_S, true, false, no_args_check},
+    {"adjust", TIMEOUT_QUICK_S, true, false, adjust_check},
+    {"signal", TIMEOUT_QUICK_S, false, false, signal_check},
+    {"plug", TIMEOUT_CREATE_S, true, false, plug_check},
+    {"unplug", TIMEOUT_DESTROY_S, true, true, unplug_check},
+    {"medium", TIMEOUT_CREATE_S, true, false, medium_check},
+    {"plug_nic", TIMEOUT_CREATE_S, true, false, nic_check},
+    {"unplug_nic", TIMEOUT_DESTROY_S, true, true, unplug_nic_check},
+    {"set_nic", TIMEOUT_QUICK_S, true, false, nic_check},
+    {"restore", TIMEOUT_SAVE_S, true, true, create_check},
+    {"save", TIMEOUT_SAVE_S, false, true, no_args_check},
+    {"continue", TIMEOUT_QUICK_S, true, false, no_args_check},
+    {"discard", TIMEOUT_QUICK_S, true, false, no_args_check},
+    {"dump", TIMEOUT_SAVE_S, false, true, no_args_check},
+    {"shutdown", TIMEOUT_QUICK_S, false, false, shutdown_check},
+    {"recover", TIMEOUT_DESTROY_S, false, false, NULL},
 };
 
 static const struct verb *
@@ -262,6 +263,14 @@ verb_timeout_s(const char *verb)
     const struct verb *found = verb_find(verb);
 
     return found ? found->timeout_s : TIMEOUT_QUICK_S;
+}
+
+bool
+verb_is_slow(const char *verb)
+{
+    const struct verb *found = verb_find(verb);
+
+    return found && found->slow;
 }
 
 bool

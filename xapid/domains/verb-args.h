@@ -12,6 +12,8 @@
 bool verb_check(const char *verb, const char *uuid, GVariant *args, GError **error);
 /* Seconds that a worker has for it before it is killed; also of the verbs that are no operation. */
 int verb_timeout_s(const char *verb);
+/* May it take long without anything being wrong? */
+bool verb_is_slow(const char *verb);
 /* Whether it may run again where it may have run already. */
 bool verb_again(const char *verb);
 

@@ -434,6 +434,10 @@ bool
 verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id, GVariant *args,
           verbs_part_fn part, void *data, GVariant **ret_result, GError **error)
 {
+    if (g_str_equal(verb, "probe")) {
+        *ret_result = verbs_no_result();
+        return v->backend->probe(v->ctx, error);
+    }
     v->backend->timed_out(v->ctx); /* what another one had is over */
     if (g_str_equal(verb, "list"))
         return (!*uuid || uuid_check(uuid, error)) &&

@@ -320,6 +320,23 @@ record_memory(const struct model *model, struct txn *txn, const char *metrics, G
     }
 }
 
+void
+self_set_hanging(struct model *model, const char *host, GVariant *work)
+{
+    static const char key[] = "hypervisor_hangs";
+    g_autofree const char **words = g_variant_get_strv(work, NULL);
+    g_autofree char *text = *words ? g_strjoinv(", ", (char **)words) : NULL;
+    g_autofree char *told = model_get_map_value(model, host, "other_config", key);
+
+    if (g_strcmp0(text, told) == 0)
+        return;
+    struct txn *txn = begin(model, "what hangs");
+    if (!txn)
+        return;
+    txn_set_map_value(txn, host, "other_config", key, text);
+    commit(txn, "what hangs");
+}
+
 bool
 self_set_hypervisor(struct model *model, const char *host, GVariant *info)
 {

@@ -13,6 +13,9 @@ bool self_ensure(struct model *model, const char *address, char **ret_host, char
 /* What org.xapid.Domains1's HostInfo answered: a{sv}.  True when there are CPUs more than before:
  * then the facts are wanted (again). */
 bool self_set_hypervisor(struct model *model, const char *host, GVariant *info);
+/* as: what has had no answer from libxl for a while.  It stands in other_config:hypervisor_hangs
+ * for as long. */
+void self_set_hanging(struct model *model, const char *host, GVariant *work);
 /* org.xapid.Host1's Facts: a{sv}. */
 void self_set_facts(struct model *model, const char *host, GVariant *facts);
 

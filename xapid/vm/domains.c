@@ -15,6 +15,8 @@ struct domains {
     GCancellable *connecting;
     domains_changed_fn changed;
     void *changed_data;
+    domains_hanging_fn hanging; /* may be NULL */
+    void *hanging_data;
     domains_guests_changed_fn guests_changed; /* may be NULL */
     void *guests_changed_data;
 };
@@ -253,6 +255,24 @@ domains_attach(struct domains *domains, int fd)
 
 /* ---- life ---- */
 
+static void
+on_hanging(GVariant *parameters, void *data)
+{
+    struct domains *domains = data;
+
+    if (!domains->hanging || !g_variant_is_of_type(parameters, G_VARIANT_TYPE("(as)")))
+        return;
+    g_autoptr(GVariant) work = g_variant_get_child_value(parameters, 0);
+    domains->hanging(work, domains->hanging_data);
+}
+
+void
+domains_on_hanging(struct domains *domains, domains_hanging_fn hanging, void *data)
+{
+    domains->hanging = hanging;
+    domains->hanging_data = data;
+}
+
 struct domains *
 domains_new(domains_changed_fn changed, void *data)
 {
@@ -260,6 +280,7 @@ domains_new(domains_changed_fn changed, void *data)
 
     domains->client = peer_client_new("/org/xapid/Domains1", "org.xapid.Domains1");
     peer_client_on_signal(domains->client, "Changed", on_changed, domains);
+    peer_client_on_signal(domains->client, "Hanging", on_hanging, domains);
     peer_client_on_signal(domains->client, "GuestsChanged", on_guests_changed, domains);
     domains->changed = changed;
     domains->changed_data = data;

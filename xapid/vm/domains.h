@@ -17,6 +17,10 @@ typedef void (*domains_guests_changed_fn)(bool fresh, void *data);
  * next. */
 typedef void (*domains_guests_fn)(const GError *error, GVariant *guests, guint64 now, void *data);
 
+/* What has had no answer for a while, as org.xapid.Domains1.Hanging has it; on each new connection,
+ * too. */
+typedef void (*domains_hanging_fn)(GVariant *work, void *data);
+
 /* The console's descriptor is the receiver's; -1 with an error. */
 typedef void (*domains_console_fn)(const GError *error, int fd, void *data);
 
@@ -43,6 +47,7 @@ void domains_dmesg(struct domains *domains, bool clear, domains_done_fn done, vo
  * domains_guests (). */
 void domains_console(struct domains *domains, const char *uuid, const char *kind,
                      domains_console_fn done, void *data);
+void domains_on_hanging(struct domains *domains, domains_hanging_fn hanging, void *data);
 void domains_on_guests(struct domains *domains, domains_guests_changed_fn changed, void *data);
 /* Waits for no connection: without one, or when it is lost, an error. */
 void domains_guests(struct domains *domains, guint64 since, domains_guests_fn done, void *data);
