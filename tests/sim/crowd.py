@@ -58,7 +58,7 @@ def main(port, count):
     slow = [member for member in members if member.kind != IDLE]
     print("there", flush=True)
     os.set_blocking(sys.stdin.fileno(), False)
-    steps = 20  # spread out: no wave of bytes at once
+    steps = 200  # spread out: no wave of bytes at once
     with selectors.DefaultSelector() as selector:
         selector.register(sys.stdin, selectors.EVENT_READ)
         for step in range(1 << 30):

@@ -17,7 +17,7 @@ from rounds import Rounds, timed
 FULL = 10000
 OTHERS = 1000  # descriptors that are no connections of the crowd
 COUNT = min(FULL, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - OTHERS)
-CALLS = 500
+CALLS, BLOCKS = 250, 4  # of each round
 MEMORY_MIB = 32  # that all of them may take
 MIB = 1 << 20
 # However slow this machine is, nobody of the crowd goes while it is looked at.
@@ -36,17 +36,19 @@ def test_a_crowd_slows_nobody():
         x = Client(None, connect=lambda: http.client.HTTPConnection("127.0.0.1", port, timeout=60))
         x.resume(host.client().session_ref)
         here = x.host.get_all()[0]
-        rounds, grown = Rounds(0.99), []
+        rounds, grown = Rounds(0.99, least=2 * BLOCKS, most=8 * BLOCKS), []
 
         def call():
             x.host.get_uuid(here)
 
         timed(call, CALLS)  # whatever is made once is made now
         while rounds.more():
-            rounds.took_quiet(timed(call, CALLS))
+            for _ in range(BLOCKS):
+                rounds.took_quiet(timed(call, CALLS))
             before, descriptors = memory(pid), open_files(pid)
             with Crowd(port, COUNT):
-                rounds.took_busy(timed(call, CALLS))
+                for _ in range(BLOCKS):
+                    rounds.took_busy(timed(call, CALLS))
                 assert open_files(pid) >= descriptors + COUNT, "not all of the crowd are there"
                 grown.append(memory(pid) - before)
             tap.wait_until(lambda: open_files(pid) <= descriptors, "end of the crowd", 60)
