@@ -7,13 +7,14 @@ def percentile(times, part):
     return sorted(times)[min(int(len(times) * part), len(times) - 1)]
 
 
-def timed(call, count):
-    """Seconds that each of so many calls took."""
+def timed(call, count, pause=0):
+    """Seconds that each of so many calls took, with so many between two."""
     times = []
     for _ in range(count):
         began = time.monotonic()
         call()
         times.append(time.monotonic() - began)
+        time.sleep(pause)
     return times
 
 

@@ -23,7 +23,8 @@ from rounds import Rounds, timed
 FULL = 100000
 COUNT = int(os.environ.get("XAPID_WRONG_LOGINS", "1000"))
 ATTEMPTS_AT_ONCE = 2000  # connections, and of one address as many as one may have
-CALLS, LOGINS = 400, 40
+# Spread over so much time that what comes in waves, as answers to wrong passwords do, counts for its part.
+CALLS, LOGINS, PAUSE = 200, 40, 0.02
 MEMORY_MIB = 32
 MIB = 1 << 20
 SLOW_SECONDS = 0.3
@@ -94,11 +95,11 @@ def test_a_storm_of_logins_slows_nobody():
         watch.start()
         before = memory(watch.xapid) + memory(watch.hostd)
         while calls.more() or logins.more():
-            calls.took_quiet(timed(call, CALLS))
-            logins.took_quiet(timed(log_in, LOGINS))
+            calls.took_quiet(timed(call, CALLS, PAUSE))
+            logins.took_quiet(timed(log_in, LOGINS, PAUSE))
             with Storm(port, COUNT // 2) as storm:
-                calls.took_busy(timed(call, CALLS))
-                logins.took_busy(timed(log_in, LOGINS))
+                calls.took_busy(timed(call, CALLS, PAUSE))
+                logins.took_busy(timed(log_in, LOGINS, PAUSE))
                 outcomes.append(storm.finish())
         watch.over.set()
         watch.join()

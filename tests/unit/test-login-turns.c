@@ -152,6 +152,49 @@ test_forgetting(void)
     login_turns_free(turns);
 }
 
+struct delayed {
+    struct login login;
+    GQueue *answered; /* of struct delayed */
+};
+
+static void
+note_answer(void *data)
+{
+    struct delayed *delayed = data;
+
+    g_queue_push_tail(delayed->answered, delayed);
+    answer(&delayed->login, true);
+}
+
+/* The one that is due first, whoever's delay began first; more than one turn of the loop answers. */
+static void
+test_delays(void)
+{
+    enum { COUNT = LOGIN_CHECKS_MAX };
+    struct login_turns *turns = login_turns_new();
+    g_autofree struct delayed *delayed = g_new0(struct delayed, COUNT);
+    gint64 now = g_get_monotonic_time();
+    GQueue answered = G_QUEUE_INIT;
+
+    for (int i = 0; i < COUNT; i++) {
+        g_autofree char *address = g_strdup_printf("%d", i);
+        delayed[i].answered = &answered;
+        g_assert_true(login_turn_begin(turns, address, check, &delayed[i].login));
+    }
+    /* 37 shares no factor with the count: each time once. */
+    for (int i = 0; i < COUNT; i++)
+        login_turn_delay(delayed[i * 37 % COUNT].login.turn, now + (i * 37 % COUNT) * 100,
+                         note_answer);
+    g_assert_true(g_queue_is_empty(&answered));
+    while (answered.length < COUNT)
+        g_main_context_iteration(NULL, TRUE);
+    for (int i = 0; i < COUNT; i++) {
+        g_assert_cmpint(g_get_monotonic_time(), >=, now + i * 100);
+        g_assert_true(g_queue_pop_head(&answered) == &delayed[i]);
+    }
+    login_turns_free(turns);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -161,5 +204,6 @@ main(int argc, char **argv)
     g_test_add_func("/login-turns/becoming-a-suspect", test_becoming_a_suspect);
     g_test_add_func("/login-turns/bounds", test_bounds);
     g_test_add_func("/login-turns/forgetting", test_forgetting);
+    g_test_add_func("/login-turns/delays", test_delays);
     return g_test_run();
 }

@@ -2,6 +2,8 @@
 
 #include "xapid/calls/login-turns.h"
 
+#define ANSWERS_PER_TURN 16
+
 struct address {
     char *name;
     GQueue waiting; /* of struct login_turn */
@@ -13,14 +15,18 @@ struct login_turn {
     struct login_turns *turns;
     struct address *address;
     login_turn_fn check;
+    void (*answer)(void *data);
     void *data;
     bool suspect; /* was when its check began */
+    gint64 due;   /* µs, monotonic: of the answer, once it is delayed */
 };
 
 struct login_turns {
     GHashTable *addresses; /* name -> struct address */
     GQueue order;          /* addresses with somebody waiting, whose turn is first in front */
     guint pending, checks, suspect_checks;
+    GQueue delayed; /* of struct login_turn, by `due` */
+    guint timer;    /* source, for the first of them; 0: there is none */
 };
 
 static void
@@ -39,6 +45,7 @@ login_turns_new(void)
 
     turns->addresses = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, address_free);
     g_queue_init(&turns->order);
+    g_queue_init(&turns->delayed);
     return turns;
 }
 
@@ -48,6 +55,7 @@ login_turns_free(struct login_turns *turns)
     if (!turns)
         return;
     g_assert(turns->pending == 0);
+    g_clear_handle_id(&turns->timer, g_source_remove);
     g_hash_table_unref(turns->addresses);
     g_free(turns);
 }
@@ -162,6 +170,55 @@ login_turn_checked(struct login_turn *turn, bool wrong)
         turn->address->wrong = g_get_monotonic_time();
     while (check_next(turns))
         ;
+}
+
+static gboolean answer_due(gpointer data);
+
+static void
+set_timer(struct login_turns *turns)
+{
+    struct login_turn *first = g_queue_peek_head(&turns->delayed);
+
+    g_clear_handle_id(&turns->timer, g_source_remove);
+    if (!first)
+        return;
+    gint64 ms = (first->due - g_get_monotonic_time()) / G_TIME_SPAN_MILLISECOND + 1;
+    turns->timer = g_timeout_add((guint)MAX(ms, 0), answer_due, turns);
+}
+
+/* A few at a time: others have their turn of the main loop between them. */
+static gboolean
+answer_due(gpointer data)
+{
+    struct login_turns *turns = data;
+    gint64 now = g_get_monotonic_time();
+
+    turns->timer = 0;
+    for (int i = 0; i < ANSWERS_PER_TURN; i++) {
+        struct login_turn *first = g_queue_peek_head(&turns->delayed);
+
+        if (!first || first->due > now)
+            break;
+        g_queue_pop_head(&turns->delayed);
+        first->answer(first->data);
+    }
+    set_timer(turns);
+    return G_SOURCE_REMOVE;
+}
+
+void
+login_turn_delay(struct login_turn *turn, gint64 due, void (*answer)(void *data))
+{
+    struct login_turns *turns = turn->turns;
+    GList *before = turns->delayed.tail;
+
+    turn->due = due;
+    turn->answer = answer;
+    while (before && ((struct login_turn *)before->data)->due > due)
+        before = before->prev;
+    g_queue_insert_after(&turns->delayed, before, turn);
+    if (!before)
+        set_timer(turns);
 }
 
 void

@@ -33,6 +33,9 @@ bool login_turn_begin(struct login_turns *turns, const char *address, login_turn
                       void *data);
 /* It has been checked: another one may be.  Once, unless it was refused. */
 void login_turn_checked(struct login_turn *turn, bool wrong);
+/* Has it answered at that time (µs, monotonic) by answer (), which gets check ()'s data and ends
+ * it. However many wait, the main loop has one timer for them. */
+void login_turn_delay(struct login_turn *turn, gint64 due, void (*answer)(void *data));
 /* It has been answered; frees the turn. */
 void login_turn_end(struct login_turn *turn);
 

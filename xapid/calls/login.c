@@ -33,7 +33,7 @@ login_free(struct login *login)
     g_free(login);
 }
 
-static gboolean
+static void
 refuse_now(void *data)
 {
     struct login *login = data;
@@ -44,16 +44,14 @@ refuse_now(void *data)
         call_fail_code(login->call, "SESSION_AUTHENTICATION_FAILED", login->user,
                        "Authentication failure", NULL);
     login_free(login);
-    return G_SOURCE_REMOVE;
 }
 
-/* Takes login.  The delay holds a timer, not a thread. */
+/* Takes login.  The delay holds neither a thread nor a timer of its own. */
 static void
 refuse(struct login *login)
 {
-    gint64 passed = (g_get_monotonic_time() - login->came) / G_TIME_SPAN_MILLISECOND;
-
-    g_timeout_add((guint)MAX(WRONG_PASSWORD_SECONDS * 1000 - passed, 0), refuse_now, login);
+    login_turn_delay(login->turn, login->came + WRONG_PASSWORD_SECONDS * G_TIME_SPAN_SECOND,
+                     refuse_now);
 }
 
 static bool
