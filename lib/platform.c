@@ -108,3 +108,9 @@ platform_number(GVariant *platform, const char *key)
 {
     return g_ascii_strtoll(member_text(platform, key), NULL, 10);
 }
+
+bool
+platform_sockets_can_be_told(gint64 cores)
+{
+    return cores > 0 && cores <= PLATFORM_CORES_TOLD_MAX && (cores & (cores - 1)) == 0;
+}

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #define PLATFORM_VCPUS_MAX 64
+#define PLATFORM_CORES_TOLD_MAX 32 /* a socket's, that CPUID has room for */
 #define PLATFORM_VIDEORAM_MAX 256  /* MiB */
 #define PLATFORM_MMIO_SIZE_MIN 256 /* MiB that a machine's devices have below 4 GiB */
 #define PLATFORM_MMIO_SIZE_MAX 3840
@@ -21,5 +22,7 @@ bool platform_value_is_valid(const char *key, const char *value);
 bool platform_flag(GVariant *platform, const char *key, bool missing);
 /* A number, 0 when it is not there. */
 gint64 platform_number(GVariant *platform, const char *key);
+/* Whether guests with CPUs of their own, PVH and HVM, can be told of sockets with so many cores. */
+bool platform_sockets_can_be_told(gint64 cores);
 
 #endif

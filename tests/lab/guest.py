@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Scenarios of test-guest.sh: guest.py SCENARIO NAME ADDRESS PASSWORD."""
 import http.client
+import re
 import time
 
-from api import client, console, dom0, guest, prompted, run_scenario, type_in, until
+from api import client, console, dom0, guest, prompted, run_scenario, sample, type_in, until
 
 NULL = "OpaqueRef:NULL"
 
@@ -64,6 +65,25 @@ def metrics(kind, name, address, password):
     until(lambda: "name" not in row(x, vm)["os_version"], "a new domain's word")
     x.VM.hard_shutdown(vm)
     assert x.VM.get_guest_metrics(vm) == NULL and x.VM_guest_metrics.get_all() == []
+    x.VM.destroy(vm)
+
+
+def sockets(name, address, password):
+    """A guest sees its CPUs in the sockets that the record says, and another number of them after another start."""
+    x = client(address, password)
+    vm = x.VM.create({**guest("lab-sockets", "pvh", "console=hvc0 lab.count=0"), "VCPUs_max": "4", "VCPUs_at_startup": "4",
+                      "platform": {"cores-per-socket": "2"}})
+    uuid = x.VM.get_uuid(vm)
+    for cores, wanted in sample("arrangements of CPUs", [("2", "0 0 1 1"), ("4", "0 0 0 0"), ("1", "0 1 2 3")], 1):
+        x.VM.set_platform(vm, {"cores-per-socket": cores})
+        x.VM.start(vm, False, False)
+        until(lambda: console(name, uuid).rstrip("\x1b[6n").endswith("/ # "), "prompt of the guest")
+        type_in(name, x.VM.get_domid(vm), "echo SOCK''ETS $(grep physical.id /proc/cpuinfo | cut -d: -f2) OF $(grep cpu.cores /proc/cpuinfo | cut -d: -f2) END")
+        seen = until(lambda: re.search(r"SOCKETS ([\d ]+) OF ([\d ]+) END", console(name, uuid)), "answer of the guest")
+        print(f"# {cores} cores a socket: CPUs in sockets {seen[1]}, with cores {seen[2]}")
+        assert seen[1] == wanted and set(seen[2].split()) == {cores}, seen[0]
+        x.VM.hard_shutdown(vm)
+        dom0(name, f"rm -f /var/log/xen/console/guest-{uuid}.log")
     x.VM.destroy(vm)
 
 

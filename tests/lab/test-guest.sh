@@ -5,6 +5,7 @@
 
 lab_host guest
 serve_xapid
+check "a guest sees its CPUs in sockets" scenario guest sockets
 check "xs-guestd holds no uid, files or network" scenario guest confined
 sample 1 KINDS "kinds of guests that tell of themselves" pv pvh
 for kind in "${KINDS[@]}"; do

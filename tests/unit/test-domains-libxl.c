@@ -204,6 +204,44 @@ test_pvh(void)
     g_assert_cmpstr(json, ==, GOLDEN_PVH);
 }
 
+static char *
+sockets_json(const char *type, const char *start, int cores)
+{
+    g_autofree char *text =
+        g_strdup_printf("{'type': <'%s'>, 'memory_static_max': <int64 134217728>, 'memory_target': "
+                        "<int64 134217728>, 'vcpus_max': <%d>, 'vcpus': <1>, %s, 'platform': "
+                        "<{'cores-per-socket': '%d'}>}",
+                        type, cores, start, cores);
+
+    return json_of(text);
+}
+
+/* Guests with CPUs of their own are told of sockets, as wide as APIC ids that count by twos make
+ * them: 2 cores are 4 ids, whose last two bits say which core it is. */
+static void
+test_sockets(void)
+{
+    static const char *const fields[] = {
+        "{\"leaf\": 1,\"ebx\": \"xxxxxxxx00000100xxxxxxxxxxxxxxxx\"}",
+        "{\"leaf\": 4,\"subleaf\": 0,\"eax\": \"000011xxxxxxxxxxxxxxxxxxxxxxxxxx\"}",
+        "{\"leaf\": 2147483656,\"ecx\": \"xxxxxxxxxxxxxxxx0010xxxx00000011\"}",
+    };
+    static const int untold[] = {3, 6, 64};
+    g_autofree char *pvh = sockets_json("pvh", "'kernel': <'vmlinux'>", 2);
+    g_autofree char *hvm = sockets_json("hvm", "'boot': <'c'>", 2);
+    g_autofree char *widest = sockets_json("pvh", "'kernel': <'vmlinux'>", 32);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(fields); i++)
+        if (!strstr(pvh, fields[i]) || !strstr(hvm, fields[i]))
+            g_error("no %s in %s and %s", fields[i], pvh, hvm);
+    g_assert_nonnull(strstr(widest, "\"eax\": \"111111xx"));
+    g_assert_nonnull(strstr(widest, "0110xxxx00111111\""));
+    for (size_t i = 0; i < G_N_ELEMENTS(untold); i++) {
+        g_autofree char *json = sockets_json("pvh", "'kernel': <'vmlinux'>", untold[i]);
+        g_assert_null(strstr(json, "\"leaf\""));
+    }
+}
+
 /* A PVH guest with less than its maximum is populated on demand, which cannot be claimed. */
 static void
 test_pvh_on_demand(void)
@@ -497,6 +535,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/domains/libxl/pv", test_pv);
     g_test_add_func("/domains/libxl/pvh", test_pvh);
+    g_test_add_func("/domains/libxl/sockets", test_sockets);
     g_test_add_func("/domains/libxl/pvh-on-demand", test_pvh_on_demand);
     g_test_add_func("/domains/libxl/hvm-disks", test_hvm_disks);
     g_test_add_func("/domains/libxl/hvm-bases", test_hvm_bases);

@@ -84,6 +84,34 @@ fill_viridian(libxl_ctx *ctx, GVariant *platform, libxl_domain_build_info *b)
                       keys[i].bit);
 }
 
+/* ---- how its CPUs are arranged ---- */
+
+/* Says one field of what CPUID tells the guest. */
+static void
+set_cpuid(libxl_domain_build_info *b, const char *field, gint64 value)
+{
+    g_autofree char *text = g_strdup_printf("%s=%" G_GINT64_FORMAT, field, value);
+
+    if (libxl_cpuid_parse_config(&b->cpuid, text))
+        g_error("libxl does not know %s of CPUID", field);
+}
+
+/* Xen gives VCPU n the APIC id 2n, and a guest takes those VCPUs for one socket whose ids have all
+ * but the last few bits in common: so sockets of 1, 2, 4 … cores can be told, and no others.  Each
+ * maker's CPUs have fields of their own for it, of which Xen shows a guest those of its maker. */
+static void
+fill_sockets(GVariant *platform, libxl_domain_build_info *b)
+{
+    gint64 cores = platform_number(platform, "cores-per-socket"), ids = 2 * cores;
+
+    if (!platform_sockets_can_be_told(cores))
+        return;
+    set_cpuid(b, "proccount", ids);
+    set_cpuid(b, "procpkg", ids - 1);                           /* Intel's, in six bits */
+    set_cpuid(b, "nc", ids - 1);                                /* AMD's */
+    set_cpuid(b, "apicidsize", g_bit_nth_msf((gulong)ids, -1)); /* and how many bits these are */
+}
+
 /* ---- the machine ---- */
 
 static void
@@ -125,6 +153,8 @@ libxl_platform_fill(libxl_ctx *ctx, const char *uuid, const struct guest_config 
                                            LIBXL_TSC_MODE_NATIVE};
 
     b->tsc_mode = modes[platform_number(guest->platform, "tsc_mode")];
+    if (guest->type != GUEST_PV) /* which sees the CPUs of the host */
+        fill_sockets(guest->platform, b);
     if (guest->type != GUEST_HVM)
         return;
     fill_screen(guest->platform, uuid, b);
