@@ -13,7 +13,7 @@ EXTRA_DIST += docs/systemd/xapid.service.in docs/systemd/xapid-guests.service.in
 CLEANFILES += $(nodist_systemdsystemunit_DATA)
 $(nodist_systemdsystemunit_DATA): $(top_srcdir)/docs/systemd/xapid.service.in \
 		$(top_srcdir)/docs/systemd/xapid-guests.service.in
-	$(AM_V_GEN)$(MKDIR_P) docs/systemd && sed 's|@sbindir[@]|$(sbindir)|; s|@bindir[@]|$(bindir)|' \
+	$(AM_V_GEN)$(MKDIR_P) docs/systemd && sed 's|@sbindir[@]|$(sbindir)|; s|@bindir[@]|$(bindir)|g' \
 		$(top_srcdir)/$@.in > $@.tmp && mv $@.tmp $@
 
 # An administrator's configuration is kept.
