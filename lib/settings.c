@@ -64,6 +64,7 @@ static const struct key keys[] = {
     {"xapid", "log_level", KIND_LEVEL, AT(log_level), "info", 0, 0},
     {"xapid", "pam_service", KIND_NAME, AT(pam_service), "xapid", 0, 0},
     {"xapid", "resync_seconds", KIND_COUNT, AT(resync_seconds), "10", 1, DAY},
+    {"xapid", "ready_domains", KIND_COUNT, AT(ready_domains), "0", 0, READY_DOMAINS_MAX},
     COUNT(max_connections, "20000", 16, 1000000),
     COUNT(max_connections_per_address, "2000", 4, 1000000),
     COUNT(reserved_connections, "64", 1, 1000),

@@ -33,6 +33,8 @@ struct settings_limits {
     guint max_parked_calls; /* calls that wait: events, passwords, operations */
 };
 
+#define READY_DOMAINS_MAX 64
+
 struct settings {
     /* [xapid] */
     char *address;     /* what the host gives out; "": see settings_address () */
@@ -48,6 +50,7 @@ struct settings {
     enum log_level log_level;
     char *pam_service;
     guint resync_seconds; /* how often the whole hypervisor is looked at */
+    guint ready_domains;  /* that are built ahead of their VMs' starts, at most */
     struct settings_limits limits;
     /* [sim] */
     char *sim_dir; /* "": real hardware */

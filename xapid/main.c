@@ -321,6 +321,7 @@ start_operations(struct app *app)
     app->vm.domains = app->domains;
     app->vm.host = app->host;
     app->vm.guest_kernels = app->settings->guest_kernels;
+    app->vm.ready_max = app->settings->ready_domains;
     app->vm.address = app->address;
     app->vm.look = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     app->ops = ops_new(app->model, app->rooms);

@@ -4,8 +4,9 @@
 . "$LAB/daemon.sh"
 
 lab_host guest
-serve_xapid
+serve_xapid ready_domains=1 resync_seconds=2
 check "a guest sees its CPUs in sockets" scenario guest sockets
+check "a start takes the domain that was built ahead" scenario guest ahead
 check "xs-guestd holds no uid, files or network" scenario guest confined
 sample 1 KINDS "kinds of guests that tell of themselves" pv pvh
 for kind in "${KINDS[@]}"; do

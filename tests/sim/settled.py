@@ -42,6 +42,11 @@ def differences(host, x):
             found.append(f"domain {domain} is half built")
         else:
             domains[domain["uuid"]] = domain
+    # What is built ahead of a start that is wanted belongs to nobody, and its VM is halted.
+    wanted = {record["uuid"] for record in x.VM.get_all_records().values()
+              if record["power_state"] == "Halted" and record["other_config"].get("ready_domain") == "true"}
+    for uuid in wanted & world.ready(host.sim).keys():
+        domains.pop(uuid, None)
     domains_of_vms = dict(domains)
     images = {path.name for path in (host.sim / "images").glob("*")}
     records = x.VM.get_all_records()

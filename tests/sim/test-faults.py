@@ -377,6 +377,34 @@ def life_of_a_cd(host):
     return owner.wrong
 
 
+def life_of_a_ready_domain(host):
+    """Built ahead, taken by a start, built ahead again, of another config, and wanted no more."""
+    owner = Owner(host, 0, SEED, Gate(1))
+    owner.insist(owner.connect)
+
+    def do(what, there, call):
+        return until_done(owner, lambda: there(owner.x), call, what)
+
+    def built(other_than=None):
+        found = lambda: world.ready(host.sim).get(uuid, {}).get("op_id")
+        tap.wait_until(lambda: found() not in (None, other_than), "domain that was built ahead", 60)
+        return found()
+
+    vm = do("VM.create", lambda x: x.VM.get_by_name_label(GUEST["name_label"]),
+            lambda x: x.VM.create({**GUEST, "other_config": {"ready_domain": "true"}}))[0]
+    uuid = owner.insist(lambda: owner.x.VM.get_uuid(vm))
+    first = built()
+    do("VM.start", lambda x: x.VM.get_power_state(vm) == "Running", lambda x: x.VM.start(vm, False, False))
+    do("VM.hard_shutdown", lambda x: x.VM.get_power_state(vm) == "Halted", lambda x: x.VM.hard_shutdown(vm))
+    if built() != first:
+        owner.say("another one of the same config")
+    do("VM.set_PV_args", lambda x: x.VM.get_PV_args(vm) == "other", lambda x: x.VM.set_PV_args(vm, "other"))
+    built(first)
+    do("VM.set_other_config", lambda x: not x.VM.get_other_config(vm).get("ready_domain"), lambda x: x.VM.set_other_config(vm, {}))
+    tap.wait_until(lambda: not world.ready(host.sim), "end of it", 60)
+    return owner.wrong
+
+
 def life_of_a_password(host):
     """Each step fails at most once and says so; what is written is what was acknowledged."""
     wrong = []
@@ -469,7 +497,7 @@ def life_of_a_text_console(host):
 LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver.": life_of_a_disk, "host.transfer.": life_of_a_disk,
          "storage.lend.": life_of_a_disk, "plug.": life_of_a_disk,
          "unplug.": life_of_a_disk, "medium.": life_of_a_cd, "host.power.": life_of_the_power,
-         "host.bridge.": life_of_a_network, "host.networks.": life_of_a_network, "nic.": life_of_a_network, "console.": life_of_a_console,
+         "ready.": life_of_a_ready_domain, "host.bridge.": life_of_a_network, "host.networks.": life_of_a_network, "nic.": life_of_a_network, "console.": life_of_a_console,
          "terminal.": life_of_a_text_console, "store.prepare.": life_of_the_database, "store.restore.": life_of_the_database,
          "host.authenticate.": life_of_a_password, "host.change-password.": life_of_a_password,
          "host.child.": life_of_a_password, "hostd.": life_of_a_password}
@@ -480,7 +508,8 @@ def fault_of_a_host(point, spec, marks):
     passwords = life is life_of_a_password
     recorder = BUILDDIR / "tests/unit/pam-recorder.so"
     accounts = Accounts({"root": (0, "secret")}, recorder=recorder) if passwords else None
-    host = Host("resync_seconds=1", launch_options=("--backoff-max", "50"), sim_conf="[host]\nshutdown_ms=5\n",
+    host = Host("ready_domains=1\nresync_seconds=1" if life is life_of_a_ready_domain else "resync_seconds=1",
+                launch_options=("--backoff-max", "50"), sim_conf="[host]\nshutdown_ms=5\n",
                 https=passwords or point.startswith("certificate."), accounts=accounts)
     if point in BEFORE:
         spec = f"{BEFORE[point]},{spec}"

@@ -64,10 +64,16 @@ def domains(sim_dir):
     assert (world.magic, world.version) == (0x646c726f77646961, constant("WORLD_VERSION"))
     found = [world.domains[i] for i in range(world.high_water) if world.used[i]]
     return [{"uuid": d.uuid.decode(), "domid": d.domid, "state": STATES[d.state],
-             "recorded": bool(d.recorded), "vcpus": d.vcpus, "memory": d.memory, "weight": d.weight,
+             "recorded": bool(d.recorded), "op_id": d.op_id.decode(), "vcpus": d.vcpus, "memory": d.memory, "weight": d.weight,
              "cap": d.cap, "signal": d.signal, "sysrq": d.sysrq.decode(),
              "disks": {disk.vdev.decode(): disk.handle.decode() for disk in d.disks if disk.vdev},
              "nics": {place: (nic.mac.decode(), nic.bridge.decode(), nic.mtu)
                       for place, nic in enumerate(d.nics) if nic.bridge},
              "limits": {place: (nic.lock.decode(), nic.kbps) for place, nic in enumerate(d.nics) if nic.bridge}}
             for d in found]
+
+
+def ready(sim_dir):
+    """Those that were built ahead of a start, by uuid."""
+    return {domain["uuid"]: domain for domain in domains(sim_dir)
+            if domain["recorded"] and domain["state"] == "paused" and domain["op_id"].startswith("ready-")}

@@ -16,6 +16,7 @@ sim_tests = \
 	tests/sim/test-cards.py \
 	tests/sim/test-drives.py \
 	tests/sim/test-events.py \
+	tests/sim/test-ready.py \
 	tests/sim/test-foreign.py \
 	tests/sim/test-generic.py \
 	tests/sim/test-host-pool.py \

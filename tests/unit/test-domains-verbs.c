@@ -167,6 +167,59 @@ test_aborted(struct verbs_fixture *f, gconstpointer data)
     g_assert_null(mark_get(f->verbs.marks, UUID));
 }
 
+/* What prepare built is there for create alone, and no operation may pass for it. */
+static void
+test_ready(struct verbs_fixture *f, gconstpointer data)
+{
+    g_autoptr(GVariant) args = verbs_guest();
+    g_autofree char *guest = g_variant_print(args, TRUE);
+    g_autofree char *unpause = NULL, *forged = NULL, *other = NULL;
+
+    (void)data;
+    g_assert_null(verbs_run_text(f, "prepare", UUID, "op-a", guest));
+    int domid = verbs_domid_of(f, UUID);
+    g_assert_null(verbs_run_text(f, "prepare", UUID, "op-b", guest));
+    g_assert_cmpint(verbs_domid_of(f, UUID), ==, domid);
+    unpause = verbs_run_text(f, "unpause", UUID, "op-c", NULL);
+    g_assert_cmpstr(unpause, ==, "VM_BAD_POWER_STATE [" UUID ", paused, halted]");
+    verbs_assert_runs(f, "create", UUID, "op-d");
+    verbs_assert_runs(f, "create", UUID, "op-d");
+    g_assert_cmpint(verbs_domid_of(f, UUID), ==, domid);
+    undo_of(f, "op-d");
+    g_assert_cmpint(verbs_domid_of(f, UUID), ==, -1);
+
+    forged = verbs_run_text(f, "create", UUID, "ready-forged", NULL);
+    g_assert_cmpstr(forged, ==, "INVALID_VALUE [op_id, ready-forged]");
+    verbs_assert_runs(f, "create", UUID, "op-e");
+    other = verbs_run_text(f, "prepare", UUID, "op-f", guest);
+    g_assert_cmpstr(other, ==, "VM_BAD_POWER_STATE [" UUID ", halted, paused]");
+    verbs_assert_runs(f, "destroy", UUID, "op-g");
+}
+
+/* Whose devices would be held, and whole machines, are not built ahead. */
+static void
+test_ready_refused(struct verbs_fixture *f, gconstpointer data)
+{
+    static const char *const start = "@a{sv} {'memory_static_max': <int64 33554432>, "
+                                     "'memory_target': <int64 33554432>, 'vcpus_max': <1>, "
+                                     "'vcpus': <1>, ";
+    static const char *const refused[] = {
+        "'type': <'hvm'>, 'boot': <'c'>}",
+        "'type': <'pv'>, 'kernel': <'k'>, 'disks': <[{'vdev': <'xvda'>, 'handle': "
+        "<'cccccccc-0000-4000-8000-000000000001'>, 'read_only': <false>, 'cdrom': <false>}]>}",
+        "'type': <'pv'>, 'kernel': <'k'>, 'nics': <[{'device': <0>, 'mac': "
+        "<'02:aa:bb:cc:dd:0f'>, 'bridge': <'xapi0'>, 'mtu': <1500>}]>}"};
+
+    (void)data;
+    for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autofree char *args = g_strconcat(start, refused[i], NULL);
+        g_autofree char *said = verbs_run_text(f, "prepare", UUID, "op", args);
+        g_assert_nonnull(said);
+        g_assert_true(g_str_has_prefix(said, "INVALID_VALUE"));
+        g_assert_cmpint(verbs_domid_of(f, UUID), ==, -1);
+    }
+}
+
 static void
 test_domids_rise(struct verbs_fixture *f, gconstpointer data)
 {
@@ -306,6 +359,8 @@ main(int argc, char **argv)
         {"dying-goes", test_dying_goes},
         {"whole-stays", test_whole_stays},
         {"aborted", test_aborted},
+        {"ready", test_ready},
+        {"ready-refused", test_ready_refused},
         {"domids-rise", test_domids_rise},
         {"changes", test_changes},
         {"commands-refused", test_commands_refused},

@@ -30,6 +30,7 @@ verbs_set_up(struct verbs_fixture *f, gconstpointer data)
     f->verbs.cores = images_open(f->dir, "cores", &error);
     g_assert_no_error(error);
     f->verbs.aborted = &f->aborted;
+    f->verbs.kernels_dir = options.kernels_dir;
     f->world = world_open(f->dir, &error);
     g_assert_no_error(error);
 }

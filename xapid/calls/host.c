@@ -12,12 +12,14 @@
 static void
 set_enabled(struct call *call, enum host_enabling enabling)
 {
+    struct vm_world *vm = call->api->vm;
     struct txn *txn = call_begin(call);
 
     if (!txn)
         return;
     boot_set_enabled(call->api->model, txn, call_ref(call, 0), enabling);
     call_commit(call, txn, NULL);
+    vm_look(vm, ""); /* a host that is disabled has no domains that were built ahead */
 }
 
 static void
@@ -177,7 +179,7 @@ set_numa_affinity_policy(struct call *call)
 /* ---- memory ---- */
 
 static void
-answer_memory(struct call *call, const GError *error, GVariant *info, const char *key)
+answer_memory(struct call *call, const GError *error, GVariant *info, const char *key, gint64 more)
 {
     gint64 bytes = 0;
 
@@ -186,13 +188,15 @@ answer_memory(struct call *call, const GError *error, GVariant *info, const char
         return;
     }
     g_variant_lookup(info, key, "x", &bytes);
-    call_return(call, g_variant_new_int64(bytes));
+    call_return(call, g_variant_new_int64(bytes + more));
 }
 
 static void
 free_known(const GError *error, GVariant *info, void *data)
 {
-    answer_memory(data, error, info, "memory_free");
+    struct call *call = data;
+
+    answer_memory(call, error, info, "memory_free", vm_ready_memory(call->api->vm));
 }
 
 static void
@@ -204,7 +208,7 @@ compute_free_memory(struct call *call)
 static void
 overhead_known(const GError *error, GVariant *info, void *data)
 {
-    answer_memory(data, error, info, "memory_overhead");
+    answer_memory(data, error, info, "memory_overhead", 0);
 }
 
 static void

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "xapid/domains/backend.h"
+#include "xapid/domains/ready.h"
 
 void
 domain_info_free(struct domain_info *info)
@@ -69,6 +70,9 @@ domain_info_to_variant(const struct domain_info *info, bool half_built, const ch
     g_variant_builder_add(&b, "{sv}", "cpu_time", g_variant_new_int64(info->cpu_time));
     g_variant_builder_add(&b, "{sv}", "cpu_time_at", g_variant_new_int64(info->cpu_time_at));
     g_variant_builder_add(&b, "{sv}", "complete", g_variant_new_boolean(!half_built));
+    g_variant_builder_add(
+        &b, "{sv}", "ready",
+        g_variant_new_boolean(half_built ? g_str_has_prefix(op_id, READY_PREFIX) : ready_is(info)));
     return g_variant_builder_end(&b);
 }
 

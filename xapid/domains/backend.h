@@ -170,6 +170,8 @@ extern const struct backend backend_libxl;
 #endif
 
 void domain_info_free(struct domain_info *info);
+typedef struct domain_info domain_info;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(domain_info, domain_info_free)
 const char *domain_state_name(enum domain_state state);
 const char *shutdown_reason_name(enum shutdown_reason reason);
 /* XenAPI's word for it in errors: "running", "paused" or "halted". */

@@ -6,6 +6,7 @@
 #include "xapid/domains/argument.h"
 #include "xapid/domains/domains.h"
 #include "xapid/domains/guest-config.h"
+#include "xapid/domains/ready.h"
 
 bool
 shutdown_args_parse(GVariant *args, bool *ret_reboot, int *ret_timeout, GError **error)
@@ -127,6 +128,14 @@ create_check(GVariant *args, GError **error)
 }
 
 static bool
+prepare_check(GVariant *args, GError **error)
+{
+    g_auto(guest_config) config = {0};
+
+    return guest_config_parse(args, &config, error) && ready_check(&config, error);
+}
+
+static bool
 shutdown_check(GVariant *args, GError **error)
 {
     bool reboot;
@@ -216,6 +225,7 @@ static const struct verb {
     bool (*check)(GVariant *args, GError **error); /* NULL: no verb of Start */
 } verbs[] = {
     {"create", TIMEOUT_CREATE_S, true, false, create_check},
+    {"prepare", TIMEOUT_CREATE_S, true, false, prepare_check},
     {"destroy", TIMEOUT_DESTROY_S, true, false, destroy_check},
     {"pause", TIMEOUT_QUICK_S, true, false, no_args_check},
     {"unpause", TIMEOUT_QUICK_S, true, false, no_args_check},

@@ -14,6 +14,7 @@
 #include "xapid/domains/image.h"
 #include "xapid/domains/mark.h"
 #include "xapid/domains/message.h"
+#include "xapid/domains/ready.h"
 #include "xapid/domains/retry.h"
 #include "xapid/domains/verb-args.h"
 
@@ -30,8 +31,8 @@ verbs_bad_power_state(GError **error, const char *uuid, const char *expected, co
     return false;
 }
 
-static bool
-check_aborted(struct verbs *v, GError **error)
+bool
+verbs_check_aborted(struct verbs *v, GError **error)
 {
     if (!atomic_load(v->aborted))
         return true;
@@ -46,7 +47,7 @@ verbs_is_half_built(const struct domain_info *info, const char *mark)
 }
 
 bool
-verbs_find(struct verbs *v, const char *uuid, struct domain_info **ret_info, GError **error)
+verbs_find_any(struct verbs *v, const char *uuid, struct domain_info **ret_info, GError **error)
 {
     g_autoptr(GPtrArray) domains = NULL;
     struct domain_info *found = NULL;
@@ -62,9 +63,19 @@ verbs_find(struct verbs *v, const char *uuid, struct domain_info **ret_info, GEr
     return true;
 }
 
+bool
+verbs_find(struct verbs *v, const char *uuid, struct domain_info **ret_info, GError **error)
+{
+    if (!verbs_find_any(v, uuid, ret_info, error))
+        return false;
+    if (*ret_info && ready_is(*ret_info))
+        g_clear_pointer(ret_info, domain_info_free);
+    return true;
+}
+
 /* Until it is gone, or has had its time to. */
-static bool
-destroy(struct verbs *v, const char *uuid, int domid, GError **error)
+bool
+verbs_destroy(struct verbs *v, const char *uuid, int domid, GError **error)
 {
     g_autoptr(GError) failed = NULL;
     int left = RETRY_DESTROYS;
@@ -80,8 +91,8 @@ destroy(struct verbs *v, const char *uuid, int domid, GError **error)
 }
 
 /* Removes what a broken build left and its mark.  A whole domain keeps and only loses the mark. */
-static bool
-clean_up(struct verbs *v, const char *uuid, GError **error)
+bool
+verbs_clean_up(struct verbs *v, const char *uuid, GError **error)
 {
     g_autofree char *mark = mark_get(v->marks, uuid);
     g_autoptr(GPtrArray) domains = NULL;
@@ -95,52 +106,21 @@ clean_up(struct verbs *v, const char *uuid, GError **error)
         if (!verbs_is_half_built(info, mark))
             continue;
         log_info("domain %d of %s is half built: destroying it", info->domid, uuid);
-        if (!FAULT_AROUND("recover.destroy", error, destroy(v, uuid, info->domid, error)))
+        if (!FAULT_AROUND("recover.destroy", error, verbs_destroy(v, uuid, info->domid, error)))
             return false;
     }
     mark_clear(v->marks, uuid);
     return true;
 }
 
-static GVariant *
-domid_result(int domid)
+GVariant *
+verbs_domid_result(int domid)
 {
     GVariantDict dict;
 
     g_variant_dict_init(&dict, NULL);
     g_variant_dict_insert(&dict, "domid", "i", domid);
     return g_variant_dict_end(&dict);
-}
-
-static bool
-build(struct verbs *v, const char *uuid, const char *op_id, const struct guest_config *config,
-      int image, int *ret_domid, GError **error)
-{
-    int domid;
-
-    if (!FAULT_POINT("create.before", error) || !mark_set(v->marks, uuid, op_id, error) ||
-        !FAULT_POINT("create.after-mark", error) || !check_aborted(v, error) ||
-        !v->backend->build(v->ctx, uuid, config, image, &domid, error) ||
-        !FAULT_POINT("create.after-build", error) || !check_aborted(v, error) ||
-        !v->backend->complete(v->ctx, domid, uuid, op_id, config, error))
-        return false;
-    *ret_domid = domid;
-    return true;
-}
-
-static bool
-build_or_restore(struct verbs *v, const char *uuid, const char *op_id,
-                 const struct guest_config *config, bool restore, int *ret_domid, GError **error)
-{
-    int image = -1;
-    bool ok;
-
-    if (restore && (image = image_open(v->images, uuid, error)) < 0)
-        return false;
-    ok = build(v, uuid, op_id, config, image, ret_domid, error);
-    if (image >= 0)
-        close(image);
-    return ok;
 }
 
 int
@@ -151,66 +131,6 @@ verbs_open_disks(struct verbs *v, GError **error)
     if (folder < 0)
         api_error_set(error, "INTERNAL_ERROR", v->disks, g_strerror(errno), NULL);
     return folder;
-}
-
-/* Who has no disks does without the folder. */
-static bool
-find_disks(struct verbs *v, const struct guest_config *config, GError **error)
-{
-    int folder;
-    bool ok;
-
-    if (!config->disks->len)
-        return true;
-    folder = verbs_open_disks(v, error);
-    if (folder < 0)
-        return false;
-    ok = guest_disks_resolve(config->disks, folder, error);
-    close(folder);
-    return ok;
-}
-
-static bool
-verb_create(struct verbs *v, const char *uuid, const char *op_id, GVariant *args, bool restore,
-            GVariant **ret_result, GError **error)
-{
-    g_auto(guest_config) config = {0};
-    struct domain_info *info = NULL;
-    g_autoptr(GError) cleaning = NULL, failed = NULL;
-    int domid, left = RETRY_BUILDS;
-    bool ok;
-
-    if (!guest_config_parse(args, &config, error) || !clean_up(v, uuid, error) ||
-        !verbs_find(v, uuid, &info, error))
-        return false;
-    if (info) {
-        ok = info->ours && g_str_equal(info->op_id, op_id);
-        if (ok)
-            *ret_result = domid_result(info->domid);
-        else
-            verbs_bad_power_state(error, uuid, "halted", domain_power_state(info));
-        domain_info_free(info);
-        return ok;
-    }
-    if (!find_disks(v, &config, error))
-        return false;
-    while (!build_or_restore(v, uuid, op_id, &config, restore, &domid, &failed)) {
-        bool late = v->backend->timed_out(v->ctx);
-        if (!clean_up(v, uuid, &cleaning)) {
-            log_warning("what is left of %s stays until its next operation: %s", uuid,
-                        cleaning->message);
-            left = 0;
-        }
-        if (retry_again(v, "building a domain", late, &left, RETRY_BUILD_PAUSE_MS, &failed))
-            continue;
-        g_propagate_error(error, g_steal_pointer(&failed));
-        return false;
-    }
-    if (!FAULT_POINT("create.after-record", NULL))
-        log_debug("a fault after the record changes nothing");
-    mark_clear(v->marks, uuid);
-    *ret_result = domid_result(domid);
-    return true;
 }
 
 /* Whether it is what `built_by` built, whole or half; any domain when that is NULL. */
@@ -240,11 +160,16 @@ verb_destroy(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_r
 
         if (info->domid == 0 || !is_built_by(info, mark, built_by))
             continue;
+        if (ready_is(info)) {
+            if (!verbs_drop_ready(v, info, error))
+                return false;
+            continue;
+        }
         if (!FAULT_POINT("destroy.before", error))
             return false;
         /* A dying one may still have devices and xenstore keys, or be a zombie for good. */
         if (info->state != DOMAIN_DYING) {
-            if (!destroy(v, uuid, info->domid, error))
+            if (!verbs_destroy(v, uuid, info->domid, error))
                 return false;
         } else if (!v->backend->destroy(v->ctx, info->domid, &dying_error)) {
             log_info("domain %d of %s is dying: %s", info->domid, uuid, dying_error->message);
@@ -305,7 +230,7 @@ verb_shutdown(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_
         ok = FAULT_AROUND("shutdown", error,
                           v->backend->shutdown(v->ctx, info->domid, uuid, reboot, error));
     if (ok)
-        *ret_result = domid_result(info->domid);
+        *ret_result = verbs_domid_result(info->domid);
     domain_info_free(info);
     return ok;
 }
@@ -389,7 +314,7 @@ static bool
 verb_recover(struct verbs *v, const char *uuid, GError **error)
 {
     if (*uuid)
-        return finish_dying(v, uuid, error) && clean_up(v, uuid, error) &&
+        return finish_dying(v, uuid, error) && verbs_clean_up(v, uuid, error) &&
                verbs_undo_save(v, uuid, error) && image_discard_part(v->cores, uuid, error);
     g_autoptr(GPtrArray) uuids = marks_list(v->marks);
     const int folders[] = {v->images, v->cores};
@@ -461,6 +386,8 @@ verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id
         return false;
     if (g_str_equal(verb, "create") || g_str_equal(verb, "restore"))
         return verb_create(v, uuid, op_id, args, g_str_equal(verb, "restore"), ret_result, error);
+    if (g_str_equal(verb, "prepare"))
+        return verb_prepare(v, uuid, args, ret_result, error);
     for (gsize i = 0; i < G_N_ELEMENTS(with_args); i++)
         if (g_str_equal(verb, with_args[i].verb))
             return with_args[i].run(v, uuid, args, ret_result, error);

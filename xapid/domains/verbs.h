@@ -15,6 +15,7 @@ struct verbs {
     int marks;            /* of marks_open () */
     int images, cores;    /* of images_open () */
     const char *disks;    /* folder of the disks' handles */
+    int kernels_dir;      /* of struct backend_options */
     atomic_bool *aborted; /* set by the abort thread; looked at between steps */
 };
 

@@ -116,6 +116,7 @@ worker_open(struct worker *w, const struct child_options *options, GError **erro
     w->verbs.aborted = &w->aborted;
     w->verbs.backend = options->backend;
     w->verbs.disks = options->disks;
+    w->verbs.kernels_dir = options->backend_options.kernels_dir;
     w->verbs.marks = marks_open(options->run_dir, error);
     if (w->verbs.marks < 0)
         return false;

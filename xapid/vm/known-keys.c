@@ -23,6 +23,12 @@ is_text(const char *value)
 }
 
 static bool
+is_true_or_false(const char *value)
+{
+    return g_str_equal(value, "true") || g_str_equal(value, "false");
+}
+
+static bool
 is_seed(const char *value)
 {
     return *value && is_text(value);
@@ -41,6 +47,8 @@ static const struct known_key {
     {"other_config", "mac_seed", is_seed},
     /* The disks of a template, which VM.provision makes. */
     {"other_config", "disks", vm_disks_are_valid},
+    /* Its domain is built ahead of its start (ready.c). */
+    {"other_config", VM_READY_KEY, is_true_or_false},
 };
 
 static const struct known_key *

@@ -18,6 +18,7 @@ libvm_a_SOURCES = \
 	xapid/vm/observed.c \
 	xapid/vm/plans.c \
 	xapid/vm/provision.c \
+	xapid/vm/ready.c \
 	xapid/vm/reconcile.c \
 	xapid/vm/record.c \
 	xapid/vm/restart.c \

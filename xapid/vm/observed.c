@@ -10,13 +10,23 @@ vm_state_has_domain(const char *power_state)
     return g_str_equal(power_state, "Running") || g_str_equal(power_state, "Paused");
 }
 
-/* Of several entries of one uuid: a domain that lives, one that is dying, an image. */
+bool
+vm_domain_is_ready(GVariant *domain)
+{
+    gboolean ready = FALSE;
+
+    g_variant_lookup(domain, "ready", "b", &ready);
+    return ready;
+}
+
+/* Of several entries of one uuid: a domain that lives, one that is dying, an image.  What was built
+ * ahead of a start is none: its VM is halted. */
 static int
 rank(GVariant *domain)
 {
     const char *state = "";
 
-    if (!domain || !g_variant_lookup(domain, "state", "&s", &state))
+    if (!domain || !g_variant_lookup(domain, "state", "&s", &state) || vm_domain_is_ready(domain))
         return 0;
     return g_str_equal(state, "suspended") ? 1 : g_str_equal(state, "dying") ? 2 : 3;
 }

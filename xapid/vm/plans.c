@@ -78,7 +78,7 @@ host_has_memory(const struct vm_world *world, const char *vm, GError **error)
 {
     g_autofree char *metrics = model_get_string(world->model, world->host, "metrics");
     gint64 needed = model_get_int(world->model, vm, "memory_dynamic_max");
-    gint64 available = model_get_int(world->model, metrics, "memory_free");
+    gint64 available = model_get_int(world->model, metrics, "memory_free") + vm_ready_memory(world);
 
     if (needed <= available || !model_get_int(world->model, metrics, "memory_total"))
         return true;

@@ -265,6 +265,8 @@ listed(const GError *error, GVariant *domains, void *data)
     if (found) {
         vm_foreign_look(world, found, look->uuids);
         vm_usage_look(world, found, all);
+        if (all)
+            vm_ready_look(world, domains);
         world->has_looked |= all;
         if (world->has_looked)
             vm_autostart(world);

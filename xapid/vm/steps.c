@@ -30,6 +30,44 @@ start_verb(struct op *op, const char *verb, GVariant *args, domains_done_fn done
     vm_start_verb(op, verb, args, done, op);
 }
 
+/* ---- verbs that need memory: what is built ahead gives way to them ---- */
+
+struct need {
+    struct op *op;
+    const char *verb;
+    GVariant *args; /* of the step; they live as long as the plan */
+    domains_done_fn done;
+};
+
+static void need_again(void *data);
+
+static void
+need_done(const GError *error, GVariant *result, void *data)
+{
+    struct need *need = data;
+
+    if (vm_ready_yield(op_room_data(need->op), error, need_again, need))
+        return;
+    need->done(error, result, need->op);
+    g_free(need);
+}
+
+static void
+need_again(void *data)
+{
+    struct need *need = data;
+
+    vm_start_verb(need->op, need->verb, need->args, need_done, need);
+}
+
+static void
+start_needing(struct op *op, const char *verb, GVariant *args, domains_done_fn done)
+{
+    const struct need need = {op, verb, args, done};
+
+    need_again(g_memdup2(&need, sizeof need));
+}
+
 static void
 end_step(struct op *op, const GError *error)
 {
@@ -61,13 +99,13 @@ create_done(const GError *error, GVariant *result, void *data)
 static void
 create_run(struct op *op, GVariant *args)
 {
-    start_verb(op, "create", args, create_done);
+    start_needing(op, "create", args, create_done);
 }
 
 static void
 restore_run(struct op *op, GVariant *args)
 {
-    start_verb(op, "restore", args, create_done);
+    start_needing(op, "restore", args, create_done);
 }
 
 /* The step's argument power_state is what the VM is without its domain: Halted or Suspended. */
@@ -201,7 +239,7 @@ dump_run(struct op *op, GVariant *args)
 static void
 adjust_run(struct op *op, GVariant *args)
 {
-    start_verb(op, "adjust", args, quiet_done);
+    start_needing(op, "adjust", args, quiet_done);
 }
 
 static void

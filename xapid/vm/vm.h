@@ -33,6 +33,9 @@ struct vm_world {
     GHashTable *following;    /* uuid -> looks at a guest on its way to a target; reconcile.c */
     struct vm_guests *guests; /* guest-metrics.c */
     GHashTable *usage;        /* uuid -> what its domain had used; usage.c */
+    guint ready_max;          /* domains that are built ahead, at most */
+    GHashTable *ready;        /* uuid -> what is built ahead for it; ready.c */
+    guint yields;             /* of their memory, that are under way; ready.c */
     /* Asks xapid-host for a bridge: EnsureBridge of org.xapid.Host1.  Its first argument is hostd.
      */
     void (*ensure_bridge)(void *hostd, GVariant *network, domains_done_fn done, void *data);
@@ -287,8 +290,10 @@ struct plan *vm_plan_signal(const struct vm_world *world, const char *vm, const 
 struct plan *vm_plan_reconcile(const struct vm_world *world, const char *vm, GVariant *domain,
                                const char **ret_power_state);
 
+/* Was it built ahead of a start (ready.c)? */
+bool vm_domain_is_ready(GVariant *domain);
 /* List's domains by uuid, for each the entry that counts: uuid -> GVariant; keys live in the
- * values. */
+ * values.  Those that were built ahead do not count. */
 GHashTable *vm_domains_by_uuid(GVariant *domains);
 /* A number that List tells of a domain; -1: it does not. */
 gint64 vm_domain_int(GVariant *domain, const char *key);
@@ -427,6 +432,20 @@ void vm_autostart_note(const struct vm_world *world, struct txn *txn);
  * first, the others when these run or have failed.  Over a restart of the daemon too.  VMs must
  * have been looked at: one that does not seem to be halted is not started. */
 void vm_autostart(struct vm_world *world);
+
+/* --- ready.c: domains that are built ahead of their VMs' starts --- */
+
+#define VM_READY_KEY "ready_domain" /* of other_config */
+
+/* `domains`, of List, are all there are: builds for VMs that want it and have none, and removes
+ * what is no longer wanted.  Cheap when there is nothing to do. */
+void vm_ready_look(struct vm_world *world, GVariant *domains);
+/* Bytes that such domains would give back. */
+gint64 vm_ready_memory(const struct vm_world *world);
+/* When a verb failed with HOST_NOT_ENOUGH_FREE_MEMORY and there are such domains: true, as many as
+ * it takes are removed, and then `again` is called, once. */
+bool vm_ready_yield(struct vm_world *world, const GError *error, void (*again)(void *data),
+                    void *data);
 
 /* --- usage.c: VM_metrics.VCPUs_utilisation --- */
 
