@@ -33,7 +33,8 @@ libdomains_a_SOURCES = \
 	xapid/domains/terminals.c xapid/domains/terminals.h \
 	xapid/domains/verb-args.c xapid/domains/verb-args.h \
 	xapid/domains/verbs.c xapid/domains/verbs.h xapid/domains/verbs-internal.h \
-	xapid/domains/ready.c xapid/domains/verbs-consoles.c xapid/domains/verbs-create.c xapid/domains/verbs-drives.c xapid/domains/verbs-image.c xapid/domains/verbs-live.c \
+	xapid/domains/ready.c xapid/domains/ready.h xapid/domains/verbs-consoles.c xapid/domains/verbs-create.c \
+	xapid/domains/verbs-drives.c xapid/domains/verbs-image.c xapid/domains/verbs-live.c \
 	xapid/domains/verbs-memory.c xapid/domains/verbs-nics.c \
 	xapid/domains/worker.c xapid/domains/worker.h xapid/domains/events.c
 
