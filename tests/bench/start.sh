@@ -8,7 +8,7 @@ LAB=$(cd "$(dirname "$0")/../lab" && pwd)
 
 lab_host bench
 dom0 'id xen-qemuuser-range-base >/dev/null 2>&1 || useradd -r -u 200000 -M -d /nonexistent -s /usr/sbin/nologin xen-qemuuser-range-base'
-serve_xapid log_level=info
+serve_xapid log_level=info ready_domains=1
 # shellcheck disable=SC2154,SC2034 # password is serve_xapid's, FAILED is lab_done's
 /usr/bin/python3 "$LAB/../bench/start.py" "$HOST" "$(lab_addr)" "$password" "${1:-${BUILDDIR:-.}/start.json}" || FAILED=1
 lab_done

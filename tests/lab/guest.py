@@ -77,7 +77,7 @@ def sockets(name, address, password):
     for cores, wanted in sample("arrangements of CPUs", [("2", "0 0 1 1"), ("4", "0 0 0 0"), ("1", "0 1 2 3")], 1):
         x.VM.set_platform(vm, {"cores-per-socket": cores})
         x.VM.start(vm, False, False)
-        until(lambda: console(name, uuid).rstrip("\x1b[6n").endswith("/ # "), "prompt of the guest")
+        prompted(name, uuid)
         type_in(name, x.VM.get_domid(vm), "echo SOCK''ETS $(grep physical.id /proc/cpuinfo | cut -d: -f2) OF $(grep cpu.cores /proc/cpuinfo | cut -d: -f2) END")
         seen = until(lambda: re.search(r"SOCKETS ([\d ]+) OF ([\d ]+) END", console(name, uuid)), "answer of the guest")
         print(f"# {cores} cores a socket: CPUs in sockets {seen[1]}, with cores {seen[2]}")

@@ -5,8 +5,11 @@
 
 lab_host guest
 serve_xapid ready_domains=1 resync_seconds=2
-check "a guest sees its CPUs in sockets" scenario guest sockets
-check "a start takes the domain that was built ahead" scenario guest ahead
+declare -A STARTS=([sockets]="a guest sees its CPUs in sockets" [ahead]="a start takes the domain that was built ahead")
+sample 1 WHAT "kinds of starts" sockets ahead
+for what in "${WHAT[@]}"; do
+	check "${STARTS[$what]}" scenario guest "$what"
+done
 check "xs-guestd holds no uid, files or network" scenario guest confined
 sample 1 KINDS "kinds of guests that tell of themselves" pv pvh
 for kind in "${KINDS[@]}"; do
