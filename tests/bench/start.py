@@ -13,6 +13,7 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "lab"), str(HERE)]
 from api import client, dom0, domids, until
+from happened import happened
 from networks import new_network, new_vif
 from ratio import ratio
 from storage import MIB, SR_FOLDER, disk, drive, repository
@@ -128,24 +129,6 @@ class Ways:
         self.settled()
         return seconds(self.name, f"xtool vm-start uuid={self.uuid}"), \
             seconds(self.name, f"xtool vm-shutdown uuid={self.uuid} force=true")
-
-
-# The kernel's own trace in dom0, of everybody: what it is called, and which of its events are that.
-TRACING = "/sys/kernel/tracing"
-EVENTS = {"processes and threads": ["sched/sched_process_fork"], "programs": ["sched/sched_process_exec"],
-          "syncs": [f"syscalls/sys_enter_{call}" for call in ("fsync", "fdatasync", "syncfs", "sync")]}
-
-
-def happened(name, act):
-    """How often each of EVENTS happened in dom0 while `act` ran."""
-    every = [event for events in EVENTS.values() for event in events]
-    switch = "".join(f"echo $on >{TRACING}/events/{event}/enable; " for event in every)
-    dom0(name, f"mountpoint -q {TRACING} || mount -t tracefs tracefs {TRACING}; echo >{TRACING}/trace; on=1; {switch}")
-    act()
-    trace = dom0(name, f"on=0; {switch}cat {TRACING}/trace")
-    # A line of a system call has its name without "sys_enter", one of another event the event's own.
-    return {what: sum(trace.count(f" {event.split('/')[1].replace('sys_enter_', 'sys_')}{'(' if 'sys_enter' in event else ':'}")
-                      for event in events) for what, events in EVENTS.items()}
 
 
 def requests(name, act):

@@ -4,16 +4,20 @@ import os
 import time
 
 from api import client, console, dom0, domids, guest, run_scenario, sample, says, type_in, until
+from happened import programs
 from host import fails
 from networks import new_network, new_vif
 from storage import device_model, whole_machine
 
+NIC_HOTPLUG = "/usr/local/libexec/xapid/nic-hotplug"
+
 
 def connected(name, x, kind, address, network):
-    """A guest with one card, and an address of its own there."""
+    """A guest with one card, and an address of its own there.  Its start executes the program of the card, and no other."""
     vm = x.VM.create(guest(f"at-{address}", kind, f"console=hvc0 lab.count=0 lab.ip={address}/24"))
     vif = new_vif(x, vm, network)
-    x.VM.start(vm, False, False)
+    executed = programs(name, lambda: x.VM.start(vm, False, False))
+    assert executed == [NIC_HOTPLUG], executed
     uuid = x.VM.get_uuid(vm)
     until(lambda: "LAB-GUEST-UP" in console(name, uuid), "guest")
     assert x.VIF.get_currently_attached(vif)

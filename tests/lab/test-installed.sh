@@ -58,11 +58,12 @@ runs_well() {
 }
 boot_id() { dom0 cat /proc/sys/kernel/random/boot_id 2>/dev/null; }
 rebooted() { [ -n "$(boot_id)" ] && [ "$(boot_id)" != "$1" ]; }
+# As who sits at dom0 does where guests are to be shut down, else by the API.
 reboots() {
-	local before
-	[ -z "${XAPID_LAB_WHOLE-}" ] || scenario installed before_reboot || return 1
+	local before reboot='xtool host-disable host=$(hostname); xtool host-reboot host=$(hostname)'
+	[ -z "${XAPID_LAB_WHOLE-}" ] || { scenario installed before_reboot && reboot='systemctl --no-block reboot'; } || return 1
 	before=$(boot_id)
-	dom0 'systemctl --no-block reboot'
+	in_bash <<<"$reboot" || return 1
 	wait_for 600 rebooted "$before" || return 1
 	TMO=400 runs_well || return 1
 	[ -z "${XAPID_LAB_WHOLE-}" ] || scenario installed after_reboot
