@@ -33,7 +33,7 @@ OTHERS = re.compile(r"\b(ioctl)\s*\([^;]*?\bLOOP_C|\brun\s*\([^()]*\b(STATEMENT_
 LIBXL = re.compile(r"\b(libxl_[a-z0-9_]+)\s*\(")
 LIBXL_READS = re.compile(r"_(init|init_type|dispose|copy|free|list|info|getinfo|retrieve|is_default|val|set_none|is_empty|"
                          r"compare|alloc|need_memory|from_json|to_json|register_callbacks|to_name|from_string|abort)$|"
-                         r"^libxl_(get_|defbool_|bitmap_|retrieve_)|^libxl_(list_domain|console_get_tty)$|^libxl_domain_sched_params_init$")
+                         r"^libxl_(get_|defbool_|bitmap_|retrieve_)|^libxl_(list_domain|console_get_tty)$|^libxl_domain_sched_params_init$|^libxl_cpuid_parse_config$")
 POINT = re.compile(r"\bFAULT_(POINT|AROUND)\s*\(")
 FUNCTION = re.compile(r"^(?:[A-Za-z_][\w \*\(\)]*\n)?(\w+)\(([^;{}]*)\)\n\{\n(.*?)^\}", re.M | re.S)
 TABLE = re.compile(r"\bstruct\s+(\w+)\s+\w+(?:\[\w*\])?\s*=\s*\{(.*?)^\};", re.M | re.S)
