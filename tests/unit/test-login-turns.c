@@ -166,7 +166,7 @@ note_answer(void *data)
     answer(&delayed->login, true);
 }
 
-/* The one that is due first, whoever began to wait first; more than one turn of the loop answers. */
+/* The one that is due first, whoever began to wait first; it takes more than one turn. */
 static void
 test_delays(void)
 {
