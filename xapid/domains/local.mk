@@ -3,6 +3,7 @@ noinst_LIBRARIES += libdomains.a
 libdomains_a_SOURCES = \
 	xapid/domains/argument.c xapid/domains/argument.h \
 	xapid/domains/backend.c xapid/domains/backend.h \
+	xapid/domains/changes.c xapid/domains/changes.h \
 	xapid/domains/consoles.c xapid/domains/consoles.h \
 	xapid/domains/domains.h \
 	xapid/domains/guest-config.c xapid/domains/guest-config.h \

@@ -12,6 +12,7 @@
 #include "lib/peer/bulk.h"
 #include "lib/peer/domains1.h"
 #include "lib/peer/peer.h"
+#include "xapid/domains/changes.h"
 #include "xapid/domains/consoles.h"
 #include "xapid/domains/domains.h"
 #include "xapid/domains/guests.h"
@@ -29,70 +30,14 @@ struct service {
     PeerDomains1 *object;
     GDBusConnection *connection; /* NULL between peers */
     GCancellable *connecting;
-    bool open;
     guint probe; /* source, until the next one */
     struct question *questions[QUESTIONS];
     struct consoles *consoles;
-    /* Changed: sent while the peer takes them, gathered while it does not. */
-    GHashTable *changed;
-    bool changed_all, flushing;
-    guint flush_source;
+    struct changes *changes;
     void (*served)(void *data);
     void (*failed)(const char *why, void *data);
     void *data;
 };
-
-/* --- Changed --- */
-
-static void changed_send(struct service *service);
-
-static void
-changed_flushed(GObject *source, GAsyncResult *result, gpointer data)
-{
-    struct service *service = data;
-    bool ours = G_DBUS_CONNECTION(source) == service->connection;
-
-    g_dbus_connection_flush_finish(G_DBUS_CONNECTION(source), result, NULL);
-    if (ours) {
-        service->flushing = false;
-        changed_send(service);
-    }
-    g_object_unref(source);
-}
-
-static void
-changed_send(struct service *service)
-{
-    GHashTableIter iter;
-    gpointer uuid;
-    int sent = 0;
-
-    if (!service->connection || !service->open || service->flushing ||
-        (!service->changed_all && g_hash_table_size(service->changed) == 0))
-        return;
-    if (service->changed_all) {
-        service->changed_all = false;
-        g_hash_table_remove_all(service->changed);
-        peer_domains1_emit_changed(service->object, "");
-    }
-    g_hash_table_iter_init(&iter, service->changed);
-    while (sent++ < CHANGED_BATCH_MAX && g_hash_table_iter_next(&iter, &uuid, NULL)) {
-        peer_domains1_emit_changed(service->object, uuid);
-        g_hash_table_iter_remove(&iter);
-    }
-    service->flushing = true;
-    g_dbus_connection_flush(g_object_ref(service->connection), NULL, changed_flushed, service);
-}
-
-static gboolean
-changed_later(gpointer data)
-{
-    struct service *service = data;
-
-    service->flush_source = 0;
-    changed_send(service);
-    return G_SOURCE_REMOVE;
-}
 
 static void
 pool_changed(const char *uuid, void *data)
@@ -103,15 +48,7 @@ pool_changed(const char *uuid, void *data)
         operations_changed(service->operations, uuid);
     if (service->guests)
         guests_look(service->guests, uuid);
-    if (!*uuid || g_hash_table_size(service->changed) >= CHANGED_PENDING_MAX)
-        service->changed_all = true;
-    if (service->changed_all)
-        g_hash_table_remove_all(service->changed);
-    else
-        g_hash_table_add(service->changed, g_strdup(uuid));
-    /* After the events that are there already, so that several of one domain become one. */
-    if (!service->flush_source && !service->flushing)
-        service->flush_source = g_idle_add(changed_later, service);
+    changes_add(service->changes, uuid);
 }
 
 /* --- what hangs --- */
@@ -340,8 +277,8 @@ drop_peer(struct service *service)
         return;
     g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(service->object));
     g_dbus_connection_close(service->connection, NULL, NULL, NULL);
+    changes_connect(service->changes, NULL);
     g_clear_object(&service->connection);
-    service->flushing = false;
 }
 
 static void
@@ -379,8 +316,7 @@ peer_connected(GObject *source, GAsyncResult *result, gpointer data)
     }
     service->connection = g_steal_pointer(&connection);
     g_signal_connect(service->connection, "closed", G_CALLBACK(peer_closed), service);
-    service->changed_all = true;
-    changed_send(service);
+    changes_connect(service->changes, service->connection);
     hanging_changed(service);
     service->guests_told = false;
     guests_changed(service);
@@ -405,14 +341,12 @@ predecessor_recovered(bool lost, GVariant *error, GPtrArray *parts, void *data)
                         service->data);
         return;
     }
-    service->open = true;
     operations_open(service->operations);
     for (int i = 0; i < QUESTIONS; i++)
         question_open(service->questions[i], service->pool);
     probe(service);
     consoles_attend(service->consoles, service->pool);
-    service->changed_all = true;
-    changed_send(service);
+    changes_open(service->changes);
     service->served(service->data);
 }
 
@@ -475,8 +409,8 @@ service_new(const struct pool_options *options, void (*served)(void *data),
     service->served = served;
     service->failed = failed;
     service->data = data;
-    service->changed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     service->object = peer_domains1_skeleton_new();
+    service->changes = changes_new(service->object);
     questions_init(service);
     service->consoles = consoles_new(options->run_dir ? options->run_dir : "/");
     for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
@@ -501,8 +435,7 @@ service_free(struct service *service)
     g_clear_handle_id(&service->probe, g_source_remove);
     pool_free(service->pool);
     operations_free(service->operations);
-    g_clear_handle_id(&service->flush_source, g_source_remove);
-    g_hash_table_unref(service->changed);
+    changes_free(service->changes);
     for (int i = 0; i < QUESTIONS; i++)
         question_free(service->questions[i]);
     consoles_free(service->consoles);
