@@ -6,10 +6,18 @@ noinst_PROGRAMS += tests/sim/domainsctl
 tests_sim_domainsctl_SOURCES = tests/sim/domainsctl.c
 tests_sim_domainsctl_LDADD = libdomainsclient.a libdomains.a libpeer.a libbase.a $(GLIB_LIBS)
 
+service_bed = tests/unit/service-bed.c tests/unit/service-bed.h $(remove_tree)
+
 check_PROGRAMS += tests/unit/test-domains-service
 TESTS += tests/unit/test-domains-service
-tests_unit_test_domains_service_SOURCES = tests/unit/test-domains-service.c $(remove_tree)
+tests_unit_test_domains_service_SOURCES = tests/unit/test-domains-service.c $(service_bed)
 tests_unit_test_domains_service_LDADD = libdomainsclient.a libdomains.a libpeer.a libbase.a \
+	$(GLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test-domains-deaths
+TESTS += tests/unit/test-domains-deaths
+tests_unit_test_domains_deaths_SOURCES = tests/unit/test-domains-deaths.c $(service_bed)
+tests_unit_test_domains_deaths_LDADD = libdomainsclient.a libdomains.a libpeer.a libbase.a \
 	$(GLIB_LIBS)
 
 check_PROGRAMS += tests/unit/test-bulk
