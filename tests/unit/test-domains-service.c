@@ -2,11 +2,8 @@
 #include "config.h"
 
 #include <glib/gstdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "tests/unit/service-bed.h"
-#include "xapid/domains/domains.h"
 
 static void
 test_lifecycle(struct service_bed *bed, gconstpointer data)
