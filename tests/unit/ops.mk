@@ -24,11 +24,17 @@ tests_unit_test_task_SOURCES = \
 	tests/unit/test-task.c tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_task_LDADD = $(ops_test_libs)
 
+plan_bed = tests/unit/plan-bed.c tests/unit/plan-bed.h tests/unit/fake-store.c tests/unit/fake-store.h
+
 check_PROGRAMS += tests/unit/test-plan
 TESTS += tests/unit/test-plan
-tests_unit_test_plan_SOURCES = \
-	tests/unit/test-plan.c tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_plan_SOURCES = tests/unit/test-plan.c $(plan_bed)
 tests_unit_test_plan_LDADD = $(ops_test_libs)
+
+check_PROGRAMS += tests/unit/test-vm-config
+TESTS += tests/unit/test-vm-config
+tests_unit_test_vm_config_SOURCES = tests/unit/test-vm-config.c $(plan_bed)
+tests_unit_test_vm_config_LDADD = $(ops_test_libs)
 
 check_PROGRAMS += tests/unit/test-usage
 TESTS += tests/unit/test-usage

@@ -1,90 +1,7 @@
 /* Plans of a VM's lifecycle, and what a look at the hypervisor leads to, read as text: no Xen. */
 #include "config.h"
 
-#include <string.h>
-
-#include "lib/error.h"
-#include "tests/unit/fake-store.h"
-#include "xapid/vm/vm.h"
-
-struct bed {
-    struct model *model;
-    struct fake_store store;
-    struct vm_world world;
-    char *vm, *host;
-};
-
-static void
-bed_setup(struct bed *bed, const void *data)
-{
-    (void)data;
-    memset(bed, 0, sizeof *bed);
-    bed->model = model_new();
-    fake_store_init(&bed->store, bed->model);
-    bed->store.automatic = true;
-    bed->host = row_create(bed->model, "host", fields_of("name_label", "host", NULL));
-    row_set(bed->model, bed->host, "enabled", g_variant_new_boolean(TRUE));
-    bed->vm = row_create(bed->model, "VM",
-                         fields_of("name_label", "guest", "PV_kernel", "vmlinux", "domain_type",
-                                   "pvh", "power_state", "Halted", NULL));
-    row_set(bed->model, bed->vm, "memory_static_max", g_variant_new_int64(64 << 20));
-    row_set(bed->model, bed->vm, "VCPUs_max", g_variant_new_int64(1));
-    row_set(bed->model, bed->vm, "VCPUs_at_startup", g_variant_new_int64(1));
-    bed->world.model = bed->model;
-    bed->world.host = bed->host;
-    bed->world.guest_kernels = "/kernels";
-}
-
-static void
-bed_teardown(struct bed *bed, const void *data)
-{
-    (void)data;
-    model_free(bed->model);
-    fake_store_clear(&bed->store);
-    g_free(bed->vm);
-    g_free(bed->host);
-}
-
-static void
-set_text_field(struct bed *bed, const char *field, const char *value)
-{
-    row_set(bed->model, bed->vm, field, g_variant_new_string(value));
-}
-
-/* "operation: step step", "(interrupts)" behind it; frees the plan.  "" for none. */
-static char *
-plan_text(struct plan *plan)
-{
-    if (!plan)
-        return g_strdup("");
-    GString *text = g_string_new(plan->operation);
-    g_string_append_c(text, ':');
-    for (guint i = 0; i < plan->steps->len; i++) {
-        const struct step *step = plan->steps->pdata[i];
-        const char *how;
-        g_string_append_printf(text, " %s", step->kind);
-        if (g_variant_lookup(step->args, "how", "&s", &how))
-            g_string_append_printf(text, "=%s", how);
-    }
-    if (plan->interrupts)
-        g_string_append(text, " (interrupts)");
-    plan_free(plan);
-    return g_string_free(text, FALSE);
-}
-
-#define assert_plan(plan, expected)                                                                \
-    do {                                                                                           \
-        g_autofree char *text_here = plan_text(plan);                                              \
-        g_assert_cmpstr(text_here, ==, expected);                                                  \
-    } while (0)
-
-#define assert_refused(call, code)                                                                 \
-    do {                                                                                           \
-        g_autoptr(GError) error = NULL;                                                            \
-        g_assert_null(call);                                                                       \
-        g_assert_nonnull(error);                                                                   \
-        g_assert_cmpstr(api_error_code(error), ==, code);                                          \
-    } while (0)
+#include "tests/unit/plan-bed.h"
 
 static void
 test_halted(struct bed *bed, const void *data)
@@ -144,10 +61,10 @@ test_cards(struct bed *bed, const void *data)
     g_assert_cmpstr(cards, ==, "1 02:00:00:00:00:02 xapi4 1400; 3 02:00:00:00:00:01 xapi4 1400; ");
     assert_plan(vm_plan_start(&bed->world, bed->vm, "start", true, NULL),
                 "start: vif.bridge vif.bridge domain.create");
-    set_text_field(bed, "power_state", "Suspended");
+    bed_set_text(bed, "power_state", "Suspended");
     assert_plan(vm_plan_resume(&bed->world, bed->vm, "resume", true, NULL),
                 "resume: vif.bridge vif.bridge domain.restore image.discard");
-    set_text_field(bed, "power_state", "Running");
+    bed_set_text(bed, "power_state", "Running");
     assert_plan(vm_plan_reboot(&bed->world, bed->vm, false, NULL),
                 "hard_reboot: domain.destroy vif.bridge vif.bridge domain.create domain.unpause "
                 "(interrupts)");
@@ -156,34 +73,12 @@ test_cards(struct bed *bed, const void *data)
 }
 
 static void
-test_addresses(struct bed *bed, const void *data)
-{
-    g_autofree char *first = vif_make_mac(bed->model, bed->vm, 0);
-    g_autofree char *again = vif_make_mac(bed->model, bed->vm, 0);
-    g_autofree char *second = vif_make_mac(bed->model, bed->vm, 1);
-
-    (void)data;
-    g_assert_cmpstr(first, ==, again);
-    g_assert_cmpstr(first, !=, second);
-    for (int position = 0; position <= VIF_POSITION_MAX; position++) {
-        g_autofree char *mac = vif_make_mac(bed->model, bed->vm, position);
-        g_assert_true(vif_mac_is_valid(mac));
-        g_assert_cmpint(g_ascii_xdigit_value(mac[1]) & 3, ==, 2);
-    }
-    g_assert_cmpint(vif_position("0"), ==, 0);
-    g_assert_cmpint(vif_position("6"), ==, 6);
-    static const char *const bad[] = {"", "7", "-1", "00", "0 ", "a"};
-    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++)
-        g_assert_cmpint(vif_position(bad[i]), ==, -1);
-}
-
-static void
 test_running(struct bed *bed, const void *data)
 {
     const struct vm_world *world = &bed->world;
 
     (void)data;
-    set_text_field(bed, "power_state", "Running");
+    bed_set_text(bed, "power_state", "Running");
     assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "VM_BAD_POWER_STATE");
     assert_plan(vm_plan_pause(world, bed->vm, NULL), "pause: domain.pause");
     assert_plan(vm_plan_shutdown(world, bed->vm, true, NULL),
@@ -209,7 +104,7 @@ test_suspended(struct bed *bed, const void *data)
     const struct vm_world *world = &bed->world;
 
     (void)data;
-    set_text_field(bed, "power_state", "Suspended");
+    bed_set_text(bed, "power_state", "Suspended");
     assert_plan(vm_plan_resume(world, bed->vm, "resume", false, NULL),
                 "resume: domain.restore image.discard domain.unpause");
     assert_plan(vm_plan_resume(world, bed->vm, "resume", true, NULL),
@@ -227,7 +122,7 @@ test_paused(struct bed *bed, const void *data)
     const struct vm_world *world = &bed->world;
 
     (void)data;
-    set_text_field(bed, "power_state", "Paused");
+    bed_set_text(bed, "power_state", "Paused");
     assert_plan(vm_plan_unpause(world, bed->vm, NULL), "unpause: domain.unpause");
     assert_plan(vm_plan_shutdown(world, bed->vm, false, NULL),
                 "hard_shutdown: domain.end (interrupts)");
@@ -240,14 +135,14 @@ test_refusals(struct bed *bed, const void *data)
     const struct vm_world *world = &bed->world;
 
     (void)data;
-    set_text_field(bed, "PV_kernel", "../etc/passwd");
+    bed_set_text(bed, "PV_kernel", "../etc/passwd");
     assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "INVALID_VALUE");
-    set_text_field(bed, "PV_kernel", "");
+    bed_set_text(bed, "PV_kernel", "");
     assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "INVALID_VALUE");
-    set_text_field(bed, "PV_kernel", "vmlinux");
-    set_text_field(bed, "domain_type", "pv_in_pvh");
+    bed_set_text(bed, "PV_kernel", "vmlinux");
+    bed_set_text(bed, "domain_type", "pv_in_pvh");
     assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "NOT_IMPLEMENTED");
-    set_text_field(bed, "domain_type", "pv");
+    bed_set_text(bed, "domain_type", "pv");
     row_set(bed->model, bed->host, "enabled", g_variant_new_boolean(FALSE));
     assert_refused(vm_plan_start(world, bed->vm, "start", false, &error), "HOST_DISABLED");
 }
@@ -332,9 +227,9 @@ test_looks(struct bed *bed, const void *data)
     for (size_t i = 0; i < G_N_ELEMENTS(looks); i++) {
         const char *becomes = "untouched";
         g_autoptr(GVariant) domain = domain_of(looks[i].state, looks[i].reason);
-        set_text_field(bed, "power_state", looks[i].recorded);
+        bed_set_text(bed, "power_state", looks[i].recorded);
         if (looks[i].field)
-            set_text_field(bed, looks[i].field, looks[i].action);
+            bed_set_text(bed, looks[i].field, looks[i].action);
         g_test_message("%s, domain %s %s", looks[i].recorded,
                        looks[i].state ? looks[i].state : "none", looks[i].reason);
         assert_plan(vm_plan_reconcile(&bed->world, bed->vm, domain, &becomes), looks[i].plan);
@@ -350,8 +245,8 @@ test_foreign_looks(struct bed *bed, const void *data)
         {"running", "Running"}, {"paused", "Paused"}, {"shutdown", NULL}, {"dying", NULL}};
 
     (void)data;
-    set_text_field(bed, "power_state", "Running");
-    set_text_field(bed, "actions_after_crash", "restart");
+    bed_set_text(bed, "power_state", "Running");
+    bed_set_text(bed, "actions_after_crash", "restart");
     for (size_t i = 0; i < G_N_ELEMENTS(states); i++) {
         g_autoptr(GVariant) ours = domain_of(states[i][0], "crash");
         const char *becomes = "untouched";
@@ -372,93 +267,11 @@ test_unbuildable(struct bed *bed, const void *data)
     g_autoptr(GVariant) domain = domain_of("shutdown", "reboot");
 
     (void)data;
-    set_text_field(bed, "power_state", "Running");
-    set_text_field(bed, "actions_after_reboot", "restart");
-    set_text_field(bed, "PV_kernel", "");
+    bed_set_text(bed, "power_state", "Running");
+    bed_set_text(bed, "actions_after_reboot", "restart");
+    bed_set_text(bed, "PV_kernel", "");
     assert_plan(vm_plan_reconcile(&bed->world, bed->vm, domain, &becomes),
                 "hard_shutdown: domain.end");
-}
-
-/* Whatever is stored, only what is known goes to the one who builds domains. */
-static void
-test_config_maps(struct bed *bed, const void *data)
-{
-    static const char *const maps[][3] = {
-        {"platform", "{'pae': 'true', 'odd key!': '1', 'secureboot': 'auto'}",
-         "{'pae': 'true', 'secureboot': 'auto'}"},
-        {"xenstore_data", "{'vm-data/a/b': 'x', 'FIST/e': 'x', 'vm-data': 'x'}",
-         "{'vm-data/a/b': 'x'}"}};
-
-    (void)data;
-    for (size_t i = 0; i < G_N_ELEMENTS(maps); i++) {
-        GVariant *stored = g_variant_new_parsed(maps[i][1]);
-        row_set(bed->model, bed->vm, maps[i][0], stored);
-        g_autoptr(GVariant) config = vm_domain_config(&bed->world, bed->vm, NULL);
-        const char *argument = i == 0 ? "platform" : "xenstore";
-        g_autoptr(GVariant) given = g_variant_lookup_value(config, argument, NULL);
-        g_autofree char *text = g_variant_print(given, FALSE);
-        g_assert_cmpstr(text, ==, maps[i][2]);
-    }
-}
-
-/* What no call would have stored, but an older version or a restored database has, ends a start
- * with its name, and so does what fits no other field. */
-static void
-test_refused_maps(struct bed *bed, const void *data)
-{
-    static const char *const cases[][3] = {
-        {"platform", "{'pae': 'true', 'acpi': 'perhaps'}",
-         "INVALID_VALUE [platform:acpi, perhaps]"},
-        {"platform", "{'hvm_serial': 'file:/root/x'}",
-         "INVALID_VALUE [platform:hvm_serial, file:/root/x]"},
-        {"xenstore_data", "{'vm-data/c//d': 'x'}", "INVALID_VALUE [xenstore_data:vm-data/c//d, x]"},
-        {"platform", "{'cores-per-socket': '3'}", "VCPU_MAX_NOT_CORES_PER_SOCKET_MULTIPLE [4, 3]"}};
-
-    (void)data;
-    row_set(bed->model, bed->vm, "VCPUs_max", g_variant_new_int64(4));
-    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(GError) error = NULL;
-        row_set(bed->model, bed->vm, cases[i][0], g_variant_new_parsed(cases[i][1]));
-        g_assert_null(vm_plan_start(&bed->world, bed->vm, "start", false, &error));
-        g_assert_cmpstr(error->message, ==, cases[i][2]);
-        row_set(bed->model, bed->vm, cases[i][0], g_variant_new("a{ss}", NULL));
-    }
-}
-
-static void
-test_firmware(struct bed *bed, const void *data)
-{
-    static const char *const cases[][2] = {
-        {"uefi", "NOT_IMPLEMENTED [HVM_boot_params:firmware uefi]"},
-        {"coreboot", "INVALID_VALUE [HVM_boot_params:firmware, coreboot]"},
-        {"bios", NULL}};
-
-    (void)data;
-    set_text_field(bed, "domain_type", "hvm");
-    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(GError) error = NULL;
-        g_autofree char *text = g_strdup_printf("{'firmware': '%s'}", cases[i][0]);
-        row_set(bed->model, bed->vm, "HVM_boot_params", g_variant_new_parsed(text));
-        g_autoptr(GVariant) config = vm_domain_config(&bed->world, bed->vm, &error);
-        g_assert_cmpstr(error ? error->message : NULL, ==, cases[i][1]);
-        g_assert_true((config != NULL) == !cases[i][1]);
-    }
-}
-
-static void
-test_numa(struct bed *bed, const void *data)
-{
-    static const char *const cases[][2] = {
-        {"any", "false"}, {"best_effort", "true"}, {"default_policy", NULL}};
-
-    (void)data;
-    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        row_set(bed->model, bed->host, "numa_affinity_policy", g_variant_new_string(cases[i][0]));
-        g_autoptr(GVariant) config = vm_domain_config(&bed->world, bed->vm, NULL);
-        g_autoptr(GVariant) told = g_variant_lookup_value(config, "numa_placement", NULL);
-        g_autofree char *text = told ? g_variant_print(told, FALSE) : NULL;
-        g_assert_cmpstr(text, ==, cases[i][1]);
-    }
 }
 
 /* ---- guests that end again and again ---- */
@@ -483,7 +296,7 @@ test_loop(struct bed *bed, const void *data)
     gint64 second = G_USEC_PER_SEC;
 
     (void)data;
-    set_text_field(bed, "metrics", metrics);
+    bed_set_text(bed, "metrics", metrics);
     row_set(bed->model, metrics, "start_time", g_variant_new_int64(g_get_real_time()));
     g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 1, NULL), ==, 0);
     g_assert_cmpint(vm_restart_wait(&bed->world, bed->vm, 2, NULL), ==, 0);
@@ -506,33 +319,20 @@ test_loop(struct bed *bed, const void *data)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*run)(struct bed *bed, const void *data);
-    } tests[] = {
-        {"config-maps", test_config_maps},
-        {"refused-maps", test_refused_maps},
-        {"firmware", test_firmware},
-        {"numa", test_numa},
+    static const struct bed_test tests[] = {
         {"halted", test_halted},
         {"cards", test_cards},
-        {"addresses", test_addresses},
         {"running", test_running},
-        {"paused", test_paused},
         {"suspended", test_suspended},
+        {"paused", test_paused},
         {"refusals", test_refusals},
         {"text", test_text},
         {"looks", test_looks},
         {"looks/foreign", test_foreign_looks},
-        {"delays", test_delays},
         {"unbuildable", test_unbuildable},
+        {"delays", test_delays},
         {"loop", test_loop},
     };
 
-    g_test_init(&argc, &argv, NULL);
-    for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-        g_autofree char *path = g_strconcat("/plan/", tests[i].name, NULL);
-        g_test_add(path, struct bed, NULL, bed_setup, tests[i].run, bed_teardown);
-    }
-    return g_test_run();
+    return bed_run_tests(argc, argv, "plan", tests, G_N_ELEMENTS(tests));
 }
