@@ -1,0 +1,62 @@
+"""The life of a network, as test-faults.py has it."""
+import time
+
+import networks
+import world
+from host import GUEST, Failure
+from life import SEED, TRIES, soon
+from owner import EXCUSES, Gate, Owner
+
+
+def life_of_a_network(host):
+    """With a guest that has a card on it meanwhile."""
+    owner = Owner(host, 0, SEED, Gate(1))
+    owner.insist(owner.connect)
+    made = {}
+
+    def do(what, call):
+        for _ in range(TRIES):
+            try:
+                made[what] = owner.insist(lambda: call(owner.x))
+                return
+            except Failure as failure:
+                if failure.code not in (*EXCUSES, "PIF_CONFIGURATION_ERROR"):
+                    owner.say(f"{what}: {failure}")
+                time.sleep(0.3)
+        owner.say(f"{what} cannot be done any more")
+
+    networks.interfaces(host)
+    do("scan", lambda x: x.PIF.scan(x.host.get_all()[0]))
+    do("pif", lambda x: next(ref for ref, record in x.PIF.get_all_records().items() if record["device"] == "eth1"))
+    do("plug the PIF", lambda x: x.PIF.plug(made["pif"]))
+    do("network", networks.new_network)
+    do("vlan", lambda x: (x.PIF.get_VLAN_slave_of(made["pif"]) or [x.VLAN.create(made["pif"], "10", made["network"])])[0])
+    led_out = {"xenbr1": "1500 eth1", "xapi0": "1500 eth1 10"}
+    if not soon(lambda: networks.bridges(host) == led_out):
+        owner.say(f"after VLAN.create: {networks.bridges(host)}")
+    do("vm", lambda x: x.VM.create(GUEST))
+    do("vif", lambda x: networks.new_vif(x, made["vm"], made["network"]))
+    do("start", lambda x: x.VM.get_power_state(made["vm"]) == "Running" or x.VM.start(made["vm"], False, False))
+    given = [d["nics"] for d in world.domains(host.sim) if d["state"] != "dying"]
+    if [len(cards) for cards in given] != [1] or networks.bridges(host) != led_out:
+        owner.say(f"after the start: {given}, {networks.bridges(host)}")
+    if not owner.insist(lambda: owner.x.VIF.get_currently_attached(made["vif"])):
+        owner.say("the card is not attached")
+    do("second", lambda x: networks.new_vif(x, made["vm"], made["network"], "1"))
+    do("other network", networks.new_network)
+    do("plug", lambda x: x.VIF.get_currently_attached(made["second"]) or x.VIF.plug(made["second"]))
+    do("move", lambda x: x.VIF.move(made["second"], made["other network"]))
+    given = [d["nics"] for d in world.domains(host.sim) if d["state"] != "dying"]
+    if [{place: card[1] for place, card in cards.items()} for cards in given] != [{0: "xapi0", 1: "xapi1"}]:
+        owner.say(f"after the move: {given}")
+    do("unplug", lambda x: x.VIF.get_currently_attached(made["second"]) and x.VIF.unplug(made["second"]))
+    do("stop", lambda x: x.VM.hard_shutdown(made["vm"]))
+    do("end of the VLAN", lambda x: made["vlan"] not in x.VLAN.get_all() or x.VLAN.destroy(made["vlan"]))
+    do("unplug the PIF", lambda x: x.PIF.unplug(made["pif"]))
+    if not soon(lambda: not any(" " in text for text in networks.bridges(host).values())):
+        owner.say(f"after the unplug: {networks.bridges(host)}")
+    do("end", lambda x: x.network.destroy(made["network"]))
+    do("end of the other", lambda x: x.network.destroy(made["other network"]))
+    if owner.insist(lambda: owner.x.VIF.get_all()):
+        owner.say("the card is left")
+    return owner.wrong
