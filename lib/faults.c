@@ -8,9 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/error.h"
+
+#define SPECS "XAPID_FAULT" /* variables of the environment */
+#define FOLDER "XAPID_TEST_FAULT_DIR"
 
 /* Bounds of the section that FAULT_POINT fills; weak: a program may have no points. */
 extern const struct fault_point __start_fault_points[] __attribute__((weak));
@@ -22,8 +27,9 @@ struct fault {
     char *name;
     enum fault_mode mode;
     unsigned delay_ms;
-    int at;   /* only this hit, counted from 1; 0 = every one */
-    int hits; /* atomic: points are reached on several threads */
+    int at;     /* only this hit, counted from 1; 0 = every one */
+    int hits;   /* atomic: points are reached on several threads */
+    gint *mark; /* shared, atomic: whether it has acted; NULL: it may act again and again */
 };
 
 bool faults_armed;
@@ -73,10 +79,37 @@ fault_parse(const char *spec, struct fault *ret_fault)
     return true;
 }
 
+/* With XAPID_TEST_FAULT_DIR a fault acts once in the life of that folder, whatever is started
+ * again.  In memory, for some of our programs give up all files before they reach a point.  The
+ * file is any user's, as our programs are. */
+static bool
+map_mark(struct fault *fault, GError **error)
+{
+    const char *dir = getenv(FOLDER);
+
+    if (!dir || !*dir)
+        return true;
+    g_autofree char *path = g_build_filename(dir, fault->name, NULL);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    void *mark = MAP_FAILED;
+    if (fd >= 0) {
+        fchmod(fd, 0666);
+        if (ftruncate(fd, sizeof *fault->mark) == 0)
+            mark = mmap(NULL, sizeof *fault->mark, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        close(fd);
+    }
+    if (mark == MAP_FAILED) {
+        api_error_set(error, "INTERNAL_ERROR", path, g_strerror(errno), NULL);
+        return false;
+    }
+    fault->mark = mark;
+    return true;
+}
+
 bool
 faults_init(GError **error)
 {
-    const char *env = getenv("XAPID_FAULT");
+    const char *env = getenv(SPECS);
 
     if (!env || !*env)
         return true;
@@ -94,30 +127,47 @@ faults_init(GError **error)
             return false;
         }
         /* A spec may be for another of our programs, which read the same environment. */
-        if (point_exists(fault.name))
-            g_ptr_array_add(faults, g_memdup2(&fault, sizeof fault));
-        else
+        bool ours = point_exists(fault.name);
+        if (!ours || !map_mark(&fault, error)) {
             g_free(fault.name);
+            if (ours)
+                return false;
+            continue;
+        }
+        g_ptr_array_add(faults, g_memdup2(&fault, sizeof fault));
     }
     faults_armed = faults->len > 0 || faults_traced;
     return true;
 }
 
-/* With XAPID_TEST_FAULT_DIR a fault acts once in the life of that folder, whatever is started
- * again, and leaves a file named after its point there. */
-static bool
-is_first(const struct fault *fault)
+char **
+faults_environ(const char *const *environment)
 {
-    const char *dir = getenv("XAPID_TEST_FAULT_DIR");
+    static const char *const variables[] = {SPECS, FOLDER};
+    char **all = g_strdupv((char **)environment);
 
-    if (!dir || !*dir)
-        return true;
-    g_autofree char *path = g_build_filename(dir, fault->name, NULL);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return errno != EEXIST;
-    close(fd);
-    return true;
+    for (unsigned i = 0; i < G_N_ELEMENTS(variables); i++)
+        if (getenv(variables[i]))
+            all = g_environ_setenv(all, variables[i], getenv(variables[i]), TRUE);
+    return all;
+}
+
+/* Of the system calls that sleep, locks are allowed in every jail. */
+static void
+sleep_ms(unsigned ms)
+{
+    gint64 end = g_get_monotonic_time() + ms * G_TIME_SPAN_MILLISECOND;
+    GMutex mutex;
+    GCond never;
+
+    g_mutex_init(&mutex);
+    g_cond_init(&never);
+    g_mutex_lock(&mutex);
+    while (g_cond_wait_until(&never, &mutex, end))
+        ;
+    g_mutex_unlock(&mutex);
+    g_cond_clear(&never);
+    g_mutex_clear(&mutex);
 }
 
 bool
@@ -131,14 +181,15 @@ faults_hit(const struct fault_point *point, GError **error)
         if (!g_str_equal(fault->name, point->name))
             continue;
         int hit = g_atomic_int_add(&fault->hits, 1) + 1;
-        if ((fault->at && hit != fault->at) || !is_first(fault))
+        if ((fault->at && hit != fault->at) ||
+            (fault->mark && !g_atomic_int_compare_and_exchange(fault->mark, 0, 1)))
             continue;
         switch (fault->mode) {
-        case FAULT_KILL:
+        case FAULT_KILL: /* a jail that does not allow the call ends it as well */
             kill(getpid(), SIGKILL);
             break;
         case FAULT_DELAY:
-            g_usleep(fault->delay_ms * 1000ul);
+            sleep_ms(fault->delay_ms);
             break;
         case FAULT_ERROR:
             api_error_set(error, "INTERNAL_ERROR", "fault", point->name, NULL);

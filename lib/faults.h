@@ -10,7 +10,8 @@
  * XAPID_FAULT="name=kill[@n]" | "name=error[@n]" | "name=delay:MILLISECONDS[@n]", joined by ','
  * (@n: only the n-th time, counted from 1).  The names are unique in a program.
  * XAPID_FAULT=trace: each point that is passed shows in what strace tells: write(-1, NAME, ...).
- * XAPID_TEST_FAULT_DIR=DIR: each acts once for all processes together, and leaves DIR/name. */
+ * XAPID_TEST_FAULT_DIR=DIR: each acts once for all processes together, and then DIR/name, a number
+ * that they share, is not 0 any more. */
 #ifndef XAPID_LIB_FAULTS_H
 #define XAPID_LIB_FAULTS_H
 
@@ -41,6 +42,9 @@ extern bool faults_armed;
 /* Reads XAPID_FAULT; a malformed one is an error; names of points that this
  * program does not have are for another of our programs. */
 bool faults_init(GError **error);
+/* An environment, and what in ours is about faults: for a program that is started with one of its
+ * own.  The caller's. */
+char **faults_environ(const char *const *environment);
 bool faults_hit(const struct fault_point *point, GError **error);
 /* Prints "name file:line" of every point, sorted; for --fault-points. */
 void faults_list(void);

@@ -13,6 +13,7 @@ import tap
 from covers import covers
 from disks import drivers_known, new_sr, new_vbd, new_vdi
 from host import GUEST, Client, Failure, Host, fails
+from marks import acted
 
 
 def attached(x, srs):
@@ -129,7 +130,7 @@ def reboot_with_fault(number):
                 assert failure.code == "INTERNAL_ERROR", failure
         tap.wait_until(over, "end of the reboot")
         # The fault may be still to come, to the next commit.
-        tap.wait_until(lambda: may_write(host) and any(marks.iterdir()) and may_write(host),
+        tap.wait_until(lambda: may_write(host) and acted(marks) and may_write(host),
                        "database that can be written")
         assert not settled.check(host)
         return bool(logged(host, "recording the boot, again soon: INTERNAL_ERROR [fault"))

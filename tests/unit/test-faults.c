@@ -1,9 +1,11 @@
 #include "config.h"
 
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/confine.h"
 #include "lib/error.h"
 #include "lib/faults.h"
 
@@ -122,6 +124,76 @@ test_kill(void)
     g_assert_cmpint(WTERMSIG(status), ==, SIGKILL);
 }
 
+/* What a program in a jail does that meets each of the faults of `spec` twice. */
+static int
+status_in_jail(const char *spec)
+{
+    const int calls[] = {-1};
+    int status;
+    pid_t child = fork();
+
+    g_assert_cmpint(child, >=, 0);
+    if (child == 0) {
+        arm(spec);
+        if (!confine("nobody", STDERR_FILENO + 1, 0, (guint64)1 << 30, calls, NULL))
+            _exit(100);
+        unsigned met = 0;
+        gint64 start = g_get_monotonic_time();
+        for (unsigned i = 0; i < 2; i++)
+            met += !step_one(NULL) + (!step_two(NULL) ? 10 : 0);
+        _exit((int)met + (g_get_monotonic_time() - start >= 50000 ? 20 : 0));
+    }
+    g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+    return status;
+}
+
+/* Once for all processes that are given the folder, whatever they have given up. */
+static void
+test_once(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *folder = g_dir_make_tmp("xapid-test-XXXXXX", &error);
+    g_autofree char *one = g_build_filename(folder, "test.one", NULL);
+    g_autofree char *two = g_build_filename(folder, "test.two", NULL);
+
+    g_assert_no_error(error);
+    g_setenv("XAPID_TEST_FAULT_DIR", folder, TRUE);
+    int status = status_in_jail("test.one=error,test.two=delay:50");
+    g_assert_true(WIFEXITED(status));
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1 + 20);
+    arm("test.one=error,test.two=error");
+    g_assert_true(step_one(NULL) && step_two(NULL));
+    g_unlink(two);
+    status = status_in_jail("test.two=kill");
+    g_assert_true(WIFSIGNALED(status));
+    status = status_in_jail("test.two=kill");
+    g_assert_true(WIFEXITED(status));
+    g_assert_cmpint(WEXITSTATUS(status), ==, 0);
+    g_unlink(one);
+    g_unlink(two);
+    g_assert_cmpint(g_rmdir(folder), ==, 0);
+    g_setenv("XAPID_FAULT", "test.one=error", TRUE);
+    g_assert_false(faults_init(&error));
+    g_assert_true(api_error_is(error, "INTERNAL_ERROR"));
+    g_unsetenv("XAPID_TEST_FAULT_DIR");
+    g_unsetenv("XAPID_FAULT");
+}
+
+/* What is handed on to a program with an environment of its own. */
+static void
+test_environ(void)
+{
+    const char *const own[] = {"LC_ALL=C", NULL};
+
+    g_setenv("XAPID_FAULT", "test.one=error", TRUE);
+    g_auto(GStrv) with = faults_environ(own);
+    g_unsetenv("XAPID_FAULT");
+    g_auto(GStrv) without = faults_environ(own);
+    g_assert_cmpuint(g_strv_length(with), ==, 2);
+    g_assert_cmpstr(g_environ_getenv(with, "XAPID_FAULT"), ==, "test.one=error");
+    g_assert_true(g_strv_equal(own, (const char *const *)without));
+}
+
 static void
 test_other_programs(void)
 {
@@ -173,6 +245,8 @@ main(int argc, char **argv)
     g_test_add_func("/faults/error", test_error);
     g_test_add_func("/faults/delay", test_delay);
     g_test_add_func("/faults/kill", test_kill);
+    g_test_add_func("/faults/once", test_once);
+    g_test_add_func("/faults/environ", test_environ);
     g_test_add_func("/faults/other-programs", test_other_programs);
     g_test_add_func("/faults/malformed", test_malformed);
     g_test_add_func("/faults/list", test_list);

@@ -262,16 +262,13 @@ in_child(gpointer data)
 static GSubprocess *
 spawn(const char *path, GError **error)
 {
-    static const char *const kept[] = {"XAPID_FAULT", "XAPID_TEST_FAULT_DIR"};
     g_autoptr(GSubprocessLauncher) launcher =
         g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE);
     const char *const argv[] = {path, NULL};
-    const char *environment[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    const char *const own[] = {"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    g_auto(GStrv) environment = faults_environ(own);
 
-    g_subprocess_launcher_set_environ(launcher, (char **)environment);
-    for (unsigned i = 0; i < G_N_ELEMENTS(kept); i++)
-        if (g_getenv(kept[i]))
-            g_subprocess_launcher_setenv(launcher, kept[i], g_getenv(kept[i]), TRUE);
+    g_subprocess_launcher_set_environ(launcher, environment);
     g_subprocess_launcher_set_cwd(launcher, "/");
     g_subprocess_launcher_set_child_setup(launcher, in_child, NULL, NULL);
     return FAULT_POINT("host.driver.before", error)

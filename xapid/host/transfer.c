@@ -377,11 +377,10 @@ spawn(const struct transfers *transfers, struct loan *loan, const struct disk_ha
     g_autoptr(GSubprocessLauncher) launcher =
         g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
     g_autoptr(GPtrArray) argv = arguments(transfers, handle, since, import, args);
-    const char *environment[] = {"LC_ALL=C", NULL};
+    const char *const own[] = {"LC_ALL=C", NULL};
+    g_auto(GStrv) environment = faults_environ(own);
 
-    g_subprocess_launcher_set_environ(launcher, (char **)environment);
-    if (g_getenv("XAPID_FAULT"))
-        g_subprocess_launcher_setenv(launcher, "XAPID_FAULT", g_getenv("XAPID_FAULT"), TRUE);
+    g_subprocess_launcher_set_environ(launcher, environment);
     g_subprocess_launcher_set_cwd(launcher, transfers->folder);
     g_subprocess_launcher_set_child_setup(launcher, in_child, NULL, NULL);
     if (!give_descriptors(launcher, loan, handle, since, import, member_text(args, "format"),
