@@ -68,12 +68,17 @@ def write(host, x, vdi, *commands):
     assert "failed" not in done.stdout + done.stderr, done
 
 
-def contents(host, x, vdi):
-    """A checksum of what a guest would read."""
+def held(host, x, vdi):
+    """What a guest would read."""
     path, image_format = image(host, x, vdi)
     with tempfile.NamedTemporaryFile(prefix="xapid-test-") as raw:
         subprocess.run(["qemu-img", "convert", "-f", image_format, "-O", "raw", path, raw.name], check=True)
-        return hashlib.sha256(Path(raw.name).read_bytes()).hexdigest()
+        return Path(raw.name).read_bytes()
+
+
+def contents(host, x, vdi):
+    """A checksum of that."""
+    return hashlib.sha256(held(host, x, vdi)).hexdigest()
 
 
 def exported(host, x, vdi):

@@ -28,6 +28,7 @@ from life_console import life_of_a_console, life_of_a_text_console
 from life_disk import life_of_a_cd, life_of_a_disk
 from life_host import life_of_a_password, life_of_the_database, life_of_the_power
 from life_network import life_of_a_network
+from life_stream import life_of_a_stream
 from life_vm import life_of_a_ready_domain, life_of_a_vm
 from marks import acted
 
@@ -35,7 +36,7 @@ FAULTS = os.environ.get("XAPID_FAULTS", "80")
 AT_ONCE = 5  # hosts; most of the time they wait
 # A process of a host with accounts takes one of the 62 folders that libpam-wrapper has on a machine.
 WITH_ACCOUNTS = threading.Semaphore(2)
-PROGRAMS = ("xapid/xapid", "xapid-domains", "xapid-host", "xapid-launch", "storage-repos/file/file")
+PROGRAMS = ("xapid/xapid", "xapid-domains", "xapid-host", "xapid-launch", "xapid-stream", "storage-repos/file/file")
 WAYS = ("kill", "error", "delay:200")
 # What else must go wrong before such a point is reached.
 BEFORE = {"continue.before": "destroy.before=error", "ops.undo.before": "unpause.before=error", "recover.destroy.before": "create.after-build=kill",
@@ -77,8 +78,8 @@ class Manager(threading.Thread):
 
 
 # What the points that begin so are hit by; the others, by a VM's.
-LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver.": life_of_a_disk, "host.transfer.": life_of_a_disk,
-         "storage.lend.": life_of_a_disk, "plug.": life_of_a_disk,
+LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver.": life_of_a_disk, "host.transfer.": life_of_a_stream,
+         "storage.lend.": life_of_a_stream, "stream.": life_of_a_stream, "plug.": life_of_a_disk,
          "unplug.": life_of_a_disk, "medium.": life_of_a_cd, "host.power.": life_of_the_power,
          "ready.": life_of_a_ready_domain, "host.bridge.": life_of_a_network, "host.networks.": life_of_a_network, "nic.": life_of_a_network, "console.": life_of_a_console,
          "terminal.": life_of_a_text_console, "store.prepare.": life_of_the_database, "store.restore.": life_of_the_database,
@@ -88,12 +89,12 @@ LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver."
 
 def fault_of_a_host(point, spec, marks):
     life = next((life for start, life in LIVES.items() if point.startswith(start)), life_of_a_vm)
-    passwords = life is life_of_a_password
+    passwords, tls = life is life_of_a_password, life in (life_of_a_password, life_of_a_stream)
     recorder = BUILDDIR / "tests/unit/pam-recorder.so"
     accounts = Accounts({"root": (0, "secret")}, recorder=recorder) if passwords else None
     host = Host("ready_domains=1\nresync_seconds=1" if life is life_of_a_ready_domain else "resync_seconds=1",
                 launch_options=("--backoff-max", "50"), sim_conf="[host]\nshutdown_ms=5\n",
-                https=passwords or point.startswith("certificate."), accounts=accounts)
+                https=tls or point.startswith("certificate."), accounts=accounts)
     if point in BEFORE:
         spec = f"{BEFORE[point]},{spec}"
     host.environment.update(XAPID_FAULT=spec, XAPID_TEST_FAULT_DIR=str(marks))

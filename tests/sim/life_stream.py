@@ -1,0 +1,147 @@
+"""The life of what disks hold, as test-faults.py has it: imports in every format into disks of every kind, and
+exports.  Each of them meets the fault anew, of those of a sample one and some of the others."""
+import contextlib
+import os
+import random
+import struct
+import subprocess
+import tempfile
+import time
+
+import disks
+import tap
+from disks import MIB
+from host import Failure
+from life import SEED, until_done
+from marks import again
+from owner import BROKEN, Gate, Owner
+from streams import Streams, difference_of, file_of, holds, laid_over, made, processes, small_blocks
+
+EVERY = os.environ.get("XAPID_FAULTS") == "all" or "XAPID_FAULT_ONLY" in os.environ
+SOME = 0.2
+SIZE = 3 * MIB + 1536
+PART = (MIB + 700, 2 * MIB + 90)  # first byte, and the one behind the last
+
+
+def pattern(seed):
+    """What is mostly zeros."""
+    content, chance = bytearray(SIZE), random.Random(seed)
+    for offset, length in (0, 70_000), (MIB + 100, 300_000), (SIZE - 1536, 1536):
+        content[offset:offset + length] = chance.randbytes(length)
+    return bytes(content)
+
+
+def records(content):
+    """As XAPI's own."""
+    return struct.pack("<QI", 0, len(content)) + content + struct.pack("<QI", 0, 0)
+
+
+class Mover:
+    """Moves contents until it is done; what is told is what is so."""
+
+    def __init__(self, host, owner):
+        self.host, self.owner, self.marks = host, owner, host.environment["XAPID_TEST_FAULT_DIR"]
+        self.moves, self.chance = 0, random.Random(SEED)
+
+    def streams(self):
+        """By turns over TLS."""
+        return Streams(self.host, self.owner.x, self.host.tls if self.moves % 2 else None)
+
+    def told(self, send):
+        """What send (task) is answered; how it went is told by the task, whatever becomes of the connection."""
+        task = self.owner.x.task.create("a transfer", "")
+        answer = None
+        with contextlib.suppress(*BROKEN):
+            answer = send(task)
+        record = self.owner.insist(lambda: self.owner.x.wait_task(task))
+        if record["status"] != "success" or answer is None:
+            raise Failure(record["error_info"] or ["INTERNAL_ERROR", "cut off"])
+        return answer
+
+    def move(self, what, send, failed=lambda: None):
+        """The answer, once it went well; failed () whenever it did not."""
+        answers, tries = [], []
+        self.moves += 1
+        if EVERY or self.chance.random() < SOME:
+            again(self.marks)
+
+        def do(_):
+            if tries:
+                self.all_ended()
+                failed()
+            tries.append(what)
+            answers.append(self.told(send))
+        until_done(self.owner, lambda: answers, do, what)
+        self.all_ended()
+        return answers[0]
+
+    def all_ended(self):
+        tap.wait_until(lambda: not processes(self.host), "end of the processes")
+
+    def held(self, vdi):
+        return self.owner.insist(lambda: disks.held(self.host, self.owner.x, vdi))
+
+    def into(self, what, vdi, body, content, headers=(), failed=lambda: None, **query):
+        self.move(what, lambda task: self.streams().put(vdi, body, headers, task_id=task, **query), failed)
+        self.owner.insist(lambda: holds(self.host, self.owner.x, vdi, content))
+
+    def part_into(self, what, vdi, content):
+        """The rest stays as it is, even when it fails."""
+        first, end = PART
+        before = self.held(vdi)
+
+        def failed():
+            now = self.held(vdi)
+            if now[:first] != before[:first] or now[end:] != before[end:]:
+                self.owner.say(f"after a failed {what} the rest of the disk is another")
+        self.into(what, vdi, content[first:end], before[:first] + content[first:end] + before[end:],
+                  {"Content-Range": f"bytes {first}-{end - 1}/{SIZE}"}, failed)
+
+    def out(self, what, vdi, **query):
+        return self.move(what, lambda task: self.streams().get(vdi, task_id=task, **query)[1])
+
+
+def life_of_a_stream(host):
+    owner = Owner(host, 0, SEED, Gate(1))
+    owner.insist(owner.connect)
+    mover = Mover(host, owner)
+    one, other, small = pattern(1), pattern(2), random.Random(3).randbytes(MIB)
+    until_done(owner, lambda: {"file"} <= set(owner.x.SR.get_supported_types()), lambda x: time.sleep(0.1), "drivers")
+    sr = disks.new_sr(host, owner.x)
+    raw, base = (disks.new_vdi(owner.x, sr, SIZE, sm_config={"image-format": kind}) for kind in ("raw", "qcow2"))
+    with tempfile.TemporaryDirectory(prefix="xapid-test-") as directory:
+        vhd = made(directory, "vpc", "-o", "force_size=on", content=one)
+        packed = made(directory, "qcow2", "-c", content=other)
+
+        mover.into("an import", raw, one, one)
+        mover.into("an import of a VHD into an image", base, vhd, one, format="vhd")
+        clone = owner.x.VDI.clone(base)
+        mover.into("an import of an image into a clone", clone, packed, other, format="qcow2")
+        mover.into("an import of an image", raw, packed, other, format="qcow2")
+        mover.into("an import of records", raw, records(one), one, chunked="true")
+        for what, vdi, content in ("a disk", raw, other), ("a clone", clone, one), ("an image", base, other):
+            mover.part_into(f"an import into a part of {what}", vdi, content)
+        changed = mover.held(base)
+        over = b"".join(small[at:at + 2048] + changed[at + 2048:at + 4096] for at in range(0, MIB, 4096)) + changed[MIB:]
+        mover.into("an import of differences", base, small_blocks(small, kind=4), over, format="vhd")
+
+        if mover.out("an export", raw) != mover.held(raw):
+            owner.say("what was exported is another disk")
+        for kind, name in ("vhd", "vpc"), ("qcow2", "qcow2"):
+            image = file_of(directory, name, mover.out(f"an export as {kind}", clone, format=kind))
+            held = file_of(directory, "held", mover.held(clone))
+            done = subprocess.run(["qemu-img", "compare", "-f", "raw", "-F", name, held, image], capture_output=True, text=True)
+            if done.returncode:
+                owner.say(f"what was exported as {kind} is another disk: {done}")
+        blocks = difference_of(mover.out("an export of differences", base, format="vhd", base=raw), SIZE)[2]
+        if laid_over(mover.held(raw), blocks)[:SIZE] != over:
+            owner.say("what was exported of differences is not what differs")
+    # One that is given up.
+    again(mover.marks)
+    for vdi in raw, clone, base:
+        with contextlib.suppress(Failure):
+            mover.told(lambda task: mover.streams().put(vdi, one, task_id=task))
+        until_done(owner, lambda: vdi not in owner.x.VDI.get_all(), lambda x: x.VDI.destroy(vdi), "VDI.destroy")
+    if disks.files(host.dir / "sr"):
+        owner.say(f"left in the folder: {disks.files(host.dir / 'sr')}")
+    return owner.wrong
