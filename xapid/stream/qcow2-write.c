@@ -212,14 +212,16 @@ lay_out(struct qcow2_writer *writer)
     writer->l2_index = G_MAXUINT64;
 }
 
-/* From here on what is in the file is the new image, of which the old header knows. */
+/* From here on what is in the file is the new image.  It has a header all the time, or nobody could
+ * begin again after one that died. */
 static bool
 begin(struct qcow2_writer *writer, guint8 *bytes)
 {
     edit_header(writer, bytes, true);
     if (!FAULT_POINT("stream.image.before", NULL))
         return false;
-    if (ftruncate(writer->fd, 0) < 0 ||
+    if (ftruncate(writer->fd, (off_t)writer->cluster) < 0 ||
+        !FAULT_POINT("stream.image.emptied", NULL) ||
         ftruncate(writer->fd, (off_t)(writer->next * writer->cluster)) < 0 ||
         !pwrite_all(writer->fd, bytes, writer->cluster, 0) || !write_counters(writer))
         return false;
