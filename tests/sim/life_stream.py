@@ -88,10 +88,10 @@ class Mover:
     def part_into(self, what, vdi, content):
         """The rest stays as it is, even when it fails."""
         first, end = PART
-        before = self.held(vdi)
+        before = self.held(vdi).ljust(SIZE, b"\0")
 
         def failed():
-            now = self.held(vdi)
+            now = self.held(vdi).ljust(SIZE, b"\0")
             if now[:first] != before[:first] or now[end:] != before[end:]:
                 self.owner.say(f"after a failed {what} the rest of the disk is another")
         self.into(what, vdi, content[first:end], before[:first] + content[first:end] + before[end:],
@@ -136,11 +136,15 @@ def life_of_a_stream(host):
         blocks = difference_of(mover.out("an export of differences", base, format="vhd", base=raw), SIZE)[2]
         if laid_over(mover.held(raw), blocks)[:SIZE] != over:
             owner.say("what was exported of differences is not what differs")
-    # One that is given up.
-    again(mover.marks)
+    # One that is given up: the disk may have anything in it, and is as long as it was.
     for vdi in raw, clone, base:
+        again(mover.marks)
         with contextlib.suppress(Failure):
             mover.told(lambda task: mover.streams().put(vdi, one, task_id=task))
+        if vdi == raw:
+            mover.part_into("an import into a part of what is left", raw, one)
+            if len(mover.held(raw)) != SIZE:
+                owner.say(f"it has {len(mover.held(raw))} bytes")
         until_done(owner, lambda: vdi not in owner.x.VDI.get_all(), lambda x: x.VDI.destroy(vdi), "VDI.destroy")
     if disks.files(host.dir / "sr"):
         owner.say(f"left in the folder: {disks.files(host.dir / 'sr')}")

@@ -43,6 +43,7 @@ BEFORE = {"continue.before": "destroy.before=error", "ops.undo.before": "unpause
           "recover.destroy.after": "create.after-build=kill", "continue.after": "destroy.before=error",
           "recover.finish.before": "sim.destroy.dying=kill", "recover.finish.after": "sim.destroy.dying=kill",
           "save.undo.before": "save.after=error", "save.undo.after": "save.after=error",
+          "stream.lengthen.before": "stream.empty.cut=error", "stream.lengthen.after": "stream.empty.cut=error",
           "store.probe": "store.commit.before=error@12",
           **{f"launch.{what}": "ops.step.before=kill@3" for what in ("start.before", "start.after", "connect.before", "send.before")}}
 # The first time that xapid-launch does it for an xapid that died, when all are up and connected; the first call of a

@@ -201,23 +201,38 @@ read_below(void *data, gint64 offset, guint8 *buffer, gsize length)
 
 /* A device tells no zeros from the rest. */
 static bool
-keep_raw(struct disk *disk)
+look_raw(struct disk *disk, gint64 *ret_size)
 {
     struct stat status;
 
     if (fstat(DISK_FD, &status) < 0)
         return false;
     disk->granule = S_ISREG(status.st_mode) ? GRANULE_BYTES : 0;
+    *ret_size = disk->granule ? status.st_size : disk->size;
     return true;
+}
+
+/* One that died while it emptied the file left it too short. */
+static bool
+keep_raw(struct disk *disk)
+{
+    gint64 size;
+
+    return look_raw(disk, &size) &&
+           (size >= disk->size ||
+            FAULT_AROUND("stream.lengthen", NULL, ftruncate(DISK_FD, disk->size) == 0));
 }
 
 static bool
 empty_raw(struct disk *disk)
 {
-    if (!keep_raw(disk))
+    gint64 size;
+
+    if (!look_raw(disk, &size))
         return false;
     disk->emptied = disk->granule > 0;
-    return !disk->emptied || (ftruncate(DISK_FD, 0) == 0 && ftruncate(DISK_FD, disk->size) == 0);
+    return !disk->emptied || (ftruncate(DISK_FD, 0) == 0 && FAULT_POINT("stream.empty.cut", NULL) &&
+                              ftruncate(DISK_FD, disk->size) == 0);
 }
 
 static bool
