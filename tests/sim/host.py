@@ -134,10 +134,10 @@ class Namespace:
 
 class Host:
     """A simulated host.  `options` are further lines of xapid.conf's [xapid], `limits` of [limits];
-    https: serve TLS too, on self.https_port of 127.0.0.1; accounts: who may log in by password;
+    https: serve TLS too, on self.https_port of 127.0.0.1; plain: and TCP without it, on self.http_port; accounts: who may log in by password;
     launch_options: more arguments of xapid-launch."""
 
-    def __init__(self, options="", limits="", environment=(), sim_conf="", https=False,
+    def __init__(self, options="", limits="", environment=(), sim_conf="", https=False, plain=False,
                  accounts=None, launch_options=()):
         # No underscore in it: XenAPI.py writes the path of a socket with them in place of slashes.
         with tempfile.TemporaryDirectory(prefix="xapid-test-") as unique:
@@ -169,9 +169,9 @@ class Host:
         self.under = []  # a program that runs it all
         if accounts:
             self.environment.update(accounts.write(self.dir / "accounts"))
-        self.https_port = free_port() if https else 0
+        self.https_port, self.http_port = (free_port() if wanted else 0 for wanted in (https, plain))
         self.config.write_text(
-            f"[xapid]\nuser=nobody\nhttp_port=0\nhttps_port={self.https_port}\nlisten=127.0.0.1\naddress=127.0.0.1\n"
+            f"[xapid]\nuser=nobody\nhttp_port={self.http_port}\nhttps_port={self.https_port}\nlisten=127.0.0.1\naddress=127.0.0.1\n"
             f"unix_socket={self.socket}\nstate_dir={self.dir}/state\n"
             f"guest_kernels={self.dir}/kernels\nstorage_drivers={self.bindir}/storage\n"
             f"disk_handles={self.disks}\nlog_level=debug\n{options}\n[limits]\n{limits}\n")
@@ -273,6 +273,10 @@ class Host:
         context.verify_mode = ssl.CERT_NONE
         return http.client.HTTPSConnection("127.0.0.1", self.https_port, timeout=timeout,
                                            context=context)
+
+    def tcp(self, timeout=60):
+        """The same without TLS."""
+        return http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout)
 
     def keep_certificate(self):
         if self.certificate.exists() and not CERTIFICATE.exists():

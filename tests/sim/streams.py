@@ -38,13 +38,16 @@ class Streams:
         return f"/{action}?" + "&".join(f"{name}={value}" for name, value in words.items())
 
     def put(self, vdi, body, headers=(), **query):
-        connection = self.connect()
+        connection, broken = self.connect(), None
         try:  # a refusal does not wait for the body
             connection.request("PUT", self.path("import_raw_vdi", vdi, **query), body, dict(headers))
-        except (BrokenPipeError, ConnectionResetError):
-            connection._HTTPConnection__state = "Request-sent"
+        except (BrokenPipeError, ConnectionResetError) as error:
+            connection._HTTPConnection__state, broken = "Request-sent", error
         reply = connection.getresponse()
-        return reply.status, reply.read().decode()
+        text = reply.read().decode()
+        if broken and reply.status == 200:
+            raise broken
+        return reply.status, text
 
     def get(self, vdi, headers=(), **query):
         connection = self.connect()

@@ -95,7 +95,7 @@ def fault_of_a_host(point, spec, marks):
     accounts = Accounts({"root": (0, "secret")}, recorder=recorder) if passwords else None
     host = Host("ready_domains=1\nresync_seconds=1" if life is life_of_a_ready_domain else "resync_seconds=1",
                 launch_options=("--backoff-max", "50"), sim_conf="[host]\nshutdown_ms=5\n",
-                https=tls or point.startswith("certificate."), accounts=accounts)
+                https=tls or point.startswith("certificate."), plain=life is life_of_a_stream, accounts=accounts)
     if point in BEFORE:
         spec = f"{BEFORE[point]},{spec}"
     host.environment.update(XAPID_FAULT=spec, XAPID_TEST_FAULT_DIR=str(marks))

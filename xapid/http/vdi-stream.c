@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/error.h"
@@ -296,6 +297,7 @@ static int
 begin(struct transfer *transfer, GBytes **ret_ahead, GError **error)
 {
     struct vdi_stream *stream = transfer->data;
+    const struct linger broken = {.l_onoff = 1, .l_linger = 0};
     struct http_taken taken;
 
     if (!stream->request ||
@@ -304,8 +306,11 @@ begin(struct transfer *transfer, GBytes **ret_ahead, GError **error)
         return -1;
     }
     *ret_ahead = taken.ahead;
-    if (!taken.tls)
+    if (!taken.tls) {
+        /* Whoever dies with it breaks it off, until who has moved all makes its end a good one. */
+        setsockopt(taken.fd, SOL_SOCKET, SO_LINGER, &broken, sizeof broken);
         return taken.fd;
+    }
     int plain = -1;
     stream->relay = relay_start(&taken, transfer->import, &plain);
     if (!stream->relay)

@@ -198,10 +198,10 @@ client_send_disk(struct client *client, struct disk *disk, gint64 offset, gint64
 void
 client_close(bool well)
 {
-    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+    const struct linger whole = {.l_onoff = 0};
 
     if (!well)
-        setsockopt(CLIENT_FD, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    else
-        shutdown(CLIENT_FD, SHUT_WR);
+        return;
+    setsockopt(CLIENT_FD, SOL_SOCKET, SO_LINGER, &whole, sizeof whole);
+    shutdown(CLIENT_FD, SHUT_WR);
 }

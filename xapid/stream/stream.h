@@ -70,7 +70,8 @@ bool client_send_disk(struct client *client, struct disk *disk, gint64 offset, g
                       GError **error);
 /* For what is not moved by the functions above. */
 void client_progress(struct client *client, gint64 moved);
-/* The other end sees that it is over: the end of the body, or a connection that is broken off. */
+/* The other end sees that it is over: the end of the body, or a connection that is broken off, as
+ * xapid has arranged for any other end of it. */
 void client_close(bool well);
 
 /* ---- disk.c ---- */
