@@ -19,11 +19,7 @@
 #include "xapid/calls/call.h"
 #include "xapid/calls/login-turns.h"
 #include "xapid/calls/texts.h"
-#include "xapid/http/console.h"
-#include "xapid/http/database.h"
-#include "xapid/http/http.h"
-#include "xapid/http/rpc.h"
-#include "xapid/http/vdi-stream.h"
+#include "xapid/http/services.h"
 #include "xapid/limits.h"
 #include "xapid/model/roles.h"
 #include "xapid/ops/task.h"
@@ -55,10 +51,7 @@ struct app {
     struct ops *ops;
     struct api api;
     struct http_server *http;
-    struct rpc_service *rpc;
-    struct database_service *database;
-    struct vdi_streams *streams;
-    struct console_service *consoles;
+    struct http_services *services;
 };
 
 /* ---- what arrives from xapid-launch ---- */
@@ -373,10 +366,7 @@ start(struct app *app, GError **error)
     if (!certificate)
         return false;
     app->http = http_server_new(&limits, certificate);
-    app->rpc = rpc_serve(app->http, &app->api);
-    app->database = database_serve(app->http, &app->api, database);
-    app->streams = vdi_streams_serve(app->http, &app->api);
-    app->consoles = consoles_serve(app->http, &app->api);
+    app->services = http_services_start(app->http, &app->api, database);
 
     ops_recover(app->ops);
     if (!(app->control = control_new(control_received, control_gone, app, error)))
@@ -465,10 +455,7 @@ main(int argc, char **argv)
     }
     g_main_loop_run(app.loop);
     /* What is acknowledged is on disk; the rest of memory goes with the process. */
-    console_service_free(app.consoles);
-    vdi_streams_free(app.streams);
-    database_service_free(app.database);
-    rpc_service_free(app.rpc);
+    http_services_free(app.services);
     store_close(app.store);
     return 0;
 }

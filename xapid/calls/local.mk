@@ -46,4 +46,5 @@ librpc_a_SOURCES = \
 	xapid/http/range.c xapid/http/range.h \
 	xapid/http/relay.c xapid/http/relay.h \
 	xapid/http/rpc.c xapid/http/rpc.h \
+	xapid/http/services.c xapid/http/services.h \
 	xapid/http/vdi-stream.c xapid/http/vdi-stream.h

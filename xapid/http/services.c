@@ -1,0 +1,39 @@
+#include "config.h"
+
+#include "xapid/http/services.h"
+
+#include "xapid/http/console.h"
+#include "xapid/http/database.h"
+#include "xapid/http/rpc.h"
+#include "xapid/http/vdi-stream.h"
+
+struct http_services {
+    struct rpc_service *rpc;
+    struct database_service *database;
+    struct vdi_streams *streams;
+    struct console_service *consoles;
+};
+
+struct http_services *
+http_services_start(struct http_server *server, struct api *api, const char *database)
+{
+    struct http_services *services = g_new0(struct http_services, 1);
+
+    services->rpc = rpc_serve(server, api);
+    services->database = database_serve(server, api, database);
+    services->streams = vdi_streams_serve(server, api);
+    services->consoles = consoles_serve(server, api);
+    return services;
+}
+
+void
+http_services_free(struct http_services *services)
+{
+    if (!services)
+        return;
+    console_service_free(services->consoles);
+    vdi_streams_free(services->streams);
+    database_service_free(services->database);
+    rpc_service_free(services->rpc);
+    g_free(services);
+}
