@@ -59,6 +59,8 @@ static const struct key keys[] = {
     {"xapid", "state_dir", KIND_PATH, AT(state_dir), XAPID_STATEDIR, 0, 0},
     {"xapid", "guest_kernels", KIND_PATH, AT(guest_kernels), "/var/lib/xcp/guest", 0, 0},
     {"xapid", "storage_drivers", KIND_OPTIONAL, AT(storage_drivers), "", 0, 0},
+    {"xapid", "page_dir", KIND_OPTIONAL, AT(page_dir), "", 0, 0},
+    {"xapid", "novnc_dir", KIND_PATH, AT(novnc_dir), "/usr/share/novnc", 0, 0},
     {"xapid", "disk_handles", KIND_PATH, AT(disk_handles), "/run/xapid/disks", 0, 0},
     {"xapid", "user", KIND_NAME, AT(user), "xapid", 0, 0},
     {"xapid", "log_level", KIND_LEVEL, AT(log_level), "info", 0, 0},
@@ -356,6 +358,8 @@ settings_free(struct settings *settings)
     g_free(settings->state_dir);
     g_free(settings->guest_kernels);
     g_free(settings->storage_drivers);
+    g_free(settings->page_dir);
+    g_free(settings->novnc_dir);
     g_free(settings->disk_handles);
     g_free(settings->user);
     g_free(settings->pam_service);

@@ -45,6 +45,8 @@ struct settings {
     char *state_dir;
     char *guest_kernels;
     char *storage_drivers; /* folder of the storage drivers; "": STORAGE_DRIVERS_DIR */
+    char *page_dir;        /* folder of the page for browsers; "": PAGE_DIR */
+    char *novnc_dir;       /* of Debian's package novnc */
     char *disk_handles;    /* folder of lib/disk-handle.h's files */
     char *user;            /* that xapid runs as, when xapid-launch is root */
     enum log_level log_level;

@@ -366,7 +366,7 @@ start(struct app *app, GError **error)
     if (!certificate)
         return false;
     app->http = http_server_new(&limits, certificate);
-    app->services = http_services_start(app->http, &app->api, database);
+    app->services = http_services_start(app->http, &app->api, app->settings, database);
 
     ops_recover(app->ops);
     if (!(app->control = control_new(control_received, control_gone, app, error)))

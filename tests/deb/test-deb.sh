@@ -58,24 +58,27 @@ holds() {
 }
 contents() { dpkg-deb -c "$(deb "$1")" | awk '{ print $1, $2, substr($6, 2) }'; }
 xapid_holds() {
-	holds xapid <<-X
-		-rw-r--r-- root/root /etc/pam.d/xapid
-		-rw-r--r-- root/root /etc/xapid/xapid.conf
-		-rw-r--r-- root/root /lib/systemd/system/xapid-guests.service
-		-rw-r--r-- root/root /lib/systemd/system/xapid.service
-		-rw-r--r-- root/root /usr/lib/sysusers.d/xapid.conf
-		-rwxr-xr-x root/root /usr/libexec/xapid/disk-hotplug
-		-rwxr-xr-x root/root /usr/libexec/xapid/nic-hotplug
-		-rwxr-xr-x root/root /usr/libexec/xapid/xapid
-		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-db
-		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-domains
-		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-host
-		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-stream
-		-rwxr-xr-x root/root /usr/libexec/xapid/xapid-terminal
-		-rwxr-xr-x root/root /usr/libexec/xapid/xs-guestd
-		-rwxr-xr-x root/root /usr/libexec/xapid/xtool-xl
-		-rwxr-xr-x root/root /usr/sbin/xapid-launch
-	X
+	{
+		cat <<-X
+			-rw-r--r-- root/root /etc/pam.d/xapid
+			-rw-r--r-- root/root /etc/xapid/xapid.conf
+			-rw-r--r-- root/root /lib/systemd/system/xapid-guests.service
+			-rw-r--r-- root/root /lib/systemd/system/xapid.service
+			-rw-r--r-- root/root /usr/lib/sysusers.d/xapid.conf
+			-rwxr-xr-x root/root /usr/libexec/xapid/disk-hotplug
+			-rwxr-xr-x root/root /usr/libexec/xapid/nic-hotplug
+			-rwxr-xr-x root/root /usr/libexec/xapid/xapid
+			-rwxr-xr-x root/root /usr/libexec/xapid/xapid-db
+			-rwxr-xr-x root/root /usr/libexec/xapid/xapid-domains
+			-rwxr-xr-x root/root /usr/libexec/xapid/xapid-host
+			-rwxr-xr-x root/root /usr/libexec/xapid/xapid-stream
+			-rwxr-xr-x root/root /usr/libexec/xapid/xapid-terminal
+			-rwxr-xr-x root/root /usr/libexec/xapid/xs-guestd
+			-rwxr-xr-x root/root /usr/libexec/xapid/xtool-xl
+			-rwxr-xr-x root/root /usr/sbin/xapid-launch
+		X
+		for file in xapid/page/*.{css,html,js}; do echo "-rw-r--r-- root/root /usr/share/$file"; done
+	} | holds xapid
 	contents xapid | grep -Fx "drwxr-xr-x root/root /var/lib/xcp/guest/"
 	dpkg-deb --ctrl-tarfile "$(deb xapid)" | tar -xO ./conffiles | same <(printf '/etc/pam.d/xapid\n/etc/xapid/xapid.conf\n') -
 	dpkg-deb --fsys-tarfile "$(deb xapid)" | tar -xO ./etc/xapid/xapid.conf | same docs/xapid.conf.sample -

@@ -25,6 +25,7 @@ import covers
 BUILDDIR = Path(os.environ.get("BUILDDIR", ".")).resolve()
 # The first host's, for the next ones: making a key takes longer than the rest of a start.
 CERTIFICATE = BUILDDIR / "test-host.pem"
+PAGE = Path(__file__).resolve().parent.parent.parent / "xapid" / "page"
 
 
 def free_port():
@@ -155,6 +156,7 @@ class Host:
         (self.bindir / "storage").mkdir(mode=0o755)
         for name in ("file", "iso"):
             shutil.copy(BUILDDIR / "storage-repos" / name / name, self.bindir / "storage" / name)
+        shutil.copytree(PAGE, self.dir / "page")
         self.socket = str(self.dir / "xapi.sock")
         self.disks = self.dir / "disks"
         self.sim = self.dir / "sim"
@@ -173,7 +175,7 @@ class Host:
         self.config.write_text(
             f"[xapid]\nuser=nobody\nhttp_port={self.http_port}\nhttps_port={self.https_port}\nlisten=127.0.0.1\naddress=127.0.0.1\n"
             f"unix_socket={self.socket}\nstate_dir={self.dir}/state\n"
-            f"guest_kernels={self.dir}/kernels\nstorage_drivers={self.bindir}/storage\n"
+            f"guest_kernels={self.dir}/kernels\nstorage_drivers={self.bindir}/storage\npage_dir={self.dir}/page\n"
             f"disk_handles={self.disks}\nlog_level=debug\n{options}\n[limits]\n{limits}\n")
         self.certificate = self.dir / "state" / "xapid-ssl.pem"
         if CERTIFICATE.exists():

@@ -6,7 +6,33 @@ PIXEL = struct.pack(">BBBBHHHBBBxxx", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
 CELL_HEIGHT = 16  # of text
 
 
-class Rfb:
+class Picture:
+    """`pixels`: four bytes each."""
+
+    def __init__(self, width, height, pixels):
+        self.width, self.height, self.pixels = width, height, pixels
+
+    def glyphs(self, row, columns=80):
+        """What stands in the cells of a row of text, as masks of the pixels that are not the background."""
+        width, lines = self.width // columns, []
+        for y in range(row * CELL_HEIGHT, (row + 1) * CELL_HEIGHT):
+            line = self.pixels[y * self.width * 4:(y + 1) * self.width * 4]
+            lines.append([line[x:x + 3] != b"\0\0\0" for x in range(0, len(line), 4)])
+        return [tuple(tuple(line[column * width:(column + 1) * width]) for line in lines) for column in range(columns)]
+
+    def shows(self, text, columns=80):
+        """Does a row begin with that?  Its letters are not known by their looks: the same ones look the same, others
+        differ, and a blank is empty."""
+        for row in range(self.height // CELL_HEIGHT):
+            glyphs = self.glyphs(row, columns)[:len(text)]
+            pairs = set(zip(glyphs, text))
+            empty = {letter for glyph, letter in pairs if not any(map(any, glyph))}
+            if len(pairs) == len(set(text)) == len({glyph for glyph, _ in pairs}) and empty <= {" "}:
+                return True
+        return False
+
+
+class Rfb(Picture):
     """`stream` has sendall (bytes) and recv (at most so many bytes), and its own time-out."""
 
     def __init__(self, stream, version=b"RFB 003.008\n"):
@@ -30,7 +56,7 @@ class Rfb:
         self.resize(width, height)
 
     def resize(self, width, height):
-        self.width, self.height, self.pixels = width, height, bytearray(width * height * 4)
+        Picture.__init__(self, width, height, bytearray(width * height * 4))
 
     def read(self, size):
         while len(self.early) < size:
@@ -84,22 +110,3 @@ class Rfb:
     def type(self, text):
         for letter in text:
             self.key(0xff0d if letter == "\n" else ord(letter))
-
-    def glyphs(self, row, columns=80):
-        """What stands in the cells of a row of text, as masks of the pixels that are not the background."""
-        width, lines = self.width // columns, []
-        for y in range(row * CELL_HEIGHT, (row + 1) * CELL_HEIGHT):
-            line = self.pixels[y * self.width * 4:(y + 1) * self.width * 4]
-            lines.append([line[x:x + 3] != b"\0\0\0" for x in range(0, len(line), 4)])
-        return [tuple(tuple(line[column * width:(column + 1) * width]) for line in lines) for column in range(columns)]
-
-    def shows(self, text, columns=80):
-        """Does a row begin with that?  Its letters are not known by their looks: the same ones look the same, others
-        differ, and a blank is empty."""
-        for row in range(self.height // CELL_HEIGHT):
-            glyphs = self.glyphs(row, columns)[:len(text)]
-            pairs = set(zip(glyphs, text))
-            empty = {letter for glyph, letter in pairs if not any(map(any, glyph))}
-            if len(pairs) == len(set(text)) == len({glyph for glyph, _ in pairs}) and empty <= {" "}:
-                return True
-        return False

@@ -97,7 +97,8 @@ const char *http_request_origin(const struct http_request *request);
 uid_t http_request_peer_uid(const struct http_request *request);
 void http_request_on_gone(struct http_request *request, void (*gone)(void *data), void *data);
 
-/* Reply headers beyond Content-Type, Content-Length, Date, Cache-Control: no-cache, no-store. */
+/* Reply headers beyond Content-Type, Content-Length, Date, and Cache-Control, which is "no-cache,
+ * no-store" unless it is given. */
 void http_reply_header(struct http_request *request, const char *name, const char *value);
 /* body may be NULL. content_type is sent exactly as given.  The reply functions may be called
  * inside the handler. */

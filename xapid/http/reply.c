@@ -69,7 +69,6 @@ on_message(SoupServer *soup, SoupServerMessage *message, const char *path, GHash
     (void)path;
     (void)query;
     soup_server_message_set_status(message, request->status, reply_reason(request->status));
-    soup_message_headers_replace(headers, "Cache-Control", "no-cache, no-store");
     if (request->content_type)
         soup_message_headers_replace(headers, "Content-Type", request->content_type);
     if (!request->head->keep_alive)
@@ -79,9 +78,12 @@ on_message(SoupServer *soup, SoupServerMessage *message, const char *path, GHash
 
         soup_message_headers_append(headers, pair->key, pair->value);
     }
+    if (!soup_message_headers_get_one(headers, "Cache-Control"))
+        soup_message_headers_append(headers, "Cache-Control", "no-cache, no-store");
     g_signal_connect(message, "wrote-body", G_CALLBACK(on_wrote_body), request->connection->reply);
     if (!request->next) {
-        soup_message_headers_set_encoding(headers, SOUP_ENCODING_CONTENT_LENGTH);
+        soup_message_headers_set_encoding(
+            headers, request->status == 304 ? SOUP_ENCODING_NONE : SOUP_ENCODING_CONTENT_LENGTH);
         if (g_bytes_get_size(request->reply_body) > 0)
             soup_message_body_append_bytes(body, request->reply_body);
         soup_message_body_complete(body);

@@ -4,6 +4,7 @@
 
 #include "xapid/http/console.h"
 #include "xapid/http/database.h"
+#include "xapid/http/page.h"
 #include "xapid/http/rpc.h"
 #include "xapid/http/vdi-stream.h"
 
@@ -12,10 +13,12 @@ struct http_services {
     struct database_service *database;
     struct vdi_streams *streams;
     struct console_service *consoles;
+    struct page_service *page;
 };
 
 struct http_services *
-http_services_start(struct http_server *server, struct api *api, const char *database)
+http_services_start(struct http_server *server, struct api *api, const struct settings *settings,
+                    const char *database)
 {
     struct http_services *services = g_new0(struct http_services, 1);
 
@@ -23,6 +26,7 @@ http_services_start(struct http_server *server, struct api *api, const char *dat
     services->database = database_serve(server, api, database);
     services->streams = vdi_streams_serve(server, api);
     services->consoles = consoles_serve(server, api);
+    services->page = page_serve(server, settings);
     return services;
 }
 
@@ -31,6 +35,7 @@ http_services_free(struct http_services *services)
 {
     if (!services)
         return;
+    page_service_free(services->page);
     console_service_free(services->consoles);
     vdi_streams_free(services->streams);
     database_service_free(services->database);

@@ -2,6 +2,7 @@
 #ifndef XAPID_HTTP_SERVICES_H
 #define XAPID_HTTP_SERVICES_H
 
+#include "lib/settings.h"
 #include "xapid/calls/call.h"
 #include "xapid/http/http.h"
 
@@ -9,7 +10,7 @@ struct http_services;
 
 /* server and api are borrowed, and kept.  database: the path of its file. */
 struct http_services *http_services_start(struct http_server *server, struct api *api,
-                                          const char *database);
+                                          const struct settings *settings, const char *database);
 void http_services_free(struct http_services *services);
 
 #endif
