@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 import xmlrpc.client
 from pathlib import Path
 
@@ -128,6 +129,11 @@ def test_kept_hosts_are_reached_by_hosts_json():
                 assert entry["url"] == f"https://{host['address']}"
                 wrong = api.session.login_with_password("root", entries[0]["password"] + "x")
                 assert wrong["ErrorDescription"][0] == "SESSION_AUTHENTICATION_FAILED"
+            pages = [line.split()[3] for line in output.splitlines() if line.startswith("In a browser: ")]
+            assert pages == [f"{entry['url']}/" for entry in entries], output
+            for page in pages:
+                with urllib.request.urlopen(page, context=ssl._create_unverified_context(), timeout=60) as reply:
+                    assert b"<title>xapid</title>" in reply.read(), page
             # What it prints to paste next works as it is.
             for line in output.splitlines():
                 if "curl -sk" in line or line.startswith("  python3 -c"):

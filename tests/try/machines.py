@@ -120,6 +120,7 @@ class SimMachine(Machine):
             shutil.copy(self.builddir / program, self.dir / "bin")
         for driver in ("file", "iso"):
             shutil.copy(self.builddir / "storage-repos" / driver / driver, self.dir / "bin/storage")
+        shutil.copytree(TOP / "xapid/page", self.dir / "page")
         (self.dir / "kernels/vmlinux").write_bytes(b"\x7fELF")  # never run
         etc = self.dir / "etc"
         (etc / "passwd").write_text("root:x:0:0::/root:/bin/sh\n"
@@ -147,7 +148,7 @@ class SimMachine(Machine):
         (self.dir / "xapid.conf").write_text(
             f"[xapid]\nuser=nobody\naddress={address}\nlisten={address}\n"
             f"unix_socket={HOME}/xapi\nstate_dir={HOME}/state\nguest_kernels={HOME}/kernels\n"
-            f"storage_drivers={HOME}/bin/storage\ndisk_handles={HOME}/disks\n")
+            f"storage_drivers={HOME}/bin/storage\npage_dir={HOME}/page\ndisk_handles={HOME}/disks\n")
         command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", PRIVATE_PLACE, self.dir,
                    HOME / "bin/xapid-launch", "--config", HOME / "xapid.conf", "--sim", HOME / "sim",
                    "--bindir", HOME / "bin"]

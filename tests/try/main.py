@@ -119,7 +119,10 @@ def next_lines(place, builddir, keep, sim):
               'print([vm["name_label"] for vm in a.VM.get_all_records(s)["Value"].values()])')
     if keep:
         print(f"\nThe hosts stay until ./try --stop --dir {place.path}; {place.path}/hosts.json says how "
-              "to reach them.\nTo paste next:")
+              "to reach them.")
+        for machine in place.machines:
+            print(f"In a browser: https://{machine.address}/ (its user and password are in that file)")
+        print("To paste next:")
     else:
         print(f"\nTo paste next, after ./try --keep{sim}, which leaves the hosts running:")
     print(f"  . {env}; {builddir}/xtool/xtool -s $ADDRESS -u root -pw $PASSWORD --fingerprint $FINGERPRINT vm-list\n"
