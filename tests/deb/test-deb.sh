@@ -71,6 +71,7 @@ xapid_holds() {
 			-rwxr-xr-x root/root /usr/libexec/xapid/xapid-db
 			-rwxr-xr-x root/root /usr/libexec/xapid/xapid-domains
 			-rwxr-xr-x root/root /usr/libexec/xapid/xapid-host
+			-rwxr-xr-x root/root /usr/libexec/xapid/xapid-picture
 			-rwxr-xr-x root/root /usr/libexec/xapid/xapid-stream
 			-rwxr-xr-x root/root /usr/libexec/xapid/xapid-terminal
 			-rwxr-xr-x root/root /usr/libexec/xapid/xs-guestd
@@ -131,7 +132,7 @@ units_are_valid() {
 }
 programs_run() {
 	local program
-	for program in /usr/bin/xtool /usr/sbin/xapid-launch /usr/libexec/xapid/{xapid,xapid-db,xapid-domains,xapid-host,xapid-terminal,xs-guestd,xtool-xl}; do
+	for program in /usr/bin/xtool /usr/sbin/xapid-launch /usr/libexec/xapid/{xapid,xapid-db,xapid-domains,xapid-host,xapid-picture,xapid-terminal,xs-guestd,xtool-xl}; do
 		"$root$program" --version | grep -F "${program##*/} $(dpkg-parsechangelog -S Version)"
 	done
 	"$root/usr/bin/xtool" api-coverage | same <("$build/xtool/xtool" api-coverage) -

@@ -150,7 +150,7 @@ class Host:
         for name, program in (("xapid", "xapid/xapid"), ("xapid-launch", "xapid-launch"),
                               ("xapid-domains", "xapid-domains"),
                               ("xapid-host", "xapid-host"), ("xapid-stream", "xapid-stream"), ("xs-guestd", "xs-guestd"),
-                              ("xapid-terminal", "xapid-terminal"),
+                              ("xapid-terminal", "xapid-terminal"), ("xapid-picture", "xapid-picture"),
                               ("xapid-db", "xapid-db")):
             shutil.copy(BUILDDIR / program, self.bindir / name)  # where any user may read it
         (self.bindir / "storage").mkdir(mode=0o755)

@@ -205,7 +205,7 @@ def test_interrupted_anywhere_it_leaves_nothing():
 def test_a_failure_names_the_logs_and_leaves_nothing():
     with folder() as base, tempfile.TemporaryDirectory(prefix="try-broken-") as broken:
         place = Path(base) / "hosts"
-        for program in ("xapid/xapid", "xapid-launch", "xapid-domains", "xapid-host", "xapid-stream", "xapid-terminal", "xs-guestd",
+        for program in ("xapid/xapid", "xapid-launch", "xapid-domains", "xapid-host", "xapid-stream", "xapid-terminal", "xapid-picture", "xs-guestd",
                         "storage-repos/file/file", "storage-repos/iso/iso"):
             target = Path(broken) / program
             target.parent.mkdir(parents=True, exist_ok=True)

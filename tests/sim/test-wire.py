@@ -136,7 +136,7 @@ def test_names_with_an_underscore():
         fails("MESSAGE_METHOD_UNKNOWN", x.call, "VM_no_such_thing", vm)
 
 
-SERVED = "/", "/RPC2", "/json", "/jsonrpc", "/pool/xmldbdump", "/import_raw_vdi", "/export_raw_vdi", "/console"
+SERVED = "/", "/RPC2", "/json", "/jsonrpc", "/pool/xmldbdump", "/import_raw_vdi", "/export_raw_vdi", "/console", "/vncsnapshot"
 
 
 def test_what_http_does_not_serve_says_so():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 BUILD_SECONDS = 1200
-ALL = ("xapid/xapid", "xapid-launch", "xapid-domains", "xapid-host", "xapid-stream", "xapid-db", "xapid-terminal", "xs-guestd",
+ALL = ("xapid/xapid", "xapid-launch", "xapid-domains", "xapid-host", "xapid-stream", "xapid-db", "xapid-terminal", "xapid-picture", "xs-guestd",
        "storage-repos/file/file", "storage-repos/iso/iso")
 
 

@@ -116,7 +116,7 @@ class SimMachine(Machine):
     def write(self):
         for folder in (".", "bin", "bin/storage", "sim", "kernels", "etc", "etc/pam.d"):
             (self.dir / folder).mkdir(mode=0o755)
-        for program in ("xapid/xapid", "xapid-launch", "xapid-domains", "xapid-host", "xapid-stream", "xapid-terminal", "xs-guestd"):
+        for program in ("xapid/xapid", "xapid-launch", "xapid-domains", "xapid-host", "xapid-stream", "xapid-terminal", "xapid-picture", "xs-guestd"):
             shutil.copy(self.builddir / program, self.dir / "bin")
         for driver in ("file", "iso"):
             shutil.copy(self.builddir / "storage-repos" / driver / driver, self.dir / "bin/storage")

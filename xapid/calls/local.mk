@@ -42,8 +42,10 @@ librpc_a_SOURCES = \
 	xapid/http/admit.c xapid/http/admit.h \
 	xapid/http/aside.c xapid/http/aside.h \
 	xapid/http/console.c xapid/http/console.h \
+	xapid/http/console-find.c xapid/http/console-find.h \
 	xapid/http/database.c xapid/http/database.h \
 	xapid/http/page.c xapid/http/page.h \
+	xapid/http/picture.c xapid/http/picture.h \
 	xapid/http/range.c xapid/http/range.h \
 	xapid/http/relay.c xapid/http/relay.h \
 	xapid/http/rpc.c xapid/http/rpc.h \

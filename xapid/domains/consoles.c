@@ -13,19 +13,23 @@
 #include "lib/faults.h"
 #include "lib/member.h"
 #include "xapid/domains/argument.h"
+#include "xapid/domains/pictures.h"
 #include "xapid/domains/terminals.h"
 
 struct consoles {
     struct pool *pool; /* NULL: not yet */
     struct terminals *terminals;
+    struct pictures *pictures;
 };
+
+enum kind { KIND_SCREEN, KIND_TEXT, KIND_PICTURE };
 
 /* One who waits for the answer of a worker. */
 struct viewer {
     struct consoles *consoles;
     GDBusMethodInvocation *invocation;
     char *uuid;
-    bool text;
+    enum kind kind;
 };
 
 static void
@@ -67,11 +71,14 @@ static int
 open_console(struct consoles *consoles, const struct viewer *viewer, GVariant *where,
              GError **error)
 {
-    const char *screen = member_text(where, "screen"), *text = member_text(where, "text");
+    const char *screen = member_text(where, "screen"), *device = member_text(where, "text");
+    bool text = viewer->kind == KIND_TEXT;
+    int fd = !text && *screen
+                 ? open_screen(screen, error)
+                 : terminals_look(consoles->terminals, viewer->uuid, device, text, error);
 
-    if (!viewer->text && *screen)
-        return open_screen(screen, error);
-    return terminals_look(consoles->terminals, viewer->uuid, text, viewer->text, error);
+    return fd >= 0 && viewer->kind == KIND_PICTURE ? pictures_take(consoles->pictures, fd, error)
+                                                   : fd;
 }
 
 static void
@@ -99,16 +106,31 @@ found(bool lost, GVariant *failure, GPtrArray *parts, void *data)
     g_free(viewer);
 }
 
+static bool
+kind_parse(const char *text, enum kind *ret_kind)
+{
+    static const char *const kinds[] = {
+        [KIND_SCREEN] = "screen", [KIND_TEXT] = "text", [KIND_PICTURE] = "picture"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        if (g_str_equal(kinds[i], text)) {
+            *ret_kind = (enum kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 consoles_open(struct consoles *consoles, GDBusMethodInvocation *invocation, const char *uuid,
               const char *kind)
 {
     g_autoptr(GError) error = NULL;
-    bool text = g_str_equal(kind, "text");
+    enum kind number = KIND_SCREEN;
 
     if (!consoles->pool)
         api_error_set(&error, "INTERNAL_ERROR", "xapid-domains", "is starting", NULL);
-    else if (!text && !g_str_equal(kind, "screen"))
+    else if (!kind_parse(kind, &number))
         argument_refuse(&error, "kind", kind);
     else
         uuid_check(uuid, &error);
@@ -117,7 +139,7 @@ consoles_open(struct consoles *consoles, GDBusMethodInvocation *invocation, cons
         return;
     }
     struct viewer *viewer = g_new0(struct viewer, 1);
-    *viewer = (struct viewer){consoles, invocation, g_strdup(uuid), text};
+    *viewer = (struct viewer){consoles, invocation, g_strdup(uuid), number};
     pool_submit(consoles->pool, REQUEST_QUESTION, "consoles", uuid, "", NULL, found, viewer);
 }
 
@@ -133,6 +155,7 @@ consoles_new(const char *run_dir)
     struct consoles *consoles = g_new0(struct consoles, 1);
 
     consoles->terminals = terminals_new(run_dir);
+    consoles->pictures = pictures_new(run_dir);
     return consoles;
 }
 
@@ -141,6 +164,7 @@ consoles_free(struct consoles *consoles)
 {
     if (!consoles)
         return;
+    pictures_free(consoles->pictures);
     terminals_free(consoles->terminals);
     g_free(consoles);
 }

@@ -18,6 +18,7 @@ libdomains_a_SOURCES = \
 	xapid/domains/message.c xapid/domains/message.h \
 	xapid/domains/operation.c xapid/domains/operation.h \
 	xapid/domains/outcome.c xapid/domains/outcome.h \
+	xapid/domains/pictures.c xapid/domains/pictures.h \
 	xapid/domains/pool.c xapid/domains/pool.h \
 	xapid/domains/question.c xapid/domains/question.h \
 	xapid/domains/reserve.c xapid/domains/reserve.h \

@@ -8,6 +8,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "xapid/http/admit.h"
+#include "xapid/http/console-find.h"
 #include "xapid/http/duplex.h"
 #include "xapid/http/websocket.h"
 
@@ -28,18 +29,12 @@ struct console {
     const struct dm_http_action *action;
     struct http_request *request; /* NULL once its connection was taken */
     struct duplex *duplex;        /* from then on */
-    char *vm, *row;               /* references */
-    char *session;                /* reference; NULL: the host's root */
-    char *own_session;            /* secret, of one who came with a password; else NULL */
-    char *head;                   /* of the answer */
+    struct console_found found;
+    char *session;     /* reference; NULL: the host's root */
+    char *own_session; /* secret, of one who came with a password; else NULL */
+    char *head;        /* of the answer */
     GList link;
 };
-
-static const struct dm_class *
-console_class(void)
-{
-    return dm_class_find("console", false);
-}
 
 static void
 console_free(struct console *console)
@@ -47,8 +42,7 @@ console_free(struct console *console)
     g_queue_unlink(&console->service->consoles, &console->link);
     if (console->own_session)
         admit_release(console->service->api, console->own_session);
-    g_free(console->vm);
-    g_free(console->row);
+    console_found_clear(&console->found);
     g_free(console->session);
     g_free(console->own_session);
     g_free(console->head);
@@ -73,7 +67,7 @@ still_may(const struct console *console)
     g_autofree char *permission = g_strconcat("http/", console->action->name, NULL);
     const struct dm_class *sessions = dm_class_find("session", false);
 
-    if (!model_has(api->model, console_class(), console->row))
+    if (!model_has(api->model, dm_class_find("console", false), console->found.row))
         return false;
     if (!console->session)
         return true;
@@ -111,7 +105,7 @@ has_ended(void *data)
 {
     struct console *console = data;
 
-    log_debug("a console of %s was closed", console->vm);
+    log_debug("a console of %s was closed", console->found.vm);
     console_free(console);
 }
 
@@ -134,57 +128,12 @@ opened(const GError *error, int fd, void *data)
     console->duplex =
         duplex_start(&taken, console->action == console->service->get, fd, has_ended, console);
     if (console->duplex)
-        log_debug("a console of %s was opened", console->vm);
+        log_debug("a console of %s was opened", console->found.vm);
     else
         console_free(console);
 }
 
-/* ---- which one ---- */
-
-/* A console or a VM, by its reference or uuid: true with the row of the console. */
-static bool
-find_console(struct console *console, const char *text)
-{
-    const struct model *model = console->service->api->model;
-    const struct dm_class *vms = dm_class_find("VM", false);
-    const char *row = model_has(model, console_class(), text)
-                          ? text
-                          : model_by_uuid(model, console_class(), text);
-
-    if (row) {
-        console->row = g_strdup(row);
-        console->vm = model_get_string(model, row, "VM");
-        return true;
-    }
-    const char *vm = model_has(model, vms, text) ? text : model_by_uuid(model, vms, text);
-    if (!vm)
-        return false;
-    console->vm = g_strdup(vm);
-    g_autoptr(GPtrArray) rows = model_referrers(model, vm, dm_field_find(console_class(), "VM"));
-    for (guint i = 0; i < rows->len; i++) {
-        g_autofree char *protocol = model_get_string(model, rows->pdata[i], "protocol");
-        if (!console->row || g_str_equal(protocol, "rfb")) {
-            g_free(console->row);
-            console->row = g_strdup(rows->pdata[i]);
-        }
-    }
-    return true;
-}
-
-/* That of the host takes a role of its own; there is none yet. */
-static void
-refuse_host_console(struct console *console, const struct caller *caller)
-{
-    const char *name = console->action == console->service->get ? HOST_CONSOLE_WS : HOST_CONSOLE;
-    g_autofree char *permission = g_strconcat("http/", console->action->name, "/", name, NULL);
-    enum dm_role role = dm_key_role(console->action->sub_actions, name, console->action->min_role);
-    g_autoptr(GError) error = NULL;
-
-    if (rbac_check(caller, permission, role, &error))
-        refuse(console, 501, "the console of the host is not implemented");
-    else
-        refuse(console, 403, error->message);
-}
+/* ---- the request ---- */
 
 static bool
 has_room(const struct console *console)
@@ -196,11 +145,9 @@ has_room(const struct console *console)
     guint of_vm = 0;
 
     for (const GList *link = service->consoles.head; link; link = link->next)
-        of_vm += g_strcmp0(((const struct console *)link->data)->vm, console->vm) == 0;
+        of_vm += g_strcmp0(((const struct console *)link->data)->found.vm, console->found.vm) == 0;
     return service->consoles.length <= CONSOLES_MAX && of_vm <= max;
 }
-
-/* ---- the request ---- */
 
 static bool
 has_word(const char *list, const char *word)
@@ -259,7 +206,7 @@ admitted(struct http_request *request, const struct caller *caller, char *sessio
     struct api *api = service->api;
     struct console *console = g_new0(struct console, 1);
     bool websocket = g_str_equal(http_request_method(request), service->get->method);
-    const char *text = http_request_query(request, "uuid"), *why = NULL;
+    const char *why = NULL;
 
     console->service = service;
     console->action = websocket ? service->get : service->connect;
@@ -268,8 +215,6 @@ admitted(struct http_request *request, const struct caller *caller, char *sessio
     console->own_session = session;
     console->link.data = console;
     g_queue_push_tail_link(&service->consoles, &console->link);
-    if (!text)
-        text = http_request_query(request, "ref");
     console->head = websocket ? shake_hands(request, &why)
                               : g_strdup("HTTP/1.1 200 OK\r\nCache-Control: no-cache, no-store\r\n"
                                          "\r\n");
@@ -282,20 +227,13 @@ admitted(struct http_request *request, const struct caller *caller, char *sessio
         refuse(console, 403, "a page of another site may not use this session");
         return;
     }
-    if (!text || !find_console(console, text)) {
-        refuse(console, text ? 404 : 400, text ? "there is no such console" : "which console?");
+    if (!console_find(api, request, caller, console->action,
+                      websocket ? HOST_CONSOLE_WS : HOST_CONSOLE, &console->found)) {
+        console_free(console);
         return;
     }
-    if (model_get_bool(api->model, console->vm, "is_control_domain")) {
-        refuse_host_console(console, caller);
-        return;
-    }
-    if (!console->row) {
-        refuse(console, 409, "the VM does not run");
-        return;
-    }
-    g_autofree char *protocol = model_get_string(api->model, console->row, "protocol");
-    g_autofree char *uuid = model_get_string(api->model, console->vm, "uuid");
+    g_autofree char *protocol = model_get_string(api->model, console->found.row, "protocol");
+    g_autofree char *uuid = model_get_string(api->model, console->found.vm, "uuid");
     if (!has_room(console)) {
         refuse(console, 503, "too many consoles are open");
         return;

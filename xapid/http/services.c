@@ -5,6 +5,7 @@
 #include "xapid/http/console.h"
 #include "xapid/http/database.h"
 #include "xapid/http/page.h"
+#include "xapid/http/picture.h"
 #include "xapid/http/rpc.h"
 #include "xapid/http/vdi-stream.h"
 
@@ -13,6 +14,7 @@ struct http_services {
     struct database_service *database;
     struct vdi_streams *streams;
     struct console_service *consoles;
+    struct picture_service *pictures;
     struct page_service *page;
 };
 
@@ -26,6 +28,7 @@ http_services_start(struct http_server *server, struct api *api, const struct se
     services->database = database_serve(server, api, database);
     services->streams = vdi_streams_serve(server, api);
     services->consoles = consoles_serve(server, api);
+    services->pictures = pictures_serve(server, api);
     services->page = page_serve(server, settings);
     return services;
 }
@@ -36,6 +39,7 @@ http_services_free(struct http_services *services)
     if (!services)
         return;
     page_service_free(services->page);
+    picture_service_free(services->pictures);
     console_service_free(services->consoles);
     vdi_streams_free(services->streams);
     database_service_free(services->database);
