@@ -3,6 +3,7 @@ import contextlib
 
 import consoles
 import tap
+from host import GUEST, UnixConnection
 from life import SEED
 from owner import Gate, Owner
 
@@ -31,3 +32,28 @@ def life_of_a_console(host, text=False):
 
 def life_of_a_text_console(host):
     return life_of_a_console(host, text=True)
+
+
+def pictured(host, uuid):
+    """A picture of what it shows, or False."""
+    with contextlib.suppress(OSError, AssertionError):
+        connection = UnixConnection(host.socket, timeout=20)
+        connection.request("GET", f"/vncsnapshot?uuid={uuid}")
+        reply = connection.getresponse()
+        return reply.status == 200 and reply.read()
+    return False
+
+
+def life_of_a_picture(host):
+    owner = Owner(host, 0, SEED, Gate(1))
+    owner.insist(owner.connect)
+
+    def started():
+        vm = owner.x.VM.create(GUEST)
+        owner.x.VM.start(vm, False, False)
+        return vm
+    vm = owner.insist(started)
+    with consoles.tty_of(host, owner.x, vm):
+        tap.wait_until(lambda: pictured(host, owner.insist(lambda: owner.x.VM.get_uuid(vm))), "a picture")
+    owner.insist(lambda: owner.x.VM.hard_shutdown(vm))
+    return owner.wrong

@@ -24,7 +24,7 @@ import tap
 from accounts import Accounts
 from host import BUILDDIR, Host
 from life import SEED
-from life_console import life_of_a_console, life_of_a_text_console
+from life_console import life_of_a_console, life_of_a_picture, life_of_a_text_console
 from life_disk import life_of_a_cd, life_of_a_disk
 from life_host import life_of_a_password, life_of_the_database, life_of_the_power
 from life_network import life_of_a_network
@@ -83,7 +83,7 @@ LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver."
          "storage.lend.": life_of_a_stream, "stream.": life_of_a_stream, "plug.": life_of_a_disk,
          "unplug.": life_of_a_disk, "medium.": life_of_a_cd, "host.power.": life_of_the_power,
          "ready.": life_of_a_ready_domain, "host.bridge.": life_of_a_network, "host.networks.": life_of_a_network, "nic.": life_of_a_network, "console.": life_of_a_console,
-         "terminal.": life_of_a_text_console, "store.prepare.": life_of_the_database, "store.restore.": life_of_the_database,
+         "terminal.": life_of_a_text_console, "picture.": life_of_a_picture, "store.prepare.": life_of_the_database, "store.restore.": life_of_the_database,
          "host.authenticate.": life_of_a_password, "host.change-password.": life_of_a_password,
          "host.child.": life_of_a_password, "hostd.": life_of_a_password}
 
