@@ -15,5 +15,7 @@
  * no interfaces but settings of all of them, nor vif… and tap…, as the back ends of guests are
  * called. */
 bool bridge_name_is_valid(const char *name);
+/* Of those characters alone, as the back ends of guests are, too; the kernel allows others. */
+bool link_name_is_plain(const char *name);
 
 #endif

@@ -18,9 +18,10 @@
 
 #include "lib/link-internal.h"
 
-#define MESSAGE_MAX 512  /* bytes; ours are shorter */
-#define ANSWER_MAX 32768 /* bytes at once; the kernel tells no more */
-#define DUMP_TRIES 8     /* each of them found a change meanwhile */
+#define MESSAGE_MAX 512            /* bytes; ours are shorter */
+#define ANSWER_MAX 32768           /* bytes at once; the kernel tells no more */
+#define DUMP_TRIES 8               /* each of them found a change meanwhile */
+#define OPEN_VSWITCH "openvswitch" /* a kind of interfaces */
 #define IPV6_SWITCH "/proc/sys/net/ipv6/conf/%s/disable_ipv6"
 
 struct message {
@@ -109,7 +110,7 @@ talk(const struct message *message, mnl_cb_t each, void *data)
 }
 
 struct info {
-    const char *kind;
+    const char *kind, *master_kind;
     const struct nlattr *data;
 };
 
@@ -120,6 +121,8 @@ read_info(const struct nlattr *attribute, void *data)
 
     if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND)
         info->kind = mnl_attr_get_str(attribute);
+    else if (mnl_attr_get_type(attribute) == IFLA_INFO_SLAVE_KIND)
+        info->master_kind = mnl_attr_get_str(attribute);
     else if (mnl_attr_get_type(attribute) == IFLA_INFO_DATA)
         info->data = attribute;
     return MNL_CB_OK;
@@ -136,10 +139,12 @@ read_tag(const struct nlattr *attribute, void *data)
 static int
 read_kind(const struct nlattr *attribute, struct link *link)
 {
-    struct info info = {.kind = ""};
+    struct info info = {.kind = "", .master_kind = ""};
     int r = mnl_attr_parse_nested(attribute, read_info, &info);
 
     link->is_bridge = strcmp(info.kind, "bridge") == 0;
+    link->is_switch = strcmp(info.kind, OPEN_VSWITCH) == 0;
+    link->is_switched = strcmp(info.master_kind, OPEN_VSWITCH) == 0;
     if (r > 0 && info.data && strcmp(info.kind, "vlan") == 0)
         r = mnl_attr_parse_nested(info.data, read_tag, &link->tag);
     return r;
@@ -404,10 +409,20 @@ link_join_uplink(const struct link *link, const struct link *bridge)
 }
 
 int
+link_mark_uplink(const struct link *link)
+{
+    struct message message;
+
+    message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
+    mnl_attr_put_str(message.header, IFLA_IFALIAS, LINK_ALIAS_UPLINK);
+    return talk(&message, NULL, NULL);
+}
+
+int
 link_release_uplink(const struct link *link)
 {
     struct message message;
-    int rc = link_leave(link);
+    int rc = link->master ? link_leave(link) : 0;
 
     if (rc == 0)
         rc = reset_ipv6(link->name);

@@ -24,11 +24,13 @@ struct link {
     int index;
     uint32_t group;
     uint32_t mtu;
-    int master; /* index of the bridge or bond that it is in; 0: none */
-    int parent; /* index of the interface that a VLAN is of; 0: none */
-    int tag;    /* of a VLAN; -1: it is none */
-    bool is_bridge;
-    bool is_uplink; /* has our alias */
+    int master;       /* index of the bridge or bond that it is in; 0: none */
+    int parent;       /* index of the interface that a VLAN is of; 0: none */
+    int tag;          /* of a VLAN; -1: it is none */
+    bool is_bridge;   /* one of Linux */
+    bool is_switch;   /* an interface that Open vSwitch's module made */
+    bool is_switched; /* its master is that module; the database says which bridge it is in */
+    bool is_uplink;   /* has our alias */
     bool is_ethernet;
     bool is_up; /* as was set, whether or not there is a carrier */
     bool has_no_arp;
@@ -59,6 +61,8 @@ int link_has_ports(const struct link *bridge);
 int link_remove(const struct link *link);
 /* Puts an interface that is not ours into a bridge, with the alias of an uplink. */
 int link_join_uplink(const struct link *link, const struct link *bridge);
+/* The alias alone, of one that another than the kernel puts into a bridge. */
+int link_mark_uplink(const struct link *link);
 /* Undoes that, and what link_set_up () did, but for its MTU; it stays up. */
 int link_release_uplink(const struct link *link);
 /* Lets through the interface of a guest's card what its lock lets; unlocked: what an earlier lock

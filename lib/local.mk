@@ -17,3 +17,8 @@ libbase_a_SOURCES = \
 noinst_LIBRARIES += liblink.a
 liblink_a_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
 liblink_a_SOURCES = lib/link.c lib/link.h lib/link-internal.h lib/link-address.c lib/link-lock.c
+
+# For those that put something into a bridge, of Linux or of Open vSwitch.
+noinst_LIBRARIES += libport.a
+libport_a_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS) $(YAJL_CFLAGS)
+libport_a_SOURCES = lib/ovsdb.c lib/ovsdb.h lib/port.c lib/port.h

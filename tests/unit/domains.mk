@@ -61,6 +61,6 @@ check_PROGRAMS += tests/unit/test-domains-libxl
 TESTS += tests/unit/test-domains-libxl
 tests_unit_test_domains_libxl_SOURCES = tests/unit/test-domains-libxl.c $(remove_tree)
 tests_unit_test_domains_libxl_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
-tests_unit_test_domains_libxl_LDADD = libdomainslibxl.a libdomains.a liblink.a libbase.a $(XEN_LIBS) $(MNL_LIBS) \
+tests_unit_test_domains_libxl_LDADD = libdomainslibxl.a libdomains.a libport.a liblink.a libbase.a $(XEN_LIBS) $(YAJL_LIBS) $(MNL_LIBS) \
 	$(GLIB_LIBS)
 endif

@@ -11,6 +11,7 @@
 
 #include "lib/error.h"
 #include "lib/link.h"
+#include "lib/port.h"
 #include "xapid/domains/libxl-internal.h"
 #include "xapid/domains/libxl-nics.h"
 
@@ -30,13 +31,20 @@ interface_of(int domid, int device, bool emulated)
     return interface;
 }
 
+/* why: what Open vSwitch says, or "". */
 static bool
-link_failed(const char *name, const char *what, int rc, GError **error)
+port_failed(const char *name, const char *what, int rc, const char *why, GError **error)
 {
-    g_autofree char *text = g_strdup_printf("%s: %s", what, g_strerror(-rc));
+    g_autofree char *text = g_strdup_printf("%s: %s", what, *why ? why : g_strerror(-rc));
 
     api_error_set(error, "INTERNAL_ERROR", name, text, NULL);
     return false;
+}
+
+static bool
+link_failed(const char *name, const char *what, int rc, GError **error)
+{
+    return port_failed(name, what, rc, "", error);
 }
 
 /* False: there is none at that place. */
@@ -167,6 +175,7 @@ libxl_backend_unplug_nic(struct backend_ctx *ctx, int domid, int device, bool fo
     libxl_device_nic nic;
     struct link link;
     int emulated = find_emulated(domid, device, &link, error), rc;
+    char why[OVSDB_TEXT_MAX];
     bool ok = emulated >= 0;
 
     libxl_device_nic_init(&nic);
@@ -175,8 +184,9 @@ libxl_backend_unplug_nic(struct backend_ctx *ctx, int domid, int device, bool fo
     libxl_device_nic_dispose(&nic);
     if (!ok || !emulated)
         return ok;
-    rc = link_leave(&link);
-    return rc < 0 ? link_failed(interface.name, "taking it out of its bridge", rc, error) : true;
+    rc = port_leave(interface.name, OVSDB_SOCKET, why);
+    return rc < 0 ? port_failed(interface.name, "taking it out of its bridge", rc, why, error)
+                  : true;
 }
 
 /* ---- changing ---- */
@@ -209,9 +219,11 @@ write_keys(struct backend_ctx *ctx, int domid, const struct guest_nic *card, GEr
 
 /* The lock first: nothing passes in a bridge that may not. */
 static bool
-put(const struct interface *interface, const struct link *link, const struct link *bridge,
-    const struct guest_nic *card, GError **error)
+put(const struct interface *interface, const struct link *link, const struct guest_nic *card,
+    GError **error)
 {
+    const struct port_network network = {card->bridge, OVSDB_SOCKET};
+    char why[OVSDB_TEXT_MAX] = "";
     struct nic_lock lock;
     int rc = nic_lock_parse(card->lock, &lock) ? 0 : -EINVAL;
 
@@ -220,8 +232,8 @@ put(const struct interface *interface, const struct link *link, const struct lin
     if (rc == 0)
         rc = link_set_up(interface->name, link, (uint32_t)card->mtu);
     if (rc == 0)
-        rc = link_join(link, bridge);
-    return rc < 0 ? link_failed(interface->name, card->bridge, rc, error) : true;
+        rc = port_join(link, &network, why);
+    return rc < 0 ? port_failed(interface->name, card->bridge, rc, why, error) : true;
 }
 
 bool
@@ -230,17 +242,19 @@ libxl_backend_set_nic(struct backend_ctx *ctx, int domid, const struct guest_nic
 {
     struct interface interface = interface_of(domid, card->device, false);
     struct interface beside = interface_of(domid, card->device, true);
-    struct link bridge, link;
-    int rc = link_find(card->bridge, &bridge), emulated;
+    const struct port_network network = {card->bridge, OVSDB_SOCKET};
+    char why[OVSDB_TEXT_MAX];
+    int rc = port_find_network(&network, why), emulated;
+    struct link link;
 
-    if (rc < 0 || !bridge.is_bridge)
-        return link_failed(card->bridge, "looking for it", rc < 0 ? rc : -ENODEV, error);
+    if (rc < 0)
+        return port_failed(card->bridge, "looking for it", rc, why, error);
     rc = link_find(interface.name, &link);
     if (rc < 0)
         return link_failed(interface.name, "looking for it", rc, error);
-    if (!put(&interface, &link, &bridge, card, error))
+    if (!put(&interface, &link, card, error))
         return false;
     emulated = find_emulated(domid, card->device, &link, error);
-    return emulated >= 0 && (!emulated || put(&beside, &link, &bridge, card, error)) &&
+    return emulated >= 0 && (!emulated || put(&beside, &link, card, error)) &&
            write_keys(ctx, domid, card, error);
 }

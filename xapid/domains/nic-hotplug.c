@@ -1,11 +1,11 @@
 /* Run by libxl for each network card: locks its interface to what the guest may send, puts it into
- * the bridge that is named beside it in xenstore, and says so to the back end, which then lets the
- * guest use it.
+ * the bridge that is named beside it in xenstore, be it one of Linux or of Open vSwitch, and says
+ * so to the back end, which then lets the guest use it.
  *
  *     nic-hotplug online|offline|add|remove type_if=vif|type_if=tap
  *
  * with XENBUS_PATH and the interfaces' names, vif and INTERFACE (of the emulated card: tap), in the
- * environment.  An interface leaves its bridge when it goes. */
+ * environment.  An interface leaves its bridge when it goes; Open vSwitch is told so. */
 #include "config.h"
 
 #include <errno.h>
@@ -17,6 +17,7 @@
 
 #include "lib/bridge-name.h"
 #include "lib/link.h"
+#include "lib/port.h"
 #include "xapid/domains/hotplug.h"
 
 #define DEFAULT_MTU 1500 /* libxl writes no key for it */
@@ -48,7 +49,9 @@ join(struct xs_handle *xs, const char *base, const char *name, const struct keys
     const char *bridge_name = keys->bridge;
     uint8_t mac[NIC_MAC_LENGTH];
     struct nic_lock lock;
-    struct link link, bridge;
+    const struct port_network network = {bridge_name, OVSDB_SOCKET};
+    char why[OVSDB_TEXT_MAX];
+    struct link link;
     int rc;
 
     if (!bridge_name || !bridge_name_is_valid(bridge_name))
@@ -58,22 +61,31 @@ join(struct xs_handle *xs, const char *base, const char *name, const struct keys
     if (!nic_lock_parse(keys->lock ? keys->lock : "", &lock) || !keys->mac ||
         !nic_mac_parse(keys->mac, mac))
         return hotplug_failed(xs, base, "no lock or no address");
-    rc = link_find(bridge_name, &bridge);
-    if (rc == 0 && !bridge.is_bridge)
-        rc = -ENODEV;
-    if (rc < 0)
-        return hotplug_failed(xs, base, "bridge %s: %s", bridge_name, strerror(-rc));
     rc = wait_for_link(name, &link);
     if (rc == 0 && lock.mode != NIC_UNLOCKED)
         rc = link_lock(&link, &lock, mac);
     if (rc == 0)
         rc = link_set_up(name, &link, (uint32_t)mtu);
+    *why = '\0';
     if (rc == 0)
-        rc = link_join(&link, &bridge);
+        rc = port_join(&link, &network, why);
     if (rc < 0)
-        return hotplug_failed(xs, base, "%s into %s: %s", name, bridge_name, strerror(-rc));
+        return hotplug_failed(xs, base, "%s into %s: %s", name, bridge_name,
+                              *why ? why : strerror(-rc));
     if (!hotplug_write(xs, base, "hotplug-status", "connected"))
         return hotplug_failed(xs, base, "hotplug-status: %s", strerror(errno));
+    return EXIT_SUCCESS;
+}
+
+/* What could not be done is done by xapid-host, which looks for ports without an interface. */
+static int
+leave(const char *name)
+{
+    char why[OVSDB_TEXT_MAX];
+    int rc = port_leave(name, OVSDB_SOCKET, why);
+
+    if (rc < 0)
+        fprintf(stderr, "nic-hotplug: %s: %s\n", name, *why ? why : strerror(-rc));
     return EXIT_SUCCESS;
 }
 
@@ -90,7 +102,7 @@ main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     if (strcmp(argv[1], "online") != 0 && strcmp(argv[1], "add") != 0)
-        return EXIT_SUCCESS;
+        return leave(name);
     xs = hotplug_open(&base);
     if (!xs)
         return EXIT_FAILURE;
