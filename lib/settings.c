@@ -30,6 +30,7 @@ enum kind {
     KIND_SOCKET,    /* char *: absolute path of a unix socket */
     KIND_NAME,      /* char *: a user or a PAM service */
     KIND_LEVEL,     /* enum log_level */
+    KIND_BACKEND,   /* char *: of networks, or "" */
 };
 
 struct key {
@@ -65,6 +66,7 @@ static const struct key keys[] = {
     {"xapid", "user", KIND_NAME, AT(user), "xapid", 0, 0},
     {"xapid", "log_level", KIND_LEVEL, AT(log_level), "info", 0, 0},
     {"xapid", "pam_service", KIND_NAME, AT(pam_service), "xapid", 0, 0},
+    {"xapid", "network_backend", KIND_BACKEND, AT(network_backend), "", 0, 0},
     {"xapid", "resync_seconds", KIND_COUNT, AT(resync_seconds), "10", 1, DAY},
     {"xapid", "ready_domains", KIND_COUNT, AT(ready_domains), "0", 0, READY_DOMAINS_MAX},
     COUNT(max_connections, "20000", 16, 1000000),
@@ -235,6 +237,12 @@ key_set(const struct key *key, struct settings *settings, const char *text)
             return g_strdup("error, warning, info or debug");
         *(enum log_level *)member = (enum log_level)log_level_parse(text);
         return NULL;
+    case KIND_BACKEND:
+        if (*text && !g_str_equal(text, NETWORK_BACKEND_OVS) &&
+            !g_str_equal(text, NETWORK_BACKEND_BRIDGE))
+            return g_strdup("\"" NETWORK_BACKEND_OVS "\" or \"" NETWORK_BACKEND_BRIDGE "\"");
+        take_string(member, text);
+        return NULL;
     }
     g_assert_not_reached();
 }
@@ -363,6 +371,7 @@ settings_free(struct settings *settings)
     g_free(settings->disk_handles);
     g_free(settings->user);
     g_free(settings->pam_service);
+    g_free(settings->network_backend);
     g_free(settings->sim_dir);
     g_free(settings);
 }

@@ -14,6 +14,10 @@
 #define SETTINGS_FILE_MAX (1024 * 1024) /* bytes */
 #define SETTINGS_LISTEN_MAX 16          /* addresses */
 
+/* Of which kind networks' bridges are. */
+#define NETWORK_BACKEND_BRIDGE "bridge"
+#define NETWORK_BACKEND_OVS "openvswitch"
+
 /* [limits]; the first ten are those of xapid/http/http.h. */
 struct settings_limits {
     guint max_connections;             /* in all */
@@ -51,8 +55,9 @@ struct settings {
     char *user;            /* that xapid runs as, when xapid-launch is root */
     enum log_level log_level;
     char *pam_service;
-    guint resync_seconds; /* how often the whole hypervisor is looked at */
-    guint ready_domains;  /* that are built ahead of their VMs' starts, at most */
+    char *network_backend; /* NETWORK_BACKEND_…; "": the second where it is installed */
+    guint resync_seconds;  /* how often the whole hypervisor is looked at */
+    guint ready_domains;   /* that are built ahead of their VMs' starts, at most */
     struct settings_limits limits;
     /* [sim] */
     char *sim_dir; /* "": real hardware */

@@ -5,6 +5,7 @@ include tests/fuzz/dump.mk
 include tests/fuzz/filter.mk
 include tests/fuzz/guest-keys.mk
 include tests/fuzz/image-header.mk
+include tests/fuzz/ovsdb.mk
 include tests/fuzz/terminal.mk
 include tests/fuzz/websocket.mk
 include tests/fuzz/xtool.mk

@@ -45,9 +45,26 @@ bridges = tests/unit/bridges.c tests/unit/bridges.h
 check_PROGRAMS += tests/unit/test-bridge
 TESTS += tests/unit/test-bridge
 tests_unit_test_bridge_SOURCES = tests/unit/test-bridge.c $(bridges) $(remove_tree)
-tests_unit_test_bridge_LDADD = libhost.a liblink.a libpeer.a libbase.a $(MNL_LIBS) $(GLIB_LIBS)
+tests_unit_test_bridge_LDADD = libhost.a libport.a liblink.a libpeer.a libbase.a $(YAJL_LIBS) $(MNL_LIBS) $(GLIB_LIBS)
 
 check_PROGRAMS += tests/unit/test-uplink
 TESTS += tests/unit/test-uplink
 tests_unit_test_uplink_SOURCES = tests/unit/test-uplink.c $(bridges)
-tests_unit_test_uplink_LDADD = libhost.a liblink.a libpeer.a libbase.a $(MNL_LIBS) $(GLIB_LIBS)
+tests_unit_test_uplink_LDADD = libhost.a libport.a liblink.a libpeer.a libbase.a $(YAJL_LIBS) $(MNL_LIBS) $(GLIB_LIBS)
+
+# The same of both kinds of networks: Linux bridges, and those of Open vSwitch.
+ovs_bed = tests/unit/ovs-bed.c tests/unit/ovs-bed.h tests/unit/frames.c tests/unit/frames.h $(remove_tree)
+ovs_libs = libhost.a libport.a liblink.a libpeer.a libbase.a $(YAJL_LIBS) $(MNL_LIBS) $(GLIB_LIBS)
+check_PROGRAMS += tests/unit/test-networks-linux tests/unit/test-networks-ovs
+TESTS += tests/unit/test-networks-linux tests/unit/test-networks-ovs
+tests_unit_test_networks_linux_SOURCES = tests/unit/test-networks.c $(ovs_bed)
+tests_unit_test_networks_linux_CPPFLAGS = $(AM_CPPFLAGS) -DON_SWITCH=false
+tests_unit_test_networks_linux_LDADD = $(ovs_libs)
+tests_unit_test_networks_ovs_SOURCES = tests/unit/test-networks.c $(ovs_bed)
+tests_unit_test_networks_ovs_CPPFLAGS = $(AM_CPPFLAGS) -DON_SWITCH=true
+tests_unit_test_networks_ovs_LDADD = $(ovs_libs)
+
+check_PROGRAMS += tests/unit/test-ovs
+TESTS += tests/unit/test-ovs
+tests_unit_test_ovs_SOURCES = tests/unit/test-ovs.c $(ovs_bed)
+tests_unit_test_ovs_LDADD = $(ovs_libs)

@@ -69,6 +69,7 @@ test_values(void)
                                       "http_port=0\n"
                                       "listen = 127.0.0.1; ::1;\n"
                                       "log_level=debug\n"
+                                      "network_backend=openvswitch\n"
                                       "user=www-data\n"
                                       "[limits]\n"
                                       "max_body=300K\n"
@@ -82,6 +83,7 @@ test_values(void)
     g_assert_cmpuint(g_strv_length(settings->listen), ==, 2);
     g_assert_cmpstr(settings->listen[1], ==, "::1");
     g_assert_cmpint(settings->log_level, ==, LOG_LEVEL_DEBUG);
+    g_assert_cmpstr(settings->network_backend, ==, NETWORK_BACKEND_OVS);
     g_assert_cmpstr(settings->user, ==, "www-data");
     g_assert_cmpuint(settings->limits.max_body, ==, 300 * 1024);
     g_assert_cmpuint(settings->limits.max_bodies_total, ==, 2147483648u);
@@ -115,6 +117,7 @@ test_bad(void)
         {"[xapid]\nuser=a\xff\n", "[xapid]", "user"},
         {"[xapid]\npam_service=../x\n", "[xapid]", "pam_service"},
         {"[xapid]\nlog_level=loud\n", "[xapid]", "log_level"},
+        {"[xapid]\nnetwork_backend=vswitch\n", "[xapid]", "network_backend"},
         {"[limits]\nmax_body=1K\n", "[limits]", "max_body"},
         {"[limits]\nmax_body=99G\n", "[limits]", "max_body"},
         {"[limits]\nmax_body=18446744073709551617\n", "[limits]", "max_body"},

@@ -248,7 +248,7 @@ static GVariant *
 told(const char *name)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) all = interfaces_read(&error);
+    g_autoptr(GVariant) all = interfaces_read(NULL, &error);
     GVariant *found = NULL;
 
     g_assert_no_error(error);

@@ -131,7 +131,7 @@ keep_uplink(const struct link *link, void *data)
         g_hash_table_lookup(keeping->indices, GINT_TO_POINTER(link->master));
     int rc;
 
-    if (!uplink_is_ours(link) || (link->master && bridge && uplink_is(link, bridge)))
+    if (!uplink_is_ours(link) || (link->master && bridge && uplink_is(link->name, bridge)))
         return;
     rc = uplink_release(link);
     if (rc < 0)
@@ -171,4 +171,69 @@ bridge_keep(const struct bridge *bridges, gsize n, GError **error)
     if (rc == 0)
         rc = keeping.rc;
     return rc == 0 || failed(error, "of ours", "removing what nobody wants", rc);
+}
+
+/* ---- giving way ---- */
+
+struct guests {
+    int bridge; /* index */
+    bool any;
+};
+
+static void
+note_guest(const struct link *link, void *data)
+{
+    struct guests *guests = data;
+
+    if (link->master == guests->bridge && !uplink_is_ours(link))
+        guests->any = true;
+}
+
+static bool
+give_way(const struct link *link, bool *ret_stays, GError **error)
+{
+    struct guests guests = {.bridge = link->index};
+    int rc = link_each(note_guest, &guests);
+    bool removed;
+
+    if (rc < 0)
+        return failed(error, link->name, "looking at what is in it", rc);
+    *ret_stays = guests.any;
+    return guests.any || bridge_remove(link->name, &removed, error);
+}
+
+bool
+bridge_give_way(const char *name, bool *ret_stays, GError **error)
+{
+    struct link link;
+    int rc = link_find(name, &link);
+
+    *ret_stays = false;
+    if (rc == -ENODEV || (rc == 0 && !is_ours(&link)))
+        return true;
+    return rc < 0 ? failed(error, name, "looking for it", rc) : give_way(&link, ret_stays, error);
+}
+
+struct giving_way {
+    GError **error;
+    bool ok;
+};
+
+static void
+give_way_each(const struct link *link, void *data)
+{
+    struct giving_way *giving = data;
+    bool stays;
+
+    if (giving->ok && is_ours(link))
+        giving->ok = give_way(link, &stays, giving->error);
+}
+
+bool
+bridges_give_way(GError **error)
+{
+    struct giving_way giving = {error, true};
+    int rc = link_each(give_way_each, &giving);
+
+    return rc < 0 ? failed(error, "of ours", "looking for them", rc) : giving.ok;
 }

@@ -41,6 +41,11 @@ bool bridge_remove(const char *name, bool *ret_removed, GError **error);
 /* Lets go and removes what is ours and in none of these bridges; one that has guests stays. */
 bool bridge_keep(const struct bridge *bridges, gsize n, GError **error);
 
+/* For another kind of bridges: removes a Linux bridge of ours that nothing but what leads it out is
+ * in.  *ret_stays: there is one that has guests. */
+bool bridge_give_way(const char *name, bool *ret_stays, GError **error);
+bool bridges_give_way(GError **error); /* all of them */
+
 /* The same on a simulated host. */
 bool bridge_ensure_simulated(const char *sim_dir, const struct bridge *bridge,
                              const char **ret_outcome, GError **error);
@@ -49,13 +54,22 @@ bool bridge_remove_simulated(const char *sim_dir, const char *name, bool *ret_re
 bool bridge_keep_simulated(const char *sim_dir, const struct bridge *bridges, gsize n,
                            GError **error);
 
-/* --- uplink.c, for bridge.c --- */
+/* --- uplink.c, for bridge.c and ovs.c; those of int: 0 or a negative errno --- */
 
 /* Puts what leads out into a bridge of ours.  *ret_outcome as above, when that is not BRIDGE_READY
- * nothing was changed.  0 or a negative errno. */
+ * nothing was changed. */
 int uplink_ensure(const struct link *link, const struct bridge *bridge, const char **ret_outcome);
-/* Is it what leads this bridge out? */
-bool uplink_is(const struct link *link, const struct bridge *bridge);
+/* The interface that its uplink names: BRIDGE_READY or BRIDGE_NO_UPLINK. */
+int uplink_find_device(const struct bridge *bridge, struct link *ret_device,
+                       const char **ret_outcome);
+/* In nothing, and without an address of this machine? */
+int uplink_is_free(const struct link *device, bool *ret_free);
+void uplink_vlan_name(const struct link *device, int tag, char name[LINK_TEXT_MAX]);
+/* The VLAN of an interface, made when it is not there: BRIDGE_READY or BRIDGE_UPLINK_USED. */
+int uplink_ensure_vlan(const struct link *device, const struct bridge *bridge,
+                       struct link *ret_vlan, const char **ret_outcome);
+/* Is an interface, which we put or made, what leads this bridge out? */
+bool uplink_is(const char *link_name, const struct bridge *bridge);
 /* Is it one that we put, or made? */
 bool uplink_is_ours(const struct link *link);
 int uplink_release(const struct link *link);

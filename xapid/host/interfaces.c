@@ -61,8 +61,9 @@ name_servers(void)
 /* ---- the machine ---- */
 
 struct reading {
-    GHashTable *links; /* index -> struct link */
-    GArray *addresses; /* of struct link_address */
+    GHashTable *links;    /* index -> struct link */
+    GHashTable *switched; /* as interfaces_read () has it */
+    GArray *addresses;    /* of struct link_address */
     GArray *gateways;
     GVariantBuilder all;
     guint n;
@@ -84,12 +85,38 @@ note_address(const struct link_address *address, void *data)
     g_array_append_vals(data, address, 1);
 }
 
-/* The bridge or bond of somebody else that an interface is in, or NULL. */
+/* The bridge of Open vSwitch that somebody else put an interface into, or NULL. */
+static const char *
+foreign_switch(const struct reading *reading, const struct link *link)
+{
+    return reading->switched ? g_hash_table_lookup(reading->switched, link->name) : NULL;
+}
+
+static const struct link *
+find_link(const struct reading *reading, const char *name)
+{
+    GHashTableIter iter;
+    gpointer link;
+
+    g_hash_table_iter_init(&iter, reading->links);
+    while (g_hash_table_iter_next(&iter, NULL, &link))
+        if (g_str_equal(((const struct link *)link)->name, name))
+            return link;
+    return NULL;
+}
+
+/* The bridge or bond of somebody else that an interface is in, or NULL.  One of Open vSwitch is the
+ * interface of its name. */
 static const struct link *
 foreign_master(const struct reading *reading, const struct link *link)
 {
     const struct link *master = g_hash_table_lookup(reading->links, GINT_TO_POINTER(link->master));
+    const char *name = foreign_switch(reading, link);
 
+    if (name)
+        return find_link(reading, name);
+    if (link->is_switched)
+        return NULL;
     return master && master->group != LINK_GROUP_OURS ? master : NULL;
 }
 
@@ -147,7 +174,7 @@ add_hardware(const struct link *link, GVariantDict *facts)
 static bool
 is_told(const struct link *link)
 {
-    return link->is_ethernet && !link->is_bridge && link->tag < 0 &&
+    return link->is_ethernet && !link->is_bridge && !link->is_switch && link->tag < 0 &&
            link->group != LINK_GROUP_OURS && strcmp(link->bus, BACK_END_BUS) != 0 &&
            bridge_name_is_valid(link->name);
 }
@@ -156,7 +183,8 @@ static void
 add_link(struct reading *reading, const struct link *link)
 {
     const struct link *master = foreign_master(reading, link);
-    bool in_bridge = master && master->is_bridge && bridge_name_is_valid(master->name);
+    bool in_bridge = master && (master->is_bridge || foreign_switch(reading, link)) &&
+                     bridge_name_is_valid(master->name);
     const uint8_t *mac = link->mac;
     g_autofree char *text = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
                                             mac[3], mac[4], mac[5]);
@@ -183,14 +211,17 @@ by_index(const void *a, const void *b)
 }
 
 GVariant *
-interfaces_read(GError **error)
+interfaces_read(GHashTable *switched, GError **error)
 {
     g_autoptr(GHashTable) links = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(struct link_address));
     g_autoptr(GArray) gateways = g_array_new(FALSE, FALSE, sizeof(struct link_address));
     g_autofree char *dns = name_servers();
-    struct reading reading = {
-        .links = links, .addresses = addresses, .gateways = gateways, .dns = dns};
+    struct reading reading = {.links = links,
+                              .switched = switched,
+                              .addresses = addresses,
+                              .gateways = gateways,
+                              .dns = dns};
     int rc = link_each(note_link, &reading);
 
     if (rc == 0)

@@ -10,9 +10,10 @@
  * the answer; missing ones are empty, 0 and false. */
 #define INTERFACES_SIM_FILE "interfaces"
 
-/* aa{sv}, floating: Ethernet interfaces that are no bridges, no VLANs, none of ours and none of
- * guests; their keys are in org.xapid.Host1.xml. NULL with an error. */
-GVariant *interfaces_read(GError **error);
+/* switched: interfaces that others put into bridges of Open vSwitch (ovs_foreign_ports ()), or
+ * NULL. aa{sv}, floating: Ethernet interfaces that are no bridges, no VLANs, none of ours and none
+ * of guests; their keys are in org.xapid.Host1.xml. NULL with an error. */
+GVariant *interfaces_read(GHashTable *switched, GError **error);
 GVariant *interfaces_read_simulated(const char *sim_dir);
 /* *ret_used: by the host itself, or something else. */
 bool interface_is_simulated(const char *sim_dir, const char *name, bool *ret_used);

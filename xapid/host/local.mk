@@ -9,6 +9,8 @@ libhost_a_SOURCES = \
 	xapid/host/facts.c xapid/host/facts.h \
 	xapid/host/interfaces.c xapid/host/interfaces.h \
 	xapid/host/network.c xapid/host/network.h \
+	xapid/host/ovs.c xapid/host/ovs.h xapid/host/ovs-plan.c xapid/host/ovs-plan.h \
+	xapid/host/ovs-state.c xapid/host/ovs-state.h \
 	xapid/host/password.c xapid/host/password.h \
 	xapid/host/power.c xapid/host/power.h \
 	xapid/host/service.c xapid/host/service.h \
@@ -17,7 +19,7 @@ libhost_a_SOURCES = \
 	xapid/host/volume.c xapid/host/volume.h
 $(libhost_a_OBJECTS): $(peer_headers)
 xapid_host_SOURCES = xapid/host/main.c
-xapid_host_LDADD = libhost.a liblink.a libpeer.a libwire.a libdatamodel.a libbase.a \
+xapid_host_LDADD = libhost.a libport.a liblink.a libpeer.a libwire.a libdatamodel.a libbase.a \
 	$(YAJL_LIBS) $(XML_LIBS) $(GLIB_LIBS) $(PAM_LIBS) $(MNL_LIBS) -lm
 
 pamdir = $(sysconfdir)/pam.d

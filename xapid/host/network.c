@@ -5,8 +5,11 @@
 #include "lib/bridge-name.h"
 #include "lib/faults.h"
 #include "lib/log.h"
+#include "lib/ovsdb.h"
+#include "lib/settings.h"
 #include "xapid/host/bridge.h"
 #include "xapid/host/interfaces.h"
+#include "xapid/host/ovs.h"
 
 #include <string.h>
 
@@ -55,140 +58,261 @@ read_bridge(GVariant *network)
     return bridge;
 }
 
-/* ---- one bridge ---- */
+/* ---- in the thread ---- */
 
-static bool
-ensure(const char *sim_dir, const struct bridge *bridge, const char **ret_outcome, GError **error)
+struct network {
+    const char *sim_dir;
+    bool on_switch; /* Open vSwitch's */
+    struct ovs ovs;
+    GThreadPool *thread;
+};
+
+typedef void (*job_fn)(const struct network *network, PeerHost1 *skeleton,
+                       GDBusMethodInvocation *taken);
+
+struct job {
+    job_fn run;
+    PeerHost1 *skeleton;
+    GDBusMethodInvocation *invocation;
+};
+
+static void
+run(gpointer data, gpointer network)
 {
-    return FAULT_POINT("host.bridge.before", error) &&
-           (sim_dir ? bridge_ensure_simulated(sim_dir, bridge, ret_outcome, error)
-                    : bridge_ensure(bridge, ret_outcome, error)) &&
-           FAULT_POINT("host.bridge.after", error);
+    struct job *job = data;
+
+    job->run(network, job->skeleton, job->invocation);
+    g_object_unref(job->skeleton);
+    g_free(job);
 }
 
 static gboolean
-handle_ensure_bridge(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, GVariant *network,
-                     gpointer sim_dir)
+put(struct network *network, job_fn job_run, PeerHost1 *skeleton, GDBusMethodInvocation *taken)
 {
-    const struct bridge bridge = read_bridge(network);
+    const struct job job = {job_run, g_object_ref(skeleton), taken};
+
+    g_thread_pool_push(network->thread, g_memdup2(&job, sizeof job), NULL);
+    return TRUE;
+}
+
+/* ---- one bridge ---- */
+
+static bool
+ensure_of_kind(const struct network *network, const struct bridge *bridge, const char **ret_outcome,
+               GError **error)
+{
+    if (network->sim_dir)
+        return bridge_ensure_simulated(network->sim_dir, bridge, ret_outcome, error);
+    return network->on_switch ? ovs_ensure(&network->ovs, bridge, ret_outcome, error)
+                              : bridge_ensure(bridge, ret_outcome, error);
+}
+
+static bool
+ensure(const struct network *network, const struct bridge *bridge, const char **ret_outcome,
+       GError **error)
+{
+    return FAULT_POINT("host.bridge.before", error) &&
+           ensure_of_kind(network, bridge, ret_outcome, error) &&
+           FAULT_POINT("host.bridge.after", error);
+}
+
+static void
+ensure_bridge(const struct network *network, PeerHost1 *skeleton, GDBusMethodInvocation *taken)
+{
+    g_autoptr(GVariant) wanted =
+        g_variant_get_child_value(g_dbus_method_invocation_get_parameters(taken), 0);
+    const struct bridge bridge = read_bridge(wanted);
     const char *wrong = wrong_with(&bridge), *outcome;
     GError *error = NULL;
 
     if (wrong)
-        refuse(invocation, wrong);
-    else if (!ensure(sim_dir, &bridge, &outcome, &error))
-        fail(invocation, error);
+        refuse(taken, wrong);
+    else if (!ensure(network, &bridge, &outcome, &error))
+        fail(taken, error);
     else
-        peer_host1_complete_ensure_bridge(skeleton, invocation, outcome);
-    return TRUE;
+        peer_host1_complete_ensure_bridge(skeleton, taken, outcome);
+}
+
+static gboolean
+handle_ensure_bridge(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, GVariant *wanted,
+                     gpointer network)
+{
+    (void)wanted;
+    return put(network, ensure_bridge, skeleton, invocation);
 }
 
 static bool
-remove_bridge(const char *sim_dir, const char *name, bool *ret_removed, GError **error)
+remove_of_kind(const struct network *network, const char *name, bool *ret_removed, GError **error)
 {
-    return FAULT_POINT("host.bridge.remove.before", error) &&
-           (sim_dir ? bridge_remove_simulated(sim_dir, name, ret_removed, error)
-                    : bridge_remove(name, ret_removed, error)) &&
-           FAULT_POINT("host.bridge.remove.after", error);
+    if (network->sim_dir)
+        return bridge_remove_simulated(network->sim_dir, name, ret_removed, error);
+    return network->on_switch ? ovs_remove(&network->ovs, name, ret_removed, error)
+                              : bridge_remove(name, ret_removed, error);
+}
+
+static void
+remove_bridge(const struct network *network, PeerHost1 *skeleton, GDBusMethodInvocation *taken)
+{
+    GError *error = NULL;
+    const char *name;
+    bool removed;
+
+    g_variant_get(g_dbus_method_invocation_get_parameters(taken), "(&s)", &name);
+    if (!bridge_name_is_valid(name))
+        refuse(taken, "name is none of a bridge");
+    else if (!FAULT_AROUND("host.bridge.remove", &error,
+                           remove_of_kind(network, name, &removed, &error)))
+        fail(taken, error);
+    else
+        peer_host1_complete_remove_bridge(skeleton, taken, removed);
 }
 
 static gboolean
 handle_remove_bridge(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, const char *name,
-                     gpointer sim_dir)
+                     gpointer network)
 {
-    GError *error = NULL;
-    bool removed;
-
-    if (!bridge_name_is_valid(name))
-        refuse(invocation, "name is none of a bridge");
-    else if (!remove_bridge(sim_dir, name, &removed, &error))
-        fail(invocation, error);
-    else
-        peer_host1_complete_remove_bridge(skeleton, invocation, removed);
-    return TRUE;
+    (void)name;
+    return put(network, remove_bridge, skeleton, invocation);
 }
 
 /* ---- all of them ---- */
 
+/* Open vSwitch does all of it at once, and has outcomes then. */
 static bool
-keep(const char *sim_dir, GArray *bridges, GError **error)
+keep_of_kind(const struct network *network, const struct bridge *bridges, gsize n,
+             const char **outcomes, GError **error)
 {
-    const struct bridge *all = (const struct bridge *)(void *)bridges->data;
-
-    return FAULT_POINT("host.networks.before", error) &&
-           (sim_dir ? bridge_keep_simulated(sim_dir, all, bridges->len, error)
-                    : bridge_keep(all, bridges->len, error)) &&
-           FAULT_POINT("host.networks.after", error);
+    if (network->sim_dir)
+        return bridge_keep_simulated(network->sim_dir, bridges, n, error);
+    return network->on_switch ? ovs_apply(&network->ovs, bridges, n, outcomes, error)
+                              : bridge_keep(bridges, n, error);
 }
 
 static const char *
-apply(const char *sim_dir, const struct bridge *bridge)
+apply(const struct network *network, const struct bridge *bridge)
 {
     g_autoptr(GError) error = NULL;
     const char *outcome = BRIDGE_READY;
 
-    if (!*bridge->uplink || ensure(sim_dir, bridge, &outcome, &error))
+    if (!*bridge->uplink || ensure(network, bridge, &outcome, &error))
         return outcome;
     log_warning("%s", error->message);
     return BRIDGE_FAILED;
 }
 
 static void
-apply_all(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, GArray *bridges,
-          const char *sim_dir)
+apply_all(const struct network *network, PeerHost1 *skeleton, GDBusMethodInvocation *taken,
+          GArray *bridges)
 {
-    g_autoptr(GPtrArray) outcomes = g_ptr_array_new();
+    const struct bridge *all = (const struct bridge *)(void *)bridges->data;
+    g_autofree const char **outcomes = g_new0(const char *, bridges->len + 1);
     GError *error = NULL;
 
-    if (!keep(sim_dir, bridges, &error)) {
-        fail(invocation, error);
+    if (!FAULT_AROUND("host.networks", &error,
+                      keep_of_kind(network, all, bridges->len, outcomes, &error))) {
+        fail(taken, error);
         return;
     }
     for (guint i = 0; i < bridges->len; i++)
-        g_ptr_array_add(outcomes,
-                        (void *)apply(sim_dir, &g_array_index(bridges, struct bridge, i)));
-    g_ptr_array_add(outcomes, NULL);
-    peer_host1_complete_apply_networks(skeleton, invocation, (const char *const *)outcomes->pdata);
+        if (!outcomes[i])
+            outcomes[i] = apply(network, &all[i]);
+    peer_host1_complete_apply_networks(skeleton, taken, outcomes);
 }
 
-static gboolean
-handle_apply_networks(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, GVariant *networks,
-                      gpointer sim_dir)
+static void
+apply_networks(const struct network *network, PeerHost1 *skeleton, GDBusMethodInvocation *taken)
 {
+    g_autoptr(GVariant) networks =
+        g_variant_get_child_value(g_dbus_method_invocation_get_parameters(taken), 0);
     g_autoptr(GArray) bridges = g_array_new(FALSE, FALSE, sizeof(struct bridge));
     gsize n = g_variant_n_children(networks);
     const char *wrong = n > NETWORKS_MAX ? "too many networks" : NULL;
 
     for (gsize i = 0; i < n && !wrong; i++) {
-        g_autoptr(GVariant) network = g_variant_get_child_value(networks, i);
-        const struct bridge bridge = read_bridge(network);
+        g_autoptr(GVariant) wanted = g_variant_get_child_value(networks, i);
+        const struct bridge bridge = read_bridge(wanted);
         wrong = wrong_with(&bridge);
         g_array_append_val(bridges, bridge); /* its strings live as long as the call's arguments */
     }
     if (wrong)
-        refuse(invocation, wrong);
+        refuse(taken, wrong);
     else
-        apply_all(skeleton, invocation, bridges, sim_dir);
-    return TRUE;
+        apply_all(network, skeleton, taken, bridges);
+}
+
+static gboolean
+handle_apply_networks(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, GVariant *networks,
+                      gpointer network)
+{
+    (void)networks;
+    return put(network, apply_networks, skeleton, invocation);
 }
 
 /* ---- what there is ---- */
 
-static gboolean
-handle_interfaces(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, gpointer sim_dir)
+static GVariant *
+interfaces_of_kind(const struct network *network, GError **error)
+{
+    g_autoptr(GHashTable) switched = NULL;
+
+    if (network->sim_dir)
+        return interfaces_read_simulated(network->sim_dir);
+    if (network->on_switch && !(switched = ovs_foreign_ports(&network->ovs, error)))
+        return NULL;
+    return interfaces_read(switched, error);
+}
+
+static void
+interfaces(const struct network *network, PeerHost1 *skeleton, GDBusMethodInvocation *taken)
 {
     GError *error = NULL;
-    GVariant *all = sim_dir ? interfaces_read_simulated(sim_dir) : interfaces_read(&error);
+    GVariant *all = interfaces_of_kind(network, &error);
 
     if (all)
-        peer_host1_complete_interfaces(skeleton, invocation, all);
+        peer_host1_complete_interfaces(skeleton, taken, all);
     else
-        fail(invocation, error);
-    return TRUE;
+        fail(taken, error);
+}
+
+static gboolean
+handle_interfaces(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, gpointer network)
+{
+    return put(network, interfaces, skeleton, invocation);
+}
+
+/* ---- the whole ---- */
+
+struct network *
+network_new(const char *sim_dir, const char *backend)
+{
+    struct network *network = g_new0(struct network, 1);
+
+    network->sim_dir = sim_dir;
+    network->on_switch =
+        !sim_dir && (*backend ? g_str_equal(backend, NETWORK_BACKEND_OVS)
+                              : g_file_test(OVS_PROGRAM, G_FILE_TEST_IS_EXECUTABLE));
+    network->ovs = (struct ovs){OVSDB_SOCKET, ""};
+    network->thread = g_thread_pool_new(run, network, 1, TRUE, NULL);
+    return network;
 }
 
 void
-network_serve(PeerHost1 *skeleton, const char *sim_dir)
+network_free(struct network *network)
+{
+    if (!network)
+        return;
+    g_thread_pool_free(network->thread, FALSE, TRUE);
+    g_free(network);
+}
+
+const char *
+network_backend(const struct network *network)
+{
+    return network->on_switch ? NETWORK_BACKEND_OVS : NETWORK_BACKEND_BRIDGE;
+}
+
+void
+network_serve(struct network *network, PeerHost1 *skeleton)
 {
     static const struct {
         const char *signal;
@@ -199,5 +323,5 @@ network_serve(PeerHost1 *skeleton, const char *sim_dir)
                     {"handle-apply-networks", G_CALLBACK(handle_apply_networks)}};
 
     for (gsize i = 0; i < G_N_ELEMENTS(handlers); i++)
-        g_signal_connect(skeleton, handlers[i].signal, handlers[i].handler, (gpointer)sim_dir);
+        g_signal_connect(skeleton, handlers[i].signal, handlers[i].handler, network);
 }

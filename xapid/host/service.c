@@ -20,6 +20,7 @@
 struct service {
     const char *pam_service;
     const char *sim_dir; /* NULL: real hardware */
+    struct network *network;
     GDBusConnection *connection;
     PeerHost1 *skeleton; /* exported on the connection; each peer has one of its own */
     guint checks, lookups;
@@ -265,7 +266,12 @@ handle_facts(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, gpointer da
 {
     const struct service *service = data;
 
-    peer_host1_complete_facts(skeleton, invocation, facts_read("", service->sim_dir));
+    g_autoptr(GVariant) facts = g_variant_ref_sink(facts_read("", service->sim_dir));
+    GVariantDict all;
+
+    g_variant_dict_init(&all, facts);
+    g_variant_dict_insert(&all, "network_backend", "s", network_backend(service->network));
+    peer_host1_complete_facts(skeleton, invocation, g_variant_dict_end(&all));
     return TRUE;
 }
 
@@ -309,7 +315,7 @@ service_set_peer(struct service *service, GDBusConnection *connection)
     service->skeleton = peer_host1_skeleton_new();
     for (gsize i = 0; i < G_N_ELEMENTS(handlers); i++)
         g_signal_connect(service->skeleton, handlers[i].signal, handlers[i].handler, service);
-    network_serve(service->skeleton, service->sim_dir);
+    network_serve(service->network, service->skeleton);
     g_signal_connect(connection, "closed", G_CALLBACK(peer_closed), service);
     if (!g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(service->skeleton), connection,
                                           HOST_PATH, &error))
@@ -317,12 +323,13 @@ service_set_peer(struct service *service, GDBusConnection *connection)
 }
 
 struct service *
-service_new(const char *pam_service, const char *sim_dir)
+service_new(const char *pam_service, const char *sim_dir, const char *backend)
 {
     struct service *service = g_new0(struct service, 1);
 
     service->pam_service = pam_service;
     service->sim_dir = sim_dir;
+    service->network = network_new(sim_dir, backend);
     return service;
 }
 
@@ -332,5 +339,6 @@ service_free(struct service *service)
     if (!service)
         return;
     service_set_peer(service, NULL);
+    network_free(service->network);
     g_free(service);
 }

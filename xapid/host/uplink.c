@@ -38,19 +38,29 @@ has_addresses(const struct link *link, bool *ret_has)
 
 /* ---- an interface ---- */
 
+int
+uplink_is_free(const struct link *device, bool *ret_free)
+{
+    bool has = true;
+    int rc = 0;
+
+    if (!device->master && device->group != LINK_GROUP_OURS && !device->is_bridge)
+        rc = has_addresses(device, &has);
+    *ret_free = !has;
+    return rc;
+}
+
 static int
 join_device(const struct link *link, const struct link *device, const struct bridge *bridge,
             const char **ret_outcome)
 {
-    bool has = false;
+    bool is_free;
     int rc;
 
     *ret_outcome = BRIDGE_UPLINK_USED;
     if (device->master != link->index) {
-        if (device->master || device->group == LINK_GROUP_OURS || device->is_bridge)
-            return 0;
-        rc = has_addresses(device, &has);
-        if (rc < 0 || has)
+        rc = uplink_is_free(device, &is_free);
+        if (rc < 0 || !is_free)
             return rc;
         rc = link_join_uplink(device, link);
         if (rc < 0)
@@ -70,13 +80,19 @@ is_vlan_of(const struct link *vlan, const struct link *device, int tag)
     return vlan->group == LINK_GROUP_OURS && vlan->parent == device->index && vlan->tag == tag;
 }
 
+void
+uplink_vlan_name(const struct link *device, int tag, char name[LINK_TEXT_MAX])
+{
+    snprintf(name, LINK_TEXT_MAX, VLAN_NAME, device->index, tag);
+}
+
 static int
 find_vlan(const struct link *device, const struct bridge *bridge, struct link *ret_vlan)
 {
     char name[LINK_TEXT_MAX];
     int rc;
 
-    snprintf(name, sizeof name, VLAN_NAME, device->index, bridge->tag);
+    uplink_vlan_name(device, bridge->tag, name);
     rc = link_find(name, ret_vlan);
     if (rc != -ENODEV)
         return rc;
@@ -84,27 +100,50 @@ find_vlan(const struct link *device, const struct bridge *bridge, struct link *r
     return rc < 0 ? rc : link_find(name, ret_vlan);
 }
 
+int
+uplink_ensure_vlan(const struct link *device, const struct bridge *bridge, struct link *ret_vlan,
+                   const char **ret_outcome)
+{
+    int rc = find_vlan(device, bridge, ret_vlan);
+
+    *ret_outcome = BRIDGE_UPLINK_USED;
+    if (rc == -EEXIST)
+        return 0; /* another one has the tag */
+    if (rc == 0 && is_vlan_of(ret_vlan, device, bridge->tag))
+        *ret_outcome = BRIDGE_READY;
+    return rc;
+}
+
 static int
 join_vlan(const struct link *link, const struct link *device, const struct bridge *bridge,
           const char **ret_outcome)
 {
     struct link vlan;
-    int rc = find_vlan(device, bridge, &vlan);
+    int rc = uplink_ensure_vlan(device, bridge, &vlan, ret_outcome);
 
-    *ret_outcome = BRIDGE_UPLINK_USED;
-    if (rc == -EEXIST)
-        return 0; /* another one has the tag */
-    if (rc < 0 || !is_vlan_of(&vlan, device, bridge->tag))
+    if (rc < 0 || strcmp(*ret_outcome, BRIDGE_READY) != 0)
         return rc;
     if (vlan.master != link->index)
         rc = link_join(&vlan, link);
     if (rc < 0)
         return rc;
-    *ret_outcome = BRIDGE_READY;
     return link_set_up(vlan.name, &vlan, bridge->mtu);
 }
 
 /* ---- both ---- */
+
+int
+uplink_find_device(const struct bridge *bridge, struct link *ret_device, const char **ret_outcome)
+{
+    int rc = link_find(bridge->uplink, ret_device);
+
+    if (rc == -ENODEV || (rc == 0 && !ret_device->is_ethernet)) {
+        *ret_outcome = BRIDGE_NO_UPLINK;
+        return 0;
+    }
+    *ret_outcome = BRIDGE_READY;
+    return rc;
+}
 
 int
 uplink_ensure(const struct link *link, const struct bridge *bridge, const char **ret_outcome)
@@ -115,19 +154,15 @@ uplink_ensure(const struct link *link, const struct bridge *bridge, const char *
     *ret_outcome = BRIDGE_READY;
     if (!*bridge->uplink)
         return 0;
-    rc = link_find(bridge->uplink, &device);
-    if (rc == -ENODEV || (rc == 0 && !device.is_ethernet)) {
-        *ret_outcome = BRIDGE_NO_UPLINK;
-        return 0;
-    }
-    if (rc < 0)
+    rc = uplink_find_device(bridge, &device, ret_outcome);
+    if (rc < 0 || strcmp(*ret_outcome, BRIDGE_READY) != 0)
         return rc;
     return bridge->tag == VLAN_NONE ? join_device(link, &device, bridge, ret_outcome)
                                     : join_vlan(link, &device, bridge, ret_outcome);
 }
 
 bool
-uplink_is(const struct link *link, const struct bridge *bridge)
+uplink_is(const char *link_name, const struct bridge *bridge)
 {
     char name[LINK_TEXT_MAX];
     struct link device;
@@ -135,11 +170,11 @@ uplink_is(const struct link *link, const struct bridge *bridge)
     if (!*bridge->uplink)
         return false;
     if (bridge->tag == VLAN_NONE)
-        return link->is_uplink && strcmp(link->name, bridge->uplink) == 0;
+        return strcmp(link_name, bridge->uplink) == 0;
     if (link_find(bridge->uplink, &device) < 0)
         return false;
-    snprintf(name, sizeof name, VLAN_NAME, device.index, bridge->tag);
-    return strcmp(link->name, name) == 0;
+    uplink_vlan_name(&device, bridge->tag, name);
+    return strcmp(link_name, name) == 0;
 }
 
 bool

@@ -158,12 +158,12 @@ create_rows(struct model *model, GError **error)
 /* ---- every start ---- */
 
 static GVariant *
-software_version(const char *xen)
+software_version(void)
 {
     return map("product_brand", "xapid", "product_version", PRODUCT_VERSION, "product_version_text",
                PRODUCT_VERSION_TEXT, "product_version_text_short", PRODUCT_VERSION_TEXT,
                "platform_name", "XCP", "platform_version", PLATFORM_VERSION, "build_number",
-               BUILD_NUMBER, "xapi", XAPI_VERSION, "xapid", PACKAGE_VERSION, "xen", xen,
+               BUILD_NUMBER, "xapi", XAPI_VERSION, "xapid", PACKAGE_VERSION, "xen", "",
                "network_backend", "bridge", NULL);
 }
 
@@ -181,7 +181,7 @@ refresh_host(const struct model *model, struct txn *txn, const char *host, const
     txn_set_string(txn, host, "address", address);
     txn_set_string(txn, host, "edition", "free");
     txn_set_value(txn, host, "license_params", licence_params());
-    txn_set_value(txn, host, "software_version", software_version(""));
+    txn_set_value(txn, host, "software_version", software_version());
     txn_set_value(txn, host, "capabilities", strings(capabilities));
     txn_set_value(txn, host, "tls_verification_enabled", g_variant_new_boolean(FALSE));
     txn_set_value(txn, host, "ssl_legacy", g_variant_new_boolean(FALSE));
@@ -360,7 +360,7 @@ self_set_hypervisor(struct model *model, const char *host, GVariant *info)
     for (char **word = words; *word; word++)
         if (**word)
             g_ptr_array_add(capabilities, *word);
-    txn_set_value(txn, host, "software_version", software_version(xen));
+    txn_set_map_value(txn, host, "software_version", "xen", xen);
     txn_set_value(txn, host, "capabilities",
                   g_variant_new_strv((const char *const *)capabilities->pdata, capabilities->len));
     txn_set_map_value(txn, host, "cpu_info", "cpu_count", cores);
@@ -435,6 +435,8 @@ self_set_facts(struct model *model, const char *host, GVariant *facts)
     g_autofree char *speed = g_strdup_printf("%.3f", mhz);
     txn_set_map_value(txn, host, "cpu_info", "speed", speed);
     txn_set_map_value(txn, host, "other_config", "boot_time", boot_time);
+    g_autofree char *backend = lookup_text(facts, "network_backend");
+    txn_set_map_value(txn, host, "software_version", "network_backend", backend);
     if (bios)
         txn_set_value(txn, host, "bios_strings", bios);
     g_autofree char *dom0 = dom0_of(model, host);

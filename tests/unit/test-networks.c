@@ -1,0 +1,405 @@
+/* Networks as guests and the wire see them: real frames, in a network namespace that this test
+ * makes, the same over Linux bridges and over Open vSwitch (its datapath in user space): ON_SWITCH.
+ */
+#include "config.h"
+
+#include <sched.h>
+#include <stdlib.h>
+
+#include "lib/port.h"
+#include "tests/unit/frames.h"
+#include "tests/unit/ovs-bed.h"
+
+static struct ovs_bed bed;
+static const bool on_switch = ON_SWITCH;
+
+static void run(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+static void
+run(const char *format, ...)
+{
+    g_autofree char *command = NULL;
+    va_list args;
+
+    va_start(args, format);
+    command = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_assert_cmpint(system(command), ==, 0);
+}
+
+/* ---- the two kinds, as xapid-host and libxl's program use them ---- */
+
+static const char *
+ensure(const char *name, const char *uplink, int tag)
+{
+    const struct bridge bridge = {name, true, 1500, uplink, tag};
+    g_autoptr(GError) error = NULL;
+    const char *outcome = NULL;
+
+    if (on_switch)
+        ovs_ensure(&bed.ovs, &bridge, &outcome, &error);
+    else
+        bridge_ensure(&bridge, &outcome, &error);
+    g_assert_no_error(error);
+    return outcome;
+}
+
+static const char *
+look_for(const char *name)
+{
+    const struct bridge bridge = {name, false, 1500, "", VLAN_NONE};
+    g_autoptr(GError) error = NULL;
+    const char *outcome = NULL;
+
+    if (on_switch)
+        ovs_ensure(&bed.ovs, &bridge, &outcome, &error);
+    else
+        bridge_ensure(&bridge, &outcome, &error);
+    g_assert_no_error(error);
+    return outcome;
+}
+
+static bool
+removed(const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    bool gone = false;
+
+    if (on_switch)
+        ovs_remove(&bed.ovs, name, &gone, &error);
+    else
+        bridge_remove(name, &gone, &error);
+    g_assert_no_error(error);
+    return gone;
+}
+
+static void
+apply(const struct bridge *bridges, gsize n)
+{
+    g_autofree const char **outcomes = g_new0(const char *, n + 1);
+    g_autoptr(GError) error = NULL;
+
+    if (on_switch)
+        ovs_apply(&bed.ovs, bridges, n, outcomes, &error);
+    else
+        bridge_keep(bridges, n, &error);
+    g_assert_no_error(error);
+    for (gsize i = 0; i < n; i++) {
+        if (!on_switch)
+            outcomes[i] = *bridges[i].uplink
+                              ? ensure(bridges[i].name, bridges[i].uplink, bridges[i].tag)
+                              : BRIDGE_READY;
+        g_assert_cmpstr(outcomes[i], ==, BRIDGE_READY);
+    }
+}
+
+static void
+join(const char *interface, const char *bridge)
+{
+    const struct port_network network = {bridge, bed.socket ? bed.socket : "/none"};
+    char text[OVSDB_TEXT_MAX];
+    struct link link;
+
+    g_assert_cmpint(link_find(interface, &link), ==, 0);
+    g_assert_cmpint(link_set_up(interface, &link, 1500), ==, 0);
+    g_assert_cmpint(port_join(&link, &network, text), ==, 0);
+    g_assert_cmpstr(text, ==, "");
+}
+
+static void
+leave(const char *interface)
+{
+    char text[OVSDB_TEXT_MAX];
+
+    g_assert_cmpint(port_leave(interface, bed.socket ? bed.socket : "/none", text), ==, 0);
+}
+
+/* ---- a bed ---- */
+
+/* A guest's card: NAME is in dom0, NAMEin its other end in the guest. */
+static void
+add_guest(const char *name, const char *bridge)
+{
+    run("ip link add %s type veth peer name %sin; ip link set %sin up", name, name, name);
+    join(name, bridge);
+}
+
+static void
+remove_guest(const char *name)
+{
+    run("ip link del %s", name);
+    leave(name);
+}
+
+/* A card of the machine: NAME, and NAMEout the switch that it is plugged into. */
+static void
+add_card(const char *name)
+{
+    run("ip link add %s type veth peer name %sout; ip link set %sout up; ip link set %s up", name,
+        name, name, name);
+}
+
+static void
+remove_card(const char *name)
+{
+    run("ip link del %s", name);
+}
+
+static bool
+is_there(const char *name)
+{
+    struct link link;
+
+    return link_find(name, &link) == 0;
+}
+
+/* ---- tests ---- */
+
+static void
+test_inside(void)
+{
+    g_assert_cmpstr(ensure("xapi0", "", VLAN_NONE), ==, BRIDGE_READY);
+    g_assert_cmpstr(ensure("xapi0", "", VLAN_NONE), ==, BRIDGE_READY);
+    g_assert_cmpstr(ensure("xapi1", "", VLAN_NONE), ==, BRIDGE_READY);
+    add_guest("g0", "xapi0");
+    add_guest("g1", "xapi0");
+    add_guest("g2", "xapi1");
+    frames_assert_pass("g0in", VLAN_NONE, "g1in", VLAN_NONE);
+    frames_assert_pass("g1in", VLAN_NONE, "g0in", VLAN_NONE);
+    frames_assert_stop("g0in", VLAN_NONE, "g2in", "g1in", VLAN_NONE);
+    /* Again, and to another network, as VIF.move does. */
+    join("g2", "xapi1");
+    join("g2", "xapi0");
+    frames_assert_pass("g0in", VLAN_NONE, "g2in", VLAN_NONE);
+    join("g1", "xapi1");
+    frames_assert_stop("g0in", VLAN_NONE, "g1in", "g2in", VLAN_NONE);
+    g_assert_false(removed("xapi0"));
+    g_assert_false(removed("xapi1"));
+    frames_assert_pass("g0in", VLAN_NONE, "g2in", VLAN_NONE);
+    remove_guest("g0");
+    remove_guest("g1");
+    remove_guest("g2");
+    g_assert_true(removed("xapi0") && removed("xapi1"));
+    g_assert_false(removed("xapi0"));
+    g_assert_false(is_there("xapi0") || is_there("xapi1"));
+}
+
+static void
+test_uplink(void)
+{
+    add_card("card");
+    g_assert_cmpstr(ensure("xenbr0", "card", VLAN_NONE), ==, BRIDGE_READY);
+    g_assert_cmpstr(ensure("xenbr0", "card", VLAN_NONE), ==, BRIDGE_READY);
+    g_assert_cmpstr(ensure("xenbr1", "card", VLAN_NONE), ==, BRIDGE_UPLINK_USED);
+    g_assert_true(removed("xenbr1"));
+    add_guest("g0", "xenbr0");
+    frames_assert_pass("g0in", VLAN_NONE, "cardout", VLAN_NONE);
+    frames_assert_pass("cardout", VLAN_NONE, "g0in", VLAN_NONE);
+    /* Pulled, and there again. */
+    remove_card("card");
+    g_assert_cmpstr(ensure("xenbr0", "card", VLAN_NONE), ==, BRIDGE_NO_UPLINK);
+    add_card("card");
+    g_assert_cmpstr(ensure("xenbr0", "card", VLAN_NONE), ==, BRIDGE_READY);
+    frames_assert_pass("g0in", VLAN_NONE, "cardout", VLAN_NONE);
+    g_assert_false(removed("xenbr0")); /* a guest is there, the card not any more */
+    add_guest("g1", "xenbr0");
+    frames_assert_stop("g0in", VLAN_NONE, "cardout", "g1in", VLAN_NONE);
+    remove_guest("g0");
+    remove_guest("g1");
+    g_assert_true(removed("xenbr0"));
+    run("! ip -d link show card | grep -q 'NOARP\\|alias'");
+    remove_card("card");
+}
+
+static void
+test_vlans(void)
+{
+    add_card("card");
+    g_assert_cmpstr(ensure("xenbr0", "card", VLAN_NONE), ==, BRIDGE_READY);
+    g_assert_cmpstr(ensure("xapi0", "card", 10), ==, BRIDGE_READY);
+    g_assert_cmpstr(ensure("xapi1", "card", 11), ==, BRIDGE_READY);
+    g_assert_cmpstr(ensure("xapi0", "card", 10), ==, BRIDGE_READY);
+    g_assert_cmpstr(ensure("xapi2", "card", 10), ==, BRIDGE_UPLINK_USED);
+    removed("xapi2");
+    add_guest("g0", "xapi0");
+    add_guest("g1", "xapi0");
+    add_guest("g2", "xapi1");
+    add_guest("g3", "xenbr0");
+    frames_assert_pass("g0in", VLAN_NONE, "cardout", 10);
+    frames_assert_pass("g2in", VLAN_NONE, "cardout", 11);
+    frames_assert_pass("cardout", 10, "g0in", VLAN_NONE);
+    frames_assert_pass("cardout", 11, "g2in", VLAN_NONE);
+    frames_assert_pass("cardout", VLAN_NONE, "g3in", VLAN_NONE);
+    frames_assert_stop("g0in", VLAN_NONE, "g2in", "g1in", VLAN_NONE);
+    frames_assert_stop("cardout", 10, "g2in", "g0in", VLAN_NONE);
+    frames_assert_stop("cardout", VLAN_NONE, "g0in", "g3in", VLAN_NONE);
+    remove_guest("g3");
+    remove_guest("g2");
+    g_assert_true(removed("xapi1"));
+    /* The guests stay together when the VLAN goes, and have it again when it comes. */
+    g_assert_false(removed("xapi0"));
+    frames_assert_stop("g0in", VLAN_NONE, "cardout", "g1in", VLAN_NONE);
+    g_assert_cmpstr(ensure("xapi0", "card", 12), ==, BRIDGE_READY);
+    frames_assert_pass("g0in", VLAN_NONE, "cardout", 12);
+    frames_assert_pass("g0in", VLAN_NONE, "g1in", VLAN_NONE);
+    remove_guest("g0");
+    remove_guest("g1");
+    g_assert_true(removed("xapi0") && removed("xenbr0"));
+    remove_card("card");
+}
+
+/* A VLAN of a card that the host itself uses takes nothing from it. */
+static void
+test_vlan_beside(void)
+{
+    add_card("card");
+    run("ip addr add 10.9.1.1/24 dev card");
+    g_assert_cmpstr(ensure("xenbr0", "card", VLAN_NONE), ==, BRIDGE_UPLINK_USED);
+    g_assert_cmpstr(ensure("xapi0", "card", 10), ==, BRIDGE_READY);
+    add_guest("g0", "xapi0");
+    frames_assert_pass("g0in", VLAN_NONE, "cardout", 10);
+    frames_assert_pass("cardout", 10, "g0in", VLAN_NONE);
+    run("ip -o addr show dev card | grep -q 10.9.1.1/24");
+    /* The address goes, the card becomes guests': the VLAN is where the card is. */
+    run("ip addr flush dev card");
+    g_assert_cmpstr(ensure("xenbr0", "card", VLAN_NONE), ==, BRIDGE_READY);
+    g_assert_cmpstr(ensure("xapi0", "card", 10), ==, BRIDGE_READY);
+    frames_assert_pass("g0in", VLAN_NONE, "cardout", 10);
+    frames_assert_pass("cardout", 10, "g0in", VLAN_NONE);
+    remove_guest("g0");
+    g_assert_true(removed("xapi0") && removed("xenbr0"));
+    run("! ip -o link show | grep -q ' xv'");
+    remove_card("card");
+}
+
+static void
+test_foreign(void)
+{
+    add_card("card");
+    run("ip link add br0 type bridge; ip link set br0 up; ip link set card master br0");
+    g_assert_cmpstr(ensure("br0", "", VLAN_NONE), ==, BRIDGE_FOREIGN);
+    g_assert_cmpstr(ensure("lo", "", VLAN_NONE), ==, BRIDGE_FOREIGN);
+    g_assert_cmpstr(look_for("br0"), ==, BRIDGE_READY);
+    g_assert_cmpstr(look_for("br1"), ==, BRIDGE_MISSING);
+    g_assert_cmpstr(look_for("lo"), ==, BRIDGE_MISSING);
+    g_assert_cmpstr(ensure("xenbr0", "card", VLAN_NONE), ==, BRIDGE_UPLINK_USED);
+    g_assert_cmpstr(ensure("xenbr1", "none", VLAN_NONE), ==, BRIDGE_NO_UPLINK);
+    g_assert_cmpstr(ensure("xapi0", "none", 10), ==, BRIDGE_NO_UPLINK);
+    g_assert_false(removed("br0") || removed("lo"));
+    g_assert_true(removed("xenbr0") && removed("xenbr1") && removed("xapi0"));
+    add_guest("g0", "br0");
+    frames_assert_pass("g0in", VLAN_NONE, "cardout", VLAN_NONE);
+    remove_guest("g0");
+    run("ip link del br0");
+    remove_card("card");
+}
+
+/* What is desired becomes what is, from whatever there is. */
+static void
+test_apply(void)
+{
+    const struct bridge first[] = {{"xenbr0", true, 1500, "card", VLAN_NONE},
+                                   {"xapi0", true, 1500, "card", 10},
+                                   {"xapi1", true, 1500, "card", 11},
+                                   {"xapi3", true, 1500, "", VLAN_NONE}};
+    const struct bridge second[] = {{"xenbr0", true, 1500, "card", VLAN_NONE},
+                                    {"xapi0", true, 1500, "", VLAN_NONE},
+                                    {"xapi4", true, 1500, "card", 10}};
+
+    add_card("card");
+    for (int time = 0; time < 2; time++)
+        apply(first, G_N_ELEMENTS(first));
+    g_assert_false(is_there("xapi3")); /* nobody needed it yet */
+    add_guest("g0", "xapi0");
+    add_guest("g1", "xapi0");
+    add_guest("g2", "xenbr0");
+    frames_assert_pass("g0in", VLAN_NONE, "cardout", 10);
+    /* Another network has the tag now; the guests of the first keep each other. */
+    for (int time = 0; time < 2; time++)
+        apply(second, G_N_ELEMENTS(second));
+    g_assert_false(is_there("xapi1"));
+    add_guest("g3", "xapi4");
+    frames_assert_pass("g3in", VLAN_NONE, "cardout", 10);
+    frames_assert_stop("g0in", VLAN_NONE, "g3in", "g1in", VLAN_NONE);
+    frames_assert_pass("g2in", VLAN_NONE, "cardout", VLAN_NONE);
+    /* Nobody wants anything: guests keep each other. */
+    for (int time = 0; time < 2; time++)
+        apply(NULL, 0);
+    frames_assert_stop("g0in", VLAN_NONE, "cardout", "g1in", VLAN_NONE);
+    remove_guest("g0");
+    remove_guest("g1");
+    remove_guest("g2");
+    remove_guest("g3");
+    apply(NULL, 0);
+    g_assert_false(is_there("xenbr0") || is_there("xapi0") || is_there("xapi4"));
+    g_assert_true(is_there("card"));
+    remove_card("card");
+}
+
+static void
+test_refused(void)
+{
+    const struct port_network none = {"xapi9", bed.socket ? bed.socket : "/none"};
+    char text[OVSDB_TEXT_MAX];
+    struct link link;
+
+    add_card("card");
+    g_assert_cmpint(link_find("card", &link), ==, 0);
+    g_assert_cmpint(port_find_network(&none, text), <, 0);
+    g_assert_cmpint(port_join(&link, &none, text), <, 0);
+    remove_card("card");
+    /* The kernel lets names have what our messages could not. */
+    run("ip link add 'a\"b' type veth peer name ab");
+    g_assert_cmpint(link_find("a\"b", &link), ==, 0);
+    g_assert_cmpint(port_join(&link, &none, text), <, 0);
+    run("ip link del ab");
+}
+
+/* The lab's kernel has them, if this one has not. */
+static bool
+kernel_has_vlans(void)
+{
+    bool has;
+
+    add_card("probe");
+    has = system("ip link add link probe name probe.1 type vlan id 1 2>/dev/null") == 0;
+    remove_card("probe");
+    return has;
+}
+
+int
+main(int argc, char **argv)
+{
+    int status;
+
+    g_test_init(&argc, &argv, NULL);
+    if (unshare(CLONE_NEWNET) < 0) {
+        g_print("1..0 # SKIP needs root, for a network namespace\n");
+        return 0;
+    }
+    if (link_make_bridge("probe", 1500) < 0) {
+        g_print("1..0 # SKIP this kernel has no bridges\n");
+        return 0;
+    }
+    if (on_switch && !ovs_bed_is_possible()) {
+        g_print("1..0 # SKIP needs openvswitch-switch, and /dev/net/tun\n");
+        return 0;
+    }
+    run("ip link del probe");
+    if (on_switch)
+        ovs_bed_init(&bed);
+    g_test_add_func("/networks/inside", test_inside);
+    g_test_add_func("/networks/uplink", test_uplink);
+    g_test_add_func("/networks/foreign", test_foreign);
+    g_test_add_func("/networks/refused", test_refused);
+    if (on_switch || kernel_has_vlans()) {
+        g_test_add_func("/networks/vlans", test_vlans);
+        g_test_add_func("/networks/apply", test_apply);
+    }
+    if (kernel_has_vlans())
+        g_test_add_func("/networks/vlan-beside", test_vlan_beside);
+    status = g_test_run();
+    if (on_switch)
+        ovs_bed_clear(&bed);
+    return status;
+}
