@@ -27,6 +27,7 @@
 #include "xapid/pool/self.h"
 #include "xapid/pool/templates.h"
 #include "xapid/store/store.h"
+#include "xapid/vm/appliance.h"
 
 /* How often finished tasks and idle sessions are looked for, at least. */
 #define COLLECT_SECONDS 60
@@ -47,7 +48,7 @@ struct app {
     guint asking_hypervisor; /* a source that will ask it */
     struct vm_world vm;
     struct storage_world storage;
-    struct ops_room rooms[4];
+    struct ops_room rooms[5];
     struct ops *ops;
     struct api api;
     struct http_server *http;
@@ -250,11 +251,11 @@ on_signal(void *data)
 }
 
 static const struct call_impl *const call_tables[] = {
-    calls_pif,          calls_vlan,      calls_network,      calls_vif,        calls_vif_lock,
-    calls_auth,         calls_event,     calls_pbd,          calls_sr,         calls_vbd,
-    calls_vdi,          calls_host,      calls_message,      calls_pool,       calls_login,
-    calls_role,         calls_session,   calls_subject,      calls_task,       calls_vm,
-    calls_vm_lifecycle, calls_vm_memory, calls_vm_resources, calls_vm_settings};
+    calls_appliance, calls_pif,          calls_vlan,      calls_network,      calls_vif,
+    calls_vif_lock,  calls_auth,         calls_event,     calls_pbd,          calls_sr,
+    calls_vbd,       calls_vdi,          calls_host,      calls_message,      calls_pool,
+    calls_login,     calls_role,         calls_session,   calls_subject,      calls_task,
+    calls_vm,        calls_vm_lifecycle, calls_vm_memory, calls_vm_resources, calls_vm_settings};
 
 static void
 start_api(struct app *app)
@@ -306,6 +307,11 @@ start_operations(struct app *app)
                                       .finish = vdi_finish,
                                       .mark = vdi_mark,
                                       .data = &app->storage};
+    app->rooms[3] = (struct ops_room){.cls = "VM_appliance",
+                                      .kinds = appliance_step_kinds,
+                                      .finish = appliance_finish,
+                                      .mark = appliance_mark,
+                                      .data = &app->vm};
     app->storage.model = app->model;
     app->storage.drivers = peer_client_new("/org/xapid/Storage1", "org.xapid.Storage1");
     app->storage.host = app->host;
@@ -317,6 +323,8 @@ start_operations(struct app *app)
     app->vm.ready_max = app->settings->ready_domains;
     app->vm.address = app->address;
     app->vm.look = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    app->vm.appliance_runs = g_hash_table_new(NULL, NULL);
+    app->vm.max_tasks = app->settings->limits.max_tasks;
     app->ops = ops_new(app->model, app->rooms);
     app->vm.ops = app->ops;
     app->storage.ops = app->ops;

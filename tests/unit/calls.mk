@@ -13,6 +13,7 @@ sim_tests = \
 	tests/sim/test-disk-full.py \
 	tests/sim/test-disk-errors.py \
 	tests/sim/test-database.py \
+	tests/sim/test-appliances.py \
 	tests/sim/test-card-limits.py \
 	tests/sim/test-cards.py \
 	tests/sim/test-drives.py \

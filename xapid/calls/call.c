@@ -330,25 +330,15 @@ call_submit(struct call *call, struct txn *txn, struct plan *plan)
 {
     bool own_task = !call->task;
     GError *error = NULL;
-    guint64 generation = 0;
-    struct op *op = NULL;
 
     if (call_task(call, txn, &error)) {
-        op = ops_submit(call->api->ops, txn, plan, call->task, &error);
         task_set_cancellable(txn, call->task, true);
+        if (ops_run(call->api->ops, txn, plan, call->task, plan_ended, call, &error))
+            return;
     } else {
         plan_free(plan);
-    }
-    if (op)
-        generation = txn_commit(txn, &error);
-    else
         txn_abort(txn);
-    if (generation) {
-        op_start(op, generation, plan_ended, call);
-        return;
     }
-    if (op)
-        op_drop(op);
     if (own_task)
         g_clear_pointer(&call->task, g_free);
     call_fail(call, error);

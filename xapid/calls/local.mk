@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libcalls.a librpc.a
 libcalls_a_SOURCES = \
+	xapid/calls/appliance.c \
 	xapid/calls/call.c xapid/calls/call.h \
 	xapid/calls/dispatch.c \
 	xapid/calls/event.c \

@@ -155,6 +155,25 @@ op_start(struct op *op, guint64 generation, op_done_fn done, void *data)
     model_when_durable(op->ops->model, generation, submission_durable, op);
 }
 
+bool
+ops_run(struct ops *ops, struct txn *txn, struct plan *plan, const char *task, op_done_fn done,
+        void *data, GError **error)
+{
+    struct op *op = ops_submit(ops, txn, plan, task, error);
+
+    if (!op) {
+        txn_abort(txn);
+        return false;
+    }
+    guint64 generation = txn_commit(txn, error);
+    if (!generation) {
+        op_drop(op);
+        return false;
+    }
+    op_start(op, generation, done, data);
+    return true;
+}
+
 /* ---- the rest of the interface ---- */
 
 struct ops *

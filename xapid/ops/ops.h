@@ -82,6 +82,11 @@ void op_start(struct op *op, guint64 generation, op_done_fn done, void *data);
 /* Instead of op_start, when the transaction was not committed. */
 void op_drop(struct op *op);
 
+/* All of it: submits plan (taken) within txn (taken), commits that, and lets the operation run.
+ * False with an error: nothing was done, and done is not called. */
+bool ops_run(struct ops *ops, struct txn *txn, struct plan *plan, const char *task, op_done_fn done,
+             void *data, GError **error);
+
 /* At start-up, after loading: takes up every journalled operation again. */
 void ops_recover(struct ops *ops);
 bool ops_busy(const struct ops *ops, const char *object);

@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "lib/error.h"
-#include "xapid/vm/vm.h"
+#include "xapid/vm/appliance.h"
 
 enum {
     HALTED = 1,
@@ -129,8 +129,8 @@ is_kept(const char *operation, bool is_template, bool is_default)
     return is_template && is_default && g_str_equal(operation, "destroy");
 }
 
-void
-vm_refresh_allowed(struct txn *txn, const char *vm)
+static void
+refresh_own(struct txn *txn, const char *vm)
 {
     g_autoptr(GVariant) state = txn_field(txn, vm, "power_state");
     g_autoptr(GVariant) current = txn_field(txn, vm, "current_operations");
@@ -160,16 +160,26 @@ vm_refresh_allowed(struct txn *txn, const char *vm)
     txn_set_value(txn, vm, "allowed_operations", g_variant_builder_end(&allowed));
 }
 
+void
+vm_refresh_allowed(struct txn *txn, const char *vm)
+{
+    refresh_own(txn, vm);
+    appliance_refresh_of(txn, vm);
+}
+
 bool
 vm_refresh_all(struct model *model, GError **error)
 {
     g_autoptr(GPtrArray) vms = model_all(model, vm_class());
+    g_autoptr(GPtrArray) appliances = model_all(model, appliance_class());
     struct txn *txn = model_begin(model, error);
 
     if (!txn)
         return false;
     for (guint i = 0; i < vms->len; i++)
-        vm_refresh_allowed(txn, vms->pdata[i]);
+        refresh_own(txn, vms->pdata[i]);
+    for (guint i = 0; i < appliances->len; i++)
+        appliance_refresh_allowed(txn, appliances->pdata[i]);
     return txn_commit(txn, error) != 0;
 }
 

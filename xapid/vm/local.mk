@@ -1,6 +1,8 @@
 noinst_LIBRARIES += libvm.a
 libvm_a_SOURCES = \
 	xapid/vm/allowed.c \
+	xapid/vm/appliance.c xapid/vm/appliance.h \
+	xapid/vm/appliance-run.c \
 	xapid/vm/autostart.c \
 	xapid/vm/config.c \
 	xapid/vm/cards.c \

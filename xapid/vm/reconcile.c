@@ -4,7 +4,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
-#include "xapid/vm/vm.h"
+#include "xapid/vm/appliance.h"
 
 #define RETRY_MS 1000
 #define LOOK_AGAIN_MS 5000 /* at a VM whose disks could not be let go */
@@ -24,18 +24,7 @@ vm_submit(struct vm_world *world, const char *vm, struct plan *plan, op_done_fn 
         return false;
     }
     log_info("%s needs %s", vm, plan->operation);
-    struct op *op = ops_submit(world->ops, txn, plan, NULL, error);
-    if (!op) {
-        txn_abort(txn);
-        return false;
-    }
-    guint64 generation = txn_commit(txn, error);
-    if (!generation) {
-        op_drop(op);
-        return false;
-    }
-    op_start(op, generation, done, data);
-    return true;
+    return ops_run(world->ops, txn, plan, NULL, done, data, error);
 }
 
 static bool
@@ -363,4 +352,5 @@ vm_idle(const char *vm, void *data)
         g_hash_table_add(world->looking->touched, g_strdup(uuid));
     if (g_hash_table_contains(world->look, uuid))
         vm_look(world, uuid);
+    appliances_go_on(world);
 }

@@ -4,7 +4,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
-#include "xapid/vm/vm.h"
+#include "xapid/vm/appliance.h"
 
 static const struct dm_class *
 class_of(const char *name)
@@ -195,6 +195,7 @@ bool
 vm_destroy_rows(const struct model *model, struct txn *txn, const char *vm, GError **error)
 {
     vm_leave_tree(model, txn, vm);
+    appliance_set(txn, vm, REF_NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++) {
         const struct dm_class *cls = class_of(parts[i].cls);
         g_autoptr(GPtrArray) rows = model_referrers(model, vm, dm_field_find(cls, parts[i].field));

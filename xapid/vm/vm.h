@@ -27,15 +27,17 @@ struct vm_world {
     const char *address;       /* what the console locations name */
     GHashTable *look;          /* uuids of VMs that need a look; "" = all of them */
     guint look_source;
-    bool has_looked;          /* at all VMs, at least once */
-    guint autostart_source;   /* waits for storage; autostart.c */
-    struct look *looking;     /* List has been asked for; reconcile.c */
-    GHashTable *following;    /* uuid -> looks at a guest on its way to a target; reconcile.c */
-    struct vm_guests *guests; /* guest-metrics.c */
-    GHashTable *usage;        /* uuid -> what its domain had used; usage.c */
-    guint ready_max;          /* domains that are built ahead, at most */
-    GHashTable *ready;        /* uuid -> what is built ahead for it; ready.c */
-    guint yields;             /* of their memory, that are under way; ready.c */
+    bool has_looked;            /* at all VMs, at least once */
+    guint autostart_source;     /* waits for storage; autostart.c */
+    struct look *looking;       /* List has been asked for; reconcile.c */
+    GHashTable *following;      /* uuid -> looks at a guest on its way to a target; reconcile.c */
+    struct vm_guests *guests;   /* guest-metrics.c */
+    GHashTable *usage;          /* uuid -> what its domain had used; usage.c */
+    guint ready_max;            /* domains that are built ahead, at most */
+    GHashTable *ready;          /* uuid -> what is built ahead for it; ready.c */
+    guint yields;               /* of their memory, that are under way; ready.c */
+    GHashTable *appliance_runs; /* struct op -> how far it is; appliance-run.c */
+    guint max_tasks;
     /* Asks xapid-host for a bridge: EnsureBridge of org.xapid.Host1.  Its first argument is hostd.
      */
     void (*ensure_bridge)(void *hostd, GVariant *network, domains_done_fn done, void *data);
@@ -46,9 +48,10 @@ const struct dm_class *vm_class(void);
 
 /* --- allowed.c --- */
 
-/* Recomputes allowed_operations within txn; to be called after anything it depends on changed. */
+/* Recomputes allowed_operations within txn, and those of its appliance; to be called after anything
+ * they depend on changed. */
 void vm_refresh_allowed(struct txn *txn, const char *vm);
-/* The same for all VMs, at start-up: what is volatile is not in the database. */
+/* The same for all, at start-up: what is volatile is not in the database. */
 bool vm_refresh_all(struct model *model, GError **error);
 /* Is it an operation that this version can do? */
 bool vm_knows(const char *operation);
