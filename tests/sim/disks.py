@@ -25,10 +25,10 @@ def connected(host):
     return x
 
 
-def new_sr(host, x, kind="file", name="sr", location=None):
+def new_sr(host, x, kind="file", name="sr", location=None, shared=False):
     location = location or host.folder(name)
     return x.SR.create(x.host.get_all()[0], {"location": location}, "0", name, "", kind,
-                       "iso" if kind == "iso" else "user", False, {})
+                       "iso" if kind == "iso" else "user", shared, {})
 
 
 def new_vdi(x, sr, size=64 * MIB, **fields):

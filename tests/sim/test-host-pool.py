@@ -164,6 +164,33 @@ def test_the_hypervisors_console():
             fails("INTERNAL_ERROR", call, here)
 
 
+@covers("host.get_vms_which_prevent_evacuation", "host.assert_can_evacuate", "host.evacuate")
+def test_guests_that_cannot_leave():
+    with Host() as host:
+        x = host.client()
+        here = x.host.get_all()[0]
+        vms = [x.VM.create(GUEST) for _ in range(3)]
+        x.VM.start(vms[2], False, False)
+        x.VM.suspend(vms[2])  # it needs no host
+        x.host.disable(here)
+        assert x.host.get_vms_which_prevent_evacuation(here) == {}
+        x.host.assert_can_evacuate(here)
+        x.host.evacuate(here)
+        x.host.enable(here)
+        for vm, paused in zip(vms, (False, True)):
+            x.VM.start(vm, paused, False)
+        reasons = {vm: ["NO_HOSTS_AVAILABLE", vm] for vm in vms[:2]}
+        assert x.host.get_vms_which_prevent_evacuation(here) == reasons
+        said, = fails("CANNOT_EVACUATE_HOST", x.host.assert_can_evacuate, here).params
+        assert sorted(said.split("|")) == sorted(",".join(reason) for reason in reasons.values()), said
+        assert fails("NO_HOSTS_AVAILABLE", x.host.evacuate, here).params[0] in reasons
+        assert [x.VM.get_power_state(vm) for vm in vms] == ["Running", "Paused", "Suspended"]
+        fails("INVALID_VALUE", x.host.evacuate, here, "OpaqueRef:NULL", "-1")
+        fails("HANDLE_INVALID", x.host.evacuate, here, NONE)
+        for call in x.host.get_vms_which_prevent_evacuation, x.host.assert_can_evacuate, x.host.evacuate:
+            fails("HANDLE_INVALID", call, NONE)
+
+
 def on_disk(host, folder, vm):
     """Whether the database that is on disk now names a VM."""
     shutil.copytree(host.dir / "state", folder)

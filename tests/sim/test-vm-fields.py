@@ -6,8 +6,10 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import facts
+import networks
 import tap
 from covers import covers
+from disks import NULL, drivers_known, new_sr, new_vbd, new_vdi
 from host import GUEST, Host, fails
 
 MIB = 1 << 20
@@ -193,6 +195,40 @@ def test_where_it_can_run():
         x.VM.set_PV_kernel(vm, "../shadow")
         fails("INVALID_VALUE", x.VM.assert_can_boot_here, vm, here)
         fails("HANDLE_INVALID", x.VM.get_possible_hosts, "OpaqueRef:none")
+
+
+@covers("VM.assert_agile")
+def test_whether_it_is_bound_to_its_host():
+    with Host() as host:
+        networks.interfaces(host)
+        x = host.client()
+        vm = x.VM.create(GUEST)
+        x.VM.assert_agile(vm)
+        new_vbd(x, vm, NULL, type="CD", mode="RO")
+        x.VM.assert_agile(vm)
+        drivers_known(x)
+        sr = new_sr(host, x, shared=True)
+        vbd = new_vbd(x, vm, new_vdi(x, sr))
+        x.VM.assert_agile(vm)
+        x.PBD.unplug(x.SR.get_PBDs(sr)[0])
+        assert fails("HA_CONSTRAINT_VIOLATION_SR_NOT_SHARED", x.VM.assert_agile, vm).params == [sr]
+        x.VBD.destroy(vbd)
+        local = new_sr(host, x, name="local")
+        vbd = new_vbd(x, vm, new_vdi(x, local))
+        assert fails("HA_CONSTRAINT_VIOLATION_SR_NOT_SHARED", x.VM.assert_agile, vm).params == [local]
+        x.VBD.destroy(vbd)
+        inside = networks.new_network(x)
+        vif = networks.new_vif(x, vm, inside)
+        assert fails("HA_CONSTRAINT_VIOLATION_NETWORK_NOT_SHARED", x.VM.assert_agile, vm).params == [inside]
+        x.VIF.destroy(vif)
+        here, = x.host.get_all()
+        x.PIF.scan(here)
+        pif = next(ref for ref, record in x.PIF.get_all_records().items() if record["device"] == "eth1")
+        networks.new_vif(x, vm, x.PIF.get_network(pif))
+        fails("HA_CONSTRAINT_VIOLATION_NETWORK_NOT_SHARED", x.VM.assert_agile, vm)
+        x.PIF.plug(pif)
+        x.VM.assert_agile(vm)
+        fails("HANDLE_INVALID", x.VM.assert_agile, "OpaqueRef:none")
 
 
 @covers("VM.provision")

@@ -184,7 +184,7 @@ def test_diagnostics():
         shown = t("diagnostic-vm-status", f"uuid={vm}")
         assert re.search(r"possible-hosts \(SRO\): [0-9a-f-]{36}\n", shown), shown
         assert drive["vdi"]["uuid"] in shown and re.search(f"^{name} *: OK$", shown, re.M), shown
-        assert shown.endswith("It is not known whether the VM is agile: This xapid does not have VM.assert_agile yet.\n")
+        assert re.search("VM is not agile because: .*HA_CONSTRAINT_VIOLATION_SR_NOT_SHARED.*\n$", shown), shown
         t("vm-start", "vm=web")
         assert "active VBDs:\nuuid" in t("diagnostic-vdi-status", disk)
         t("host-disable", f"host={name}")

@@ -14,8 +14,8 @@ NOT_OF_A_MESSAGE = {"INTERNAL_ERROR", "MESSAGE_METHOD_UNKNOWN", "MESSAGE_PARAMET
                     "MESSAGE_REMOVED", "NOT_IMPLEMENTED"}
 
 # All that they promise holds before they are called: every change is on disk when it is answered; a
-# simulated guest's memory is at its target at once.
-NOTHING_TO_NOTICE = {"pool.sync_database", "VM.wait_memory_target_live"}
+# simulated guest's memory is at its target at once; a host from which the last guest is to go has none.
+NOTHING_TO_NOTICE = {"pool.sync_database", "VM.wait_memory_target_live", "host.evacuate"}
 
 # How each method's calls ended while the current test runs: None or a code of error; and the last
 # value of each.

@@ -3,6 +3,7 @@ libcalls_a_SOURCES = \
 	xapid/calls/appliance.c \
 	xapid/calls/call.c xapid/calls/call.h \
 	xapid/calls/dispatch.c \
+	xapid/calls/evacuate.c \
 	xapid/calls/event.c \
 	xapid/calls/exchange.h \
 	xapid/calls/generic.c \

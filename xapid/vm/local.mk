@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libvm.a
 libvm_a_SOURCES = \
+	xapid/vm/agile.c \
 	xapid/vm/allowed.c \
 	xapid/vm/appliance.c xapid/vm/appliance.h \
 	xapid/vm/appliance-run.c \

@@ -60,6 +60,12 @@ bool vm_knows(const char *operation);
  * OPERATION_NOT_ALLOWED. */
 bool vm_may(const struct model *model, const char *vm, const char *operation, GError **error);
 
+/* --- agile.c --- */
+
+/* Could any host of the pool run it?  HA_CONSTRAINT_VIOLATION_SR_NOT_SHARED [SR],
+ * HA_CONSTRAINT_VIOLATION_NETWORK_NOT_SHARED [network], VM_HAS_VGPU, VM_HAS_VUSBS. */
+bool vm_is_agile(const struct model *model, const char *vm, GError **error);
+
 /* --- foreign.c: domains that another tool made --- */
 
 /* Is it the row of one? */
