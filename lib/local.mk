@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
+	lib/bios-strings.c lib/bios-strings.h \
 	lib/bridge-name.c lib/bridge-name.h \
 	lib/confine.c lib/confine.h \
 	lib/disk-handle.c lib/disk-handle.h \

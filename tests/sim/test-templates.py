@@ -275,15 +275,18 @@ def test_xtool():
         assert "Unknown argument" in t.fails(2, "vm-install", "new-name-label=web", "template=Debian 12", "colour=red")
         assert "default" in t.fails(1, "vm-install", "new-name-label=web", "template=Debian 12")
         t.fails(1, "vm-install", "new-name-label=web", "template=Debian 12", f"sr-uuid={uuids['sr']}",
-                f"copy-bios-strings-from={x.host.get_uuid(x.host.get_all()[0])}")  # that is not there yet
+                "copy-bios-strings-from=nowhere")
         assert x.VM.get_by_name_label("web") == [] and x.VDI.get_all() == []
         template = t("template-list", "name-label=Debian 12", "--minimal").strip()
-        for words, where in ((("template=Debian 12", "sr-name-label=other"), other), ((f"template={template}", f"sr-uuid={uuids['sr']}"), sr)):
+        here, = x.host.get_all()
+        for words, where in ((("template=Debian 12", "sr-name-label=other"), other),
+                             ((f"template={template}", f"sr-uuid={uuids['sr']}", f"copy-bios-strings-from={x.host.get_uuid(here)}"), sr)):
             uuid = t("vm-install", "new-name-label=web", *words).strip()
             vm, = x.VM.get_by_name_label("web")
             assert uuid == x.VM.get_uuid(vm) and t("vm-list", "name-label=web", "--minimal").strip() == uuid
             drive, = drives(x, vm)
             assert x.VDI.get_SR(drive["VDI"]) == where and drive["bootable"] and x.VDI.get_type(drive["VDI"]) == "system"
+            assert (x.VM.get_affinity(vm) == here) == (where == sr)
             t("vm-uninstall", f"uuid={uuid}", "--force")
             assert x.VDI.get_all() == []
         t("pool-param-set", f"uuid={x.pool.get_uuid(x.pool.get_all()[0])}", f"default-SR={uuids['other']}")

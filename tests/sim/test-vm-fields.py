@@ -13,6 +13,7 @@ from disks import NULL, drivers_known, new_sr, new_vbd, new_vdi
 from host import GUEST, Host, fails
 
 MIB = 1 << 20
+MACHINE = {"HVM_boot_policy": "BIOS order", "domain_type": "hvm", "PV_kernel": "", "PV_args": ""}
 MEMORY = ("memory_static_min", "memory_dynamic_min", "memory_dynamic_max", "memory_static_max")
 
 
@@ -195,6 +196,27 @@ def test_where_it_can_run():
         x.VM.set_PV_kernel(vm, "../shadow")
         fails("INVALID_VALUE", x.VM.assert_can_boot_here, vm, here)
         fails("HANDLE_INVALID", x.VM.get_possible_hosts, "OpaqueRef:none")
+
+
+@covers("VM.copy_bios_strings")
+def test_firmware_like_the_hosts():
+    with Host() as host:
+        x = host.client()
+        here, = x.host.get_all()
+        tap.wait_until(lambda: "boot_time" in x.host.get_other_config(here), "facts")
+        given = {key: text for key, text in x.host.get_bios_strings(here).items() if text.isascii() and text.isprintable()}
+        vm = x.VM.create({**GUEST, **MACHINE})
+        fails("HANDLE_INVALID", x.VM.copy_bios_strings, vm, NULL)
+        refuses_when_running(x, vm, (x.VM.copy_bios_strings, here))
+        x.VM.copy_bios_strings(vm, here)
+        assert x.VM.get_bios_strings(vm) == given and x.VM.get_affinity(vm) == here
+        x.VM.start(vm, False, False)
+        other = x.VM.create({**GUEST, **MACHINE})
+        x.VM.set_bios_strings(other, {"bios-vendor": "Acme"})
+        fails("VM_BIOS_STRINGS_ALREADY_SET", x.VM.copy_bios_strings, other, here)
+        assert x.VM.get_bios_strings(other) == {"bios-vendor": "Acme"}
+        x.VM.start(other, False, False)
+        fails("HANDLE_INVALID", x.VM.copy_bios_strings, "OpaqueRef:none", here)
 
 
 @covers("VM.assert_agile")

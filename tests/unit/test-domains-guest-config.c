@@ -80,6 +80,24 @@ test_good(void)
     g_assert_cmpint(g_variant_n_children(config.xenstore), ==, 1);
 }
 
+#define MACHINE "'type': <'hvm'>, 'kernel': <''>, 'boot': <'c'>"
+
+static void
+test_firmware(void)
+{
+    g_autoptr(GVariant) args =
+        args_with("{" MACHINE ", 'xenstore': <{'vm-data/a': 'b'}>, "
+                  "'bios': <{'bios-vendor': 'Acme', 'system-serial-number': '47 11'}>}");
+    g_auto(guest_config) config = {0};
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(guest_config_parse(args, &config, &error));
+    g_autofree char *keys = g_variant_print(config.xenstore, FALSE);
+    g_assert_cmpstr(keys, ==,
+                    "{'vm-data/a': 'b', 'bios-strings/bios-vendor': 'Acme', "
+                    "'bios-strings/system-serial-number': '47 11'}");
+}
+
 static void
 test_refused(void)
 {
@@ -127,6 +145,11 @@ test_refused(void)
         {"{'xenstore': <{'vm-data//a': 'x'}>}", "INVALID_VALUE [xenstore, vm-data//a]"},
         {"{'xenstore': <{'vm-data/a/': 'x'}>}", "INVALID_VALUE [xenstore, vm-data/a/]"},
         {"{'xenstore': <'vm-data'>}", "INVALID_VALUE [xenstore, s]"},
+        {"{'bios': <{'bios-vendor': 'Acme'}>}", "INVALID_VALUE [bios, pvh]"},
+        {"{" MACHINE ", 'bios': <{'../bios-vendor': 'Acme'}>}",
+         "INVALID_VALUE [bios, ../bios-vendor]"},
+        {"{" MACHINE ", 'bios': <{'bios-vendor': ''}>}", "INVALID_VALUE [bios, ]"},
+        {"{" MACHINE ", 'bios': <{'bios-vendor': 'a\\nb'}>}", "INVALID_VALUE [bios, a\nb]"},
         {"{'platform': <{'a/b': 'x'}>}", "INVALID_VALUE [platform, a/b]"},
         {"{'platform': <{'': 'x'}>}", "INVALID_VALUE [platform, ]"},
         {"{'platform': <{'a': 'x'}>}", "INVALID_VALUE [platform, a]"},
@@ -336,6 +359,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/domains/config/good", test_good);
+    g_test_add_func("/domains/config/firmware", test_firmware);
     g_test_add_func("/domains/config/refused", test_refused);
     g_test_add_func("/domains/config/nics", test_nics);
     g_test_add_func("/domains/config/lengths", test_lengths);

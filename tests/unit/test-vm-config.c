@@ -81,6 +81,7 @@ test_firmware(struct bed *bed, const void *data)
 
     (void)data;
     bed_set_text(bed, "domain_type", "hvm");
+    row_set(bed->model, bed->vm, "bios_strings", g_variant_new_parsed("{'bios-vendor': 'Acme'}"));
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) error = NULL;
         g_autofree char *text = g_strdup_printf("{'firmware': '%s'}", cases[i][0]);
@@ -88,6 +89,9 @@ test_firmware(struct bed *bed, const void *data)
         g_autoptr(GVariant) config = vm_domain_config(&bed->world, bed->vm, &error);
         g_assert_cmpstr(error ? error->message : NULL, ==, cases[i][1]);
         g_assert_true((config != NULL) == !cases[i][1]);
+        g_autoptr(GVariant) bios = config ? g_variant_lookup_value(config, "bios", NULL) : NULL;
+        g_autofree char *told = bios ? g_variant_print(bios, FALSE) : NULL;
+        g_assert_cmpstr(told, ==, config ? "{'bios-vendor': 'Acme'}" : NULL);
     }
 }
 

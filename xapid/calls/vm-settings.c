@@ -1,8 +1,7 @@
 /* Class VM: settings with rules of their own, but for memory and VCPUs. */
 #include "config.h"
 
-#include <string.h>
-
+#include "lib/bios-strings.h"
 #include "lib/error.h"
 #include "xapid/calls/call.h"
 
@@ -26,55 +25,42 @@ set_when_halted(struct call *call)
 
 /* ---- what firmware tells a guest ---- */
 
-#define BIOS_STRING_MAX 512
-
 static bool
 check_bios_string(const char *key, const char *value, GError **error)
 {
-    static const char *const keys[] = {"bios-vendor",
-                                       "bios-version",
-                                       "system-manufacturer",
-                                       "system-product-name",
-                                       "system-version",
-                                       "system-serial-number",
-                                       "baseboard-manufacturer",
-                                       "baseboard-product-name",
-                                       "baseboard-version",
-                                       "baseboard-serial-number",
-                                       "baseboard-asset-tag",
-                                       "baseboard-location-in-chassis",
-                                       "enclosure-asset-tag",
-                                       NULL};
-    gsize length = strlen(value);
-    bool printable = length >= 1 && length <= BIOS_STRING_MAX;
-
-    if (!g_strv_contains(keys, key)) {
+    if (!bios_string_key_is_known(key))
         api_error_set(error, "INVALID_VALUE", key, "unknown key", NULL);
-        return false;
-    }
-    for (gsize i = 0; printable && i < length; i++)
-        printable = g_ascii_isprint(value[i]);
-    if (!printable)
+    else if (!bios_string_value_is_valid(value))
         api_error_set(error, "INVALID_VALUE", key, value, NULL);
-    return printable;
+    else
+        return true;
+    return false;
 }
 
 /* Once: guests and their licences hold on to them. */
-static void
-set_bios_strings(struct call *call)
+static bool
+may_set_bios_strings(struct call *call)
 {
     g_autoptr(GVariant) now =
         model_get(call->api->model, call_ref(call, 0), dm_field_find(vm_class(), "bios_strings"));
+
+    if (!must_be_halted(call))
+        return false;
+    if (!g_variant_n_children(now))
+        return true;
+    call_fail_code(call, "VM_BIOS_STRINGS_ALREADY_SET", NULL);
+    return false;
+}
+
+static void
+set_bios_strings(struct call *call)
+{
     GError *error = NULL;
     GVariantIter iter;
     const char *key, *value;
 
-    if (!must_be_halted(call))
+    if (!may_set_bios_strings(call))
         return;
-    if (g_variant_n_children(now)) {
-        call_fail_code(call, "VM_BIOS_STRINGS_ALREADY_SET", NULL);
-        return;
-    }
     g_variant_iter_init(&iter, call->args[1]);
     while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
         if (!check_bios_string(key, value, &error)) {
@@ -82,6 +68,29 @@ set_bios_strings(struct call *call)
             return;
         }
     generic_write_field(call);
+}
+
+/* (vm, host): those of the host's that a guest can have.  What depends on them wants that host. */
+static void
+copy_bios_strings(struct call *call)
+{
+    GVariantBuilder strings;
+    GVariantIter iter;
+    const char *key, *value;
+    struct txn *txn;
+
+    if (!call_is_here(call, 1) || !may_set_bios_strings(call) || !(txn = call_begin(call)))
+        return;
+    g_autoptr(GVariant) given = txn_get(
+        txn, call_ref(call, 1), dm_field_find(dm_class_find("host", false), "bios_strings"));
+    g_variant_builder_init(&strings, G_VARIANT_TYPE("a{ss}"));
+    g_variant_iter_init(&iter, given);
+    while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
+        if (bios_string_key_is_known(key) && bios_string_value_is_valid(value))
+            g_variant_builder_add(&strings, "{ss}", key, value);
+    txn_set_value(txn, call_ref(call, 0), "bios_strings", g_variant_builder_end(&strings));
+    txn_set_string(txn, call_ref(call, 0), "affinity", call_ref(call, 1));
+    call_commit(call, txn, NULL);
 }
 
 /* ---- templates ---- */
@@ -136,6 +145,7 @@ const struct call_impl calls_vm_settings[] = {
     {"VM.set_shutdown_delay", generic_write_field},
     {"VM.set_order", generic_write_field},
     {"VM.set_bios_strings", set_bios_strings},
+    {"VM.copy_bios_strings", copy_bios_strings},
     {"VM.set_blocked_operations", generic_write_field},
     {"VM.add_to_blocked_operations", generic_write_field},
     {"VM.remove_from_blocked_operations", generic_write_field},

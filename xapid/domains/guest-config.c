@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "lib/bios-strings.h"
 #include "lib/error.h"
 #include "lib/platform.h"
 #include "lib/text.h"
@@ -117,6 +118,7 @@ static const struct argument_key config_keys[] = {
     {"cap", "i", false},          {"cpus", "ai", false},
     {"boot", "s", false},         {"disks", "aa{sv}", false},
     {"nics", "aa{sv}", false},    {"numa_placement", "b", false},
+    {"bios", "a{ss}", false},
 };
 
 static bool
@@ -206,12 +208,39 @@ guest_sched_clear(struct guest_sched *sched)
     g_clear_pointer(&sched->cpus, g_variant_unref);
 }
 
+/* What the firmware of a whole machine tells its guest goes the way of its other keys. */
+static bool
+bios_parse(GVariant *bios, struct guest_config *config, GError **error)
+{
+    GVariantIter iter;
+    const char *key, *value;
+
+    if (config->type != GUEST_HVM && g_variant_n_children(bios))
+        return argument_refuse(error, "bios", guest_type_name(config->type));
+    if (!map_check("bios", bios, bios_string_key_is_known, error))
+        return false;
+    g_auto(GVariantBuilder) all = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{ss}"));
+    g_variant_iter_init(&iter, config->xenstore);
+    while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
+        g_variant_builder_add(&all, "{ss}", key, value);
+    g_variant_iter_init(&iter, bios);
+    while (g_variant_iter_next(&iter, "{&s&s}", &key, &value)) {
+        if (!bios_string_value_is_valid(value))
+            return argument_refuse(error, "bios", value);
+        g_autofree char *path = g_strconcat("bios-strings/", key, NULL);
+        g_variant_builder_add(&all, "{ss}", path, value);
+    }
+    g_variant_unref(config->xenstore);
+    config->xenstore = g_variant_ref_sink(g_variant_builder_end(&all));
+    return true;
+}
+
 bool
 guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **error)
 {
     g_auto(guest_config) config = {0};
     const char *type, *kernel = "", *ramdisk = "", *cmdline = "", *label = "", *boot = "";
-    g_autoptr(GVariant) disks = NULL, nics = NULL;
+    g_autoptr(GVariant) disks = NULL, nics = NULL, bios = NULL;
     gboolean placement;
 
     if (!argument_keys_check("config", args, config_keys, G_N_ELEMENTS(config_keys), error))
@@ -234,6 +263,7 @@ guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **err
     nics = g_variant_lookup_value(args, "nics", G_VARIANT_TYPE("aa{sv}"));
     config.xenstore = g_variant_lookup_value(args, "xenstore", G_VARIANT_TYPE("a{ss}"));
     config.platform = g_variant_lookup_value(args, "platform", G_VARIANT_TYPE("a{ss}"));
+    bios = g_variant_lookup_value(args, "bios", G_VARIANT_TYPE("a{ss}"));
     if (!config.xenstore)
         config.xenstore = g_variant_ref_sink(g_variant_new("a{ss}", NULL));
     if (!config.platform)
@@ -248,6 +278,8 @@ guest_config_parse(GVariant *args, struct guest_config *ret_config, GError **err
         return false;
     if (!text_is_line(cmdline, CONFIG_CMDLINE_MAX))
         return argument_refuse(error, "cmdline", cmdline);
+    if (bios && !bios_parse(bios, &config, error))
+        return false;
     config.disks = guest_disks_parse(disks, error);
     if (!config.disks)
         return false;

@@ -45,7 +45,7 @@ struct guest_config {
     char *kernel, *ramdisk; /* plain file names; ramdisk "" = none; both "" of HVM */
     char *cmdline;
     char *name_label;   /* cleaned and cut to CONFIG_NAME_MAX */
-    GVariant *xenstore; /* a{ss} */
+    GVariant *xenstore; /* a{ss}: keys below its own, those for its firmware, too */
     GVariant *platform; /* a{ss}, as lib/platform.h has it */
     char *boot;         /* HVM: from what, in this order: letters of "cdn" */
     GPtrArray *disks;   /* of struct guest_disk */

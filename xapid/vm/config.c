@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/bios-strings.h"
 #include "lib/error.h"
 #include "lib/platform.h"
 #include "xapid/vm/vm.h"
@@ -150,6 +151,26 @@ add_devices(GVariantBuilder *config, const char *name, GVariant *devices)
         g_variant_builder_add(config, "{sv}", name, sunk);
 }
 
+/* What its firmware tells a whole machine. */
+static bool
+add_bios(GVariantBuilder *config, const struct model *model, const char *vm, GError **error)
+{
+    g_autoptr(GVariant) strings = model_get(model, vm, dm_field_find(vm_class(), "bios_strings"));
+    GVariantIter iter;
+    const char *key, *value;
+
+    g_variant_iter_init(&iter, strings);
+    while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
+        if (!bios_string_key_is_known(key) || !bios_string_value_is_valid(value)) {
+            g_autofree char *name = g_strconcat("bios_strings:", key, NULL);
+            api_error_set(error, "INVALID_VALUE", name, value, NULL);
+            return false;
+        }
+    if (g_variant_n_children(strings))
+        g_variant_builder_add(config, "{sv}", "bios", strings);
+    return true;
+}
+
 /* Adds what the memory that the host needs for it depends on, but for the sizes. */
 static void
 add_machine(GVariantBuilder *config, const char *type, gint64 vcpus_max, GVariant *platform)
@@ -210,8 +231,9 @@ vm_domain_config(const struct vm_world *world, const char *vm, GError **error)
         return NULL;
 
     g_auto(GVariantBuilder) config = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
-    if (g_str_equal(type, "hvm") ? !add_boot_order(model, vm, &config, error)
-                                 : !add_kernel(model, vm, world->guest_kernels, &config, error))
+    if (g_str_equal(type, "hvm")
+            ? !add_boot_order(model, vm, &config, error) || !add_bios(&config, model, vm, error)
+            : !add_kernel(model, vm, world->guest_kernels, &config, error))
         return NULL;
     for (gsize i = 0; i < g_variant_n_children(scheduling); i++) {
         g_autoptr(GVariant) entry = g_variant_get_child_value(scheduling, i);
