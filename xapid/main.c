@@ -37,7 +37,7 @@
 struct app {
     GMainLoop *loop;
     struct settings *settings;
-    char *address;
+    char *address, *certificate;
     char *host, *pool; /* references of our rows */
     struct control *control;
     struct model *model;
@@ -374,6 +374,8 @@ start(struct app *app, GError **error)
         certificate_load_or_make(pem, g_get_host_name(), addresses, error);
     if (!certificate)
         return false;
+    g_object_get(certificate, "certificate-pem", &app->certificate, NULL);
+    app->api.certificate = app->certificate;
     app->http = http_server_new(&limits, certificate);
     app->services = http_services_start(app->http, &app->api, app->settings, database);
 

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """Messages of the host, and of its pool of one."""
+import contextlib
 import datetime
 import re
 import shutil
 import sqlite3
+import ssl
 import sys
 import time
 from pathlib import Path
@@ -80,6 +82,19 @@ def test_the_agent_restarts():
         x = host.client()
         assert float(x.host.get_other_config(here)["agent_start_time"]) > float(started)
         assert x.VM.get_power_state(vm) == "Running" and not host.violations()
+
+
+@covers("host.get_server_certificate")
+def test_the_certificate():
+    with Host(https=True) as host:
+        x = host.client()
+        here = x.host.get_all()[0]
+        told = x.host.get_server_certificate(here)
+        with contextlib.closing(host.tls()) as connection:
+            connection.connect()
+            shown = connection.sock.getpeercert(binary_form=True)
+        assert ssl.PEM_cert_to_DER_cert(told) == shown and "PRIVATE" not in told, told
+        fails("HANDLE_INVALID", x.host.get_server_certificate, NONE)
 
 
 @covers("host.set_numa_affinity_policy")

@@ -44,10 +44,11 @@ struct api {
     const struct settings_limits *limits;
     const char *host; /* references of this host's and the pool's rows */
     const char *pool;
-    guint plugging;     /* PIFs that are; uplinks.c */
-    bool networks_wait; /* for that */
-    GHashTable *impls;  /* full name -> const struct call_impl */
-    guint parked;       /* calls without an answer yet */
+    const char *certificate; /* PEM of what we show to clients over TLS, without its key */
+    guint plugging;          /* PIFs that are; uplinks.c */
+    bool networks_wait;      /* for that */
+    GHashTable *impls;       /* full name -> const struct call_impl */
+    guint parked;            /* calls without an answer yet */
     guint64 calls;
     gsize rows_held; /* bytes of rows in answers that clients are still taking: see rows.h */
     struct texts *texts;

@@ -162,6 +162,12 @@ restart_agent(struct call *call)
     g_timeout_add(200, shutdown_now, api); /* the answer leaves first */
 }
 
+static void
+get_server_certificate(struct call *call)
+{
+    call_return_string(call, call->api->certificate);
+}
+
 /* ---- NUMA ---- */
 
 /* For guests that start from now on. */
@@ -304,6 +310,7 @@ const struct call_impl calls_host[] = {
     {"host.get_servertime", get_servertime},
     {"host.get_server_localtime", get_server_localtime},
     {"host.list_methods", list_methods},
+    {"host.get_server_certificate", get_server_certificate},
     {"host.restart_agent", restart_agent},
     {"host.compute_free_memory", compute_free_memory},
     {"host.compute_memory_overhead", compute_memory_overhead},
