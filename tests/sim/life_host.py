@@ -32,20 +32,36 @@ def life_of_a_password(host):
     return wrong
 
 
-def life_of_the_power(host):
+def ask(owner, what, call):
     """What was asked may be done although its answer was lost: it is asked again."""
+    for _ in range(TRIES):
+        try:
+            return owner.insist(call)
+        except Failure as failure:
+            if failure.code not in EXCUSES:
+                owner.say(f"{what}: {failure}")
+        time.sleep(0.3)
+    return owner.say(f"{what} cannot be done any more")
+
+
+def life_of_the_log(host):
+    owner = Owner(host, 0, SEED, Gate(1))
+    owner.insist(owner.connect)
+    here, file = owner.insist(lambda: owner.x.host.get_all()[0]), host.sim / "60-xapid-forward.conf"
+    for destination in "log.example.com", "":
+        owner.insist(lambda: owner.x.host.set_logging(here, {"syslog_destination": destination}))
+        ask(owner, "host.syslog_reconfigure", lambda: owner.x.host.syslog_reconfigure(here))
+        if file.exists() != bool(destination) or destination and f'"{destination}"' not in file.read_text():
+            owner.say(f"the log does not go to '{destination}'")
+    return owner.wrong
+
+
+def life_of_the_power(host):
     owner = Owner(host, 0, SEED, Gate(1))
     owner.insist(owner.connect)
     here = owner.insist(lambda: owner.x.host.get_all()[0])
     owner.insist(lambda: owner.x.host.disable(here))
-    for _ in range(TRIES):
-        try:
-            owner.x.host.reboot(here)
-            break
-        except Failure as failure:
-            if failure.code not in EXCUSES:
-                owner.say(f"host.reboot: {failure}")
-        time.sleep(0.3)
+    ask(owner, "host.reboot", lambda: owner.x.host.reboot(here))
     if (host.sim / "power").read_text() != "reboot":
         owner.say("it was not rebooted")
     return owner.wrong

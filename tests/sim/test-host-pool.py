@@ -97,6 +97,36 @@ def test_the_certificate():
         fails("HANDLE_INVALID", x.host.get_server_certificate, NONE)
 
 
+@covers("host.syslog_reconfigure")
+def test_where_the_log_goes():
+    with Host() as host:
+        x, file = host.client(), host.sim / "60-xapid-forward.conf"
+        here = x.host.get_all()[0]
+
+        def sent_to():
+            return re.findall('target="(.*)" port="(.*)" protocol', file.read_text()) if file.exists() else []
+        x.host.syslog_reconfigure(here)
+        assert sent_to() == []
+        for destination, told in (("log.example.com", ("log.example.com", "514")), ("[fd00::5]:77", ("fd00::5", "77"))):
+            x.host.set_logging(here, {"syslog_destination": destination, "other": "kept"})
+            x.host.syslog_reconfigure(here)
+            assert sent_to() == [told]
+        x.host.set_logging(here, {"syslog_destination": 'x" target="y'})
+        failure = fails("INVALID_VALUE", x.host.syslog_reconfigure, here)
+        assert failure.params == ["logging:syslog_destination", 'x" target="y'] and sent_to() == [told]
+        for off in {"syslog_destination": ""}, {}:
+            x.host.set_logging(here, {"syslog_destination": "10.0.0.5"})
+            x.host.syslog_reconfigure(here)
+            assert sent_to() == [("10.0.0.5", "514")]
+            x.host.set_logging(here, off)
+            x.host.syslog_reconfigure(here)
+            assert sent_to() == []
+        x.host.set_logging(here, {"syslog_destination": "10.0.0.5"})
+        file.mkdir()  # it cannot be written
+        fails("INTERNAL_ERROR", x.host.syslog_reconfigure, here)
+        fails("HANDLE_INVALID", x.host.syslog_reconfigure, NONE)
+
+
 @covers("host.set_numa_affinity_policy")
 def test_numa():
     with Host() as host:

@@ -1,6 +1,6 @@
 # Unit tests of xapid/host, under Debian's libpam-wrapper and libnss-wrapper.
-check_PROGRAMS += tests/unit/test-host tests/unit/test-facts tests/unit/test-power
-TESTS += tests/unit/test-host tests/unit/test-facts tests/unit/test-power
+check_PROGRAMS += tests/unit/test-host tests/unit/test-facts tests/unit/test-power tests/unit/test-syslog
+TESTS += tests/unit/test-host tests/unit/test-facts tests/unit/test-power tests/unit/test-syslog
 tests_unit_test_host_SOURCES = tests/unit/test-host.c tests/unit/host-harness.c \
 	tests/unit/host-harness.h
 tests_unit_test_host_CPPFLAGS = $(AM_CPPFLAGS) -DPAM_FILE='"$(abs_top_srcdir)/docs/pam.d/xapid"' \
@@ -16,6 +16,10 @@ tests_unit_test_facts_LDADD = libhost.a libbase.a $(GLIB_LIBS)
 
 tests_unit_test_power_SOURCES = tests/unit/test-power.c $(remove_tree)
 tests_unit_test_power_LDADD = libhost.a libbase.a $(GLIB_LIBS)
+
+tests_unit_test_syslog_SOURCES = tests/unit/test-syslog.c $(remove_tree)
+tests_unit_test_syslog_LDADD = libhost.a libpeer.a libbase.a $(GLIB_LIBS)
+$(tests_unit_test_syslog_OBJECTS): $(peer_headers)
 
 # Loaded by programs that know no sanitizer, and so without one.
 host_test_modules = tests/unit/shadow-wrapper.so tests/unit/pam-recorder.so

@@ -449,9 +449,9 @@ test_facts(void)
     host_stop(&host);
 }
 
-/* Only words of which none is a command: this host is no simulated one. */
+/* Only words of which none is a command or a destination: this host is no simulated one. */
 static void
-test_power_refuses(void)
+test_other_words(void)
 {
     static const char *const words[] = {"", "halt", "poweroff", "REBOOT", "reboot now", "--help"};
     struct host host;
@@ -461,6 +461,10 @@ test_power_refuses(void)
         g_autoptr(GError) error = NULL;
 
         peer_host1_call_power_sync(host.proxy, words[i], NULL, &error);
+        g_assert_error(error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS);
+        g_clear_error(&error);
+        g_autofree char *destination = g_strconcat(words[i], "\"", NULL);
+        peer_host1_call_forward_log_sync(host.proxy, destination, NULL, &error);
         g_assert_error(error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS);
     }
     host_stop(&host);
@@ -487,6 +491,6 @@ main(int argc, char **argv)
     g_test_add_func("/host/answers-stay-with-their-peer", test_answers_stay_with_their_peer);
     g_test_add_func("/host/change-password", test_change_password);
     g_test_add_func("/host/facts", test_facts);
-    g_test_add_func("/host/power-refuses", test_power_refuses);
+    g_test_add_func("/host/other-words", test_other_words);
     return g_test_run();
 }

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "tests/unit/remove-tree.h"
+#include "xapid/host/command.h"
 #include "xapid/host/power.h"
 
 static void
@@ -48,7 +49,7 @@ end_of(const char *program)
     struct end end = {0};
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(power_run(command, told, &end, &error));
+    g_assert_true(command_run(command, told, &end, &error));
     g_assert_no_error(error);
     g_assert_false(end.told);
     while (!end.told)
@@ -66,7 +67,7 @@ test_ends(void)
 
     g_assert_null(well);
     g_assert_nonnull(strstr(ill, "code 1"));
-    g_assert_false(power_run(none, told, &end, &error));
+    g_assert_false(command_run(none, told, &end, &error));
     g_assert_nonnull(error);
     g_assert_false(end.told);
 }

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "lib/error.h"
+#include "lib/log-destination.h"
 #include "xapid/calls/call.h"
 #include "xapid/pool/boot.h"
 
@@ -168,6 +169,36 @@ get_server_certificate(struct call *call)
     call_return_string(call, call->api->certificate);
 }
 
+/* ---- the log ---- */
+
+static void
+forwarded(const GError *error, GVariant *result, void *data)
+{
+    struct call *call = data;
+
+    (void)result;
+    if (error)
+        call_fail(call, g_error_copy(error));
+    else
+        call_return(call, NULL);
+}
+
+static void
+syslog_reconfigure(struct call *call)
+{
+    g_autofree char *destination =
+        model_get_map_value(call->api->model, call_ref(call, 0), "logging", "syslog_destination");
+    const char *to = destination ? destination : "";
+    GError *error = NULL;
+
+    if (*to && !log_destination_parse(to, NULL, NULL))
+        call_fail_code(call, "INVALID_VALUE", "logging:syslog_destination", to, NULL);
+    else if (!call_may_wait(call, &error))
+        call_fail(call, error);
+    else
+        hostd_forward_log(call->api->hostd, to, forwarded, call);
+}
+
 /* ---- NUMA ---- */
 
 /* For guests that start from now on. */
@@ -312,6 +343,7 @@ const struct call_impl calls_host[] = {
     {"host.list_methods", list_methods},
     {"host.get_server_certificate", get_server_certificate},
     {"host.restart_agent", restart_agent},
+    {"host.syslog_reconfigure", syslog_reconfigure},
     {"host.compute_free_memory", compute_free_memory},
     {"host.compute_memory_overhead", compute_memory_overhead},
     {"host.dmesg", dmesg},

@@ -243,6 +243,13 @@ hostd_power(struct hostd *hostd, const char *action, hostd_done_fn done, void *d
 }
 
 void
+hostd_forward_log(struct hostd *hostd, const char *destination, hostd_done_fn done, void *data)
+{
+    ask(hostd, "ForwardLog", g_variant_new("(s)", destination),
+        &(struct question){.done = done, .data = data, .repeats = true});
+}
+
+void
 hostd_interfaces(struct hostd *hostd, hostd_done_fn done, void *data)
 {
     ask(hostd, "Interfaces", NULL, &(struct question){.done = done, .data = data, .repeats = true});

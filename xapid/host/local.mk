@@ -5,6 +5,7 @@ libhost_a_SOURCES = \
 	xapid/host/answer.c xapid/host/answer.h \
 	xapid/host/bridge.c xapid/host/bridge.h xapid/host/sim-bridge.c xapid/host/uplink.c \
 	xapid/host/child.c xapid/host/child.h \
+	xapid/host/command.c xapid/host/command.h \
 	xapid/host/driver.c xapid/host/driver.h \
 	xapid/host/facts.c xapid/host/facts.h \
 	xapid/host/interfaces.c xapid/host/interfaces.h \
@@ -14,6 +15,7 @@ libhost_a_SOURCES = \
 	xapid/host/password.c xapid/host/password.h \
 	xapid/host/power.c xapid/host/power.h \
 	xapid/host/service.c xapid/host/service.h \
+	xapid/host/syslog.c xapid/host/syslog.h \
 	xapid/host/transfer.c xapid/host/transfer.h \
 	xapid/host/storage-args.c xapid/host/storage.c xapid/host/storage.h \
 	xapid/host/volume.c xapid/host/volume.h

@@ -2,7 +2,7 @@
 
 #include "xapid/host/power.h"
 
-#define SYSTEMCTL "/usr/bin/systemctl"
+#include "xapid/host/command.h"
 
 const char *const *
 power_command(const char *action)
@@ -13,34 +13,6 @@ power_command(const char *action)
     if (g_str_equal(action, "reboot"))
         return reboot;
     return g_str_equal(action, "shutdown") ? shutdown : NULL;
-}
-
-struct order {
-    power_done_fn done;
-    void *data;
-};
-
-static void
-ended(GObject *source, GAsyncResult *result, void *data)
-{
-    g_autofree struct order *order = data;
-    g_autoptr(GError) error = NULL;
-
-    g_subprocess_wait_check_finish(G_SUBPROCESS(source), result, &error);
-    order->done(error, order->data);
-    g_object_unref(source);
-}
-
-bool
-power_run(const char *const *command, power_done_fn done, void *data, GError **error)
-{
-    const struct order order = {done, data};
-    GSubprocess *process = g_subprocess_newv(command, G_SUBPROCESS_FLAGS_NONE, error);
-
-    if (!process)
-        return false;
-    g_subprocess_wait_check_async(process, NULL, ended, g_memdup2(&order, sizeof order));
-    return true;
 }
 
 bool

@@ -8,10 +8,12 @@
 #include "lib/peer/host1.h"
 #include "xapid/host/accounts.h"
 #include "xapid/host/child.h"
+#include "xapid/host/command.h"
 #include "xapid/host/facts.h"
 #include "xapid/host/network.h"
 #include "xapid/host/password.h"
 #include "xapid/host/power.h"
+#include "xapid/host/syslog.h"
 
 #include <string.h>
 
@@ -254,7 +256,7 @@ handle_power(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, const char 
         power_done(error, order);
     else if (service->sim_dir)
         power_done(power_simulate(service->sim_dir, action, &error) ? NULL : error, order);
-    else if (!power_run(command, power_done, order, &error))
+    else if (!command_run(command, power_done, order, &error))
         power_done(error, order);
     return TRUE;
 }
@@ -316,6 +318,7 @@ service_set_peer(struct service *service, GDBusConnection *connection)
     for (gsize i = 0; i < G_N_ELEMENTS(handlers); i++)
         g_signal_connect(service->skeleton, handlers[i].signal, handlers[i].handler, service);
     network_serve(service->network, service->skeleton);
+    syslog_serve(service->skeleton, service->sim_dir);
     g_signal_connect(connection, "closed", G_CALLBACK(peer_closed), service);
     if (!g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(service->skeleton), connection,
                                           HOST_PATH, &error))
