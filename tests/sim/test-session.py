@@ -131,4 +131,22 @@ def test_external_auth():
         assert over_tls(host, "alice", "wonder").VM.get_all()
 
 
+@covers("pool.enable_external_auth", "pool.disable_external_auth")
+def test_external_auth_of_the_pool():
+    with Host(https=True, accounts=ACCOUNTS) as host:
+        x = host.client()
+        here, pool = x.host.get_all()[0], x.pool.get_all()[0]
+        x.subject.add_to_roles(x.subject.create({"subject_identifier": "u5001"}), x.role.get_by_name_label("read-only")[0])
+        assert fails("POOL_AUTH_ALREADY_ENABLED", x.pool.enable_external_auth, pool, {}, "local", "PAM").params == [here]
+        fails("HANDLE_INVALID", x.pool.disable_external_auth, "OpaqueRef:none")
+        x.pool.disable_external_auth(pool)
+        fails("SESSION_AUTHENTICATION_FAILED", over_tls, host, "alice", "wonder")
+        fails("AUTH_UNKNOWN_TYPE", x.pool.enable_external_auth, pool, {}, "corp", "AD")
+        x.pool.enable_external_auth(pool, {"a": "b"}, "local", "PAM")
+        assert over_tls(host, "alice", "wonder").VM.get_all()
+        record = x.host.get_record(here)
+        assert (record["external_auth_type"], record["external_auth_service_name"], record["external_auth_configuration"]) == \
+            ("PAM", "local", {"a": "b"}), record
+
+
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])

@@ -290,48 +290,6 @@ dmesg_clear(struct call *call)
     read_dmesg(call, true);
 }
 
-/* ---- who may log in ---- */
-
-static void
-enable_external_auth(struct call *call)
-{
-    const char *host = call_ref(call, 0), *type = call_string(call, 3);
-    g_autofree char *now = model_get_string(call->api->model, host, "external_auth_type");
-    g_autofree char *service =
-        model_get_string(call->api->model, host, "external_auth_service_name");
-    struct txn *txn;
-
-    if (*now) {
-        call_fail_code(call, "AUTH_ALREADY_ENABLED", now, service, NULL);
-        return;
-    }
-    if (!g_str_equal(type, "PAM")) {
-        call_fail_code(call, "AUTH_UNKNOWN_TYPE", type, NULL);
-        return;
-    }
-    if (!(txn = call_begin(call)))
-        return;
-    txn_set_string(txn, host, "external_auth_type", type);
-    txn_set_string(txn, host, "external_auth_service_name", call_string(call, 2));
-    txn_set_value(txn, host, "external_auth_configuration", call->args[1]);
-    call_commit(call, txn, NULL);
-}
-
-static void
-disable_external_auth(struct call *call)
-{
-    const char *host = call_ref(call, 0);
-    struct txn *txn = call_begin(call);
-
-    if (!txn)
-        return;
-    txn_set_string(txn, host, "external_auth_type", "");
-    txn_set_string(txn, host, "external_auth_service_name", "");
-    txn_set_value(txn, host, "external_auth_configuration",
-                  g_variant_new_array(G_VARIANT_TYPE("{ss}"), NULL, 0));
-    call_commit(call, txn, NULL);
-}
-
 const struct call_impl calls_host[] = {
     {"host.enable", enable},
     {"host.disable", disable},
@@ -348,7 +306,5 @@ const struct call_impl calls_host[] = {
     {"host.compute_memory_overhead", compute_memory_overhead},
     {"host.dmesg", dmesg},
     {"host.dmesg_clear", dmesg_clear},
-    {"host.enable_external_auth", enable_external_auth},
-    {"host.disable_external_auth", disable_external_auth},
     {NULL, NULL},
 };

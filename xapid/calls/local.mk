@@ -6,6 +6,7 @@ libcalls_a_SOURCES = \
 	xapid/calls/evacuate.c \
 	xapid/calls/event.c \
 	xapid/calls/exchange.h \
+	xapid/calls/external-auth.c \
 	xapid/calls/generic.c \
 	xapid/calls/host.c \
 	xapid/calls/hostd.c xapid/calls/hostd.h \
