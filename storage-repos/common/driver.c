@@ -81,13 +81,21 @@ driver_insert_labels(GVariantDict *out, GVariant *from)
 void
 driver_fail(GError **error, enum driver_failure number, const char *format, ...)
 {
-    g_autofree char *code = g_strdup_printf("SR_BACKEND_FAILURE_%d", (int)number);
     va_list ap;
 
     va_start(ap, format);
     g_autofree char *text = g_strdup_vprintf(format, ap);
     va_end(ap);
-    api_error_set(error, code, "", text, "", NULL);
+    driver_fail_telling(error, number, text, "");
+}
+
+void
+driver_fail_telling(GError **error, enum driver_failure number, const char *text,
+                    const char *document)
+{
+    g_autofree char *code = g_strdup_printf("SR_BACKEND_FAILURE_%d", (int)number);
+
+    api_error_set(error, code, "", text, document, NULL);
 }
 
 static bool

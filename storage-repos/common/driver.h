@@ -62,16 +62,30 @@ enum driver_failure {
     FAILURE_SR_CREATE = 61,
     FAILURE_SR_DELETE = 62,
     FAILURE_VDI_LOAD = 65,
+    FAILURE_ISCSI_LOGIN = 68,
+    FAILURE_ISCSI_LOGOUT = 69,
+    FAILURE_ISCSI_DAEMON = 71,
     FAILURE_GROUP_CREATE = 77,
     FAILURE_VDI_CREATE = 78,
     FAILURE_VDI_DELETE = 80,
     FAILURE_VDI_CLONE = 81,
     FAILURE_CONFIG_INVALID = 91,
     FAILURE_CONFIG_MISSING = 94,
+    FAILURE_TARGET = 95,
+    FAILURE_CONFIG_IQN = 96,
+    FAILURE_IQN = 106,
+    FAILURE_CONFIG_SCSI_ID = 107,
     FAILURE_VDI_RESIZE = 110,
+    FAILURE_DNS = 140,
+    FAILURE_ISCSI_TARGET = 141,
+    FAILURE_PORT = 142,
     FAILURE_VDI_MISSING = 144,
 };
 void driver_fail(GError **error, enum driver_failure number, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
+/* The same with a document, as clients of the XenAPI read it when they ask what there is:
+ * ["", text, document]. */
+void driver_fail_telling(GError **error, enum driver_failure number, const char *text,
+                         const char *document);
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <gio/gunixmounts.h>
 #include <glib/gstdio.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -36,6 +37,17 @@ mount_make_folder(const char *path, GError **error)
         return true;
     if (error && !*error)
         driver_fail(error, FAILURE_MOUNT, "%s: %s", path, g_strerror(errno));
+    return false;
+}
+
+bool
+mount_go_aside(GError **error)
+{
+    if (unshare(CLONE_NEWNS) == 0 &&
+        FAULT_AROUND("mount.aside", error, mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0))
+        return true;
+    if (error && !*error)
+        driver_fail(error, FAILURE_MOUNT, "a mount of its own: %s", g_strerror(errno));
     return false;
 }
 

@@ -13,6 +13,9 @@ char *mount_path(GVariant *args);
 bool mount_is_there(const char *path);
 /* The folder to mount on is there then.  False with SR_BACKEND_FAILURE_52. */
 bool mount_make_folder(const char *path, GError **error);
+/* From now on what this process mounts is its own, and goes with it.  False with
+ * SR_BACKEND_FAILURE_52. */
+bool mount_go_aside(GError **error);
 /* Nothing is mounted there any more, and the folder is gone.  SR_DEVICE_IN_USE when somebody has a
  * file of it open, SR_BACKEND_FAILURE_53. */
 bool mount_end(const char *path, GError **error);

@@ -7,7 +7,6 @@
 
 #include "lib/member.h"
 #include "lib/wire/jsonrpc.h"
-#include "storage-repos/common/device.h"
 #include "storage-repos/common/tool.h"
 
 #define LVM "/usr/sbin/lvm"
@@ -28,7 +27,7 @@ group_clear(struct group *group)
 bool
 group_read(GVariant *args, group_t *ret_group, GError **error)
 {
-    char **devices = devices_read(args, error);
+    char **devices = repository_devices(args, error);
 
     if (!devices)
         return false;

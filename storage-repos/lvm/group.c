@@ -1,4 +1,4 @@
-/* Repositories, each a volume group of the devices that device_config names, with its thin pool. */
+/* Repositories, each a volume group of the devices that its driver names, with its thin pool. */
 #include "config.h"
 
 #include "storage-repos/lvm/lvm.h"
@@ -13,6 +13,11 @@
 
 #define BLOCK_DEVICES "/sys/block"
 #define PV_TYPE "LVM2_member" /* what libblkid calls a device of LVM */
+
+const char *const volume_capabilities[] = {
+    "SR_PROBE",   "SR_UPDATE",  "SR_CREATE",  "SR_DELETE",         "SR_SCAN",
+    "SR_STATS",   "VDI_CREATE", "VDI_DELETE", "VDI_ATTACH",        "VDI_DETACH",
+    "VDI_RESIZE", "VDI_COPY",   "VDI_CLONE",  "THIN_PROVISIONING", NULL};
 
 /* ---- whose the devices are ---- */
 
@@ -354,7 +359,7 @@ sr_probe(GVariant *args, GVariantDict *result, GError **error)
             continue;
         g_variant_dict_init(&sr, NULL);
         g_variant_dict_insert(&sr, "uuid", "s", uuid);
-        g_variant_dict_insert(&sr, "location", "s", driver_key(args, "device"));
+        g_variant_dict_insert(&sr, "location", "s", group.list);
         g_variant_builder_add_value(&found, g_variant_dict_end(&sr));
     }
     g_variant_dict_insert_value(result, "repositories", g_variant_builder_end(&found));

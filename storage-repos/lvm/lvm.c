@@ -1,15 +1,18 @@
-/* The driver of repositories that are a volume group of LVM: its table of calls. */
+/* The driver of volume groups on the devices that device_config names. */
 #include "config.h"
 
+#include "storage-repos/common/device.h"
 #include "storage-repos/lvm/lvm.h"
+
+char **
+repository_devices(GVariant *args, GError **error)
+{
+    return devices_read(args, error);
+}
 
 int
 main(int argc, char **argv)
 {
-    static const char *const capabilities[] = {
-        "SR_PROBE",   "SR_UPDATE",  "SR_CREATE",  "SR_DELETE",         "SR_SCAN",
-        "SR_STATS",   "VDI_CREATE", "VDI_DELETE", "VDI_ATTACH",        "VDI_DETACH",
-        "VDI_RESIZE", "VDI_COPY",   "VDI_CLONE",  "THIN_PROVISIONING", NULL};
     static const struct driver_key keys[] = {
         {"device", "block devices, with commas between them, empty or of this repository", true},
         {NULL, NULL, false}};
@@ -20,8 +23,8 @@ main(int argc, char **argv)
         {"vdi.clone", vdi_clone},   {"vdi.destroy", vdi_destroy}, {"vdi.resize", vdi_resize},
         {"vdi.attach", vdi_attach}, {"vdi.detach", vdi_detach},   {NULL, NULL}};
     static const struct driver driver = {
-        "lvm",        "LVM", "Disks as logical volumes on block devices of this host",
-        capabilities, keys,  calls};
+        "lvm", "LVM", "Disks as logical volumes on block devices of this host", volume_capabilities,
+        keys,  calls};
 
     return driver_main(&driver, argc, argv);
 }

@@ -1,4 +1,4 @@
-/* What the files of this driver share.  A repository is a volume group, named after it, with one
+/* What the drivers share whose repositories are volume groups.  A repository is a volume group, named after it, with one
  * thin pool; a disk is a thin volume, and what the API says of it are tags of that volume.  The
  * pool gives a disk room as it is written, reads as zeros what was not, and lets disks share. */
 #ifndef STORAGE_REPOS_LVM_LVM_H
@@ -11,6 +11,10 @@
 #define COPY_PREFIX "new-"    /* the same: of a disk whose contents are on their way */
 #define POOL "pool"
 #define EXTENT ((gint64)4 << 20) /* bytes: sizes of volumes are multiples of it */
+
+/* The devices of args' repository, of which its driver knows where they are: the caller's, without
+ * links, NULL terminated.  NULL with an error. */
+char **repository_devices(GVariant *args, GError **error);
 
 /* --- command.c --- */
 
@@ -38,6 +42,8 @@ GPtrArray *lvm_report(const struct group *group, const char *command, const char
                       const char *select, GError **error);
 
 /* --- group.c: the calls of repositories --- */
+
+extern const char *const volume_capabilities[];
 
 bool sr_probe(GVariant *args, GVariantDict *result, GError **error);
 bool sr_create(GVariant *args, GVariantDict *result, GError **error);

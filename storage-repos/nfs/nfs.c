@@ -9,9 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "lib/error.h"
@@ -103,23 +101,11 @@ mount_export(GVariant *args, const char *path, GError **error)
     return false;
 }
 
-/* From now on what this process mounts is its own. */
-static bool
-go_aside(GError **error)
-{
-    if (unshare(CLONE_NEWNS) == 0 &&
-        FAULT_AROUND("nfs.aside", error, mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0))
-        return true;
-    if (error && !*error)
-        driver_fail(error, FAILURE_NFS_MOUNT, "a mount of its own: %s", g_strerror(errno));
-    return false;
-}
-
 /* The export, mounted for this call alone; -1 with an error. */
 static int
 open_export(GVariant *args, const char *path, GError **error)
 {
-    if (!go_aside(error) || !mount_export(args, path, error))
+    if (!mount_go_aside(error) || !mount_export(args, path, error))
         return -1;
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
