@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Storage repositories and their disks on a simulated host, whose drivers are the real ones: a folder
 of disks and a folder of CD images."""
+import json
 import os
 import re
 import subprocess
@@ -160,6 +161,62 @@ def test_repositories_that_are_there_already():
         fails("SR_OPERATION_NOT_SUPPORTED", x.SR.probe, me, {"location": location}, "iso", {})
         fails("SR_BACKEND_FAILURE_94", x.SR.probe, me, {}, "file", {})
         fails("SR_BACKEND_FAILURE_47", x.SR.probe, me, {"location": "/nowhere"}, "file", {})
+
+
+# Refuses with what it was told.
+TELLING_DRIVER = """#!/usr/bin/python3
+import json, sys
+call = json.load(sys.stdin)
+if call["call"] == "query":
+    answer = {"result": {"name_label": "t", "name_description": "", "vendor": "t", "copyright": "", "version": "1",
+                         "required_api_version": "1", "capabilities": ["SR_PROBE", "VDI_ATTACH"], "configuration": {}}}
+elif call["call"] == "sr.create" and "ok" in call["args"]["device_config"]:
+    answer = {"result": {}}
+else:
+    answer = {"error": {"code": "SR_BACKEND_FAILURE_107", "params": ["", json.dumps(call["args"]["device_config"]), "<a/>"]}}
+print(json.dumps(answer))
+"""
+
+
+def test_passwords():
+    """What is a password goes to the driver, and is a secret for everybody else."""
+    with Host() as host:
+        x = connected(host)
+        driver = host.bindir / "storage" / "telling"
+        driver.write_text(TELLING_DRIVER)
+        driver.chmod(0o755)
+        host.kill("xapid-host")
+        tap.wait_until(lambda: "telling" in x.SR.get_supported_types(), "the driver")
+        me = x.host.get_all()[0]
+
+        def told(function, *args):
+            failure = fails("SR_BACKEND_FAILURE_107", function, *args)
+            assert failure.params[2] == "<a/>", failure.params
+            return json.loads(failure.params[1])
+        mine = x.secret.create({"value": "hunter2", "other_config": {}})
+        named = {"target": "t", "chappassword_secret": x.secret.get_uuid(mine)}
+        for config in named, {"target": "t", "chappassword": "hunter2"}:
+            assert told(x.SR.probe, me, config, "telling", {}) == {"target": "t", "chappassword": "hunter2"}
+            assert told(x.SR.create, me, config, "0", "a", "", "telling", "user", False, {})["chappassword"] == "hunter2"
+            assert x.secret.get_all() == [mine], "a secret of what was not made"
+        for function in (lambda config: x.SR.probe(me, config, "telling", {}),
+                         lambda config: x.SR.create(me, config, "0", "a", "", "telling", "user", False, {})):
+            failure = fails("SR_BACKEND_FAILURE_20", function, {"password_secret": "none"})
+            assert "password_secret" in failure.params[1], failure
+        sr = x.SR.introduce("00000000-0000-4000-8000-000000000001", "a", "", "telling", "user", False, {})
+        pbd = x.PBD.create({"host": me, "SR": sr, "device_config": {"target": "t", "password": "one", "cifspassword": "two"}})
+        config = x.PBD.get_device_config(pbd)
+        assert set(config) == {"target", "password_secret", "cifspassword_secret"}, config
+        assert x.secret.get_value(x.secret.get_by_uuid(config["password_secret"])) == "one"
+        assert told(x.PBD.plug, pbd) == {"target": "t", "password": "one", "cifspassword": "two"}
+        x.PBD.set_device_config(pbd, {"password_secret": config["password_secret"], "chappassword": "three"})
+        assert told(x.PBD.plug, pbd) == {"password": "one", "chappassword": "three"}
+        assert len(x.secret.get_all()) == 3
+        x.PBD.destroy(pbd)
+        assert x.secret.get_all() == [mine]
+        pbd = x.PBD.create({"host": me, "SR": sr, "device_config": {**named, "password": "x"}})
+        x.SR.forget(sr)
+        assert x.secret.get_all() == [mine] and not x.PBD.get_all()
 
 
 @covers("VDI.create", "VDI.destroy", "VDI.resize", "VDI.forget", "VDI.set_name_label",

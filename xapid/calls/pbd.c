@@ -19,6 +19,24 @@ sr_to_ask(struct call *call)
     return call_has_row(call, sr_class(), sr) ? g_steal_pointer(&sr) : NULL;
 }
 
+/* The fields of a new row, with secrets in place of passwords: the caller's. */
+static GVariant *
+keep_passwords(struct txn *txn, GVariant *fields, GError **error)
+{
+    g_autoptr(GVariant) config =
+        g_variant_lookup_value(fields, "device_config", G_VARIANT_TYPE("a{ss}"));
+    g_autoptr(GVariant) kept = config ? secrets_keep(txn, config, error) : NULL;
+    GVariantDict out;
+
+    if (!config)
+        return g_variant_ref(fields);
+    if (!kept)
+        return NULL;
+    g_variant_dict_init(&out, fields);
+    g_variant_dict_insert_value(&out, "device_config", kept);
+    return g_variant_ref_sink(g_variant_dict_end(&out));
+}
+
 static void
 create(struct call *call)
 {
@@ -49,7 +67,8 @@ create(struct call *call)
     }
     if (!(txn = call_begin(call)))
         return;
-    pbd = txn_create(txn, call->message->cls, NULL, fields, &error);
+    g_autoptr(GVariant) kept = keep_passwords(txn, fields, &error);
+    pbd = kept ? txn_create(txn, call->message->cls, NULL, kept, &error) : NULL;
     if (!pbd) {
         call_abort(call, txn, error);
         return;
@@ -72,7 +91,8 @@ destroy(struct call *call)
     }
     if (!(txn = call_begin(call)))
         return;
-    if (!txn_destroy(txn, pbd, &error)) {
+    if (!secrets_forget(call->api->model, txn, pbd, /* next: none */ NULL, &error) ||
+        !txn_destroy(txn, pbd, &error)) {
         call_abort(call, txn, error);
         return;
     }
@@ -112,15 +132,26 @@ unplug(struct call *call)
 static void
 set_device_config(struct call *call)
 {
+    const char *pbd = call_ref(call, 0);
     g_autofree char *sr = sr_to_ask(call);
     GError *error = NULL;
+    struct txn *txn;
 
     if (!sr)
         return;
-    if (!sr_may(call->api->storage, sr, "pbd_destroy", &error))
+    if (!sr_may(call->api->storage, sr, "pbd_destroy", &error)) {
         call_fail(call, error);
-    else
-        generic_write_field(call);
+        return;
+    }
+    if (!(txn = call_begin(call)))
+        return;
+    g_autoptr(GVariant) kept = secrets_keep(txn, call->args[1], &error);
+    if (!kept || !secrets_forget(call->api->model, txn, pbd, kept, &error) ||
+        !txn_set(txn, pbd, dm_field_find(call->message->cls, "device_config"), kept, &error)) {
+        call_abort(call, txn, error);
+        return;
+    }
+    call_commit(call, txn, NULL);
 }
 
 const struct call_impl calls_pbd[] = {

@@ -38,12 +38,15 @@ add_row(struct txn *txn, const char *uuid, GVariant *const *args, gint64 physica
 static bool
 add_pbd(struct txn *txn, const char *sr, const char *host, GVariant *device_config, GError **error)
 {
+    g_autoptr(GVariant) kept = secrets_keep(txn, device_config, error);
     GVariantBuilder fields;
 
+    if (!kept)
+        return false;
     g_variant_builder_init(&fields, G_VARIANT_TYPE("a{sv}"));
     g_variant_builder_add(&fields, "{sv}", "host", g_variant_new_string(host));
     g_variant_builder_add(&fields, "{sv}", "SR", g_variant_new_string(sr));
-    g_variant_builder_add(&fields, "{sv}", "device_config", device_config);
+    g_variant_builder_add(&fields, "{sv}", "device_config", kept);
     return txn_create(txn, dm_class_find("PBD", false), NULL, g_variant_builder_end(&fields),
                       error) != NULL;
 }
@@ -217,6 +220,7 @@ static void
 probe(struct call *call)
 {
     const char *type = call_string(call, 2);
+    g_autoptr(GVariant) config = NULL;
     GError *error = NULL;
 
     if (!call_has_row(call, dm_class_find("host", false), call_ref(call, 0)))
@@ -225,8 +229,10 @@ probe(struct call *call)
         call_fail(call, error);
     else if (!sm_can(call->api->model, type, "SR_PROBE"))
         call_fail_code(call, "SR_OPERATION_NOT_SUPPORTED", type, NULL);
+    else if (!(config = secrets_resolve(call->api->model, call->args[1], &error)))
+        call_fail(call, error);
     else
-        storage_probe(call->api->storage, type, call->args[1], probed, call);
+        storage_probe(call->api->storage, type, config, probed, call);
 }
 
 const struct call_impl calls_sr[] = {

@@ -79,10 +79,11 @@ refresh_disks(const struct storage_world *world, struct txn *txn, const char *sr
 }
 
 static bool
-destroy_all(struct txn *txn, GPtrArray *refs, GError **error)
+destroy_pbds(const struct model *model, struct txn *txn, GPtrArray *pbds, GError **error)
 {
-    for (guint i = 0; i < refs->len; i++)
-        if (!txn_destroy(txn, refs->pdata[i], error))
+    for (guint i = 0; i < pbds->len; i++)
+        if (!secrets_forget(model, txn, pbds->pdata[i], /* next: none */ NULL, error) ||
+            !txn_destroy(txn, pbds->pdata[i], error))
             return false;
     return true;
 }
@@ -96,7 +97,7 @@ sr_forget(const struct model *model, struct txn *txn, const char *sr, GError **e
     for (guint i = 0; i < vdis->len; i++)
         if (!vdi_forget(model, txn, vdis->pdata[i], error))
             return false;
-    return destroy_all(txn, pbds, error) && txn_destroy(txn, sr, error);
+    return destroy_pbds(model, txn, pbds, error) && txn_destroy(txn, sr, error);
 }
 
 static void

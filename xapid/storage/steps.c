@@ -36,8 +36,13 @@ insert_sr(const struct storage_world *world, GVariantDict *out, const char *sr, 
         api_error_set(error, "SR_HAS_NO_PBDS", sr, NULL);
         return false;
     }
+    g_autoptr(GVariant) written = model_get(
+        world->model, pbd, dm_field_find(model_class(world->model, pbd), "device_config"));
+    g_autoptr(GVariant) config = secrets_resolve(world->model, written, error);
+    if (!config)
+        return false;
     insert_field(world->model, out, "sr", sr, "uuid");
-    insert_field(world->model, out, "device_config", pbd, "device_config");
+    g_variant_dict_insert_value(out, "device_config", config);
     *ret_driver = model_get_string(world->model, sr, "type");
     return true;
 }

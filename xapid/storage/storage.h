@@ -40,6 +40,19 @@ void sm_refresh(struct storage_world *world);
 const char *sm_find(const struct model *model, const char *type, GError **error);
 bool sm_can(const struct model *model, const char *type, const char *capability);
 
+/* --- secrets.c: passwords of a device_config (a{ss}) --- */
+
+/* The device_config of a new PBD, with secrets in place of passwords: the caller's; NULL with an
+ * error. */
+GVariant *secrets_keep(struct txn *txn, GVariant *device_config, GError **error);
+/* The secrets that were made so for this PBD go, except for what `next`, its next device_config
+ * (NULL: none), names again; those that a client made stay. */
+bool secrets_forget(const struct model *model, struct txn *txn, const char *pbd, GVariant *next,
+                    GError **error);
+/* With passwords in place of secrets, for a driver: the caller's; NULL with SR_BACKEND_FAILURE_20
+ * when a secret is not there. */
+GVariant *secrets_resolve(const struct model *model, GVariant *device_config, GError **error);
+
 /* --- sr.c: what is true of an SR --- */
 
 /* Borrowed references; the caller frees the array. */
