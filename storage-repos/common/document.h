@@ -1,4 +1,5 @@
-/* XML as clients of the XenAPI read it in answers of drivers: elements with a value, a line each. */
+/* XML as clients of the XenAPI read it in answers of drivers: elements with a value, a line each.
+ */
 #ifndef XAPID_STORAGE_DOCUMENT_H
 #define XAPID_STORAGE_DOCUMENT_H
 

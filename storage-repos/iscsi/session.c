@@ -270,15 +270,16 @@ session_enter(const struct target *target, const char *sr, int *ret_hold, GError
     if (!iscsi_configure(target, error) || !place_open(target, &place, error))
         return false;
     int hold = open(place.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (hold < 0 || flock(hold, LOCK_SH))
-        return fail_place(&place, error);
-    if (sr && !FAULT_AROUND("iscsi.user", error, put_mark(&place, sr)))
-        return fail_place(&place, error);
-    if (begin(target, &place, error)) {
+    bool noted = hold >= 0 && flock(hold, LOCK_SH) == 0 &&
+                 (!sr || FAULT_AROUND("iscsi.user", error, put_mark(&place, sr)));
+    if (!noted)
+        fail_place(&place, error);
+    if (noted && begin(target, &place, error)) {
         *ret_hold = hold;
         return true;
     }
-    close(hold);
+    if (hold >= 0)
+        close(hold);
     if (sr)
         remove_mark(&place, sr);
     if (!end_unused(target, &place, &ended))

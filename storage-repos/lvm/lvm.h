@@ -1,6 +1,7 @@
-/* What the drivers share whose repositories are volume groups.  A repository is a volume group, named after it, with one
- * thin pool; a disk is a thin volume, and what the API says of it are tags of that volume.  The
- * pool gives a disk room as it is written, reads as zeros what was not, and lets disks share. */
+/* What the drivers share whose repositories are volume groups.  A repository is a volume group,
+ * named after it, with one thin pool; a disk is a thin volume, and what the API says of it are tags
+ * of that volume.  The pool gives a disk room as it is written, reads as zeros what was not, and
+ * lets disks share. */
 #ifndef STORAGE_REPOS_LVM_LVM_H
 #define STORAGE_REPOS_LVM_LVM_H
 

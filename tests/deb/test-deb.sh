@@ -146,10 +146,10 @@ host='
 	xtool=$1/usr/bin/xtool
 	drivers() { "$xtool" sm-list --minimal params=type | tr , "\n" | sort | tr "\n" " "; }
 	for ((i = 0; i < 200; i++)); do
-		[ "$(drivers 2>/dev/null)" != "ext file iso lvm nfs " ] || break
+		[ "$(drivers 2>/dev/null)" != "ext file iso lvm lvmohba lvmoiscsi nfs " ] || break
 		sleep 0.1
 	done
-	drivers | grep -Fx "ext file iso lvm nfs "
+	drivers | grep -Fx "ext file iso lvm lvmohba lvmoiscsi nfs "
 	mkdir -m 700 /run/disks
 	sr=$("$xtool" sr-create type=file name-label=disks device-config:location=/run/disks)
 	"$xtool" vdi-create sr-uuid="$sr" name-label=disk virtual-size=1MiB | grep .

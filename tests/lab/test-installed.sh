@@ -51,7 +51,7 @@ runs_well() {
 		systemctl is-enabled xapid
 		[ "$(systemctl show xapid -P NRestarts)" = 0 ]
 		[ "$(ps -o user= -C xapid)" = xapid ]
-		[ "$(xtool sm-list --minimal params=type | tr , '\n' | sort | paste -sd ' ')" = "ext file iso lvm nfs" ]
+		[ "$(xtool sm-list --minimal params=type | tr , '\n' | sort | paste -sd ' ')" = "ext file iso lvm lvmohba lvmoiscsi nfs" ]
 		journalctl -b -u xapid -o cat | grep -x 'xapid-domains: serving'
 		[ -z "$(journalctl -q -b -u xapid -p warning | tee /dev/stderr)" ]
 	X

@@ -2,8 +2,9 @@
 """What every storage driver does, of docs/storage-driver.md: ours, and the sample.
 
 test-drivers.py [PROGRAM DEVICE_CONFIG]: another one, with the device_config (JSON) of a new, empty place.
-test-drivers.py PROGRAM [TEST...]: one of ours, on devices that the test makes (nfs: XAPID_EXPORT).  XAPID_KILLS: so many of its
-faults (all of one driver that is named, else all of `file` and eight of each other)."""
+test-drivers.py PROGRAM [TEST...]: one of ours, on devices that the test makes (nfs: XAPID_EXPORT; lvmoiscsi: XAPID_TARGET and
+XAPID_TARGET_FILE; lvmohba: XAPID_DISK).  XAPID_KILLS: so many of its faults (all of one driver that is named, else all of
+`file` and eight of each other)."""
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from xml.etree import ElementTree
 
 HERE = Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "unit")]
@@ -36,6 +38,7 @@ class Refused(Exception):
 class Folder:
     """Where a driver of files has its repository."""
     unit, formats, many, holds_one = MIB, ("raw", "qcow2"), 20, True
+    elsewhere = ()  # fault points that a disk's life does not come by
 
     def __init__(self, config):
         self.config = config
@@ -72,6 +75,7 @@ def loop_devices(folder, count):
 class FileSystem:
     """Where the driver ext has its repository: one device."""
     unit, formats, many, holds_one = MIB, ("raw", "qcow2"), 20, True
+    elsewhere = ()  # fault points that a disk's life does not come by
 
     def __init__(self, folder):
         self.devices = loop_devices(folder, 1)
@@ -104,6 +108,7 @@ class FileSystem:
 class Export:
     """Where the driver nfs has its repository: a folder that this machine exports to itself, for XAPID_EXPORT says so."""
     unit, formats, many, holds_one = MIB, ("raw", "qcow2"), 4, False
+    elsewhere = ()
 
     def __init__(self, _):
         self.path = Path(os.environ["XAPID_EXPORT"])
@@ -133,15 +138,20 @@ class Export:
 class Group:
     """Where the driver lvm has its repository: two devices."""
     unit, formats, many, holds_one = 4 * MIB, ("raw",), 4, True
+    elsewhere = ()
 
     def __init__(self, folder):
         self.devices = loop_devices(folder, 2)
         self.config = {"device": ",".join(self.devices)}
 
+    def where(self):
+        """As LVM takes devices."""
+        return self.config["device"]
+
     def end(self):
-        names = said("vgs", "--devices", self.config["device"], "--noheadings", "-o", "vg_name").split()
+        names = said("vgs", "--devices", self.where(), "--noheadings", "-o", "vg_name").split()
         for name in names:
-            said("vgremove", "--force", "--yes", "--devices", self.config["device"], name)
+            said("vgremove", "--force", "--yes", "--devices", self.where(), name)
         for device in self.devices:
             said("losetup", "--detach", device)
 
@@ -152,7 +162,7 @@ class Group:
 
     def check(self, driver):
         """Each volume is a disk's, and each mapping a volume's."""
-        rows = said("lvs", "--devices", self.config["device"], "--noheadings", "-o", "lv_name", f"xapid-{driver.sr}").split()
+        rows = said("lvs", "--devices", self.where(), "--noheadings", "-o", "lv_name", f"xapid-{driver.sr}").split()
         disks = {f"vdi-{uuid}" for uuid in driver.volumes()}
         assert set(rows) == disks | {"pool"}, (rows, disks)
         assert self.mapped() == set(driver.volumes()), self.mapped()
@@ -165,7 +175,59 @@ class Group:
 
     def disturb(self, driver, vdi):
         """An administrator deactivated it."""
-        said("lvchange", "--activate", "n", "--devices", self.config["device"], f"xapid-{driver.sr}/vdi-{vdi}")
+        said("lvchange", "--activate", "n", "--devices", self.where(), f"xapid-{driver.sr}/vdi-{vdi}")
+
+
+def disk_that_says(identity):
+    """Its name in /dev, by what a SCSI disk says of itself; "" when there is none."""
+    for path in Path("/sys/block").glob("sd*/device/wwid"):
+        if path.read_text().strip() == identity.replace("3", "naa.", 1):
+            return f"/dev/{path.parent.parent.name}"
+    return ""
+
+
+class ScsiDisk(Group):
+    """Where the driver lvmohba has its repository: the disk of the kernel's scsi_debug, whose SCSIid XAPID_DISK says."""
+
+    def __init__(self, _):
+        self.config = {"SCSIid": os.environ["XAPID_DISK"]}
+        self.devices = [self.where()]
+
+    def where(self):
+        return disk_that_says(self.config["SCSIid"])
+
+    def end(self):
+        for name in said("vgs", "--devices", self.where(), "--noheadings", "-o", "vg_name").split():
+            said("vgremove", "--force", "--yes", "--devices", self.where(), name)
+        said("wipefs", "--all", self.where())
+
+
+class Target(ScsiDisk):
+    """Where the driver lvmoiscsi has its repository: the first disk of a target whose device_config XAPID_TARGET says, which
+    keeps it in the file XAPID_TARGET_FILE."""
+    elsewhere = ("iscsi.discovery", "iscsi.rescan", "mount.end")
+
+    def __init__(self, _):
+        self.config = json.loads(os.environ["XAPID_TARGET"])
+        self.file, self.devices = os.environ["XAPID_TARGET_FILE"], []
+
+    def sessions(self):
+        return os.listdir("/sys/class/iscsi_session")
+
+    def end(self):
+        if self.where():
+            for name in said("vgs", "--devices", self.where(), "--noheadings", "-o", "vg_name").split():
+                said("vgchange", "--activate", "n", "--devices", self.where(), name)
+        if self.sessions():
+            said("iscsiadm", "-m", "node", "--logoutall=all")
+        subprocess.run(["iscsiadm", "-m", "node", "-o", "delete"], capture_output=True, check=False)  # there may be none
+        shutil.rmtree("/run/xapid/iscsi", ignore_errors=True)
+        said("wipefs", "--all", self.file)
+
+    def check_empty(self):
+        assert not self.sessions(), self.sessions()
+        assert not said("wipefs", "--noheadings", self.file) and not self.mapped()
+        assert not list(Path("/run/xapid/iscsi").glob("*/ours")) and not list(Path("/etc/iscsi/nodes").glob("*"))
 
 
 def said(*words):
@@ -381,7 +443,8 @@ def life(driver, image_format, fault):
 def kills(driver):
     """Killed, or failing, at each of its fault points, a call that is made again ends well."""
     points = [line.split()[0] for line in said(driver.program, "--fault-points").splitlines()]
-    faults = [(f"{point}={way}", image_format) for point in points for way in ("kill", "error")
+    faults = [(f"{point}={way}", image_format) for point in points if not point.startswith(driver.place.elsewhere)
+              for way in ("kill", "error")
               for image_format in driver.place.formats
               # A raw file is copied, and shares nothing.
               if image_format != "raw" or not point.startswith(("file.vdi.clone.", "file.leftover."))]
@@ -752,6 +815,117 @@ def servers_that_are_gone(driver):
     qemu_io(attach(driver, vdi), "write -P 5 0 1m", "read -P 5 0 1m")
 
 
+def document(code, function, *args, **fields):
+    """What a refusal tells there is: the elements of its document, in their order."""
+    try:
+        function(*args, **fields)
+    except Refused as refused:
+        assert refused.args[0] == code, refused
+        return ElementTree.fromstring(refused.args[3])
+    raise AssertionError(f"it was done, instead of {code}")
+
+
+def without(config, *names):
+    return {name: value for name, value in config.items() if name not in names}
+
+
+def targets(driver):
+    """Who does not say which target, or which disk, is told; nonsense is refused; a session ends with its last user, and one
+    that was there stays."""
+    place, config = driver.place, driver.config
+
+    def of(**other):
+        return Driver(driver.program, {**config, **other}, place)
+    for call in ("sr.probe", "sr.create"):
+        told = document("SR_BACKEND_FAILURE_96", Driver(driver.program, without(config, "targetIQN", "SCSIid")).call, call, size=0)
+        assert [(one.findtext("IPAddress"), one.findtext("TargetIQN")) for one in told] == [(config["target"], config["targetIQN"])]
+        told = document("SR_BACKEND_FAILURE_107", Driver(driver.program, without(config, "SCSIid")).call, call, size=0)
+        assert told.tag == "iscsi-target" and told[0].findtext("SCSIid") == config["SCSIid"], ElementTree.tostring(told)
+        assert int(told[0].findtext("size")) == os.path.getsize(place.file) and told[0].findtext("LUNid") == "1"
+    place.check_empty()
+    refuses(None, Driver(driver.program, without(config, "targetIQN")).call, "sr.probe", fault="iscsi.discovery.before=error")
+    for code, other in (("95", {"target": "-o"}), ("95", {"target": "a b"}), ("95", {"target": "a;reboot"}), ("95", {"target": "x" * 300}),
+                        ("140", {"target": "nobody.invalid"}), ("142", {"port": "0"}), ("142", {"port": "65536"}), ("142", {"port": "3260 "}),
+                        ("106", {"targetIQN": "disks"}), ("106", {"targetIQN": "iqn.a\nb"}), ("106", {"targetIQN": "iqn.$(reboot)"}),
+                        ("106", {"targetIQN": "iqn." + "x" * 200}), ("91", {"chappassword": ""}), ("91", {"chappassword": "a\nnode.startup=automatic"}),
+                        ("91", {"chapuser": "x" * 256}), ("68", {"chappassword": "wrongwrong12"}), ("68", {"targetIQN": "iqn.none"}),
+                        ("68", {"port": "1"}), ("47", {"SCSIid": "3000"}), ("107", {"SCSIid": "a b"})):
+        refuses(f"SR_BACKEND_FAILURE_{code}", of(**other).call, "sr.create", size=0)
+    place.check_empty()
+    attached(driver)
+    assert len(place.sessions()) == 1
+    refuses(None, of().call, "sr.attach")  # no repository of that uuid is there
+    refuses("SR_BACKEND_FAILURE_42", of().call, "sr.create", size=0)
+    assert [sr["uuid"] for sr in of().call("sr.probe")["repositories"]] == [driver.sr]
+    assert len(place.sessions()) == 1
+    for fault in ("iscsi.rescan.after=kill", "iscsi.rescan.before=error"):
+        try:
+            driver.call("sr.attach", fault)
+            raise AssertionError(f"{fault} was not reached")
+        except (ProcessLookupError, Refused):
+            driver.call("sr.attach")
+    vdi = driver.create()["uuid"]
+    qemu_io(attach(driver, vdi), "write -P 5 0 1m")
+    driver.call("sr.detach")
+    assert not place.sessions() and not list(Path("/etc/iscsi/nodes").glob("*"))
+    node = ("iscsiadm", "-m", "node", "-T", config["targetIQN"], "-p", config["target"])
+    said(*node, "-o", "new")
+    for name, value in (("authmethod", "CHAP"), ("username", config["chapuser"]), ("password", config["chappassword"])):
+        said(*node, "-o", "update", "-n", f"node.session.auth.{name}", "-v", value)
+    said(*node, "--login")
+    driver.call("sr.attach")
+    qemu_io(attach(driver, vdi), "read -P 5 0 1m")
+    driver.call("vdi.destroy", vdi=vdi)
+    for call in ("sr.detach", "sr.destroy"):
+        driver.call(call)
+    assert len(place.sessions()) == 1
+    said(*node, "--logout")
+
+
+def targets_that_are_gone(driver):
+    """Each call ends with an error, or the driver can be killed; it goes on when the target is there again."""
+    attached(driver)
+    vdi = driver.create()["uuid"]
+    servers = said("pgrep", "-x", "tgtd").split()
+    said("kill", "-STOP", *servers)
+    try:
+        for call in ("sr.scan", "sr.stat", "sr.detach", "sr.attach", "sr.probe"):
+            began = time.monotonic()
+            refuses(None, driver.call, call, size=0)
+            print(f"# {call} of a target that is gone: refused after {time.monotonic() - began:.0f} s")
+    finally:
+        said("kill", "-CONT", *servers)
+    tap.wait_until(lambda: Path("/sys/class/iscsi_session", driver.place.sessions()[0], "state").read_text() == "LOGGED_IN\n",
+                   "the session again", 120)
+    assert set(driver.volumes()) == {vdi}
+    qemu_io(attach(driver, vdi), "write -P 5 0 1m", "read -P 5 0 1m")
+    driver.call("vdi.destroy", vdi=vdi)
+    for call in ("sr.detach", "sr.destroy"):
+        driver.call(call)
+    driver.place.check_empty()
+
+
+def disks_of_buses(driver):
+    """Who does not say which disk is told; what is no name of one is refused; one that is taken stays as it is."""
+    for call in ("sr.probe", "sr.create"):
+        told = document("SR_BACKEND_FAILURE_107", Driver(driver.program, {}).call, call, size=0)
+        device, = [one for one in told if one.findtext("SCSIid") == driver.config["SCSIid"]]
+        assert told.tag == "Devlist" and device.findtext("path") == driver.place.where(), ElementTree.tostring(told)
+        assert int(device.findtext("size")) > MIB and device.findtext("hba").startswith("host")
+    for code, identity in (("107", "a b"), ("107", "x" * 300), ("107", "3\n"), ("47", "30000")):
+        refuses(f"SR_BACKEND_FAILURE_{code}", Driver(driver.program, {"SCSIid": identity}).call, "sr.create", size=0)
+    said("mkfs.ext4", "-q", driver.place.where())
+    refuses("SR_BACKEND_FAILURE_56", driver.call, "sr.create", size=0)
+    said("wipefs", "--all", driver.place.where())
+    attached(driver)
+    stranger = Driver(driver.program, driver.config)
+    refuses("SR_BACKEND_FAILURE_42", stranger.call, "sr.create", size=0)
+    assert [sr["uuid"] for sr in stranger.call("sr.probe")["repositories"]] == [driver.sr]
+    for call in ("sr.detach", "sr.destroy"):
+        driver.call(call)
+    driver.place.check_empty()
+
+
 def volumes_share(driver):
     """Clones take no room for what they have in common, what was never written reads as zeros, and long names stay."""
     attached(driver)
@@ -869,6 +1043,8 @@ def on_devices(program):
     only = sys.argv[2:]
     where, its = {"ext": (FileSystem, (devices_that_are_taken, a_file_system_is_mounted)),
                   "lvm": (Group, (devices_that_are_taken, volumes_share)),
+                  "lvmohba": (ScsiDisk, (disks_of_buses,)),
+                  "lvmoiscsi": (Target, (targets, targets_that_are_gone)),
                   "nfs": (Export, (exports, servers_that_are_gone))}[Path(program).name]
     return [on(program, test, place=where) for test in (*GENERAL, nonsense_is_refused, *its, kills)
             if not only or test.__name__ in only]
