@@ -130,12 +130,13 @@ make_group(const struct group *group, GError **error)
         lvm_run(group, "vgcreate", (const char *const *)words->pdata, FAILURE_GROUP_CREATE, error));
 }
 
-/* Of all that there is; what a guest has not written reads as zeros, whoever had it before. */
+/* Of all that there is; what a guest has not written reads as zeros, whoever had it before.  The
+ * kernel has it when the repository is attached. */
 static bool
 make_pool(const struct group *group, GError **error)
 {
-    const char *const words[] = {"--type",   "thin-pool", "--name", POOL,        "--extents",
-                                 "100%FREE", "--zero",    "y",      group->name, NULL};
+    const char *const words[] = {"--type",     "thin-pool", "--name", POOL, "--extents", "100%FREE",
+                                 "--activate", "n",         "--zero", "y",  group->name, NULL};
     g_autoptr(GPtrArray) there = lvm_report(group, "lvs", "lv_name", "lv_name=" POOL, error);
 
     return there && (there->len > 0 ||
