@@ -204,11 +204,11 @@ def test_passwords():
             failure = fails("SR_BACKEND_FAILURE_20", function, {"password_secret": "none"})
             assert "password_secret" in failure.params[1], failure
         sr = x.SR.introduce("00000000-0000-4000-8000-000000000001", "a", "", "telling", "user", False, {})
-        pbd = x.PBD.create({"host": me, "SR": sr, "device_config": {"target": "t", "password": "one", "cifspassword": "two"}})
+        pbd = x.PBD.create({"host": me, "SR": sr, "device_config": {"target": "t", "password": "one", "cifspassword": "two", "chapPassword": "three"}})
         config = x.PBD.get_device_config(pbd)
-        assert set(config) == {"target", "password_secret", "cifspassword_secret"}, config
+        assert set(config) == {"target", "password_secret", "cifspassword_secret", "chapPassword_secret"}, config
         assert x.secret.get_value(x.secret.get_by_uuid(config["password_secret"])) == "one"
-        assert told(x.PBD.plug, pbd) == {"target": "t", "password": "one", "cifspassword": "two"}
+        assert told(x.PBD.plug, pbd) == {"target": "t", "password": "one", "cifspassword": "two", "chapPassword": "three"}
         x.PBD.set_device_config(pbd, {"password_secret": config["password_secret"], "chappassword": "three"})
         assert told(x.PBD.plug, pbd) == {"password": "one", "chappassword": "three"}
         assert len(x.secret.get_all()) == 3

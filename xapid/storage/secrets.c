@@ -20,8 +20,8 @@ secret_class(void)
 static bool
 is_password(const char *key)
 {
-    static const char *const keys[] = {"password", "cifspassword", "chappassword",
-                                       "incoming_chappassword", NULL};
+    static const char *const keys[] = {"password",     "cifspassword",          "chappassword",
+                                       "chapPassword", "incoming_chappassword", NULL};
 
     return g_strv_contains(keys, key);
 }
