@@ -12,13 +12,14 @@
 
 #define TARGETS_MAX 1024 /* that are told */
 
-/* A line of iscsiadm: "127.0.0.1:3260,1 iqn.…", "[::1]:3260,1 iqn.…". */
+/* A line of iscsiadm: "127.0.0.1:3260,1 iqn.…", "[::1]:3260,1 iqn.…".  A name that nobody could
+ * write in a device_config is left out. */
 static bool
 add_target(GString *text, unsigned index, const char *line)
 {
     g_auto(GStrv) words = g_strsplit(line, " ", 2);
     const char *iqn = words[0] ? words[1] : NULL;
-    char *comma = iqn ? strrchr(words[0], ',') : NULL;
+    char *comma = iqn && iqn_is_valid(iqn) ? strrchr(words[0], ',') : NULL;
 
     if (!comma)
         return false;

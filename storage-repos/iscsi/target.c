@@ -30,14 +30,22 @@ is_made_of(const char *name, const char *more, gsize max)
     return *name && strlen(name) <= max;
 }
 
-static bool
-check_iqn(const char *iqn, GError **error)
+bool
+iqn_is_valid(const char *iqn)
 {
     static const char *const kinds[] = {"iqn.", "eui.", "naa."};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++)
-        if (g_str_has_prefix(iqn, kinds[i]) && is_made_of(iqn, "-._:", IQN_LENGTH_MAX))
-            return true;
+        if (g_str_has_prefix(iqn, kinds[i]))
+            return is_made_of(iqn, "-._:", IQN_LENGTH_MAX);
+    return false;
+}
+
+static bool
+check_iqn(const char *iqn, GError **error)
+{
+    if (iqn_is_valid(iqn))
+        return true;
     driver_fail(error, FAILURE_IQN, "targetIQN \"%s\" is no name of a target, or longer than %d",
                 iqn, IQN_LENGTH_MAX);
     return false;

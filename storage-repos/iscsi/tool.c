@@ -40,15 +40,18 @@ append_chap(GString *text, const char *prefix, const struct target *target)
                                target->in_user, prefix, target->in_password);
 }
 
-/* A later line is what holds. */
+/* A later line is what holds.  NULL with an error: open-iscsi is not there. */
 static char *
-settings_of(const struct target *target)
+settings_of(const struct target *target, GError **error)
 {
     g_autofree char *administrators = NULL;
+    g_autoptr(GError) failed = NULL;
     GString *text;
 
-    if (!g_file_get_contents(SETTINGS, &administrators, NULL, NULL))
-        administrators = NULL; /* there need be none */
+    if (!g_file_get_contents(SETTINGS, &administrators, NULL, &failed)) {
+        driver_fail(error, FAILURE_ISCSI_DAEMON, "%s; is open-iscsi installed?", failed->message);
+        return NULL;
+    }
     text = g_string_new(administrators);
     g_string_append(text, "\n" BOUNDS);
     append_chap(text, "node.session.auth", target);
@@ -71,9 +74,9 @@ put_settings(const char *text)
 bool
 iscsi_configure(const struct target *target, GError **error)
 {
-    g_autofree char *text = settings_of(target);
+    g_autofree char *text = settings_of(target, error);
 
-    if (!mount_make_folder(MOUNTS, error) || !mount_go_aside(error))
+    if (!text || !mount_make_folder(MOUNTS, error) || !mount_go_aside(error))
         return false;
     if (FAULT_AROUND("iscsi.settings", error, put_settings(text)))
         return true;
