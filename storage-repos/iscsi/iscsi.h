@@ -43,13 +43,21 @@ const char *target_iqn(GVariant *args, GError **error);
 
 /* --- session.c --- */
 
-/* There is a session, begun if need be; `sr` uses it from now on, or, when that is NULL, this
- * process, until session_leave () or its end.  SR_BACKEND_FAILURE_68 when the target cannot be
- * logged in to, or does not answer any more, _71 when iscsid does not run. */
-bool session_enter(const struct target *target, const char *sr, int *ret_hold, GError **error);
-/* The process that entered does not use it any more (closes `hold`), or `sr`, wherever it is.  Who
- * was the last ends the session, if a driver had begun it. */
-bool session_leave(const struct target *target, int hold, GError **error);
+/* What a process holds while it uses a session. */
+struct session_hold {
+    int fd;
+    bool was_there; /* the repository used it before */
+};
+
+/* There is a session, begun if need be, which this process uses until session_leave () or its end,
+ * and `sr`, unless that is NULL, until session_forget (), or not when this fails and it did not
+ * before.  SR_BACKEND_FAILURE_68 when the target cannot be logged in to, or does not answer any
+ * more, _71 when iscsid does not run. */
+bool session_enter(const struct target *target, const char *sr, struct session_hold *ret_hold,
+                   GError **error);
+/* The process that entered does not use it any more (closes what it holds), or `sr`, wherever it
+ * is.  Who was the last ends the session, if a driver had begun it. */
+bool session_leave(const struct target *target, const struct session_hold *hold, GError **error);
 bool session_forget(const char *sr, GError **error);
 /* The disks that come by the sessions with a target: the caller's.  Waits, within bounds, until
  * `id` is among them (NULL: any), unless there is no session. */

@@ -115,9 +115,9 @@ fail_place(const struct place *place, GError **error)
 }
 
 static bool
-take_lock(const struct place *place)
+take_lock(const struct place *place, int seconds)
 {
-    gint64 end = g_get_monotonic_time() + LOCK_SECONDS * G_USEC_PER_SEC;
+    gint64 end = g_get_monotonic_time() + seconds * G_USEC_PER_SEC;
 
     while (flock(place->lock, LOCK_EX | LOCK_NB)) {
         if ((errno != EWOULDBLOCK && errno != EINTR) || g_get_monotonic_time() >= end)
@@ -127,9 +127,9 @@ take_lock(const struct place *place)
     return true;
 }
 
-/* To be cleared either way. */
+/* Waits so many seconds for the lock.  To be cleared either way. */
 static bool
-place_open(const struct target *target, place_t *ret_place, GError **error)
+place_open(const struct target *target, int seconds, place_t *ret_place, GError **error)
 {
     g_autofree char *name = g_strdup_printf("%s,%s,%u", target->iqn, target->address, target->port);
     g_autofree char *path = g_build_filename(SESSIONS, name, NULL);
@@ -139,7 +139,7 @@ place_open(const struct target *target, place_t *ret_place, GError **error)
     if (!FAULT_AROUND("iscsi.place", error, g_mkdir_with_parents(ret_place->path, 0700) == 0))
         return fail_place(ret_place, error);
     ret_place->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    return (ret_place->lock >= 0 && take_lock(ret_place)) || fail_place(ret_place, error);
+    return (ret_place->lock >= 0 && take_lock(ret_place, seconds)) || fail_place(ret_place, error);
 }
 
 static bool
@@ -262,25 +262,27 @@ begin(const struct target *target, const struct place *place, GError **error)
 }
 
 bool
-session_enter(const struct target *target, const char *sr, int *ret_hold, GError **error)
+session_enter(const struct target *target, const char *sr, struct session_hold *ret_hold,
+              GError **error)
 {
     g_auto(place_t) place = {.lock = -1};
     g_autoptr(GError) ended = NULL;
 
-    if (!iscsi_configure(target, error) || !place_open(target, &place, error))
+    if (!iscsi_configure(target, error) || !place_open(target, LOCK_SECONDS, &place, error))
         return false;
-    int hold = open(place.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool noted = hold >= 0 && flock(hold, LOCK_SH) == 0 &&
+    bool was_there = sr && has_mark(&place, sr);
+    int fd = open(place.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool noted = fd >= 0 && flock(fd, LOCK_SH) == 0 &&
                  (!sr || FAULT_AROUND("iscsi.user", error, put_mark(&place, sr)));
     if (!noted)
         fail_place(&place, error);
     if (noted && begin(target, &place, error)) {
-        *ret_hold = hold;
+        *ret_hold = (struct session_hold){fd, was_there};
         return true;
     }
-    if (hold >= 0)
-        close(hold);
-    if (sr)
+    if (fd >= 0)
+        close(fd);
+    if (sr && !was_there) /* else guests may use its disks, which come back with their target */
         remove_mark(&place, sr);
     if (!end_unused(target, &place, &ended))
         log_warning("%s", ended->message);
@@ -290,12 +292,12 @@ session_enter(const struct target *target, const char *sr, int *ret_hold, GError
 /* ---- the end ---- */
 
 bool
-session_leave(const struct target *target, int hold, GError **error)
+session_leave(const struct target *target, const struct session_hold *hold, GError **error)
 {
     g_auto(place_t) place = {.lock = -1};
-    bool ok = place_open(target, &place, error);
+    bool ok = place_open(target, LOCK_SECONDS, &place, error);
 
-    close(hold);
+    close(hold->fd);
     return ok && end_unused(target, &place, error);
 }
 
@@ -320,23 +322,18 @@ read_place(const char *name, target_t *ret_target)
 }
 
 static bool
-forget_at(const char *name, const char *sr, GError **error)
+forget_at(const struct target *target, const char *sr, int seconds, GError **error)
 {
-    g_auto(target_t) target = {0};
-    g_auto(place_t) place = {.path = g_build_filename(SESSIONS, name, NULL), .lock = -1};
-    bool concerned = has_mark(&place, sr) || (has_mark(&place, OURS) && !has_repository(&place));
+    g_auto(place_t) place = {.lock = -1};
 
-    if (!concerned || !read_place(name, &target))
-        return true;
-    place_clear(&place);
-    return place_open(&target, &place, error) &&
+    return place_open(target, seconds, &place, error) &&
            (FAULT_AROUND("iscsi.user.gone", error, remove_mark(&place, sr)) ||
             fail_place(&place, error)) &&
-           end_unused(&target, &place, error);
+           end_unused(target, &place, error);
 }
 
 /* A call that was broken off may have removed the mark, and left the session: that of a target
- * which nobody uses ends now. */
+ * which nobody uses ends now, if it can; it is no matter of this repository's. */
 bool
 session_forget(const char *sr, GError **error)
 {
@@ -344,7 +341,17 @@ session_forget(const char *sr, GError **error)
     const char *name;
     bool ok = true;
 
-    while (ok && dir && (name = g_dir_read_name(dir)))
-        ok = forget_at(name, sr, error);
+    while (ok && dir && (name = g_dir_read_name(dir))) {
+        g_auto(place_t) place = {.path = g_build_filename(SESSIONS, name, NULL), .lock = -1};
+        g_auto(target_t) target = {0};
+        g_autoptr(GError) failed = NULL;
+        if (!read_place(name, &target))
+            continue;
+        if (has_mark(&place, sr))
+            ok = forget_at(&target, sr, LOCK_SECONDS, error);
+        else if (has_mark(&place, OURS) && !has_repository(&place) &&
+                 !forget_at(&target, sr, /* seconds: what it may cost */ 0, &failed))
+            log_warning("%s", failed->message);
+    }
     return ok;
 }

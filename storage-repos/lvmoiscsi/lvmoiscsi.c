@@ -38,7 +38,7 @@ read_whole(GVariant *args, target_t *ret_target, GError **error)
 
 /* Its failure is the call's, unless that has one already. */
 static bool
-leave(const struct target *target, int hold, bool ok, GError **error)
+leave(const struct target *target, const struct session_hold *hold, bool ok, GError **error)
 {
     g_autoptr(GError) failed = NULL;
 
@@ -66,13 +66,13 @@ run_once(GVariant *args, GVariantDict *result,
          bool (*call)(GVariant *args, GVariantDict *result, GError **error), GError **error)
 {
     g_auto(target_t) target = {0};
-    int hold;
+    struct session_hold hold;
 
     if (!read_whole(args, &target, error) ||
         !session_enter(&target, /* sr: none */ NULL, &hold, error))
         return false;
     bool ok = *driver_key(args, "SCSIid") ? call(args, result, error) : tell(target.iqn, error);
-    return leave(&target, hold, ok, error);
+    return leave(&target, &hold, ok, error);
 }
 
 static bool
@@ -94,25 +94,25 @@ destroy(GVariant *args, GVariantDict *result, GError **error)
 }
 
 static bool
-attach(GVariant *args, GVariantDict *result, GError **error)
-{
-    const char *sr = member_text(args, "sr");
-    g_auto(target_t) target = {0};
-    g_autoptr(GError) failed = NULL;
-    int hold;
-
-    if (!read_whole(args, &target, error) || !session_enter(&target, sr, &hold, error))
-        return false;
-    bool ok = sr_attach(args, result, error);
-    if (!ok && !session_forget(sr, &failed))
-        log_warning("%s", failed->message);
-    return leave(&target, hold, ok, error);
-}
-
-static bool
 detach(GVariant *args, GVariantDict *result, GError **error)
 {
     return sr_detach(args, result, error) && session_forget(member_text(args, "sr"), error);
+}
+
+static bool
+attach(GVariant *args, GVariantDict *result, GError **error)
+{
+    g_auto(target_t) target = {0};
+    g_autoptr(GError) failed = NULL;
+    struct session_hold hold;
+
+    if (!read_whole(args, &target, error) ||
+        !session_enter(&target, member_text(args, "sr"), &hold, error))
+        return false;
+    bool ok = sr_attach(args, result, error);
+    if (!ok && !hold.was_there && !detach(args, result, &failed))
+        log_warning("%s", failed->message);
+    return leave(&target, &hold, ok, error);
 }
 
 int

@@ -203,7 +203,12 @@ class Target(ScsiDisk):
         shutil.rmtree("/run/xapid/iscsi", ignore_errors=True)
         said("wipefs", "--all", self.file)
 
-    def check_empty(self):
-        assert not self.sessions(), self.sessions()
-        assert not said("wipefs", "--noheadings", self.file) and not self.mapped()
+    def check_gone(self):
+        """Nobody uses the target, whatever is on it."""
+        there = [name for name in os.listdir("/dev/mapper") if name.startswith("xapid--")]
+        assert not self.sessions() and not there, (self.sessions(), there)
         assert not list(Path("/run/xapid/iscsi").glob("*/ours")) and not list(Path("/etc/iscsi/nodes").glob("*"))
+
+    def check_empty(self):
+        self.check_gone()
+        assert not said("wipefs", "--noheadings", self.file)

@@ -36,22 +36,26 @@ def targets(driver):
                         ("68", {"port": "1"}), ("47", {"SCSIid": "3000"}), ("107", {"SCSIid": "a b"})):
         refuses(f"SR_BACKEND_FAILURE_{code}", of(**other).call, "sr.create", size=0)
     place.check_empty()
+    driver.call("sr.create", size=0)
+    place.check_gone()
     attached(driver)
-    assert len(place.sessions()) == 1
+    sessions = place.sessions()
+    assert len(sessions) == 1
     refuses(None, of().call, "sr.attach")  # no repository of that uuid is there
     refuses("SR_BACKEND_FAILURE_42", of().call, "sr.create", size=0)
     assert [sr["uuid"] for sr in of().call("sr.probe")["repositories"]] == [driver.sr]
-    assert len(place.sessions()) == 1
+    assert place.sessions() == sessions
     for fault in ("iscsi.rescan.after=kill", "iscsi.rescan.before=error"):
         try:
             driver.call("sr.attach", fault)
             raise AssertionError(f"{fault} was not reached")
         except (ProcessLookupError, Refused):
+            assert place.sessions() == sessions
             driver.call("sr.attach")
     vdi = driver.create()["uuid"]
     qemu_io(attach(driver, vdi), "write -P 5 0 1m")
     driver.call("sr.detach")
-    assert not place.sessions() and not list(Path("/etc/iscsi/nodes").glob("*"))
+    place.check_gone()
     node = ("iscsiadm", "-m", "node", "-T", config["targetIQN"], "-p", config["target"])
     said(*node, "-o", "new")
     for name, value in (("authmethod", "CHAP"), ("username", config["chapuser"]), ("password", config["chappassword"])):
