@@ -13,9 +13,21 @@ def without(config, *names):
     return {name: value for name, value in config.items() if name not in names}
 
 
+def targets_that_are_none(driver):
+    """What is no name of a server, a port, a target or a user is refused, wherever it is said."""
+    whole = {"target": "127.0.0.1", "targetIQN": "iqn.2026-01.org.xapid:none", "SCSIid": "3000", "chapuser": "user", "chappassword": "password"}
+    for number, wrong in (("95", {"target": "-o"}), ("95", {"target": "a b"}), ("95", {"target": "a;reboot"}), ("95", {"target": "x" * 300}),
+                          ("142", {"port": "0"}), ("142", {"port": "65536"}), ("142", {"port": "3260 "}),
+                          ("106", {"targetIQN": "disks"}), ("106", {"targetIQN": "iqn.a\nb"}), ("106", {"targetIQN": "iqn.$(reboot)"}),
+                          ("106", {"targetIQN": "iqn." + "x" * 200}),
+                          ("91", {"chappassword": ""}), ("91", {"chappassword": "a\nnode.startup=automatic"}), ("91", {"chapuser": "x" * 256})):
+        for call in ("sr.create", "sr.probe", "sr.attach"):
+            refuses(f"SR_BACKEND_FAILURE_{number}", Driver(driver.program, {**whole, **wrong}).call, call, size=0)
+
+
 def targets(driver):
-    """Who does not say which target, or which disk, is told; nonsense is refused; a session ends with its last user, and one
-    that was there stays."""
+    """Who does not say which target, or which disk, is told; a session ends with its last user, and one that was there
+    stays."""
     place, config = driver.place, driver.config
 
     def of(**other):
@@ -28,11 +40,7 @@ def targets(driver):
         assert int(told[0].findtext("size")) == os.path.getsize(place.file) and told[0].findtext("LUNid") == "1"
     place.check_empty()
     refuses(None, Driver(driver.program, without(config, "targetIQN")).call, "sr.probe", fault="iscsi.discovery.before=error")
-    for code, other in (("95", {"target": "-o"}), ("95", {"target": "a b"}), ("95", {"target": "a;reboot"}), ("95", {"target": "x" * 300}),
-                        ("140", {"target": "nobody.invalid"}), ("142", {"port": "0"}), ("142", {"port": "65536"}), ("142", {"port": "3260 "}),
-                        ("106", {"targetIQN": "disks"}), ("106", {"targetIQN": "iqn.a\nb"}), ("106", {"targetIQN": "iqn.$(reboot)"}),
-                        ("106", {"targetIQN": "iqn." + "x" * 200}), ("91", {"chappassword": ""}), ("91", {"chappassword": "a\nnode.startup=automatic"}),
-                        ("91", {"chapuser": "x" * 256}), ("68", {"chappassword": "wrongwrong12"}), ("68", {"targetIQN": "iqn.none"}),
+    for code, other in (("140", {"target": "nobody.invalid"}), ("68", {"chappassword": "wrongwrong12"}), ("68", {"targetIQN": "iqn.none"}),
                         ("68", {"port": "1"}), ("47", {"SCSIid": "3000"}), ("107", {"SCSIid": "a b"})):
         refuses(f"SR_BACKEND_FAILURE_{code}", of(**other).call, "sr.create", size=0)
     place.check_empty()
@@ -93,15 +101,19 @@ def targets_that_are_gone(driver):
     driver.place.check_empty()
 
 
+def disks_that_are_none(driver):
+    for number, identity in (("107", "a b"), ("107", "x" * 300), ("107", "3\n"), ("47", "30000")):
+        for call in ("sr.create", "sr.probe", "sr.attach"):
+            refuses(f"SR_BACKEND_FAILURE_{number}", Driver(driver.program, {"SCSIid": identity}).call, call, size=0)
+
+
 def disks_of_buses(driver):
-    """Who does not say which disk is told; what is no name of one is refused; one that is taken stays as it is."""
+    """Who does not say which disk is told; one that is taken stays as it is."""
     for call in ("sr.probe", "sr.create"):
         told = document("SR_BACKEND_FAILURE_107", Driver(driver.program, {}).call, call, size=0)
         device, = [one for one in told if one.findtext("SCSIid") == driver.config["SCSIid"]]
         assert told.tag == "Devlist" and device.findtext("path") == driver.place.where(), ElementTree.tostring(told)
         assert int(device.findtext("size")) > MIB and device.findtext("hba").startswith("host")
-    for code, identity in (("107", "a b"), ("107", "x" * 300), ("107", "3\n"), ("47", "30000")):
-        refuses(f"SR_BACKEND_FAILURE_{code}", Driver(driver.program, {"SCSIid": identity}).call, "sr.create", size=0)
     said("mkfs.ext4", "-q", driver.place.where())
     refuses("SR_BACKEND_FAILURE_56", driver.call, "sr.create", size=0)
     said("wipefs", "--all", driver.place.where())

@@ -23,7 +23,7 @@ from images import (clones_share, clones_that_share_nothing, copies, copies_that
                     headers_are_not_believed, many_clones_at_once, what_is_left_goes)
 from kills import kills
 from places import Export, FileSystem, Group, ScsiDisk, Target
-from targets import disks_of_buses, targets, targets_that_are_gone
+from targets import disks_of_buses, disks_that_are_none, targets, targets_that_are_gone, targets_that_are_none
 from volumes import volumes_share
 
 BUILDDIR = Path(os.environ.get("BUILDDIR", "."))
@@ -66,7 +66,9 @@ else:
     tests += [on(ours, test) for test in (nonsense_is_refused, copies, clones_share, clones_that_share_nothing, disks_change_places,
                                           many_clones_at_once, headers_are_not_believed, what_is_left_goes,
                                           copies_that_are_ended, kills)]
-    tests += [on(BUILDDIR.resolve() / "storage-repos/iso/iso", tells_what_it_can)]
+    tests += [on(BUILDDIR.resolve() / f"storage-repos/{name}/{name}", test) for name, test in
+              (("iso", tells_what_it_can), ("lvmohba", tells_what_it_can), ("lvmohba", disks_that_are_none),
+               ("lvmoiscsi", tells_what_it_can), ("lvmoiscsi", targets_that_are_none))]
     if os.geteuid() == 0 and Path("/dev/loop-control").exists():
         tests += on_devices(BUILDDIR.resolve() / "storage-repos/ext/ext")
 tap.run(*tests)
