@@ -90,6 +90,8 @@ drivers_hold() {
 		-rwxr-xr-x root/root /usr/libexec/xapid/storage/file
 		-rwxr-xr-x root/root /usr/libexec/xapid/storage/iso
 		-rwxr-xr-x root/root /usr/libexec/xapid/storage/lvm
+		-rwxr-xr-x root/root /usr/libexec/xapid/storage/lvmohba
+		-rwxr-xr-x root/root /usr/libexec/xapid/storage/lvmoiscsi
 		-rwxr-xr-x root/root /usr/libexec/xapid/storage/nfs
 	X
 }
