@@ -26,6 +26,7 @@ struct question {
     const char *method;
     GVariant *params;
     const char *type;
+    int timeout_ms; /* -1: of any call */
     peer_done_fn done;
     void *data;
 };
@@ -283,13 +284,21 @@ question_send(struct question *question)
         return;
     }
     g_dbus_proxy_call_with_unix_fd_list(question->client->proxy, question->method, question->params,
-                                        G_DBUS_CALL_FLAGS_NONE, -1, NULL, question->client->freed,
-                                        question_answered, question);
+                                        G_DBUS_CALL_FLAGS_NONE, question->timeout_ms, NULL,
+                                        question->client->freed, question_answered, question);
 }
 
 void
 peer_client_ask(struct peer_client *client, const char *method, GVariant *params, const char *type,
                 peer_done_fn done, void *data)
+{
+    peer_client_ask_long(client, method, params, type, /* timeout_ms: of any call */ -1, done,
+                         data);
+}
+
+void
+peer_client_ask_long(struct peer_client *client, const char *method, GVariant *params,
+                     const char *type, int timeout_ms, peer_done_fn done, void *data)
 {
     struct question *question = g_new0(struct question, 1);
 
@@ -297,6 +306,7 @@ peer_client_ask(struct peer_client *client, const char *method, GVariant *params
     question->method = method;
     question->params = params ? g_variant_ref_sink(params) : NULL;
     question->type = type;
+    question->timeout_ms = timeout_ms;
     question->done = done;
     question->data = data;
     if (client->proxy)

@@ -33,6 +33,9 @@ void peer_client_abort(struct peer_client *client, const char *op_id);
  * in the message or behind a descriptor (lib/peer/bulk.h). */
 void peer_client_ask(struct peer_client *client, const char *method, GVariant *params,
                      const char *type, peer_done_fn done, void *data);
+/* The same of a question that the peer may need so much longer for. */
+void peer_client_ask_long(struct peer_client *client, const char *method, GVariant *params,
+                          const char *type, int timeout_ms, peer_done_fn done, void *data);
 
 /* For calls of another form: NULL without a connection; borrowed until it is lost. */
 GDBusProxy *peer_client_proxy(const struct peer_client *client);

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define DRIVERS_AGAIN_SECONDS 5 /* after a try that failed */
+/* Each driver is run for the answer, which xapid-host waits for 300 seconds at most. */
+#define DRIVERS_MS 310000
 
 static const struct dm_class *
 sm_class(void)
@@ -171,5 +173,6 @@ drivers_known(const GError *error, GVariant *drivers, void *data)
 void
 sm_refresh(struct storage_world *world)
 {
-    peer_client_ask(world->drivers, "Drivers", NULL, "aa{sv}", drivers_known, world);
+    peer_client_ask_long(world->drivers, "Drivers", NULL, "aa{sv}", DRIVERS_MS, drivers_known,
+                         world);
 }
