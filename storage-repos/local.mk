@@ -33,6 +33,7 @@ noinst_LIBRARIES += libvolumes.a
 libvolumes_a_SOURCES = \
 	storage-repos/lvm/command.c \
 	storage-repos/lvm/disk.c \
+	storage-repos/lvm/exchange.c \
 	storage-repos/lvm/group.c \
 	storage-repos/lvm/lvm.h \
 	storage-repos/lvm/record.c \

@@ -16,54 +16,74 @@
 #include "storage-repos/common/source.h"
 #include "storage-repos/common/tool.h"
 
-struct disk {
-    group_t group;
-    const char *uuid;
-    char *name; /* of its volume */
-    bool there;
-    volume_t volume; /* when it is */
-};
-
-typedef struct disk disk_t;
-
-static void
+void
 disk_clear(struct disk *disk)
 {
     group_clear(&disk->group);
     g_free(disk->name);
     volume_clear(&disk->volume);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(disk_t, disk_clear)
 
 /* ---- what is there ---- */
 
-static bool
-look(disk_t *disk, GError **error)
+/* The row of its volume, borrowed; NULL: there is none. */
+static GVariant *
+find_volume(GPtrArray *rows, const char *uuid)
 {
-    g_autofree char *select = g_strconcat("lv_name=", disk->name, NULL);
+    for (guint i = 0; i < rows->len; i++) {
+        g_autofree char *its = volume_disk(member_text(rows->pdata[i], "lv_name"));
+        if (g_strcmp0(its, uuid) == 0)
+            return rows->pdata[i];
+    }
+    return NULL;
+}
+
+static bool
+have_changed_places(GPtrArray *rows)
+{
+    for (guint i = 0; i < rows->len; i++)
+        if (g_str_has_prefix(member_text(rows->pdata[i], "lv_name"), WAS_PREFIX))
+            return true;
+    return false;
+}
+
+bool
+disk_look(struct disk *disk, GError **error)
+{
+    g_autofree char *digits = exchange_digits(disk->uuid);
+    g_autofree char *changed = g_strdup_printf("lv_name=~^" WAS_PREFIX ".*%s", digits);
+    g_autofree char *select =
+        g_strdup_printf("lv_name=" DISK_PREFIX "%s || %s", disk->uuid, changed);
     g_autoptr(GPtrArray) rows = lvm_report(&disk->group, "lvs", VOLUME_COLUMNS, select, error);
 
+    if (rows && have_changed_places(rows)) {
+        g_ptr_array_unref(g_steal_pointer(&rows));
+        if (exchanges_end(&disk->group, changed, error))
+            rows = lvm_report(&disk->group, "lvs", VOLUME_COLUMNS, select, error);
+    }
     if (!rows)
         return false;
-    disk->there = rows->len > 0;
+    GVariant *row = find_volume(rows, disk->uuid);
+    disk->there = row != NULL;
     volume_clear(&disk->volume);
     disk->volume = (volume_t){0};
-    if (disk->there)
-        volume_of_row(rows->pdata[0], &disk->volume);
+    g_free(disk->name);
+    disk->name =
+        row ? g_strdup(member_text(row, "lv_name")) : g_strconcat(DISK_PREFIX, disk->uuid, NULL);
+    if (row)
+        volume_of_row(row, &disk->volume);
     return true;
 }
 
-/* To be cleared either way. */
-static bool
+bool
 disk_open(GVariant *args, disk_t *ret_disk, GError **error)
 {
     *ret_disk = (disk_t){.uuid = member_text(args, "vdi")};
-    ret_disk->name = g_strconcat(DISK_PREFIX, ret_disk->uuid, NULL);
-    return group_read(args, &ret_disk->group, error) && look(ret_disk, error);
+    return group_read(args, &ret_disk->group, error) && disk_look(ret_disk, error);
 }
 
-static bool
-must_exist(const struct disk *disk, GVariant *args, GError **error)
+bool
+disk_must_exist(const struct disk *disk, GVariant *args, GError **error)
 {
     if (disk->there)
         return true;
@@ -71,11 +91,10 @@ must_exist(const struct disk *disk, GVariant *args, GError **error)
     return false;
 }
 
-/* Answers what the disk is now. */
-static bool
-describe(disk_t *disk, GVariant *args, GVariantDict *result, GError **error)
+bool
+disk_describe(struct disk *disk, GVariant *args, GVariantDict *result, GError **error)
 {
-    if (!look(disk, error) || !must_exist(disk, args, error))
+    if (!disk_look(disk, error) || !disk_must_exist(disk, args, error))
         return false;
     volume_describe(&disk->volume, disk->uuid, result);
     return true;
@@ -217,7 +236,7 @@ vdi_copy(GVariant *args, GVariantDict *result, GError **error)
            (disk.there ||
             (driver_disk_size(args, EXTENT, &size, error) && check_format(args, error) &&
              source_read(args, &source, error) && make_copy(&disk, size, &source, args, error))) &&
-           describe(&disk, args, result, error);
+           disk_describe(&disk, args, result, error);
 }
 
 /* A thin snapshot, which is a disk like any other. */
@@ -243,11 +262,10 @@ vdi_clone(GVariant *args, GVariantDict *result, GError **error)
     }
     if (!disk_open(args, &disk, error))
         return false;
-    source.name = g_strconcat(DISK_PREFIX, source.uuid, NULL);
     return (disk.there || (check_format(args, error) && group_read(args, &source.group, error) &&
-                           look(&source, error) && must_exist(&source, args, error) &&
+                           disk_look(&source, error) && disk_must_exist(&source, args, error) &&
                            make_clone(&disk, &source, args, error))) &&
-           describe(&disk, args, result, error);
+           disk_describe(&disk, args, result, error);
 }
 
 /* ---- changes ---- */
@@ -269,7 +287,7 @@ vdi_resize(GVariant *args, GVariantDict *result, GError **error)
     gint64 size;
 
     if (!driver_disk_size(args, EXTENT, &size, error) || !disk_open(args, &disk, error) ||
-        !must_exist(&disk, args, error) ||
+        !disk_must_exist(&disk, args, error) ||
         !driver_may_resize(disk.uuid, disk.volume.size, size, error) ||
         (size > disk.volume.size &&
          !FAULT_AROUND("lvm.vdi.resize", error, grow(&disk, size, error))))
@@ -282,13 +300,14 @@ vdi_resize(GVariant *args, GVariantDict *result, GError **error)
 bool
 vdi_destroy(GVariant *args, GVariantDict *result, GError **error)
 {
-    const char *uuid = member_text(args, "vdi");
-    g_autofree char *select =
-        g_strdup_printf("lv_name=" DISK_PREFIX "%s || lv_name=" COPY_PREFIX "%s", uuid, uuid);
-    g_auto(group_t) group = {0};
+    g_auto(disk_t) disk = {0};
 
     (void)result;
-    return group_read(args, &group, error) && volumes_remove(&group, select, error);
+    if (!disk_open(args, &disk, error))
+        return false;
+    g_autofree char *select =
+        g_strdup_printf("lv_name=%s || lv_name=" COPY_PREFIX "%s", disk.name, disk.uuid);
+    return volumes_remove(&disk.group, select, error);
 }
 
 /* ---- use ---- */
@@ -317,7 +336,7 @@ vdi_attach(GVariant *args, GVariantDict *result, GError **error)
 {
     g_auto(disk_t) disk = {0};
 
-    if (!disk_open(args, &disk, error) || !must_exist(&disk, args, error))
+    if (!disk_open(args, &disk, error) || !disk_must_exist(&disk, args, error))
         return false;
     g_autofree char *path = path_of(&disk, disk.name);
     if (!is_device(path) && !activate(&disk, error))

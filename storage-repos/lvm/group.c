@@ -15,9 +15,9 @@
 #define PV_TYPE "LVM2_member" /* what libblkid calls a device of LVM */
 
 const char *const volume_capabilities[] = {
-    "SR_PROBE",   "SR_UPDATE",  "SR_CREATE",  "SR_DELETE",         "SR_SCAN",
-    "SR_STATS",   "VDI_CREATE", "VDI_DELETE", "VDI_ATTACH",        "VDI_DETACH",
-    "VDI_RESIZE", "VDI_COPY",   "VDI_CLONE",  "THIN_PROVISIONING", NULL};
+    "SR_PROBE",   "SR_UPDATE",    "SR_CREATE",         "SR_DELETE",  "SR_SCAN",    "SR_STATS",
+    "VDI_CREATE", "VDI_DELETE",   "VDI_ATTACH",        "VDI_DETACH", "VDI_RESIZE", "VDI_COPY",
+    "VDI_CLONE",  "VDI_EXCHANGE", "THIN_PROVISIONING", NULL};
 
 /* ---- whose the devices are ---- */
 
@@ -180,7 +180,8 @@ sr_attach(GVariant *args, GVariantDict *result, GError **error)
     (void)result;
     return group_open(args, &group, error) &&
            FAULT_AROUND("lvm.sr.attach", error, set_active(&group, "y", error)) &&
-           volumes_remove(&group, "lv_name=~^" COPY_PREFIX, error);
+           volumes_remove(&group, "lv_name=~^" COPY_PREFIX, error) &&
+           exchanges_end(&group, "lv_name=~^" WAS_PREFIX, error);
 }
 
 /* Has the kernel anything of the group?  Then it has its pool, whatever became of the devices. */
@@ -230,8 +231,8 @@ static bool
 remove_group(const struct group *group, GError **error)
 {
     const char *const words[] = {"--force", group->name, NULL}; /* with the pool */
-    g_autoptr(GPtrArray) disks =
-        lvm_report(group, "lvs", "lv_name", "lv_name=~^" DISK_PREFIX, error);
+    g_autoptr(GPtrArray) disks = lvm_report(
+        group, "lvs", "lv_name", "lv_name=~^" DISK_PREFIX " || lv_name=~^" WAS_PREFIX, error);
 
     if (!disks)
         return false;
@@ -314,14 +315,18 @@ sr_scan(GVariant *args, GVariantDict *result, GError **error)
     if (!group_open(args, &group, error) ||
         !(rows = lvm_report(&group, "lvs", VOLUME_COLUMNS, NULL, error)))
         return false;
+    g_autoptr(GHashTable) exchanges = exchanges_of(rows);
     g_variant_builder_init(&volumes, G_VARIANT_TYPE("aa{sv}"));
     for (guint i = 0; i < rows->len; i++) {
         const char *name = member_text(rows->pdata[i], "lv_name");
-        const char *uuid = name + strlen(DISK_PREFIX);
+        g_autofree char *uuid = volume_disk(name);
+        const char *renamed = uuid && g_str_has_prefix(name, DISK_PREFIX)
+                                  ? g_hash_table_lookup(exchanges, uuid)
+                                  : NULL;
         if (g_str_equal(name, POOL))
             insert_figures(rows->pdata[i], result);
-        else if (g_str_has_prefix(name, DISK_PREFIX) && g_uuid_string_is_valid(uuid))
-            add_volume(rows->pdata[i], uuid, &volumes);
+        else if (uuid)
+            add_volume(rows->pdata[i], renamed ? renamed : uuid, &volumes);
     }
     g_variant_dict_insert_value(result, "volumes", g_variant_builder_end(&volumes));
     return true;

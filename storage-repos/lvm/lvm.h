@@ -10,6 +10,7 @@
 #define GROUP_PREFIX "xapid-" /* and the uuid of the SR */
 #define DISK_PREFIX "vdi-"    /* and its uuid */
 #define COPY_PREFIX "new-"    /* the same: of a disk whose contents are on their way */
+#define WAS_PREFIX "was-"     /* and two uuids as digits: see exchange.c */
 #define POOL "pool"
 #define EXTENT ((gint64)4 << 20) /* bytes: sizes of volumes are multiples of it */
 
@@ -68,6 +69,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(volume_t, volume_clear)
 /* The columns of `lvs` that volume_of_row () needs. */
 #define VOLUME_COLUMNS "lv_name,lv_size,data_percent,lv_tags"
 void volume_of_row(GVariant *row, volume_t *ret_volume);
+/* The uuid of the disk that a volume of this name is: the caller's; NULL: it is none. */
+char *volume_disk(const char *name);
 /* What the API is told of the disk. */
 void volume_describe(const struct volume *volume, const char *uuid, GVariantDict *result);
 /* The volumes that lvs finds by `select` go.  One that is in use does not: SR_BACKEND_FAILURE_80.
@@ -83,6 +86,27 @@ GVariant *record_of_tags(const char *tags);
 
 /* --- disk.c: the calls of disks --- */
 
+struct disk {
+    group_t group;
+    const char *uuid;
+    char *name; /* of its volume */
+    bool there;
+    volume_t volume; /* when it is */
+};
+
+typedef struct disk disk_t;
+void disk_clear(struct disk *disk);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(disk_t, disk_clear)
+
+/* The disk of args' vdi.  To be cleared either way. */
+bool disk_open(GVariant *args, disk_t *ret_disk, GError **error);
+/* What is there of it now, by its group and uuid. */
+bool disk_look(struct disk *disk, GError **error);
+/* It is there, or VDI_MISSING. */
+bool disk_must_exist(const struct disk *disk, GVariant *args, GError **error);
+/* Answers what the disk is now. */
+bool disk_describe(struct disk *disk, GVariant *args, GVariantDict *result, GError **error);
+
 bool vdi_create(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_copy(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_clone(GVariant *args, GVariantDict *result, GError **error);
@@ -90,5 +114,18 @@ bool vdi_destroy(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_resize(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_attach(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_detach(GVariant *args, GVariantDict *result, GError **error);
+
+/* --- exchange.c --- */
+
+/* The digits of a uuid, as names of volumes have them: the caller's. */
+char *exchange_digits(const char *uuid);
+/* The uuid of the second disk in a volume's name of that kind: the caller's; NULL: it is none. */
+char *exchange_disk(const char *name);
+/* Of a repository's volumes (rows of lvs), the caller's: a second disk -> its first one.  Until
+ * such an exchange has ended, what has the name of the second disk's volume is the first one's. */
+GHashTable *exchanges_of(GPtrArray *rows);
+/* What was broken off in the middle, of volumes that lvs finds by `select`, ends well. */
+bool exchanges_end(const struct group *group, const char *select, GError **error);
+bool vdi_exchange(GVariant *args, GVariantDict *result, GError **error);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include "storage-repos/lvm/lvm.h"
 
+#include <string.h>
+
 #include "lib/faults.h"
 #include "lib/log.h"
 #include "lib/member.h"
@@ -23,6 +25,16 @@ volume_of_row(GVariant *row, volume_t *ret_volume)
     *ret_volume = (volume_t){.size = size,
                              .used = (gint64)((double)size * CLAMP(percent, 0, 100) / 100),
                              .record = record_of_tags(member_text(row, "lv_tags"))};
+}
+
+char *
+volume_disk(const char *name)
+{
+    const char *uuid = name + strlen(DISK_PREFIX);
+
+    if (g_str_has_prefix(name, DISK_PREFIX))
+        return g_uuid_string_is_valid(uuid) ? g_strdup(uuid) : NULL;
+    return exchange_disk(name);
 }
 
 void

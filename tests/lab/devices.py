@@ -3,7 +3,7 @@
 import re
 import time
 
-from api import client, console, dom0, domids, guest, prompted, run_scenario, type_in, until
+from api import client, console, dom0, domids, guest, prompted, run_scenario, sample, type_in, until
 from host import fails
 from hvm import READ, WRITE
 from storage import MIB, boots, disk, drive, handles, whole_machine
@@ -108,6 +108,7 @@ def kept(name, address, password):
     assert {x.VDI.get_uuid(vdi) for sr in srs.values() for vdi in x.SR.get_VDIs(sr)} == there
     assert checksum(name, x, x.VDI.get_by_uuid(vdi_uuid)) == after
     machine(name, x, srs["lvm"])
+    reverted(name, x, srs["lvm"], devices["lvm"])
     for kind, sr in srs.items():
         for vdi in x.SR.get_VDIs(sr):
             x.VDI.destroy(vdi)
@@ -151,6 +152,36 @@ def machine(name, x, sr):
     boots(name, x.VM.get_uuid(vm))
     x.VM.hard_shutdown(vm)
     x.VM.destroy(vm)
+
+
+def reverted(name, x, sr, devices):
+    """A VM's volume becomes what it was, and keeps its uuid; also when who does it dies meanwhile."""
+    vm = x.VM.create(guest("goes back", "pvh"))
+    vdi = disk(x, sr, "raw")
+    drive(x, vm, vdi)
+    uuid, path = x.VDI.get_uuid(vdi), f"/dev/xapid-{x.SR.get_uuid(sr)}/vdi-{x.VDI.get_uuid(vdi)}"
+    fill = f"head -c 4M /dev/urandom | dd of={path} conv=fsync 2>/dev/null"
+    dom0(name, fill)
+    before, snapshot = checksum(name, x, vdi), x.VM.snapshot(vm, "before")
+    known = set(x.SR.get_VDIs(sr))
+    for victim in sample("ends of a revert", [None, "-f '/storage/lvm$'", "-x xapid-host"], 1):
+        dom0(name, fill)
+        changed = checksum(name, x, vdi)
+        task = x.Async.VM.revert(snapshot)
+        if victim:
+            renaming = "until pgrep -f '[l]vrename' >/dev/null; do sleep 0.02; done"
+            dom0(name, f'timeout 200 sh -c "{renaming}"; pkill -9 {victim} || true', UP)
+        until(lambda: x.task.get_status(task) != "pending", "the end of the task", UP)
+        done = x.task.get_status(task) == "success"
+        assert done or victim, x.task.get_record(task)
+        assert checksum(name, x, vdi) == (before if done else changed) and before != changed, x.task.get_record(task)
+        assert x.VDI.get_uuid(vdi) == uuid and set(x.SR.get_VDIs(sr)) == known, x.SR.get_VDIs(sr)
+        consistent(name, x, sr, devices)
+    for vbd in x.VM.get_VBDs(snapshot):
+        x.VDI.destroy(x.VBD.get_VDI(vbd))
+    x.VM.destroy(snapshot)
+    x.VM.destroy(vm)
+    x.VDI.destroy(vdi)
 
 
 if __name__ == "__main__":

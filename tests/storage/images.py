@@ -1,4 +1,5 @@
 """What drivers of files do with images: copies, clones, disks that change places, headers that lie."""
+import itertools
 import json
 import os
 import shutil
@@ -114,6 +115,7 @@ def exchange(driver, vdi, other, back=False):
 def disks_change_places(driver):
     """Each has the other's contents, size and format, once, however often it is said; and whoever of them goes takes its own."""
     attached(driver)
+    unit = driver.place.unit
 
     def made(image_format, size, pattern):
         vdi = driver.call("vdi.create", vdi=str(uuid.uuid4()), name_label="", name_description="", type="user", virtual_size=size,
@@ -121,18 +123,21 @@ def disks_change_places(driver):
         qemu_io(attach(driver, vdi), f"write -P {pattern} 0 64k")
         return vdi
 
-    for formats in (("raw", "raw"), ("raw", "qcow2"), ("qcow2", "raw"), ("qcow2", "qcow2")):
-        vdi, other = made(formats[0], MIB, 1), made(formats[1], 2 * MIB, 2)
+    for formats in itertools.product(driver.place.formats, repeat=2):
+        vdi, other = made(formats[0], unit, 1), made(formats[1], 2 * unit, 2)
         below = clone(driver, vdi)  # then it stands on a base that this one has, too
         for _ in range(2):
-            assert exchange(driver, vdi, other)["virtual_size"] == 2 * MIB
+            assert exchange(driver, vdi, other)["virtual_size"] == 2 * unit
             assert (attach(driver, vdi)["format"], attach(driver, other)["format"]) == (formats[1], formats[0])
             qemu_io(attach(driver, vdi), "read -P 2 0 64k")
             qemu_io(attach(driver, other), "read -P 1 0 64k")
         for _ in range(2):
-            assert exchange(driver, vdi, other, True)["virtual_size"] == MIB
+            assert exchange(driver, vdi, other, True)["virtual_size"] == unit
             qemu_io(attach(driver, vdi), "read -P 1 0 64k")
         exchange(driver, vdi, other)
+        sizes = {uuid: volume["virtual_size"] for uuid, volume in driver.volumes().items()}
+        assert (sizes.pop(vdi), sizes.pop(other)) == (2 * unit, unit) and len(sizes) == bool(below), sizes
+        refuses("SR_NOT_EMPTY", driver.call, "sr.destroy")
         driver.call("vdi.destroy", vdi=other)
         driver.place.check(driver)
         exchange(driver, vdi, other, True)  # it is gone: there is no way back, and none is missed
@@ -141,13 +146,25 @@ def disks_change_places(driver):
             qemu_io(attach(driver, kept), "read -P 1 0 64k")
             driver.call("vdi.destroy", vdi=kept)
         third = clone(driver, vdi)
-        assert bool(third) == (formats[1] == "qcow2")
         driver.call("vdi.destroy", vdi=vdi)
         if third:
             qemu_io(attach(driver, third["uuid"]), "read -P 2 0 64k")
             driver.call("vdi.destroy", vdi=third["uuid"])
-        assert os.listdir(driver.config["location"]) == ["xapid-sr.json"]
-    vdi = made("qcow2", MIB, 1)
+        assert driver.volumes() == {}
+        driver.place.check(driver)
+    # The one that was given up stays, whoever goes first, and may change places itself.
+    vdi, other, third = made(formats[0], unit, 1), made(formats[0], unit, 2), made(formats[0], unit, 3)
+    exchange(driver, vdi, other)
+    exchange(driver, other, third)
+    for disk, pattern in ((vdi, 2), (other, 3), (third, 1)):
+        qemu_io(attach(driver, disk), f"read -P {pattern} 0 64k")
+    exchange(driver, other, third, True)
+    driver.call("vdi.destroy", vdi=vdi)
+    for disk, pattern in ((other, 1), (third, 3)):
+        qemu_io(attach(driver, disk), f"read -P {pattern} 0 64k")
+        driver.call("vdi.destroy", vdi=disk)
+    driver.place.check(driver)
+    vdi = made(formats[0], unit, 1)
     refuses("VDI_MISSING", exchange, driver, vdi, str(uuid.uuid4()))
     refuses("VDI_MISSING", exchange, driver, str(uuid.uuid4()), vdi)
     refuses("INVALID_VALUE", exchange, driver, vdi, "../" + vdi)

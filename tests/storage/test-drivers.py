@@ -47,7 +47,7 @@ def on(program, test, config=None, place=None):
 def on_devices(program):
     only = sys.argv[2:]
     where, its = {"ext": (FileSystem, (devices_that_are_taken, a_file_system_is_mounted)),
-                  "lvm": (Group, (devices_that_are_taken, volumes_share)),
+                  "lvm": (Group, (devices_that_are_taken, volumes_share, disks_change_places)),
                   "lvmohba": (ScsiDisk, (disks_of_buses,)),
                   "lvmoiscsi": (Target, (targets, targets_that_are_gone)),
                   "nfs": (Export, (exports, servers_that_are_gone))}[Path(program).name]
