@@ -19,6 +19,7 @@ driver_libs = libdriver.a libwire.a libdatamodel.a libbase.a $(YAJL_LIBS) $(XML_
 noinst_LIBRARIES += libfolders.a
 libfolders_a_SOURCES = \
 	storage-repos/file/clone.c \
+	storage-repos/file/coalesce.c \
 	storage-repos/file/copy.c \
 	storage-repos/file/destroy.c \
 	storage-repos/file/disk.c \

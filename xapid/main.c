@@ -48,7 +48,7 @@ struct app {
     guint asking_hypervisor; /* a source that will ask it */
     struct vm_world vm;
     struct storage_world storage;
-    struct ops_room rooms[5];
+    struct ops_room rooms[6];
     struct ops *ops;
     struct api api;
     struct http_server *http;
@@ -316,10 +316,16 @@ start_operations(struct app *app)
                                       .finish = appliance_finish,
                                       .mark = appliance_mark,
                                       .data = &app->vm};
+    app->rooms[4] = (struct ops_room){.cls = "PBD",
+                                      .kinds = no_kinds,
+                                      .finish = pbd_finish,
+                                      .mark = pbd_mark,
+                                      .data = &app->storage};
     app->storage.model = app->model;
     app->storage.drivers = peer_client_new("/org/xapid/Storage1", "org.xapid.Storage1");
     app->storage.host = app->host;
     transfers_begin(&app->storage);
+    chains_begin(&app->storage);
     app->vm.model = app->model;
     app->vm.domains = app->domains;
     app->vm.host = app->host;

@@ -251,6 +251,8 @@ main(int argc, char **argv)
                                                {"sr.destroy", destroy},
                                                {"sr.scan", sr_scan},
                                                {"sr.stat", sr_stat},
+                                               {"sr.chains", sr_chains},
+                                               {"sr.coalesce", sr_coalesce},
                                                {"vdi.create", vdi_create},
                                                {"vdi.copy", vdi_copy},
                                                {"vdi.clone", vdi_clone},

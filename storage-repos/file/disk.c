@@ -48,6 +48,29 @@ names_are_valid(const struct disk *disk)
     return true;
 }
 
+/* Leaves out of its bases those that are not there: see coalesce.c.  That each image names the next
+ * one is for disk_check () to say. */
+static bool
+leave_out_joined(struct disk *disk, int folder)
+{
+    g_autoptr(GStrvBuilder) left = g_strv_builder_new();
+    struct stat status;
+    bool any = false;
+
+    for (char **base = disk->bases; base && *base; base++) {
+        bool there = folder_stat(folder, *base, &status);
+        if (there)
+            g_strv_builder_add(left, *base);
+        else if (errno != ENOENT)
+            return false;
+        any |= there;
+        disk->outdated |= !there;
+    }
+    g_strfreev(disk->bases);
+    disk->bases = any ? g_strv_builder_end(left) : NULL;
+    return true;
+}
+
 bool
 disk_load(int folder, const char *uuid, const char *name, disk_t *ret_disk)
 {
@@ -64,6 +87,8 @@ disk_load(int folder, const char *uuid, const char *name, disk_t *ret_disk)
         errno = EBADMSG;
         return false;
     }
+    if (!leave_out_joined(&disk, folder))
+        return false;
     *ret_disk = disk;
     disk = (disk_t){.folder = -1};
     return true;

@@ -35,8 +35,9 @@ struct disk {
     char *record_name;
     GVariant *record; /* NULL: there is no such disk */
     bool qcow2;
-    char *file;   /* its name */
-    char **bases; /* names of the images (all qcow2) below it, the nearest first; NULL: none */
+    char *file;    /* its name */
+    char **bases;  /* names of the images (all qcow2) below it, the nearest first; NULL: none */
+    bool outdated; /* the record names more of them: those have become part of what stood on them */
 };
 
 typedef struct disk disk_t;
@@ -84,7 +85,16 @@ const char *image_fault(const char *bytes, gsize length, const char *base);
 /* The same of a file.  Nothing that it names is opened.  SR_BACKEND_FAILURE_65. */
 bool image_check(int folder, const char *name, const char *base, GError **error);
 
+/* --- coalesce.c --- */
+
+/* Rewrites records that are outdated.  The caller has the lock, or the repository for itself. False
+ * when one could not be, which is logged. */
+bool records_tidy(int folder);
+
 /* --- sweep.c --- */
+
+/* Of a disk's record: the caller's; NULL: the file is none. */
+char *record_uuid(const char *name);
 
 /* UUID.raw, UUID.qcow2, or UUID.UUID.qcow2: that of the first disk since it was copied as the
  * second. */
@@ -102,6 +112,8 @@ bool sr_detach(GVariant *args, GVariantDict *result, GError **error);
 bool sr_destroy(GVariant *args, GVariantDict *result, GError **error);
 bool sr_scan(GVariant *args, GVariantDict *result, GError **error);
 bool sr_stat(GVariant *args, GVariantDict *result, GError **error);
+bool sr_chains(GVariant *args, GVariantDict *result, GError **error);
+bool sr_coalesce(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_create(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_copy(GVariant *args, GVariantDict *result, GError **error);
 bool vdi_clone(GVariant *args, GVariantDict *result, GError **error);

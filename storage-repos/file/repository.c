@@ -19,9 +19,9 @@
 #define RECORD_MAX (1024 * 1024) /* bytes of a .json */
 
 const char *const file_capabilities[] = {
-    "SR_PROBE",   "SR_UPDATE",    "SR_CREATE",         "SR_DELETE",  "SR_SCAN",    "SR_STATS",
-    "VDI_CREATE", "VDI_DELETE",   "VDI_ATTACH",        "VDI_DETACH", "VDI_RESIZE", "VDI_COPY",
-    "VDI_CLONE",  "VDI_EXCHANGE", "THIN_PROVISIONING", NULL};
+    "SR_PROBE",   "SR_UPDATE",    "SR_CREATE",   "SR_DELETE",         "SR_SCAN",    "SR_STATS",
+    "VDI_CREATE", "VDI_DELETE",   "VDI_ATTACH",  "VDI_DETACH",        "VDI_RESIZE", "VDI_COPY",
+    "VDI_CLONE",  "VDI_EXCHANGE", "SR_COALESCE", "THIN_PROVISIONING", NULL};
 
 /* ---- records ---- */
 
@@ -132,6 +132,7 @@ sr_attach(GVariant *args, GVariantDict *result, GError **error)
     if (folder < 0)
         return false;
     bool ok = repository_sweep(folder, NULL);
+    (void)records_tidy(folder); /* which a full repository cannot: it is of use all the same */
     if (!ok)
         driver_fail(error, FAILURE_SR_UNAVAILABLE, "%s", g_strerror(errno));
     close(folder);
@@ -188,12 +189,11 @@ sr_destroy(GVariant *args, GVariantDict *result, GError **error)
 static void
 scan_one(const char *name, struct folder_scan *scan)
 {
-    g_autofree char *uuid = g_strndup(name, 36);
+    g_autofree char *uuid = record_uuid(name);
     g_auto(disk_t) disk = {.folder = -1};
     GVariantDict volume;
 
-    if (strlen(name) != strlen("00000000-0000-0000-0000-000000000000.json") ||
-        !g_str_has_suffix(name, ".json") || !g_uuid_string_is_valid(uuid))
+    if (!uuid)
         return;
     if (!disk_load(scan->folder, uuid, name, &disk)) {
         log_warning("%s cannot be read: %s", name, g_strerror(errno));
@@ -214,7 +214,14 @@ scan_one(const char *name, struct folder_scan *scan)
 bool
 sr_scan(GVariant *args, GVariantDict *result, GError **error)
 {
-    return folder_answer_scan(repository_open(args, error), args, scan_one, result, error);
+    int folder = repository_open(args, error);
+
+    /* What a disk's record and its images say is of one moment. */
+    if (folder >= 0 && !repository_lock(folder, error)) {
+        close(folder);
+        return false;
+    }
+    return folder_answer_scan(folder, args, scan_one, result, error);
 }
 
 bool

@@ -34,10 +34,12 @@ disk_file_is_valid(const char *name)
     return *name++ == '.' && skip_uuid(&name) && g_str_equal(name, ".qcow2");
 }
 
-static bool
-is_record(const char *name)
+char *
+record_uuid(const char *name)
 {
-    return skip_uuid(&name) && g_str_equal(name, ".json");
+    const char *end = name;
+
+    return skip_uuid(&end) && g_str_equal(end, ".json") ? g_strndup(name, UUID_LENGTH) : NULL;
 }
 
 /* What is being written, or was when a call was broken off. */
@@ -56,10 +58,9 @@ struct sweep {
 };
 
 static void
-add_used(struct sweep *sweep, const char *name)
+add_used(struct sweep *sweep, const char *uuid, const char *name)
 {
     g_auto(disk_t) disk = {.folder = -1};
-    g_autofree char *uuid = g_strndup(name, UUID_LENGTH);
 
     if (!disk_load(sweep->folder, uuid, name, &disk)) {
         log_warning("%s cannot be read: %s", name, g_strerror(errno));
@@ -85,9 +86,10 @@ static void
 look_at(const char *name, void *data)
 {
     struct sweep *sweep = data;
+    g_autofree char *uuid = record_uuid(name);
 
-    if (is_record(name))
-        add_used(sweep, name);
+    if (uuid)
+        add_used(sweep, uuid, name);
     else if ((disk_file_is_valid(name) || is_part(name)) && is_sought(sweep, name))
         g_ptr_array_add(sweep->found, g_strdup(name));
 }

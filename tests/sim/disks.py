@@ -25,10 +25,14 @@ def connected(host):
     return x
 
 
-def new_sr(host, x, kind="file", name="sr", location=None, shared=False):
+def new_sr(host, x, kind="file", name="sr", location=None, shared=False, coalesce=False):
+    """Whose images stay as they are, unless `coalesce`: tests open them beside the drivers."""
     location = location or host.folder(name)
-    return x.SR.create(x.host.get_all()[0], {"location": location}, "0", name, "", kind,
-                       "iso" if kind == "iso" else "user", shared, {})
+    sr = x.SR.create(x.host.get_all()[0], {"location": location}, "0", name, "", kind,
+                     "iso" if kind == "iso" else "user", shared, {})
+    if not coalesce and kind != "iso":
+        x.SR.add_to_other_config(sr, "coalesce", "false")
+    return sr
 
 
 def new_vdi(x, sr, size=64 * MIB, **fields):

@@ -7,7 +7,7 @@ import disks
 import tap
 import world
 from host import GUEST
-from life import SEED, until_done
+from life import SEED, soon, until_done
 from owner import Gate, Owner
 
 
@@ -76,7 +76,24 @@ def life_of_a_disk(host):
     until_so(lambda: len(all_of("VDI")) == 2 and not disks.orphans(folder), lambda x: time.sleep(0.1), "the end of VM.revert")
     kept, = set(all_of("VDI")) - {source}
     until_so(lambda: len(all_of("VM")) == 1, lambda x: x.VM.destroy(snapshot), "VM.destroy")
+    until_so(lambda: "coalesce" not in all_of("SR")[only("SR")]["other_config"],
+             lambda x: x.SR.remove_from_other_config(only("SR"), "coalesce"), "SR.remove_from_other_config")
     until_so(lambda: list(all_of("VDI")) == [source], lambda x: x.VDI.destroy(kept), "VDI.destroy")
+
+    def alone():
+        return len(disks.files(folder)) == 2 and not disks.orphans(folder)
+
+    def snapshot_again(x):
+        """Its end is a reason to look again, after a look that failed."""
+        for vdi in set(x.VDI.get_all()) - {source}:
+            x.VDI.destroy(vdi)
+        x.VDI.destroy(x.VDI.snapshot(source))
+        soon(alone)
+
+    soon(alone)
+    until_so(alone, snapshot_again, "SR.coalesce")
+    if owner.insist(lambda: disks.contents(host, owner.x, source)) != before:
+        owner.say("the disk is another one after SR.coalesce")
     for verb, state in (("start", "Running"), ("hard_shutdown", "Halted")):
         until_so(lambda: all_of("VM")[only("VM")]["power_state"] == state,
                  lambda x: x.VM.start(only("VM"), False, False) if verb == "start" else x.VM.hard_shutdown(only("VM")),

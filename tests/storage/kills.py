@@ -71,6 +71,12 @@ def life(driver, image_format, fault):
     insist("vdi.destroy", vdi=vdi)
     place.check(driver)
     expected.remove(vdi)
+    if "SR_COALESCE" in driver.call("query")["capabilities"]:
+        insist("sr.coalesce", rate=0, attached=[], disks=sorted(expected))
+        place.check(driver)
+        assert driver.call("sr.chains", attached=[]) == {"in_use": False}
+        for kept in expected:
+            assert attach(driver, kept)["bases"] == []
     for copied in expected:
         qemu_io(attach(driver, copied), *reads)
         insist("vdi.destroy", vdi=copied)
@@ -88,7 +94,7 @@ def kills(driver):
               for way in ("kill", "error")
               for image_format in driver.place.formats
               # A raw file is copied, and shares nothing.
-              if image_format != "raw" or not point.startswith(("file.vdi.clone.", "file.leftover."))]
+              if image_format != "raw" or not point.startswith(("file.vdi.clone.", "file.leftover.", "file.sr.coalesce."))]
     number = len(faults) if len(sys.argv) > 1 or isinstance(driver.place, Folder) else 8
     chosen = random.sample(faults, min(len(faults), int(os.environ.get("XAPID_KILLS", number))))
     print(f"# {len(chosen)} faults of {Path(driver.program).name}, of {len(faults)}")

@@ -15,6 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "unit")]
 import tap
+from chains import chains_become_short, disks_in_use_keep_theirs, space_comes_back
 from common import disks_from_beginning_to_end, many_disks, nonsense_is_refused, tells_what_it_can
 from devices import a_file_system_is_mounted, devices_that_are_taken
 from driver import Driver
@@ -64,6 +65,7 @@ else:
     ours = BUILDDIR.resolve() / "storage-repos/file/file"
     tests = [on(program, test) for program in (ours, HERE / "sample") for test in GENERAL]
     tests += [on(ours, test) for test in (nonsense_is_refused, copies, clones_share, clones_that_share_nothing, disks_change_places,
+                                          chains_become_short, space_comes_back, disks_in_use_keep_theirs,
                                           many_clones_at_once, headers_are_not_believed, what_is_left_goes,
                                           copies_that_are_ended, kills)]
     tests += [on(BUILDDIR.resolve() / f"storage-repos/{name}/{name}", test) for name, test in

@@ -35,7 +35,7 @@ tests/unit/pam-recorder.so: $(top_srcdir)/tests/unit/pam-recorder.c
 check_PROGRAMS += tests/unit/test-drivers
 TESTS += tests/unit/test-drivers tests/storage/test-drivers.py
 EXTRA_DIST += tests/storage/test-drivers.py tests/storage/common.py tests/storage/devices.py tests/storage/driver.py tests/storage/exports.py \
-	tests/storage/images.py tests/storage/kills.py tests/storage/places.py tests/storage/targets.py tests/storage/volumes.py \
+	tests/storage/chains.py tests/storage/images.py tests/storage/kills.py tests/storage/places.py tests/storage/targets.py tests/storage/volumes.py \
 	tests/storage/sample
 tests_unit_test_drivers_SOURCES = tests/unit/test-drivers.c $(remove_tree) xapid/domains/guest-disks.c \
 	xapid/domains/argument.c

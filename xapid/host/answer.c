@@ -27,6 +27,8 @@ static const struct {
     {"format", "s"},
     {"bases", "as"},
     {"read_only", "b"},
+    {"disks", "as"},
+    {"in_use", "b"},
     {"virtual_size", "x"},
     {"physical_size", "x"},
     {"physical_utilisation", "x"},

@@ -276,6 +276,13 @@ spawn(const char *path, GError **error)
                : NULL;
 }
 
+/* It takes as long as a disk is big. */
+static bool
+is_long(const char *call)
+{
+    return g_str_equal(call, "vdi.copy") || g_str_equal(call, "sr.coalesce");
+}
+
 static GBytes *
 request_text(const char *call, GVariant *args)
 {
@@ -318,8 +325,8 @@ driver_run(const char *folder, const char *name, const char *call, GVariant *arg
     run->done = done;
     run->data = data;
     run->open = 3;
-    run->timer = g_timeout_add_seconds(
-        g_str_equal(call, "vdi.copy") ? DRIVER_COPY_SECONDS : DRIVER_SECONDS, late, run);
+    run->timer =
+        g_timeout_add_seconds(is_long(call) ? DRIVER_COPY_SECONDS : DRIVER_SECONDS, late, run);
     gsize length;
     const void *bytes = g_bytes_get_data(run->request, &length);
     g_output_stream_write_all_async(g_subprocess_get_stdin_pipe(process), bytes, length,

@@ -9,7 +9,7 @@
 
 #define DRIVER_ANSWER_MAX (64 * 1024 * 1024) /* bytes */
 #define DRIVER_SECONDS 300                   /* then SIGKILL, with what it started */
-#define DRIVER_COPY_SECONDS (24 * 60 * 60)   /* the same for vdi.copy, which is as long as a disk */
+#define DRIVER_COPY_SECONDS (24 * 60 * 60)   /* the same for what is as long as a disk */
 
 struct driver_run;
 

@@ -14,10 +14,13 @@ libhost_a_SOURCES = \
 	xapid/host/ovs-state.c xapid/host/ovs-state.h \
 	xapid/host/password.c xapid/host/password.h \
 	xapid/host/power.c xapid/host/power.h \
+	xapid/host/roll.c xapid/host/roll.h \
 	xapid/host/service.c xapid/host/service.h \
 	xapid/host/syslog.c xapid/host/syslog.h \
 	xapid/host/transfer.c xapid/host/transfer.h \
+	xapid/host/coalesce.c \
 	xapid/host/storage-args.c xapid/host/storage.c xapid/host/storage.h \
+	xapid/host/storage-internal.h \
 	xapid/host/volume.c xapid/host/volume.h
 $(libhost_a_OBJECTS): $(peer_headers)
 xapid_host_SOURCES = xapid/host/main.c

@@ -18,6 +18,8 @@ static const struct {
     {"sr.scan", {NULL}, {NULL}},
     {"sr.stat", {NULL}, {NULL}},
     {"sr.probe", {NULL}, {NULL}},
+    {"sr.chains", {NULL}, {NULL}},
+    {"sr.coalesce", {"rate", "disks"}, {"x", "as"}},
     {"vdi.create",
      {"vdi", "name_label", "name_description", "type", "virtual_size", "sm_config"},
      {"s", "s", "s", "s", "x", "a{ss}"}},

@@ -2,7 +2,6 @@
 
 #include "xapid/host/storage.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,45 +10,14 @@
 #include "lib/log.h"
 #include "lib/member.h"
 #include "lib/peer/bulk.h"
-#include "lib/peer/storage1.h"
 #include "xapid/host/driver.h"
+#include "xapid/host/roll.h"
+#include "xapid/host/storage-internal.h"
 #include "xapid/host/transfer.h"
 #include "xapid/host/volume.h"
 
 #define STORAGE_PATH "/org/xapid/Storage1"
 #define OP_ID_MAX 128 /* bytes */
-
-enum operation_state { OPERATION_WAITING, OPERATION_RUNNING, OPERATION_DONE };
-
-struct operation {
-    struct storage *storage;
-    char *op_id, *call, *driver;
-    GVariant *args;
-    enum operation_state state;
-    struct driver_run *run; /* while it runs one */
-    struct transfer *transfer;
-    GError *error; /* of the end */
-    GVariant *result;
-};
-
-struct storage {
-    const char *drivers;
-    int handles;
-    GDBusConnection *connection;
-    PeerStorage1 *skeleton;
-    GHashTable *operations; /* op_id -> struct operation */
-    GQueue waiting;         /* of struct operation */
-    GHashTable *busy; /* uuids of disks that a driver has in hand, one call each at a time, and
-                         handles whose disk is being moved */
-    guint running, copying; /* drivers; those of them that copy */
-    struct transfers *transfers;
-};
-
-static bool
-is_call(const struct operation *operation, const char *call)
-{
-    return g_str_equal(operation->call, call);
-}
 
 /* ---- operations ---- */
 
@@ -81,7 +49,22 @@ tell(const struct operation *operation)
                                 operation->result && !operation->error ? operation->result : none);
 }
 
+bool
+operation_is(const struct operation *operation, const char *call)
+{
+    return g_str_equal(operation->call, call);
+}
+
 static void start_waiting(struct storage *storage);
+
+static void
+operation_wait(struct operation *operation)
+{
+    operation->state = OPERATION_WAITING;
+    operation->run = NULL;
+    operation->gives_way = false;
+    g_queue_push_tail(&operation->storage->waiting, operation);
+}
 
 /* Takes error; result is borrowed. */
 static void
@@ -111,11 +94,17 @@ driver_done(GVariant *result, const GError *failed, void *data)
     GError *error = failed ? g_error_copy(failed) : NULL;
 
     storage->running--;
-    storage->copying -= is_call(operation, "vdi.copy");
+    storage->copying -= operation_is(operation, "vdi.copy");
+    storage->coalescing -= operation_is(operation, "sr.coalesce");
     g_hash_table_remove(storage->busy, member_text(operation->args, "vdi"));
-    if (!error && is_call(operation, "vdi.attach"))
+    if (!error && operation_is(operation, "vdi.attach"))
         volume_attached(storage->handles, operation->driver, operation->args, result, &error);
-    operation_end(operation, result, error);
+    if (operation->gives_way) {
+        g_clear_error(&error);
+        operation_wait(operation);
+    } else {
+        operation_end(operation, result, error);
+    }
     start_waiting(storage);
 }
 
@@ -124,7 +113,7 @@ driver_done(GVariant *result, const GError *failed, void *data)
 static bool
 is_transfer(const struct operation *operation)
 {
-    return is_call(operation, "vdi.import") || is_call(operation, "vdi.export");
+    return operation_is(operation, "vdi.import") || operation_is(operation, "vdi.export");
 }
 
 static void
@@ -147,7 +136,7 @@ run_transfer(struct operation *operation)
     GError *error = NULL;
 
     operation->transfer =
-        transfer_start(storage->transfers, operation->op_id, is_call(operation, "vdi.import"),
+        transfer_start(storage->transfers, operation->op_id, operation_is(operation, "vdi.import"),
                        operation->args, operation_moved, transfer_done, operation, &error);
     if (!operation->transfer) {
         operation_end(operation, NULL, error);
@@ -158,6 +147,21 @@ run_transfer(struct operation *operation)
         g_hash_table_add(storage->busy, g_strdup(member_text(operation->args, "since")));
 }
 
+/* Args, with what only the handles tell. */
+static GVariant *
+resolve(const struct operation *operation, GError **error)
+{
+    int handles = operation->storage->handles;
+
+    if (operation_is(operation, "vdi.copy"))
+        return volume_resolve_source(handles, operation->args, error);
+    if (operation_is(operation, "vdi.clone"))
+        return volume_resolve_shared(handles, operation->driver, operation->args, error);
+    if (operation_is(operation, "sr.coalesce") || operation_is(operation, "sr.chains"))
+        return volume_resolve_attached(handles, operation->args, error);
+    return g_variant_ref(operation->args);
+}
+
 /* What ends without a driver: true, with the end told. */
 static bool
 ends_at_once(struct operation *operation)
@@ -165,39 +169,36 @@ ends_at_once(struct operation *operation)
     int handles = operation->storage->handles;
     GError *error = NULL;
 
-    if (is_call(operation, "vdi.attach") && !volume_may_attach(handles, operation->args, &error)) {
+    if (operation_is(operation, "vdi.attach") &&
+        !volume_may_attach(handles, operation->args, &error)) {
         operation_end(operation, NULL, error);
         return true;
     }
-    if (is_call(operation, "vdi.exchange") &&
+    if (operation_is(operation, "vdi.exchange") &&
         !(volume_is_free(handles, operation->args, "vdi", &error) &&
           volume_is_free(handles, operation->args, "with", &error))) {
         operation_end(operation, NULL, error);
         return true;
     }
-    if (is_call(operation, "sr.detach") &&
+    if (operation_is(operation, "sr.detach") &&
         volume_of_sr(handles, member_text(operation->args, "sr"))) {
         operation_end(operation, NULL, api_error_new("SR_DEVICE_IN_USE", NULL));
         return true;
     }
     /* The guest is gone, so its handle goes first; the disk when it was the last one's. */
-    if (is_call(operation, "vdi.detach") && (!volume_detached(handles, operation->args, &error) ||
-                                             !volume_is_last(handles, operation->args))) {
+    if (operation_is(operation, "vdi.detach") &&
+        (!volume_detached(handles, operation->args, &error) ||
+         !volume_is_last(handles, operation->args))) {
         operation_end(operation, NULL, error);
         return true;
     }
-    if (is_call(operation, "vdi.copy") || is_call(operation, "vdi.clone")) {
-        GVariant *resolved =
-            is_call(operation, "vdi.copy")
-                ? volume_resolve_source(handles, operation->args, &error)
-                : volume_resolve_shared(handles, operation->driver, operation->args, &error);
-        if (!resolved) {
-            operation_end(operation, NULL, error);
-            return true;
-        }
-        g_variant_unref(operation->args);
-        operation->args = resolved;
+    GVariant *resolved = resolve(operation, &error);
+    if (!resolved) {
+        operation_end(operation, NULL, error);
+        return true;
     }
+    g_variant_unref(operation->args);
+    operation->args = resolved;
     return false;
 }
 
@@ -221,29 +222,55 @@ operation_run(struct operation *operation)
         return;
     }
     storage->running++;
-    storage->copying += is_call(operation, "vdi.copy");
+    storage->copying += operation_is(operation, "vdi.copy");
+    storage->coalescing += operation_is(operation, "sr.coalesce");
     if (*member_text(operation->args, "vdi"))
         g_hash_table_add(storage->busy, g_strdup(member_text(operation->args, "vdi")));
 }
 
-static void
-start_waiting(struct storage *storage)
+void
+operation_abort(struct operation *operation)
 {
+    operation->gives_way = false;
+    if (operation->run)
+        driver_run_kill(operation->run);
+    else if (operation->transfer)
+        transfer_kill(operation->transfer);
+    else if (g_queue_remove(&operation->storage->waiting, operation))
+        operation_end(operation, NULL, api_error_new("TASK_CANCELLED", operation->op_id, NULL));
+}
+
+/* Did one end at once, for which others may have waited? */
+static bool
+start_some(struct storage *storage)
+{
+    bool ended = false;
     GList *next;
 
     for (GList *item = storage->waiting.head; item; item = next) {
         struct operation *operation = item->data;
         next = item->next;
         if (storage->running >= STORAGE_RUNNING_MAX)
-            return;
-        if (is_call(operation, "vdi.copy") && storage->copying >= STORAGE_COPYING_MAX)
+            break;
+        if (operation_is(operation, "vdi.copy") && storage->copying >= STORAGE_COPYING_MAX)
+            continue;
+        if (coalescing_delays(operation))
             continue;
         if (g_hash_table_contains(storage->busy, member_text(operation->args, "vdi")) ||
             g_hash_table_contains(storage->busy, member_text(operation->args, "handle")))
             continue;
         g_queue_delete_link(&storage->waiting, item);
         operation_run(operation);
+        ended |= operation->state == OPERATION_DONE;
     }
+    return ended;
+}
+
+static void
+start_waiting(struct storage *storage)
+{
+    while (start_some(storage))
+        ;
 }
 
 static struct operation *
@@ -287,7 +314,8 @@ handle_start(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, const ch
         operation_end(operation, NULL, error);
         return TRUE;
     }
-    g_queue_push_tail(&storage->waiting, operation);
+    operation_wait(operation);
+    coalescing_make_way(operation);
     start_waiting(storage);
     return TRUE;
 }
@@ -299,12 +327,8 @@ handle_abort(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, const ch
     struct storage *storage = data;
     struct operation *operation = g_hash_table_lookup(storage->operations, op_id);
 
-    if (operation && operation->run)
-        driver_run_kill(operation->run);
-    else if (operation && operation->transfer)
-        transfer_kill(operation->transfer);
-    else if (operation && g_queue_remove(&storage->waiting, operation))
-        operation_end(operation, NULL, api_error_new("TASK_CANCELLED", op_id, NULL));
+    if (operation)
+        operation_abort(operation);
     peer_storage1_complete_abort(skeleton, invocation);
     return TRUE;
 }
@@ -371,45 +395,10 @@ handle_operations(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, GUn
     return TRUE;
 }
 
-/* All drivers are asked at once; the answer leaves with the last one's. */
-struct roll_call {
-    GDBusMethodInvocation *invocation;
-    GVariantBuilder drivers;
-    unsigned missing;
-};
-
-struct roll_answer {
-    struct roll_call *roll;
-    char *path;
-};
-
 static void
-roll_end(struct roll_call *roll)
+drivers_told(GVariant *drivers, void *invocation)
 {
-    if (--roll->missing > 0)
-        return;
-    answer_bulk(roll->invocation, g_variant_builder_end(&roll->drivers));
-    g_free(roll);
-}
-
-static void
-driver_told(GVariant *result, const GError *error, void *data)
-{
-    struct roll_answer *answer = data;
-
-    if (error) {
-        log_warning("%s is left out: %s", answer->path, error->message);
-    } else {
-        g_auto(GVariantDict) driver = G_VARIANT_DICT_INIT(result);
-        g_autofree char *name = g_path_get_basename(answer->path);
-        /* Its name is what it is called by, whatever it says. */
-        g_variant_dict_insert(&driver, "type", "s", name);
-        g_variant_dict_insert(&driver, "driver_filename", "s", answer->path);
-        g_variant_builder_add_value(&answer->roll->drivers, g_variant_dict_end(&driver));
-    }
-    roll_end(answer->roll);
-    g_free(answer->path);
-    g_free(answer);
+    answer_bulk(invocation, drivers);
 }
 
 static gboolean
@@ -417,24 +406,10 @@ handle_drivers(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, GUnixF
                gpointer data)
 {
     struct storage *storage = data;
-    g_auto(GStrv) names = driver_list(storage->drivers);
-    struct roll_call *roll = g_new0(struct roll_call, 1);
 
     (void)skeleton;
     (void)fds;
-    roll->invocation = invocation;
-    roll->missing = 1;
-    g_variant_builder_init(&roll->drivers, G_VARIANT_TYPE("aa{sv}"));
-    for (char **name = names; *name; name++) {
-        struct roll_answer *answer = g_new0(struct roll_answer, 1);
-        g_autoptr(GError) error = NULL;
-        answer->roll = roll;
-        answer->path = g_build_filename(storage->drivers, *name, NULL);
-        roll->missing++;
-        if (!driver_run(storage->drivers, *name, "query", NULL, NULL, driver_told, answer, &error))
-            driver_told(NULL, error, answer);
-    }
-    roll_end(roll);
+    roll_call(storage->drivers, drivers_told, invocation);
     return TRUE;
 }
 

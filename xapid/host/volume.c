@@ -190,6 +190,39 @@ volume_resolve_shared(int folder, const char *driver, GVariant *args, GError **e
     return g_variant_ref_sink(g_variant_dict_end(&resolved));
 }
 
+struct attached {
+    const char *sr;
+    GVariantBuilder vdis;
+};
+
+static bool
+add_attached(const char *name, const struct disk_handle *handle, void *data)
+{
+    struct attached *attached = data;
+
+    (void)name;
+    if (g_str_equal(handle->sr, attached->sr))
+        g_variant_builder_add(&attached->vdis, "s", handle->vdi);
+    return true;
+}
+
+GVariant *
+volume_resolve_attached(int folder, GVariant *args, GError **error)
+{
+    struct attached attached = {.sr = member_text(args, "sr")};
+    GVariantDict resolved;
+
+    g_variant_builder_init(&attached.vdis, G_VARIANT_TYPE("as"));
+    if (!each_handle(folder, add_attached, &attached)) {
+        g_variant_builder_clear(&attached.vdis);
+        api_error_set(error, "INTERNAL_ERROR", "the handles of disks cannot be read", NULL);
+        return NULL;
+    }
+    g_variant_dict_init(&resolved, args);
+    g_variant_dict_insert_value(&resolved, "attached", g_variant_builder_end(&attached.vdis));
+    return g_variant_ref_sink(g_variant_dict_end(&resolved));
+}
+
 static bool
 is_another(const char *name, const struct disk_handle *handle, void *data)
 {

@@ -22,6 +22,9 @@ GVariant *volume_resolve_source(int folder, GVariant *args, GError **error);
 /* The same for vdi.clone, whose source is a disk of the same driver and SR: its uuid.  VDI_IN_USE
  * while anyone writes to it. */
 GVariant *volume_resolve_shared(int folder, const char *driver, GVariant *args, GError **error);
+/* Args of a call about an SR, with `attached`, the uuids of its disks that somebody has: the
+ * caller's; NULL with an error. */
+GVariant *volume_resolve_attached(int folder, GVariant *args, GError **error);
 /* Nobody has the disk that args name by `name`?  VDI_IN_USE. */
 bool volume_is_free(int folder, GVariant *args, const char *name, GError **error);
 /* Some disk of the SR is attached. */

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libstorage.a
 libstorage_a_SOURCES = \
 	xapid/storage/allowed.c \
+	xapid/storage/chains.c \
 	xapid/storage/plans.c \
 	xapid/storage/probe.c \
 	xapid/storage/record.c \

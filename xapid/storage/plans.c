@@ -96,6 +96,21 @@ sr_plan_scan(const struct storage_world *world, const char *sr, const char *oper
 }
 
 struct plan *
+sr_plan_coalesce(const char *pbd, const char *sr, GVariant *disks)
+{
+    struct plan *plan = plan_new("coalesce", pbd);
+    GVariantDict args;
+
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, "sr", "s", sr);
+    g_variant_dict_insert(&args, "rate", "x", COALESCE_RATE);
+    g_variant_dict_insert_value(&args, "disks", disks);
+    plan_add(plan, "sr.coalesce", g_variant_dict_end(&args));
+    sr_plan_add_stat(plan, sr);
+    return plan;
+}
+
+struct plan *
 sr_plan_destroy(const struct storage_world *world, const char *sr, GError **error)
 {
     if (!sr_may(world, sr, "destroy", error))

@@ -82,14 +82,17 @@ call_sr(const char *name, GVariant *args, const struct driver_call *how)
     g_auto(GVariantDict) out = G_VARIANT_DICT_INIT(NULL);
     g_autofree char *driver = NULL;
     GError *error = NULL;
-    gint64 size;
+    static const char *const passed_on[] = {"size", "rate", "disks"};
 
     if (!insert_sr(world, &out, member_text(args, "sr"), &driver, &error)) {
         op_step_done(how->op, error);
         return;
     }
-    if (g_variant_lookup(args, "size", "x", &size))
-        g_variant_dict_insert(&out, "size", "x", size);
+    for (unsigned i = 0; i < G_N_ELEMENTS(passed_on); i++) {
+        g_autoptr(GVariant) value = g_variant_lookup_value(args, passed_on[i], NULL);
+        if (value)
+            g_variant_dict_insert_value(&out, passed_on[i], value);
+    }
     start_call(name, driver, &out, how);
 }
 
@@ -149,8 +152,8 @@ sr_destroy_run(struct op *op, GVariant *args)
 static void
 note_attached(struct op *op, GVariant *args, GVariant *result)
 {
-    (void)args;
     (void)result;
+    chains_look(op_room_data(op), member_text(args, "sr"));
     op_set_result(op, "attached", g_variant_new_boolean(TRUE));
 }
 
@@ -206,7 +209,36 @@ sr_stat_run(struct op *op, GVariant *args)
             &(struct driver_call){.op = op, .args = args, .noted = note_stat, .optional = true});
 }
 
+static void
+sr_coalesce_run(struct op *op, GVariant *args)
+{
+    call_sr("sr.coalesce", args, &(struct driver_call){.op = op, .args = args});
+}
+
+/* What takes long can be broken off. */
+static void
+call_cancel(struct op *op)
+{
+    struct storage_world *world = op_room_data(op);
+
+    peer_client_abort(world->drivers, op_step_id(op));
+}
+
 /* ---- disks ---- */
+
+/* What stands below the disk may be joined now, by `look`. */
+static void
+look_at_chains(struct op *op, GVariant *args,
+               void (*look)(struct storage_world *world, const char *sr))
+{
+    struct storage_world *world = op_room_data(op);
+    const char *vdi = member_text(args, "vdi");
+
+    if (!model_has(world->model, vdi_class(), vdi))
+        return;
+    g_autofree char *sr = model_get_string(world->model, vdi, "SR");
+    look(world, sr);
+}
 
 /* What a driver is told of a disk that it is to make. */
 static void
@@ -277,17 +309,17 @@ vdi_copy_run(struct op *op, GVariant *args)
 }
 
 static void
-vdi_copy_cancel(struct op *op)
+note_destroyed(struct op *op, GVariant *args, GVariant *result)
 {
-    struct storage_world *world = op_room_data(op);
-
-    peer_client_abort(world->drivers, op_step_id(op));
+    (void)result;
+    look_at_chains(op, args, chains_look);
 }
 
 static void
 vdi_destroy_run(struct op *op, GVariant *args)
 {
-    steps_call_vdi("vdi.destroy", args, NULL, &(struct driver_call){.op = op, .args = args});
+    steps_call_vdi("vdi.destroy", args, NULL,
+                   &(struct driver_call){.op = op, .args = args, .noted = note_destroyed});
 }
 
 /* The two know from their own records whether they have changed places. */
@@ -326,7 +358,7 @@ vdi_exchange_undo(struct op *op, GVariant *args)
 static void
 note_gone(struct op *op, GVariant *args, GVariant *result)
 {
-    (void)result;
+    note_destroyed(op, args, result);
     set_result_of(op, "gone/", member_text(args, "vdi"), g_variant_new_boolean(TRUE));
 }
 
@@ -370,6 +402,7 @@ note_disk_detached(struct op *op, GVariant *args, GVariant *result)
 {
     (void)result;
     note_disk(op, member_text(args, "handle"), false);
+    look_at_chains(op, args, chains_let_go);
 }
 
 static void
@@ -414,18 +447,20 @@ static const struct step_kind sr_detach_kind = {
     .name = "sr.detach", .weight = 2, .run = sr_detach_run};
 static const struct step_kind sr_scan_kind = {.name = "sr.scan", .weight = 2, .run = sr_scan_run};
 static const struct step_kind sr_stat_kind = {.name = "sr.stat", .weight = 1, .run = sr_stat_run};
+static const struct step_kind sr_coalesce_kind = {
+    .name = "sr.coalesce", .weight = 16, .run = sr_coalesce_run, .cancel = call_cancel};
 static const struct step_kind vdi_create_kind = {
     .name = "vdi.create", .weight = 4, .run = vdi_create_run, .undo = vdi_destroy_run};
 static const struct step_kind vdi_clone_kind = {.name = "vdi.clone",
                                                 .weight = 4,
                                                 .run = vdi_clone_run,
                                                 .undo = vdi_destroy_run,
-                                                .cancel = vdi_copy_cancel};
+                                                .cancel = call_cancel};
 static const struct step_kind vdi_copy_kind = {.name = "vdi.copy",
                                                .weight = 16,
                                                .run = vdi_copy_run,
                                                .undo = vdi_destroy_run,
-                                               .cancel = vdi_copy_cancel};
+                                               .cancel = call_cancel};
 static const struct step_kind vdi_exchange_kind = {
     .name = "vdi.exchange", .weight = 2, .run = vdi_exchange_run, .undo = vdi_exchange_undo};
 static const struct step_kind vdi_discard_kind = {
@@ -440,21 +475,10 @@ static const struct step_kind vdi_detach_kind = {
     .name = "vdi.detach", .weight = 1, .run = vdi_detach_run};
 
 const struct step_kind *const storage_step_kinds[] = {
-    &sr_create_kind,
-    &sr_destroy_kind,
-    &sr_attach_kind,
-    &sr_detach_kind,
-    &sr_scan_kind,
-    &sr_stat_kind,
-    &vdi_create_kind,
-    &vdi_clone_kind,
-    &vdi_copy_kind,
-    &vdi_destroy_kind,
-    &vdi_exchange_kind,
-    &vdi_discard_kind,
-    &vdi_resize_kind,
-    &vdi_attach_kind,
-    &vdi_detach_kind,
-    &vdi_transfer_kind,
-    NULL,
+    &sr_create_kind,   &sr_destroy_kind,   &sr_attach_kind,
+    &sr_detach_kind,   &sr_scan_kind,      &sr_stat_kind,
+    &sr_coalesce_kind, &vdi_create_kind,   &vdi_clone_kind,
+    &vdi_copy_kind,    &vdi_destroy_kind,  &vdi_exchange_kind,
+    &vdi_discard_kind, &vdi_resize_kind,   &vdi_attach_kind,
+    &vdi_detach_kind,  &vdi_transfer_kind, NULL,
 };

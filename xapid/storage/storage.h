@@ -25,6 +25,7 @@ struct storage_world {
     const char *host;            /* reference of this host's row */
     GHashTable *under_way;       /* id of a step that tells how far it is -> struct op */
     GHashTable *transfers;       /* handle -> struct transfer, borrowed */
+    GHashTable *chains;          /* SR -> struct chains: chains.c */
 };
 
 const struct dm_class *sr_class(void);
@@ -106,6 +107,9 @@ struct plan *sr_plan_unplug(const struct storage_world *world, const char *sr, G
 /* operation: "scan" or "update". */
 struct plan *sr_plan_scan(const struct storage_world *world, const char *sr, const char *operation,
                           GError **error);
+/* pbd: this host's of the SR, in whose queue it waits.  disks: (as) uuids, as the driver told them.
+ */
+struct plan *sr_plan_coalesce(const char *pbd, const char *sr, GVariant *disks);
 struct plan *sr_plan_destroy(const struct storage_world *world, const char *sr, GError **error);
 /* vdi: of a row that the caller makes in the same transaction. */
 struct plan *vdi_plan_create(const char *vdi, const char *sr);
@@ -130,6 +134,23 @@ bool vdi_may_copy(const struct storage_world *world, const char *source, const c
 struct plan *vdi_plan_destroy(const struct storage_world *world, const char *vdi, GError **error);
 struct plan *vdi_plan_resize(const struct storage_world *world, const char *vdi, gint64 size,
                              GError **error);
+
+/* --- chains.c --- */
+
+#define COALESCE_RATE ((gint64)64 << 20) /* bytes a second that joining images writes at most */
+
+/* Once, before anything is asked of a driver: what was to be looked at before a restart is looked
+ * at again. */
+void chains_begin(struct storage_world *world);
+/* A disk of the SR went, or the SR came: there may be images to join.  Asks its driver soon, and
+ * then has it done. */
+void chains_look(struct storage_world *world, const char *sr);
+/* A disk of the SR was let go, for which some may have waited. */
+void chains_let_go(struct storage_world *world, const char *sr);
+/* ops_room's mark and finish for PBDs. */
+void pbd_mark(struct txn *txn, const char *pbd, const char *operation, const char *key,
+              bool running, void *data);
+void pbd_finish(struct op *op, struct txn *txn, const GError *error);
 
 /* --- transfer.c: contents of a disk that a client sends or takes --- */
 
