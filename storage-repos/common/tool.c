@@ -2,6 +2,7 @@
 
 #include "storage-repos/common/tool.h"
 
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <signal.h>
 #include <stdio.h>
@@ -88,6 +89,17 @@ tell_progress(GInputStream *out)
     }
 }
 
+/* Who waits for the end of this program's answer waits for the end of its tool, too: killed, that
+ * may be busy with a disk for some time yet. */
+static void
+hold_answer(GSubprocessLauncher *launcher)
+{
+    int held = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+    if (held >= 0)
+        g_subprocess_launcher_take_fd(launcher, held, held);
+}
+
 static bool
 run(int folder, const char *const *argv, bool tells, char **ret_words)
 {
@@ -100,6 +112,8 @@ run(int folder, const char *const *argv, bool tells, char **ret_words)
 
     if (folder >= 0)
         g_subprocess_launcher_take_fd(launcher, dup(folder), folder);
+    if (tells)
+        hold_answer(launcher);
     process = spawn(launcher, die_with_parent, argv, &error);
     if (process && tells)
         tell_progress(g_subprocess_get_stdout_pipe(process));

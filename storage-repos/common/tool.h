@@ -13,7 +13,7 @@
  * caller's). */
 bool tool_run(int folder, const char *const *argv, char **ret_words);
 /* The same of a tool that says "(PERCENT/100%)" again and again, as qemu-img -p does; that is
- * passed on as the progress of this driver's call. */
+ * passed on as the progress of this driver's call, whose answer has no end before the tool. */
 bool tool_run_long(int folder, const char *const *argv, char **ret_words);
 /* A tool that must not die in the middle of its work: it has a session of its own, and hears of its
  * caller's death as of an interruption (SIGINT), which ends it where that does no harm.  It hears

@@ -270,6 +270,8 @@ def copies_that_are_ended(driver):
         if wait is None:
             tool = tap.wait_until(lambda: tools_at(vdi), "a tool")[0]
             os.kill(int(tool), signal.SIGSTOP)
+            # Until it is gone, the answer has no end.
+            assert os.readlink(f"/proc/{running.pid}/fd/1") in [os.readlink(fd) for fd in Path(f"/proc/{tool}/fd").iterdir()]
         else:
             time.sleep(wait)
         running.kill()
