@@ -54,7 +54,7 @@ def loop_devices(folder, count):
 class FileSystem:
     """Where the driver ext has its repository: one device."""
     unit, formats, many, holds_one = MIB, ("raw", "qcow2"), 20, True
-    elsewhere = ()
+    elsewhere = ("mount.aside",)
 
     def __init__(self, folder):
         self.devices = loop_devices(folder, 1)
