@@ -172,6 +172,19 @@ read_request(gsize *ret_length, GError **error)
     return g_string_free(text, FALSE);
 }
 
+/* NULL: there is none of that name. */
+static const struct driver_call *
+find_call(const struct driver *driver, const char *name)
+{
+    const struct driver_call *const tables[] = {driver->calls, driver->calls_of_kind};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(tables); i++)
+        for (const struct driver_call *call = tables[i]; call && call->name; call++)
+            if (g_str_equal(call->name, name))
+                return call;
+    return NULL;
+}
+
 static bool
 answer(const struct driver *driver, const char *text, gsize length, GVariantDict *result,
        GError **error)
@@ -190,9 +203,9 @@ answer(const struct driver *driver, const char *text, gsize length, GVariantDict
         query(driver, result);
         return true;
     }
-    for (const struct driver_call *call = driver->calls; args && call->name; call++)
-        if (g_str_equal(call->name, name))
-            return check_args(driver, name, args, error) && call->run(args, result, error);
+    const struct driver_call *call = args ? find_call(driver, name) : NULL;
+    if (call)
+        return check_args(driver, name, args, error) && call->run(args, result, error);
     api_error_set(error, "SR_OPERATION_NOT_SUPPORTED", args ? member_text(args, "sr") : "", NULL);
     return false;
 }

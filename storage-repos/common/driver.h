@@ -29,9 +29,10 @@ struct driver {
     const char *type; /* the name of the program, and SR.type */
     const char *name_label;
     const char *name_description;
-    const char *const *capabilities; /* as XenAPI's SM.capabilities, NULL terminated */
-    const struct driver_key *keys;   /* until name == NULL */
-    const struct driver_call *calls; /* until name == NULL; `query` is answered for it */
+    const char *const *capabilities;         /* as XenAPI's SM.capabilities, NULL terminated */
+    const struct driver_key *keys;           /* until name == NULL */
+    const struct driver_call *calls;         /* until name == NULL; `query` is answered for it */
+    const struct driver_call *calls_of_kind; /* the same, of all drivers of its kind; NULL: none */
 };
 
 /* The whole program. */

@@ -244,31 +244,17 @@ main(int argc, char **argv)
 {
     static const struct driver_key keys[] = {
         {"device", "a block device, empty or of this repository", true}, {NULL, NULL, false}};
-    static const struct driver_call calls[] = {{"sr.probe", probe},
-                                               {"sr.create", create},
-                                               {"sr.attach", attach},
-                                               {"sr.detach", detach},
-                                               {"sr.destroy", destroy},
-                                               {"sr.scan", sr_scan},
-                                               {"sr.stat", sr_stat},
-                                               {"sr.chains", sr_chains},
-                                               {"sr.coalesce", sr_coalesce},
-                                               {"vdi.create", vdi_create},
-                                               {"vdi.copy", vdi_copy},
-                                               {"vdi.clone", vdi_clone},
-                                               {"vdi.exchange", vdi_exchange},
-                                               {"vdi.destroy", vdi_destroy},
-                                               {"vdi.resize", vdi_resize},
-                                               {"vdi.attach", vdi_attach},
-                                               {"vdi.detach", vdi_detach},
-                                               {NULL, NULL}};
+    static const struct driver_call calls[] = {{"sr.probe", probe},     {"sr.create", create},
+                                               {"sr.attach", attach},   {"sr.detach", detach},
+                                               {"sr.destroy", destroy}, {NULL, NULL}};
     static const struct driver driver = {
         "ext",
         "ext4",
         "Disks as files, raw or qcow2, in a file system of their own",
         file_capabilities,
         keys,
-        calls};
+        calls,
+        file_calls};
 
     return driver_main(&driver, argc, argv);
 }

@@ -15,16 +15,16 @@ main(int argc, char **argv)
     static const struct driver_key keys[] = {
         {"location", "absolute path of an existing folder, empty or of this repository", true},
         {NULL, NULL, false}};
-    static const struct driver_call calls[] = {
-        {"sr.probe", sr_probe},         {"sr.create", sr_create},     {"sr.attach", sr_attach},
-        {"sr.detach", sr_detach},       {"sr.destroy", sr_destroy},   {"sr.scan", sr_scan},
-        {"sr.stat", sr_stat},           {"sr.chains", sr_chains},     {"sr.coalesce", sr_coalesce},
-        {"vdi.create", vdi_create},     {"vdi.copy", vdi_copy},       {"vdi.clone", vdi_clone},
-        {"vdi.exchange", vdi_exchange}, {"vdi.destroy", vdi_destroy}, {"vdi.resize", vdi_resize},
-        {"vdi.attach", vdi_attach},     {"vdi.detach", vdi_detach},   {NULL, NULL}};
-    static const struct driver driver = {
-        "file", "Folder", "Disks as files, raw or qcow2, in a local folder", file_capabilities,
-        keys,   calls};
+    static const struct driver_call calls[] = {{"sr.probe", sr_probe},     {"sr.create", sr_create},
+                                               {"sr.attach", sr_attach},   {"sr.detach", sr_detach},
+                                               {"sr.destroy", sr_destroy}, {NULL, NULL}};
+    static const struct driver driver = {"file",
+                                         "Folder",
+                                         "Disks as files, raw or qcow2, in a local folder",
+                                         file_capabilities,
+                                         keys,
+                                         calls,
+                                         file_calls};
 
     return driver_main(&driver, argc, argv);
 }

@@ -14,6 +14,7 @@
 char *repository_path(GVariant *args);
 /* What they can. */
 extern const char *const file_capabilities[];
+extern const struct driver_call file_calls[]; /* that are the same wherever the folder is */
 
 /* --- repository.c --- */
 

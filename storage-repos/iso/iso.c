@@ -161,8 +161,8 @@ main(int argc, char **argv)
         {"sr.destroy", nothing},    {"sr.scan", sr_scan},    {"sr.stat", sr_stat},
         {"vdi.attach", vdi_attach}, {"vdi.detach", nothing}, {NULL, NULL}};
     static const struct driver driver = {
-        "iso",        "CD images", "The *.iso files of a local folder, read only",
-        capabilities, keys,        calls};
+        "iso", "CD images", "The *.iso files of a local folder, read only", capabilities, keys,
+        calls, NULL};
 
     return driver_main(&driver, argc, argv);
 }

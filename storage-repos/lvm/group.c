@@ -19,6 +19,18 @@ const char *const volume_capabilities[] = {
     "VDI_CREATE", "VDI_DELETE",   "VDI_ATTACH",        "VDI_DETACH", "VDI_RESIZE", "VDI_COPY",
     "VDI_CLONE",  "VDI_EXCHANGE", "THIN_PROVISIONING", NULL};
 
+const struct driver_call volume_calls[] = {{"sr.scan", sr_scan},
+                                           {"sr.stat", sr_stat},
+                                           {"vdi.create", vdi_create},
+                                           {"vdi.copy", vdi_copy},
+                                           {"vdi.clone", vdi_clone},
+                                           {"vdi.exchange", vdi_exchange},
+                                           {"vdi.destroy", vdi_destroy},
+                                           {"vdi.resize", vdi_resize},
+                                           {"vdi.attach", vdi_attach},
+                                           {"vdi.detach", vdi_detach},
+                                           {NULL, NULL}};
+
 /* ---- whose the devices are ---- */
 
 enum ownership {

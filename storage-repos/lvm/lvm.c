@@ -16,18 +16,16 @@ main(int argc, char **argv)
     static const struct driver_key keys[] = {
         {"device", "block devices, with commas between them, empty or of this repository", true},
         {NULL, NULL, false}};
-    static const struct driver_call calls[] = {
-        {"sr.probe", sr_probe},         {"sr.create", sr_create},
-        {"sr.attach", sr_attach},       {"sr.detach", sr_detach},
-        {"sr.destroy", sr_destroy},     {"sr.scan", sr_scan},
-        {"sr.stat", sr_stat},           {"vdi.create", vdi_create},
-        {"vdi.copy", vdi_copy},         {"vdi.clone", vdi_clone},
-        {"vdi.destroy", vdi_destroy},   {"vdi.resize", vdi_resize},
-        {"vdi.attach", vdi_attach},     {"vdi.detach", vdi_detach},
-        {"vdi.exchange", vdi_exchange}, {NULL, NULL}};
-    static const struct driver driver = {
-        "lvm", "LVM", "Disks as logical volumes on block devices of this host", volume_capabilities,
-        keys,  calls};
+    static const struct driver_call calls[] = {{"sr.probe", sr_probe},     {"sr.create", sr_create},
+                                               {"sr.attach", sr_attach},   {"sr.detach", sr_detach},
+                                               {"sr.destroy", sr_destroy}, {NULL, NULL}};
+    static const struct driver driver = {"lvm",
+                                         "LVM",
+                                         "Disks as logical volumes on block devices of this host",
+                                         volume_capabilities,
+                                         keys,
+                                         calls,
+                                         volume_calls};
 
     return driver_main(&driver, argc, argv);
 }

@@ -46,6 +46,7 @@ GPtrArray *lvm_report(const struct group *group, const char *command, const char
 /* --- group.c: the calls of repositories --- */
 
 extern const char *const volume_capabilities[];
+extern const struct driver_call volume_calls[]; /* that are the same whatever the group lies on */
 
 bool sr_probe(GVariant *args, GVariantDict *result, GError **error);
 bool sr_create(GVariant *args, GVariantDict *result, GError **error);

@@ -70,28 +70,16 @@ main(int argc, char **argv)
 {
     static const struct driver_key keys[] = {
         {"SCSIid", "which disk, empty or of this repository", false}, {NULL, NULL, false}};
-    static const struct driver_call calls[] = {{"sr.probe", probe},
-                                               {"sr.create", create},
-                                               {"sr.attach", sr_attach},
-                                               {"sr.detach", sr_detach},
-                                               {"sr.destroy", sr_destroy},
-                                               {"sr.scan", sr_scan},
-                                               {"sr.stat", sr_stat},
-                                               {"vdi.create", vdi_create},
-                                               {"vdi.copy", vdi_copy},
-                                               {"vdi.clone", vdi_clone},
-                                               {"vdi.destroy", vdi_destroy},
-                                               {"vdi.resize", vdi_resize},
-                                               {"vdi.attach", vdi_attach},
-                                               {"vdi.detach", vdi_detach},
-                                               {"vdi.exchange", vdi_exchange},
-                                               {NULL, NULL}};
+    static const struct driver_call calls[] = {{"sr.probe", probe},        {"sr.create", create},
+                                               {"sr.attach", sr_attach},   {"sr.detach", sr_detach},
+                                               {"sr.destroy", sr_destroy}, {NULL, NULL}};
     static const struct driver driver = {"lvmohba",
                                          "LVM over a SCSI bus",
                                          "Disks as logical volumes on a disk of a host bus adapter",
                                          volume_capabilities,
                                          keys,
-                                         calls};
+                                         calls,
+                                         volume_calls};
 
     return driver_main(&driver, argc, argv);
 }

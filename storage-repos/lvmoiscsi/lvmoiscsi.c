@@ -128,28 +128,16 @@ main(int argc, char **argv)
         {"incoming_chapuser", "who the target has to be", false},
         {"incoming_chappassword", "its password, or incoming_chappassword_secret", false},
         {NULL, NULL, false}};
-    static const struct driver_call calls[] = {{"sr.probe", probe},
-                                               {"sr.create", create},
-                                               {"sr.attach", attach},
-                                               {"sr.detach", detach},
-                                               {"sr.destroy", destroy},
-                                               {"sr.scan", sr_scan},
-                                               {"sr.stat", sr_stat},
-                                               {"vdi.create", vdi_create},
-                                               {"vdi.copy", vdi_copy},
-                                               {"vdi.clone", vdi_clone},
-                                               {"vdi.destroy", vdi_destroy},
-                                               {"vdi.resize", vdi_resize},
-                                               {"vdi.attach", vdi_attach},
-                                               {"vdi.detach", vdi_detach},
-                                               {"vdi.exchange", vdi_exchange},
-                                               {NULL, NULL}};
+    static const struct driver_call calls[] = {{"sr.probe", probe},     {"sr.create", create},
+                                               {"sr.attach", attach},   {"sr.detach", detach},
+                                               {"sr.destroy", destroy}, {NULL, NULL}};
     static const struct driver driver = {"lvmoiscsi",
                                          "LVM over iSCSI",
                                          "Disks as logical volumes on a disk of an iSCSI target",
                                          volume_capabilities,
                                          keys,
-                                         calls};
+                                         calls,
+                                         volume_calls};
 
     return driver_main(&driver, argc, argv);
 }

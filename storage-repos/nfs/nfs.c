@@ -242,27 +242,12 @@ main(int argc, char **argv)
         {"serverpath", "path of an export of it that root may write to (no_root_squash)", true},
         {"nfsversion", "3, 4, 4.1 (unless it is said) or 4.2", false},
         {NULL, NULL, false}};
-    static const struct driver_call calls[] = {{"sr.probe", probe},
-                                               {"sr.create", create},
-                                               {"sr.attach", attach},
-                                               {"sr.detach", detach},
-                                               {"sr.destroy", destroy},
-                                               {"sr.scan", sr_scan},
-                                               {"sr.stat", sr_stat},
-                                               {"sr.chains", sr_chains},
-                                               {"sr.coalesce", sr_coalesce},
-                                               {"vdi.create", vdi_create},
-                                               {"vdi.copy", vdi_copy},
-                                               {"vdi.clone", vdi_clone},
-                                               {"vdi.exchange", vdi_exchange},
-                                               {"vdi.destroy", vdi_destroy},
-                                               {"vdi.resize", vdi_resize},
-                                               {"vdi.attach", vdi_attach},
-                                               {"vdi.detach", vdi_detach},
-                                               {NULL, NULL}};
+    static const struct driver_call calls[] = {{"sr.probe", probe},     {"sr.create", create},
+                                               {"sr.attach", attach},   {"sr.detach", detach},
+                                               {"sr.destroy", destroy}, {NULL, NULL}};
     static const struct driver driver = {
-        "nfs", "NFS", "Disks as files, raw or qcow2, on an NFS server", file_capabilities,
-        keys,  calls};
+        "nfs", "NFS",     "Disks as files, raw or qcow2, on an NFS server", file_capabilities, keys,
+        calls, file_calls};
 
     return driver_main(&driver, argc, argv);
 }

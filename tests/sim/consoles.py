@@ -4,7 +4,6 @@ import os
 import select
 import socket
 import tty
-from pathlib import Path
 
 from host import GUEST
 
@@ -141,13 +140,3 @@ def tty_of(host, x, vm):
 def echo_of(host, x, vm):
     with Echo(host.sim / f"screen-{x.VM.get_uuid(vm)}") as echo:
         yield echo
-
-
-def terminals(host):
-    wanted = str(host.bindir / "xapid-terminal").encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if path.read_bytes().split(b"\0")[0] == wanted:
-                found.append(int(path.parent.name))
-    return found

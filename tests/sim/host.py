@@ -225,6 +225,17 @@ class Host:
                 continue
         return None
 
+    def running(self, name):
+        """pids of all processes of one of our programs, whoever started them."""
+        wanted, found = str(self.bindir / name).encode(), []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if path.read_bytes().split(b"\0")[0] == wanted:
+                    found.append(int(path.parent.name))
+            except OSError:
+                continue
+        return found
+
     def kill(self, name):
         """SIGKILLs a program and waits until another one stands in its place."""
         old = self.child(name)

@@ -15,7 +15,7 @@ from host import Failure
 from life import SEED, until_done
 from marks import again
 from owner import BROKEN, Gate, Owner
-from streams import Streams, difference_of, file_of, holds, laid_over, made, processes, small_blocks
+from streams import Streams, difference_of, file_of, holds, laid_over, made, small_blocks
 
 EVERY = os.environ.get("XAPID_FAULTS") == "all" or "XAPID_FAULT_ONLY" in os.environ
 SOME = 0.2
@@ -86,7 +86,7 @@ class Mover:
         until_done(self.owner, lambda: done, do, what)
 
     def all_ended(self):
-        tap.wait_until(lambda: not processes(self.host), "end of the processes")
+        tap.wait_until(lambda: not self.host.running("xapid-stream"), "end of the processes")
 
     def held(self, vdi):
         return self.owner.insist(lambda: disks.held(self.host, self.owner.x, vdi))

@@ -122,22 +122,9 @@ def holds(host, x, vdi, content=CONTENT):
         assert path.stat().st_blocks * 512 < data + 2 * MIB, "it is not sparse"
 
 
-def processes(host):
-    """xapid-streams of the host."""
-    wanted = str(host.bindir / "xapid-stream").encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if path.read_bytes().split(b"\0")[0] == wanted:
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
-
-
 def quiet(host, x):
     """Nothing is left of any transfer."""
-    tap.wait_until(lambda: not processes(host) and not host.handles(), "the end of transfers")
+    tap.wait_until(lambda: not host.running("xapid-stream") and not host.handles(), "the end of transfers")
     assert not leftovers(host, x), leftovers(host, x)
 
 

@@ -15,7 +15,7 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import tap
 import websocket
 from accounts import Accounts
-from consoles import answer, connect, echo_of, ended, machine, terminals, tls, tty_of, unix
+from consoles import answer, connect, echo_of, ended, machine, tls, tty_of, unix
 from host import GUEST, Host, sanitized
 from qemu import LINE, Screen
 from rfb import Rfb
@@ -324,7 +324,7 @@ def test_a_text_console_as_a_screen_and_as_text():
             assert guest.read(4) == b"\x03bye"
             second.key(0xff52)  # up
             assert guest.read(3) == b"\x1b[A"
-            assert len(terminals(host)) == 1
+            assert len(host.running("xapid-terminal")) == 1
             for looker in first.stream, second.stream, reader:
                 looker.close()
             # What nobody looks at is left to whoever else reads the console; the screen is kept.
@@ -332,10 +332,10 @@ def test_a_text_console_as_a_screen_and_as_text():
             guest.write(b"\r\nstill here")
             again = Rfb(look(host, screen))
             again.until(lambda: again.shows("a bad cab") and again.shows("still here"), "both texts")
-            assert len(terminals(host)) == 1
+            assert len(host.running("xapid-terminal")) == 1
             guest.end()
             assert ended(again.stream)
-            tap.wait_until(lambda: not terminals(host), "end of the terminal")
+            tap.wait_until(lambda: not host.running("xapid-terminal"), "end of the terminal")
         with tty_of(host, x, vm) as guest:  # as after a reboot
             guest.write(b"a new begin")
             after = look_again(host, screen)
@@ -343,7 +343,7 @@ def test_a_text_console_as_a_screen_and_as_text():
             assert not after.shows("a bad cab")
             host.kill("xapid-domains")
             assert ended(after.stream)
-            tap.wait_until(lambda: not terminals(host), "end of the terminal")
+            tap.wait_until(lambda: not host.running("xapid-terminal"), "end of the terminal")
 
 
 def test_a_terminal_holds_nothing():
@@ -353,7 +353,7 @@ def test_a_terminal_holds_nothing():
         vm, (screen, text) = text_guest(x)
         with tty_of(host, x, vm) as guest:
             rfb = Rfb(look(host, screen))
-            pid, = terminals(host)
+            pid, = host.running("xapid-terminal")
             status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
             assert status["Uid"].split() == ["65534"] * 4 and status["NoNewPrivs"] == "1", status
             assert not os.listdir(f"/proc/{pid}/root"), "it sees files"
@@ -374,7 +374,7 @@ def test_a_terminal_holds_nothing():
                 rfb.update(incremental=False)
             guest.write(b"\x18\x1b\\\x1bcan accede")
             rfb.until(lambda: rfb.shows("an accede"), "text after all that")
-            assert terminals(host) == [pid]
+            assert host.running("xapid-terminal") == [pid]
             # Who takes nothing of his text is let go, and the others go on.
             slow = look(host, text)
             for _ in range(400):

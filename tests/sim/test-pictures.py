@@ -45,16 +45,6 @@ def decoded(jpeg):
     return Picture(width, height, pixels)
 
 
-def makers(host):
-    wanted = str(host.bindir / "xapid-picture").encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if path.read_bytes().split(b"\0")[0] == wanted:
-                found.append(int(path.parent.name))
-    return found
-
-
 def hello(width, height):
     """What an RFB server says that asks for no password, and what it is answered; then it has a screen."""
     return b"RFB 003.003\n" + struct.pack(">I", 1), struct.pack(">HH", width, height) + struct.pack(
@@ -73,7 +63,7 @@ def test_of_a_screen_and_of_a_text_console():
         with tty_of(host, x, pvh) as guest:
             guest.write(b"a bad cab\r\n")
             tap.wait_until(lambda: picture(host, x.VM.get_uuid(pvh)).shows("a bad cab"), "text of the guest", 60)
-        assert not makers(host)
+        assert not host.running("xapid-picture")
 
 
 def test_who_may_see_it():
@@ -136,7 +126,7 @@ def test_a_screen_that_does_harm():
                          [begin, size, b"\xff" * 4096], [begin, size, struct.pack(">BxxxI", 3, (1 << 32) - 1) + b"x" * 4096]):
                 status, body = shown(*said)
                 assert status == 503, (said[-1][:40], status, body[:40])
-            tap.wait_until(lambda: not makers(host), "end of all makers", 60)
+            tap.wait_until(lambda: not host.running("xapid-picture"), "end of all makers", 60)
 
 
 def test_a_maker_holds_nothing_and_there_are_few():
@@ -152,7 +142,7 @@ def test_a_maker_holds_nothing_and_there_are_few():
             for each in asks:
                 each.start()
             peers = [echo.accept() for _ in asks]
-            pids = tap.wait_until(lambda: len(makers(host)) == 8 and makers(host), "eight makers", 60)
+            pids = tap.wait_until(lambda: len(host.running("xapid-picture")) == 8 and host.running("xapid-picture"), "eight makers", 60)
 
             def status(pid):
                 return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)

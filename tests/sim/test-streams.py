@@ -12,7 +12,7 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import tap
 from disks import MIB, connected, new_sr, new_vbd, new_vdi, write
 from host import GUEST, Host, fails
-from streams import (CONTENT, PIECES, RANDOM, SIZE, Streams, bad, difference_of, file_of, good, holds, laid_over, made, processes, quiet,
+from streams import (CONTENT, PIECES, RANDOM, SIZE, Streams, bad, difference_of, file_of, good, holds, laid_over, made, quiet,
                      small_blocks)
 
 
@@ -176,7 +176,7 @@ def test_differences_refused():
             tap.wait_until(lambda: all("copy" in x.VDI.get_current_operations(ref).values() for ref in (vdi, other)),
                            "an export of both")
             fails("OTHER_OPERATION_IN_PROGRESS", x.VDI.destroy, other)
-            tap.wait_until(lambda: processes(host), "its process")
+            tap.wait_until(lambda: host.running("xapid-stream"), "its process")
         tap.wait_until(lambda: not x.VDI.get_current_operations(other), "its end")
         quiet(host, x)
         x.VDI.destroy(other)
@@ -431,7 +431,7 @@ def test_ends_of_ours():
                     task, sock = streams.begin(vdi, SIZE, CONTENT[:3 * MIB])
                     tap.wait_until(lambda: x.task.get_progress(task) > 0, "progress")
                     if name == "xapid-stream":
-                        os.kill(*processes(host), 9)
+                        os.kill(*host.running("xapid-stream"), 9)
                     else:
                         host.kill(name)
                     x = streams.x = streams.x if name != "xapid" else connected(host)

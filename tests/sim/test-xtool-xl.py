@@ -215,7 +215,7 @@ def test_console_of_another_host():
                     x.VM.hard_shutdown(vm)
                     x.VM.start(vm, False, False)
                 else:
-                    os.kill(consoles.terminals(host)[0], signal.SIGKILL)
+                    os.kill(host.running("xapid-terminal")[0], signal.SIGKILL)
                 assert process.wait(30) == 0
                 assert termios.tcgetattr(slave) == before, "the terminal is another one"
                 os.close(master)
