@@ -89,7 +89,7 @@ begin(GVariant *args, const char *device, GError **error)
         return true;
     if (error && !*error) {
         driver_fail(error, FAILURE_MOUNT, "%s: %s", device, g_strerror(errno));
-        rmdir(path);
+        mount_end(path, NULL);
     }
     return false;
 }

@@ -261,6 +261,14 @@ begin(const struct target *target, const struct place *place, GError **error)
     return FAULT_AROUND("iscsi.login", error, login(target, error));
 }
 
+/* The repository has its disks there no more. */
+static bool
+leave(const struct place *place, const char *sr, GError **error)
+{
+    return FAULT_AROUND("iscsi.user.gone", error, remove_mark(place, sr)) ||
+           fail_place(place, error);
+}
+
 bool
 session_enter(const struct target *target, const char *sr, struct session_hold *ret_hold,
               GError **error)
@@ -282,9 +290,8 @@ session_enter(const struct target *target, const char *sr, struct session_hold *
     }
     if (fd >= 0)
         close(fd);
-    if (sr && !was_there) /* else guests may use its disks, which come back with their target */
-        remove_mark(&place, sr);
-    if (!end_unused(target, &place, &ended))
+    /* Of one that was there guests may use the disks, which come back with their target. */
+    if ((sr && !was_there && !leave(&place, sr, &ended)) || !end_unused(target, &place, &ended))
         log_warning("%s", ended->message);
     return false;
 }
@@ -326,9 +333,7 @@ forget_at(const struct target *target, const char *sr, int seconds, GError **err
 {
     g_auto(place_t) place = {.lock = -1};
 
-    return place_open(target, seconds, &place, error) &&
-           (FAULT_AROUND("iscsi.user.gone", error, remove_mark(&place, sr)) ||
-            fail_place(&place, error)) &&
+    return place_open(target, seconds, &place, error) && leave(&place, sr, error) &&
            end_unused(target, &place, error);
 }
 
