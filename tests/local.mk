@@ -4,9 +4,9 @@ AM_LOG_FLAGS =
 LOG_COMPILER = timeout --foreground -k 10 900
 
 # Those with the longest tests first, so that all end together.
+include tests/unit/host.mk
 include tests/unit/calls.mk
 include tests/unit/ops.mk
-include tests/unit/host.mk
 include tests/unit/launch.mk
 include tests/unit/lib.mk
 include tests/unit/model.mk

@@ -95,7 +95,7 @@ def kills(driver):
               for image_format in driver.place.formats
               # A raw file is copied, and shares nothing.
               if image_format != "raw" or not point.startswith(("file.vdi.clone.", "file.leftover.", "file.sr.coalesce."))]
-    number = len(faults) if len(sys.argv) > 1 or isinstance(driver.place, Folder) else 8
+    number = len(faults) if len(sys.argv) > 1 else 24 if isinstance(driver.place, Folder) else 8
     chosen = random.sample(faults, min(len(faults), int(os.environ.get("XAPID_KILLS", number))))
     print(f"# {len(chosen)} faults of {Path(driver.program).name}, of {len(faults)}")
     for fault, image_format in chosen:

@@ -3,7 +3,7 @@
 
 test-drivers.py [PROGRAM DEVICE_CONFIG]: another one, with the device_config (JSON) of a new, empty place.
 test-drivers.py PROGRAM [TEST...]: one of ours, on devices that the test makes (nfs: XAPID_EXPORT; lvmoiscsi: XAPID_TARGET and
-XAPID_TARGET_FILE; lvmohba: XAPID_DISK).  XAPID_KILLS: so many of its faults (all of one driver that is named, else all of
+XAPID_TARGET_FILE; lvmohba: XAPID_DISK).  XAPID_KILLS: so many of its faults (all of one driver that is named, else 24 of
 `file` and eight of each other)."""
 import json
 import os
