@@ -222,6 +222,7 @@ serve(gpointer data)
     g_main_context_push_thread_default(fixture->context);
     server = fixture->server = http_server_new(&fixture->limits, start->cert);
     http_server_route(server, "POST", "/", on_echo, NULL);
+    http_server_route_whole(server, "GET", "/whole", on_name, (void *)"whole");
     http_server_route(server, "GET", "/a", on_name, (void *)"a");
     http_server_route(server, "GET", "/a/b/c", on_name, (void *)"abc");
     http_server_route(server, "GET", "/a/b", on_name, (void *)"ab");

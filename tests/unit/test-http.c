@@ -42,13 +42,22 @@ test_routes(void)
         const char *line;
         const char *expected;
     } cases[] = {
-        {"GET /a", "\r\n\r\na"},      {"GET /a/", "\r\n\r\na"},
-        {"GET /a/b", "\r\n\r\nab"},   {"GET /a/b/c?q", "\r\n\r\nabc"},
-        {"GET /a/b/d", "\r\n\r\nab"}, {"GET /%61/b", "\r\n\r\nab"},
-        {"GET /", " 405 "},           {"GET /z", " 405 "},
-        {"POST /z", " 200 "},         {"DELETE /a", " 405 "},
-        {"CONNECT /none", " 405 "},   {"CONNECT /console?ref=1", "\r\n\r\nconsole"},
-        {"POST /a/b", " 200 "},       {"OPTIONS *", " 405 "},
+        {"GET /a", "\r\n\r\na"},
+        {"GET /a/", "\r\n\r\na"},
+        {"GET /a/b", "\r\n\r\nab"},
+        {"GET /a/b/c?q", "\r\n\r\nabc"},
+        {"GET /a/b/d", "\r\n\r\nab"},
+        {"GET /%61/b", "\r\n\r\nab"},
+        {"GET /", " 405 "},
+        {"GET /z", " 405 "},
+        {"POST /z", " 200 "},
+        {"DELETE /a", " 405 "},
+        {"CONNECT /none", " 405 "},
+        {"CONNECT /console?ref=1", "\r\n\r\nconsole"},
+        {"POST /a/b", " 200 "},
+        {"OPTIONS *", " 405 "},
+        {"GET /whole?q", "\r\n\r\nwhole"},
+        {"GET /whole/", " 405 "},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -59,6 +59,9 @@ void http_server_set_certificate(struct http_server *server, GTlsCertificate *ce
 typedef void (*http_handler)(struct http_request *request, void *data);
 void http_server_route(struct http_server *server, const char *method, const char *path,
                        http_handler handler, void *data);
+/* The same of this path alone. */
+void http_server_route_whole(struct http_server *server, const char *method, const char *path,
+                             http_handler handler, void *data);
 
 /* As http_server_route (), for bodies and replies that are no messages: `handler` runs when the
  * head is there, and nothing of the body is read or counted for it.  It replies, and then the

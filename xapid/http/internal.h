@@ -101,6 +101,7 @@ struct route {
     http_handler handler;
     void *data;
     bool stream; /* runs ahead of the body */
+    bool whole;  /* of that path alone, and of none that begins so */
 };
 
 struct http_server {

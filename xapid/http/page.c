@@ -288,7 +288,8 @@ page_serve(struct http_server *server, const struct settings *settings)
     service->https_port = settings->https_port;
     service->readers = aside_new(page_read, page_send);
     g_mutex_init(&service->lock);
-    http_server_route(server, "GET", "/", serve, service);
+    http_server_route_whole(server, "GET", "/", serve, service);
+    http_server_route(server, "GET", "/page/", serve, service);
     return service;
 }
 

@@ -83,9 +83,9 @@ http_server_set_certificate(struct http_server *server, GTlsCertificate *cert)
     server->tls = context;
 }
 
-static void
+static struct route *
 add_route(struct http_server *server, const char *method, const char *path, http_handler handler,
-          void *data, bool stream)
+          void *data)
 {
     struct route *route = g_new0(struct route, 1);
 
@@ -93,28 +93,41 @@ add_route(struct http_server *server, const char *method, const char *path, http
     route->path = g_strdup(path);
     route->handler = handler;
     route->data = data;
-    route->stream = stream;
     g_ptr_array_add(server->routes, route);
+    return route;
 }
 
 void
 http_server_route(struct http_server *server, const char *method, const char *path,
                   http_handler handler, void *data)
 {
-    add_route(server, method, path, handler, data, false);
+    add_route(server, method, path, handler, data);
+}
+
+void
+http_server_route_whole(struct http_server *server, const char *method, const char *path,
+                        http_handler handler, void *data)
+{
+    add_route(server, method, path, handler, data)->whole = true;
 }
 
 void
 http_server_route_stream(struct http_server *server, const char *method, const char *path,
                          http_handler handler, void *data)
 {
-    add_route(server, method, path, handler, data, true);
+    add_route(server, method, path, handler, data)->stream = true;
 }
 
 void
 http_server_stats(const struct http_server *server, struct http_stats *ret_stats)
 {
     *ret_stats = server->stats;
+}
+
+static bool
+matches(const struct route *route, const char *path)
+{
+    return route->whole ? strcmp(path, route->path) == 0 : g_str_has_prefix(path, route->path);
 }
 
 static const struct route *
@@ -125,7 +138,7 @@ find_route(const struct http_server *server, const char *method, const char *pat
     for (guint i = 0; i < server->routes->len; i++) {
         const struct route *route = server->routes->pdata[i];
 
-        if (strcmp(route->method, method) == 0 && g_str_has_prefix(path, route->path) &&
+        if (strcmp(route->method, method) == 0 && matches(route, path) &&
             (!best || strlen(route->path) >= strlen(best->path)))
             best = route;
     }
@@ -150,7 +163,7 @@ allowed_methods(const struct http_server *server, const char *path)
     for (guint i = 0; i < server->routes->len; i++) {
         const struct route *route = server->routes->pdata[i];
 
-        if ((!path || g_str_has_prefix(path, route->path)) &&
+        if ((!path || matches(route, path)) &&
             !g_ptr_array_find_with_equal_func(methods, route->method, g_str_equal, NULL))
             g_ptr_array_add(methods, route->method);
     }
