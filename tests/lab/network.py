@@ -42,10 +42,13 @@ def unanswered(name, x, vm, address):
 
 
 def links(name):
-    """The interfaces of dom0 that are in bridges: name to bridge."""
+    """The interfaces of dom0 that are in bridges, of Linux or of Open vSwitch: name to bridge."""
     lines = dom0(name, "ip -o link show").splitlines()
     words = [line.split() for line in lines]
-    return {word[1].rstrip(":").partition("@")[0]: word[word.index("master") + 1] for word in words if "master" in word}
+    masters = {word[1].rstrip(":").partition("@")[0]: word[word.index("master") + 1] for word in words if "master" in word}
+    switched = [link for link, master in masters.items() if master == "ovs-system"]
+    bridges = dom0(name, "; ".join(f"ovs-vsctl iface-to-br {link}" for link in switched)).split() if switched else []
+    return {**masters, **dict(zip(switched, bridges, strict=True))}
 
 
 def end(name, x, vms):

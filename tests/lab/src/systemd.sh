@@ -34,10 +34,9 @@ settle() {
 		{ tail -30 "$W/configure.log" >&2; die "the packages' scripts failed"; }
 	rm "$R/usr/sbin/policy-rc.d"
 	step "packages configured"
-	# What would be in the way of a test: apt's own runs, a switch nobody asked for, prompts on consoles, a card
-	# named by its place, and limits that a boot under emulation exceeds.
-	chroot "$R" systemctl -q mask apt-daily.timer apt-daily-upgrade.timer openvswitch-switch.service \
-		ovs-vswitchd.service ovsdb-server.service getty.target
+	# What would be in the way of a test: apt's own runs, prompts on consoles, a card named by its place, and limits
+	# that a boot under emulation exceeds.
+	chroot "$R" systemctl -q mask apt-daily.timer apt-daily-upgrade.timer getty.target
 	ln -sf /dev/null "$R/etc/systemd/network/99-default.link"
 	mkdir -p "$R/etc/systemd/system.conf.d"
 	printf '[Manager]\nDefaultTimeoutStartSec=900\nDefaultDeviceTimeoutSec=900\n' > "$R/etc/systemd/system.conf.d/lab.conf"
