@@ -7,6 +7,7 @@ libbase_a_SOURCES = \
 	lib/error.c lib/error.h \
 	lib/faults.c lib/faults.h \
 	lib/guest-record.c lib/guest-record.h \
+	lib/helper.c lib/helper.h \
 	lib/log-destination.c lib/log-destination.h \
 	lib/log.c lib/log.h \
 	lib/member.c lib/member.h \

@@ -4,13 +4,11 @@
  * packets. */
 #include "config.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include "lib/confine.h"
+#include "lib/helper.h"
 #include "lib/log.h"
 #include "xapid/domains/message.h"
 #include "xenstore-helpers/guest-parse.h"
@@ -42,19 +40,10 @@ int
 main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
+    int status;
 
-    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        printf("xs-guestd %s\n", PACKAGE_VERSION);
-        return EXIT_SUCCESS;
-    }
-    log_init("xs-guestd", LOG_LEVEL_INFO);
-    /* Its times are UTC; the C library looks for a file about that now, and not with each line. */
-    setenv("TZ", "UTC0", 1);
-    tzset();
-    if (argc != 1) {
-        log_error("it takes no arguments; xapid-domains starts it");
-        return EXIT_FAILURE;
-    }
+    if (!helper_begin("xs-guestd", argc, argv, &status))
+        return status;
     if (!confine(USER, RECORDS_FD + 1, 0, MEMORY, calls, &error)) {
         log_error("%s", error->message);
         return EXIT_FAILURE;

@@ -11,6 +11,7 @@
 
 #include "lib/faults.h"
 #include "lib/guest-record.h"
+#include "lib/helper.h"
 #include "lib/log.h"
 #include "xapid/domains/argument.h"
 #include "xapid/domains/domains.h"
@@ -299,13 +300,11 @@ guests_new(const char *program, const char *const *flags, const char *run_dir,
            void (*changed)(void *data), void *data)
 {
     struct guests *guests = g_new0(struct guests, 1);
-    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
-    g_autofree char *dir = g_path_get_dirname(self ? self : XAPID_LIBEXECDIR "/");
 
     guests->program = g_strdup(program);
     guests->flags = g_strdupv((char **)flags);
     guests->run_dir = g_strdup(run_dir);
-    guests->guestd = g_build_filename(dir, "xs-guestd", NULL);
+    guests->guestd = helper_path("xs-guestd");
     guests->look_fd = guests->record_fd = -1;
     guests->delay_ms = RESPAWN_DELAY_MS;
     guests->records = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, record_free);

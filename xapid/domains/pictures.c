@@ -9,6 +9,7 @@
 
 #include "lib/error.h"
 #include "lib/faults.h"
+#include "lib/helper.h"
 #include "xapid/picture/picture.h"
 
 #define PROGRAM "xapid-picture"
@@ -77,10 +78,8 @@ struct pictures *
 pictures_new(const char *run_dir)
 {
     struct pictures *pictures = g_new0(struct pictures, 1);
-    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
-    g_autofree char *dir = g_path_get_dirname(self ? self : XAPID_LIBEXECDIR "/");
 
-    pictures->program = g_build_filename(dir, PROGRAM, NULL);
+    pictures->program = helper_path(PROGRAM);
     pictures->run_dir = g_strdup(run_dir);
     return pictures;
 }

@@ -12,6 +12,7 @@
 
 #include "lib/error.h"
 #include "lib/faults.h"
+#include "lib/helper.h"
 #include "lib/log.h"
 #include "xapid/terminal/terminal.h"
 
@@ -187,10 +188,8 @@ struct terminals *
 terminals_new(const char *run_dir)
 {
     struct terminals *terminals = g_new0(struct terminals, 1);
-    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
-    g_autofree char *dir = g_path_get_dirname(self ? self : XAPID_LIBEXECDIR "/");
 
-    terminals->program = g_build_filename(dir, PROGRAM, NULL);
+    terminals->program = helper_path(PROGRAM);
     terminals->run_dir = g_strdup(run_dir);
     terminals->of_guests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, terminal_let_go);
     return terminals;

@@ -16,6 +16,7 @@
 #include "lib/disk-handle.h"
 #include "lib/error.h"
 #include "lib/faults.h"
+#include "lib/helper.h"
 #include "lib/log.h"
 #include "lib/member.h"
 #include "xapid/stream/stream.h"
@@ -68,12 +69,10 @@ struct transfers *
 transfers_new(int handles, const char *path)
 {
     struct transfers *transfers = g_new0(struct transfers, 1);
-    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
-    g_autofree char *dir = self ? g_path_get_dirname(self) : g_strdup(XAPID_LIBEXECDIR);
 
     transfers->handles = handles;
     transfers->folder = g_path_get_dirname(path);
-    transfers->program = g_build_filename(dir, PROGRAM, NULL);
+    transfers->program = helper_path(PROGRAM);
     transfers->loans = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, loan_free);
     return transfers;
 }

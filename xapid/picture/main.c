@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 /* It needs stdio's types. */
@@ -18,6 +17,7 @@
 
 #include "lib/confine.h"
 #include "lib/error.h"
+#include "lib/helper.h"
 #include "lib/log.h"
 #include "xapid/picture/picture.h"
 
@@ -252,19 +252,11 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     guint64 seen = 0;
     unsigned long length = 0;
+    int status;
 
-    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        printf("xapid-picture %s\n", PACKAGE_VERSION);
-        return EXIT_SUCCESS;
-    }
-    log_init("xapid-picture", LOG_LEVEL_INFO);
-    setenv("TZ", "UTC0", 1);
-    tzset();
+    if (!helper_begin("xapid-picture", argc, argv, &status))
+        return status;
     signal(SIGPIPE, SIG_IGN);
-    if (argc != 1) {
-        log_error("it takes no arguments; xapid-domains starts it");
-        return EXIT_FAILURE;
-    }
     rfbClient *client = client_new(&seen);
     limit_time();
     if (confine(USER, PICTURE_OUT_FD + 1, PICTURE_OUT_FD + 1, PICTURE_MEMORY, calls, &error) &&

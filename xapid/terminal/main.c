@@ -5,18 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/confine.h"
 #include "lib/error.h"
+#include "lib/helper.h"
 #include "lib/log.h"
 #include "xapid/terminal/viewers.h"
 
@@ -220,19 +219,11 @@ main(int argc, char **argv)
     static const struct screen_callbacks callbacks = {.send = type, .bell = ring};
     g_autoptr(GError) error = NULL;
     struct terminal terminal = {.typed = g_byte_array_new()};
+    int status;
 
-    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        printf("xapid-terminal %s\n", PACKAGE_VERSION);
-        return EXIT_SUCCESS;
-    }
-    log_init("xapid-terminal", LOG_LEVEL_INFO);
-    setenv("TZ", "UTC0", 1);
-    tzset();
+    if (!helper_begin("xapid-terminal", argc, argv, &status))
+        return status;
     signal(SIGPIPE, SIG_IGN);
-    if (argc != 1) {
-        log_error("it takes no arguments; xapid-domains starts it");
-        return EXIT_FAILURE;
-    }
     struct font *font = font_load(FONT_FILE, &error);
     if (font && make_raw(&error)) {
         terminal.screen = screen_new(font, &callbacks, &terminal);
