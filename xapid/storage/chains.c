@@ -37,24 +37,16 @@ submit(const struct chains *chains, const char *pbd, GVariant *disks, GError **e
 {
     struct storage_world *world = chains->world;
     struct txn *txn = model_begin(world->model, error);
-    struct op *op = NULL;
-    guint64 generation = 0;
 
     if (!txn)
         return;
     const char *task = task_create(txn, "SR.coalesce", "", NULL, world->host, error);
-    if (task)
-        op = ops_submit(world->ops, txn, sr_plan_coalesce(pbd, chains->sr, disks), task, error);
-    if (op) {
-        task_set_cancellable(txn, task, true);
-        generation = txn_commit(txn, error);
-    } else {
+    if (!task) {
         txn_abort(txn);
+        return;
     }
-    if (generation)
-        op_start(op, generation, NULL, NULL);
-    else if (op)
-        op_drop(op);
+    task_set_cancellable(txn, task, true);
+    ops_run(world->ops, txn, sr_plan_coalesce(pbd, chains->sr, disks), task, NULL, NULL, error);
 }
 
 static void
