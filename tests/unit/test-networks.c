@@ -30,9 +30,8 @@ run(const char *format, ...)
 /* ---- the two kinds, as xapid-host and libxl's program use them ---- */
 
 static const char *
-ensure(const char *name, const char *uplink, int tag)
+see_to(const struct bridge bridge)
 {
-    const struct bridge bridge = {name, true, 1500, uplink, tag};
     g_autoptr(GError) error = NULL;
     const char *outcome = NULL;
 
@@ -45,18 +44,15 @@ ensure(const char *name, const char *uplink, int tag)
 }
 
 static const char *
+ensure(const char *name, const char *uplink, int tag)
+{
+    return see_to((struct bridge){name, true, 1500, uplink, tag});
+}
+
+static const char *
 look_for(const char *name)
 {
-    const struct bridge bridge = {name, false, 1500, "", VLAN_NONE};
-    g_autoptr(GError) error = NULL;
-    const char *outcome = NULL;
-
-    if (on_switch)
-        ovs_ensure(&bed.ovs, &bridge, &outcome, &error);
-    else
-        bridge_ensure(&bridge, &outcome, &error);
-    g_assert_no_error(error);
-    return outcome;
+    return see_to((struct bridge){name, false, 1500, "", VLAN_NONE});
 }
 
 static bool

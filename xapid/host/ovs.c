@@ -22,6 +22,14 @@ failed(GError **error, const char *what, int rc, const char *text)
     return false;
 }
 
+static bool
+open_database(const struct ovs *ovs, struct ovsdb *ret_ovsdb, GError **error)
+{
+    int rc = ovsdb_open(ovs->socket, ret_ovsdb);
+
+    return rc == 0 || failed(error, ovs->socket, rc, "");
+}
+
 static int
 read_state(struct ovsdb *ovsdb, struct ovs_state **ret_state)
 {
@@ -170,13 +178,10 @@ bring_about(const struct ovs *ovs, plan_fn plan, void *data, GError **error)
 {
     struct ovs_state *state = NULL;
     struct ovsdb ovsdb;
-    int rc = ovsdb_open(ovs->socket, &ovsdb);
+    int rc = 1;
 
-    if (rc < 0) {
-        failed(error, ovs->socket, rc, "");
+    if (!open_database(ovs, &ovsdb, error))
         return NULL;
-    }
-    rc = 1;
     for (int tries = 0; tries < OVS_TRIES && rc == 1; tries++)
         rc = try(&ovsdb, plan, data, &state, error);
     ovsdb_close(&ovsdb);
@@ -397,13 +402,10 @@ see(const struct ovs *ovs, GError **error)
 {
     struct ovs_state *state = NULL;
     struct ovsdb ovsdb;
-    int rc = ovsdb_open(ovs->socket, &ovsdb);
 
-    if (rc < 0) {
-        failed(error, ovs->socket, rc, "");
+    if (!open_database(ovs, &ovsdb, error))
         return NULL;
-    }
-    rc = read_state(&ovsdb, &state);
+    int rc = read_state(&ovsdb, &state);
     ovsdb_close(&ovsdb);
     if (rc < 0)
         failed(error, "looking at bridges", rc, ovsdb.text);
