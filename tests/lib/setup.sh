@@ -161,6 +161,7 @@ run_make_check() {
 	[ "$status" = 0 ] || grep -q '^not ok' "$result.tap" ||
 		echo "not ok - make check ended with status $status; log: $dir/check.log" >>"$result.tap"
 	grep '^not ok' "$result.tap" || true
+	xargs -r grep -lE '^(FAIL|ERROR|XFAIL): ' <"$result.logs" | xargs -r tail -n 40 || true
 	xargs -r grep -h "$FIGURES" <"$result.logs" | sort -u || true
 	[ -s "$result.tap" ] || { tail -30 "$dir/check.log" >&2; die "no test ran"; }
 	tally "$result.tap"

@@ -26,7 +26,7 @@ esac
 echo "$DEBIAN_FRONTEND apt-get $*" >>"$FAKE/calls"
 [ ! -e "$FAKE/no-network" ] || { echo "E: no network"; exit 100; }
 case "$*" in *update*) exit ;; esac
-if [ -e "$FAKE/slow" ]; then sleep 600 & echo $! >"$FAKE/child"; echo $$ >"$FAKE/apt"; wait; fi
+if [ -e "$FAKE/slow" ]; then sleep 600 & echo $! >"$FAKE/child"; echo $$ >"$FAKE/apt.new"; mv "$FAKE/apt.new" "$FAKE/apt"; wait; fi
 [ ! -e "$FAKE/broken" ] || { echo "E: dpkg was interrupted"; exit 100; }
 packages "$@" | while read -r package; do
 	sleep "${FAKE_SECONDS:-0}"

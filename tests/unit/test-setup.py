@@ -260,11 +260,11 @@ def test_check_believes_make():
         assert (status, last(output)) == (1, "1 passed, 1 failed, 0 skipped"), output
         (machine.fake / "make-fails").unlink()
         machine.program("make", """case "$*" in *TESTS=*) exit ;; esac
-            printf 'PASS: a 1 - one\\n# sample/full: 3/4\\nSKIP: a 2 - two # SKIP no Xen\\nERROR: a - exited with 1\\n' >tests/a.log
+            printf 'PASS: a 1 - one\\n# sample/full: 3/4\\nSKIP: a 2 - two # SKIP no Xen\\n# it is why\\nERROR: a - exited with 1\\n' >tests/a.log
             touch tests/a.trs\n""")
         status, output = machine.run(*make)
         assert (status, last(output)) == (1, "1 passed, 1 failed, 1 skipped"), output
-        assert "# sample/full: 3/4\n" in output, output
+        assert "# sample/full: 3/4\n" in output and "# it is why\n" in output, output
 
 
 tap.run(*[function for name, function in list(globals().items()) if name.startswith("test_")])
