@@ -89,9 +89,9 @@ class Attack:
                         self.call(cls.verb("add", name), row, payload, *[payload] * kind.startswith("map"))
 
     def call_messages(self, payload):
+        rows = self.rows()
         for message in MESSAGES:
             if "string" in "".join(message.params):
-                rows = self.rows()
                 self.call(message.name, *[value(kind, payload, rows) for kind in message.params])
 
     def device_configs(self, payload):
