@@ -12,6 +12,7 @@ libbase_a_SOURCES = \
 	lib/log.c lib/log.h \
 	lib/member.c lib/member.h \
 	lib/nic-lock.c lib/nic-lock.h \
+	lib/passed-fd.c lib/passed-fd.h \
 	lib/platform.c lib/platform.h \
 	lib/settings.c lib/settings.h \
 	lib/text.c lib/text.h

@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/passed-fd.h"
+
 /* --- the control socket --- */
 
 struct control {
@@ -22,47 +24,6 @@ struct control {
     void *data;
 };
 
-/* One message: its text and the one descriptor that came with it (-1: none).  Returns the length,
- * 0 at hang-up, -1 with errno. */
-static ssize_t
-receive_message(int fd, char name[CONTROL_NAME_MAX], int *ret_fd)
-{
-    union {
-        char buffer[CMSG_SPACE(4 * sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    struct iovec iov = {.iov_base = name, .iov_len = CONTROL_NAME_MAX - 1};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = sizeof control};
-    int passed = -1;
-    ssize_t n;
-
-    do
-        n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return -1;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
-        int fds[4];
-        size_t count;
-
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        memcpy(fds, CMSG_DATA(c), count * sizeof(int));
-        for (size_t i = 0; i < count; i++)
-            if (passed < 0)
-                passed = fds[i];
-            else
-                close(fds[i]);
-    }
-    name[n] = '\0';
-    *ret_fd = passed;
-    return n;
-}
-
 static gboolean
 control_readable(int fd, GIOCondition condition, gpointer data)
 {
@@ -72,7 +33,7 @@ control_readable(int fd, GIOCondition condition, gpointer data)
     ssize_t n;
 
     (void)condition;
-    n = receive_message(fd, name, &passed);
+    n = passed_fd_receive(fd, name, sizeof name - 1, &passed);
     if (n < 0 && errno == EAGAIN)
         return G_SOURCE_CONTINUE;
     if (n <= 0) {
@@ -83,6 +44,7 @@ control_readable(int fd, GIOCondition condition, gpointer data)
         gone(gone_data);
         return G_SOURCE_REMOVE;
     }
+    name[n] = '\0';
     if (passed >= 0)
         c->received(name, passed, c->data);
     return G_SOURCE_CONTINUE;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "lib/passed-fd.h"
 #include "lib/peer/bulk.h"
 #include "lib/peer/peer.h"
 
@@ -60,25 +61,6 @@ on_changed(PeerDomains1 *proxy, const char *uuid, struct domains_client *client)
     g_ptr_array_add(client->changed, g_strdup(uuid));
 }
 
-static bool
-send_peer(int control, int fd)
-{
-    union {
-        char buffer[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } space = {0};
-    struct iovec iov = {.iov_base = (char *)"peer xapid", .iov_len = strlen("peer xapid")};
-    struct msghdr msg = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &space, .msg_controllen = sizeof space};
-    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-    cmsg->cmsg_level = SOL_SOCKET;
-    cmsg->cmsg_type = SCM_RIGHTS;
-    cmsg->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(cmsg), &fd, sizeof fd);
-    return sendmsg(control, &msg, MSG_NOSIGNAL) > 0;
-}
-
 struct connecting {
     bool done;
     GDBusConnection *connection;
@@ -114,7 +96,7 @@ client_reconnect(struct domains_client *client, GError **error)
 
     disconnect(client);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ||
-        !send_peer(client->control, ends[1])) {
+        !passed_fd_send(client->control, "peer xapid", strlen("peer xapid"), ends[1])) {
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, g_strerror(errno));
         return false;
     }

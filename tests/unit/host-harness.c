@@ -4,6 +4,7 @@
 
 #include "tests/unit/host-harness.h"
 
+#include "lib/passed-fd.h"
 #include "lib/peer/peer.h"
 
 #include <errno.h>
@@ -204,26 +205,12 @@ drop_peer(struct host *host)
 void
 host_connect(struct host *host)
 {
-    union {
-        char buffer[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {0};
-    struct iovec iov = {.iov_base = (char *)"peer xapid", .iov_len = strlen("peer xapid")};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = sizeof control};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
     g_autoptr(GError) error = NULL;
     int pair[2];
 
     drop_peer(host);
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &pair[1], sizeof(int));
-    g_assert_cmpint(sendmsg(host->control, &msg, MSG_NOSIGNAL), >, 0);
+    g_assert_true(passed_fd_send(host->control, "peer xapid", strlen("peer xapid"), pair[1]));
     close(pair[1]);
     host->connected = false;
     peer_connect(pair[0], /* server= */ false, NULL, connected, host);

@@ -5,6 +5,11 @@ tests_unit_test_peer_SOURCES = tests/unit/test-peer.c
 tests_unit_test_peer_LDADD = libpeer.a libbase.a $(GLIB_LIBS)
 $(tests_unit_test_peer_OBJECTS): $(peer_headers)
 
+check_PROGRAMS += tests/unit/test-passed-fd
+TESTS += tests/unit/test-passed-fd
+tests_unit_test_passed_fd_SOURCES = tests/unit/test-passed-fd.c
+tests_unit_test_passed_fd_LDADD = libbase.a $(GLIB_LIBS)
+
 check_PROGRAMS += tests/unit/test-settings
 TESTS += tests/unit/test-settings
 tests_unit_test_settings_SOURCES = tests/unit/test-settings.c

@@ -1,6 +1,7 @@
 /* lib/peer: descriptors over the control socket; calls and signals over a socketpair, both ways. */
 #include "config.h"
 
+#include "lib/passed-fd.h"
 #include "lib/peer/domains1.h"
 #include "lib/peer/host1.h"
 #include "lib/peer/peer.h"
@@ -388,27 +389,6 @@ control_gone(void *data)
     ((struct received *)data)->gone = true;
 }
 
-static void
-send_fd(int socket, const char *name, int fd)
-{
-    union {
-        char buffer[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {0};
-    struct iovec iov = {.iov_base = (char *)name, .iov_len = strlen(name)};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = sizeof control};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    g_assert_cmpint(sendmsg(socket, &msg, MSG_NOSIGNAL), ==, strlen(name));
-}
-
 /* Both sides alike refuse a socketpair that another user made, before a byte is exchanged. */
 static void
 test_strangers_socket_refused(void)
@@ -432,8 +412,8 @@ test_strangers_socket_refused(void)
         if (setresuid(STRANGER_UID, STRANGER_UID, STRANGER_UID) < 0 ||
             socketpair(AF_UNIX, SOCK_STREAM, 0, made) < 0)
             _exit(1);
-        send_fd(pair[0], "peer xapid", made[0]);
-        send_fd(pair[0], "peer host", made[1]);
+        g_assert_true(passed_fd_send(pair[0], "peer xapid", strlen("peer xapid"), made[0]));
+        g_assert_true(passed_fd_send(pair[0], "peer host", strlen("peer host"), made[1]));
         _exit(0);
     }
     g_assert_cmpint(waitpid(child, &status, 0), ==, child);
@@ -469,7 +449,7 @@ test_control(void)
     control = control_new_for_fd(pair[1], control_received, control_gone, &received, NULL);
     g_assert_nonnull(control);
 
-    send_fd(pair[0], "listen https", pipe_fds[1]);
+    g_assert_true(passed_fd_send(pair[0], "listen https", strlen("listen https"), pipe_fds[1]));
     wait_for(&received.got);
     g_assert_cmpstr(received.name, ==, "listen https");
     g_assert_cmpint(fcntl(received.fd, F_GETFD), ==, FD_CLOEXEC);

@@ -14,6 +14,7 @@
 #include "lib/faults.h"
 #include "lib/helper.h"
 #include "lib/log.h"
+#include "lib/passed-fd.h"
 #include "xapid/terminal/terminal.h"
 
 #define PROGRAM "xapid-terminal"
@@ -143,22 +144,7 @@ terminal_start(struct terminals *terminals, const char *uuid, const char *device
 static bool
 send_viewer(const struct terminal *terminal, char kind, int fd)
 {
-    union {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec part = {.iov_base = &kind, .iov_len = 1};
-    const struct msghdr message = {.msg_iov = &part,
-                                   .msg_iovlen = 1,
-                                   .msg_control = control.bytes,
-                                   .msg_controllen = sizeof control.bytes};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    return sendmsg(terminal->viewers, &message, MSG_NOSIGNAL) == 1;
+    return passed_fd_send(terminal->viewers, &kind, 1, fd);
 }
 
 int

@@ -5,6 +5,7 @@
 
 #include "lib/faults.h"
 #include "lib/log.h"
+#include "lib/passed-fd.h"
 #include "lib/peer/peer.h"
 
 #include <errno.h>
@@ -144,25 +145,10 @@ program_start(struct program *program, char **environment)
 void
 program_send(struct program *program, const char *name, int fd)
 {
-    union {
-        char buffer[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {0};
-    struct iovec iov = {.iov_base = (char *)name, .iov_len = strlen(name)};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = sizeof control};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
     if (program->control < 0)
         return;
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(c), &fd, sizeof fd);
     if (FAULT_POINT("launch.send.before", NULL) &&
-        (sendmsg(program->control, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 || errno == EPIPE ||
+        (passed_fd_send(program->control, name, strlen(name), fd) || errno == EPIPE ||
          errno == ECONNRESET))
         return; /* a hang-up is handled where it is read */
     log_warning("%s does not take its descriptors (%s): it is killed", program->name,

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <termios.h>
@@ -17,6 +16,7 @@
 #include "lib/error.h"
 #include "lib/helper.h"
 #include "lib/log.h"
+#include "lib/passed-fd.h"
 #include "xapid/terminal/viewers.h"
 
 #define USER "nobody"
@@ -94,24 +94,13 @@ static bool
 take_viewer(struct terminal *terminal)
 {
     char kind = 0;
-    union {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {.iov_base = &kind, .iov_len = 1};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
-    gssize n = recvmsg(TERMINAL_VIEWERS_FD, &message, MSG_DONTWAIT);
     int fd;
+    ssize_t n = passed_fd_receive(TERMINAL_VIEWERS_FD, &kind, 1, &fd);
 
     if (n <= 0)
-        return n < 0 && (errno == EAGAIN || errno == EINTR);
-    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof fd))
+        return n < 0 && errno == EAGAIN;
+    if (fd < 0)
         return true;
-    memcpy(&fd, CMSG_DATA(header), sizeof fd);
     viewers_add(terminal->viewers, kind, fd);
     return true;
 }
