@@ -57,10 +57,13 @@ noinst_PROGRAMS += tests/sim/domains-delay
 tests_sim_domains_delay_SOURCES = tests/sim/domains-delay.c
 tests_sim_domains_delay_LDADD = libdomainsclient.a libpeer.a libbase.a $(GLIB_LIBS) -lxenctrl
 
-check_PROGRAMS += tests/unit/test-domains-libxl
-TESTS += tests/unit/test-domains-libxl
-tests_unit_test_domains_libxl_SOURCES = tests/unit/test-domains-libxl.c $(remove_tree)
+test_libxl_libs = libdomainslibxl.a libdomains.a libport.a liblink.a libbase.a $(XEN_LIBS) $(YAJL_LIBS) $(MNL_LIBS) $(GLIB_LIBS)
+check_PROGRAMS += tests/unit/test-domains-libxl tests/unit/test-domains-libxl-config
+TESTS += tests/unit/test-domains-libxl tests/unit/test-domains-libxl-config
+tests_unit_test_domains_libxl_SOURCES = tests/unit/test-domains-libxl.c
 tests_unit_test_domains_libxl_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
-tests_unit_test_domains_libxl_LDADD = libdomainslibxl.a libdomains.a libport.a liblink.a libbase.a $(XEN_LIBS) $(YAJL_LIBS) $(MNL_LIBS) \
-	$(GLIB_LIBS)
+tests_unit_test_domains_libxl_LDADD = $(test_libxl_libs)
+tests_unit_test_domains_libxl_config_SOURCES = tests/unit/test-domains-libxl-config.c $(remove_tree)
+tests_unit_test_domains_libxl_config_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
+tests_unit_test_domains_libxl_config_LDADD = $(test_libxl_libs)
 endif
