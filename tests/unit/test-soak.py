@@ -26,7 +26,8 @@ LONG = "sleep 60 & echo $! >$SOAK_PLAN.new; mv $SOAK_PLAN.new $SOAK_PLAN.pid; wa
 GOOD = "echo '# 5 kills, 7 calls, 0 violations'"
 SUITES = {"fake": {"program": "sim/fake", "rounds": 3, "environment": {"COUNT": "5"}, "seconds": 5,
                    "what": "5 kills", "figures": "kills"},
-          "other": {"program": "unit/other", "what": "steps", "figures": "steps"}}
+          "other": {"program": "unit/other", "what": "steps", "figures": "steps"},
+          "each": {"program": "sim/fake", "each": "sim/f*", "what": "files", "figures": "files"}}
 
 
 class Tree:
@@ -91,13 +92,13 @@ def tree():
 
 def test_all_rounds_are_run_and_summed():
     with tree() as t:
-        status, output = t.run(plan=[GOOD] * 3)
+        status, output = t.run(plan=[GOOD] * 3 + ["echo '# 1 files'"])
         assert status == 0, output
         assert output.count("    5 kills, 7 calls, 0 violations (") == 3 and "round 3 of 3" in output, output
-        assert [(commit, name) for commit, name, _ in t.recorded()] == [(t.head(), "fake"), (t.head(), "other")]
+        assert [(commit, name) for commit, name, _ in t.recorded()] == [(t.head(), name) for name in SUITES]
         assert t.recorded()[0][2] == "15 kills, 21 calls, 0 violations", t.recorded()
         assert t.recorded()[1][2].startswith("9 steps, ") and "0 violations" in t.recorded()[1][2], t.recorded()
-        assert len(set(t.seeds())) == 3 and Path(f"{t.plan}.seeds").read_text().count(" 5\n") == 3
+        assert len(set(t.seeds())) == 4 and Path(f"{t.plan}.seeds").read_text().count(" 5\n") == 3
 
 
 def test_it_goes_on_where_it_ended():
@@ -171,6 +172,17 @@ def test_a_tree_with_changes_is_refused():
         assert status == 0 and "round 1 of 3" not in output and len(t.recorded()) == 1, output
         # The line that the last suite added does not matter.
         assert t.git("status", "--porcelain") and t.run("--suite", "other")[0] == 0
+
+
+def test_a_round_for_each_file():
+    with tree() as t:
+        for name in "first", "folder":
+            (t.top / "tests/sim" / name).touch()
+        t.commit()
+        status, output = t.run("--suite", "each", plan=['echo "# 1 files: ${0##*/} of ${1##*/}"'] * 3)
+        assert status == 0 and "round 3 of 3" in output, output
+        assert re.findall(r"fake of (\w+)", output) == ["fake", "first", "folder"], output
+        assert t.recorded()[0][2] == "3 files, 0 violations", t.recorded()
 
 
 def test_without_a_repository_nothing_is_recorded():
