@@ -130,17 +130,20 @@ def test_a_screen_that_does_harm():
 
 
 def test_a_maker_holds_nothing_and_there_are_few():
-    """No uid of anybody's, no files, no network, no other descriptors; beyond eight at once one is refused."""
+    """No uid of anybody's, no files, no network, no other descriptors, and not for ever; beyond eight at once one is refused."""
     with Host() as host:
         x = host.client()
         vm = machine(x)
         uuid = x.VM.get_uuid(vm)
         with echo_of(host, x, vm) as echo:
             answers = []
-            asks = [threading.Thread(target=lambda: answers.append(get(UnixConnection(host.socket, timeout=60), f"uuid={uuid}")[0].status))
-                    for _ in range(8)]
-            for each in asks:
-                each.start()
+
+            def ask():
+                asked = threading.Thread(target=lambda: answers.append(get(UnixConnection(host.socket, timeout=60), f"uuid={uuid}")[0].status))
+                asked.start()
+                return asked
+
+            asks = [ask() for _ in range(8)]
             peers = [echo.accept() for _ in asks]
             pids = tap.wait_until(lambda: len(host.running("xapid-picture")) == 8 and host.running("xapid-picture"), "eight makers", 60)
 
@@ -164,6 +167,10 @@ def test_a_maker_holds_nothing_and_there_are_few():
             for each in asks:
                 each.join(60)
             assert answers == [503] * 8, answers
+            asked = ask()
+            with echo.accept():  # and says nothing for longer than one waits for a picture
+                asked.join(60)
+            assert answers == [503] * 9, answers
             assert x.VM.get_power_state(vm) == "Running"
 
 
