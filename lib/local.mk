@@ -8,6 +8,7 @@ libbase_a_SOURCES = \
 	lib/faults.c lib/faults.h \
 	lib/guest-record.c lib/guest-record.h \
 	lib/helper.c lib/helper.h \
+	lib/ip-address.c lib/ip-address.h \
 	lib/log-destination.c lib/log-destination.h \
 	lib/log.c lib/log.h \
 	lib/member.c lib/member.h \

@@ -3,6 +3,7 @@ lib_tests = \
 	tests/unit/test-error \
 	tests/unit/test-faults \
 	tests/unit/test-jsonrpc \
+	tests/unit/test-ip-address \
 	tests/unit/test-text \
 	tests/unit/test-value \
 	tests/unit/test-xmlrpc
@@ -21,6 +22,8 @@ tests_unit_test_faults_SOURCES = tests/unit/test-faults.c
 tests_unit_test_faults_LDADD = libbase.a $(GLIB_LIBS)
 tests_unit_test_jsonrpc_SOURCES = tests/unit/test-jsonrpc.c
 tests_unit_test_jsonrpc_LDADD = $(wire_libs)
+tests_unit_test_ip_address_SOURCES = tests/unit/test-ip-address.c
+tests_unit_test_ip_address_LDADD = libbase.a $(GLIB_LIBS)
 tests_unit_test_text_SOURCES = tests/unit/test-text.c
 tests_unit_test_text_LDADD = libbase.a $(GLIB_LIBS)
 tests_unit_test_value_SOURCES = tests/unit/test-value.c $(random_value)
