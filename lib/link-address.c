@@ -110,7 +110,8 @@ static int
 note_gateway(const struct nlmsghdr *header, void *data)
 {
     const struct rtmsg *about = mnl_nlmsg_get_payload(header);
-    struct found_route found = {.gateway = {.family = about->rtm_family}};
+    struct found_route found = {.gateway = {.family = about->rtm_family,
+                                            .is_ours = about->rtm_protocol == LINK_ROUTE_OURS}};
 
     if (about->rtm_dst_len > 0 || about->rtm_table != RT_TABLE_MAIN ||
         about->rtm_type != RTN_UNICAST)

@@ -189,6 +189,7 @@ read_attribute(const struct nlattr *attribute, void *data)
         break;
     case IFLA_IFALIAS:
         link->is_uplink = strcmp(mnl_attr_get_str(attribute), LINK_ALIAS_UPLINK) == 0;
+        link->is_addressed = strcmp(mnl_attr_get_str(attribute), LINK_ALIAS_ADDRESSED) == 0;
         break;
     case IFLA_PERM_ADDRESS:
         read_mac(attribute, link);
@@ -363,13 +364,14 @@ link_set_up(const char *name, const struct link *link, uint32_t mtu)
     struct message message;
     int rc;
 
-    if (link->is_up && link->has_no_arp && link->mtu == mtu)
+    if (link->is_up && (link->has_no_arp || link->is_addressed) && link->mtu == mtu)
         return 0;
-    rc = switch_ipv6(name, '1');
+    rc = link->is_addressed ? 0 : switch_ipv6(name, '1');
     if (rc < 0)
         return rc;
     message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
-    message.about->ifi_flags = message.about->ifi_change = IFF_UP | IFF_NOARP;
+    message.about->ifi_flags = message.about->ifi_change =
+        IFF_UP | (link->is_addressed ? 0 : IFF_NOARP);
     mnl_attr_put_u32(message.header, IFLA_MTU, mtu);
     return talk(&message, NULL, NULL);
 }

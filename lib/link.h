@@ -18,19 +18,23 @@
  * or the hardware's, and was put there by us. */
 #define LINK_ALIAS_UPLINK "xapid uplink"
 
+/* The alias of a bridge of ours on which this machine has addresses: it answers ARP. */
+#define LINK_ALIAS_ADDRESSED "xapid address"
+
 #define LINK_TEXT_MAX 32 /* bytes with the NUL; what is longer is cut */
 
 struct link {
     int index;
     uint32_t group;
     uint32_t mtu;
-    int master;       /* index of the bridge or bond that it is in; 0: none */
-    int parent;       /* index of the interface that a VLAN is of; 0: none */
-    int tag;          /* of a VLAN; -1: it is none */
-    bool is_bridge;   /* one of Linux */
-    bool is_switch;   /* an interface that Open vSwitch's module made */
-    bool is_switched; /* its master is that module; the database says which bridge it is in */
-    bool is_uplink;   /* has our alias */
+    int master;        /* index of the bridge or bond that it is in; 0: none */
+    int parent;        /* index of the interface that a VLAN is of; 0: none */
+    int tag;           /* of a VLAN; -1: it is none */
+    bool is_bridge;    /* one of Linux */
+    bool is_switch;    /* an interface that Open vSwitch's module made */
+    bool is_switched;  /* its master is that module; the database says which bridge it is in */
+    bool is_uplink;    /* has our alias */
+    bool is_addressed; /* has our alias */
     bool is_ethernet;
     bool is_up; /* as was set, whether or not there is a carrier */
     bool has_no_arp;
@@ -51,7 +55,8 @@ int link_make_bridge(const char *name, uint32_t mtu);
  * -EEXIST: there is one of the name, or of the tag. */
 int link_make_vlan(const char *name, const struct link *parent, int tag, uint32_t mtu);
 /* Sets an interface up, as one that carries packets of others alone: this machine has no IPv6 on it
- * and answers no ARP.  One that is so is left as it is. */
+ * and answers no ARP.  One that is so is left as it is; one that is addressed keeps what that says.
+ */
 int link_set_up(const char *name, const struct link *link, uint32_t mtu);
 /* Puts an interface into a bridge. */
 int link_join(const struct link *link, const struct link *bridge);
@@ -79,13 +84,35 @@ struct link_address {
     int family; /* AF_INET, AF_INET6 */
     uint8_t bytes[LINK_ADDRESS_MAX];
     unsigned prefix;   /* bits; 0 of a gateway */
+    uint32_t seconds;  /* that one is good for from when it is put on; 0: for ever */
     bool is_permanent; /* no server gave it for a time */
     bool is_local;     /* every IPv6 interface has such a one by itself */
+    bool is_ours;      /* a gateway that we put there */
 };
 
 /* Calls `each` for every address of this machine. */
 int link_addresses(void (*each)(const struct link_address *address, void *data), void *data);
 /* The same for the gateways of default routes, with the interfaces that they are behind. */
 int link_gateways(void (*each)(const struct link_address *address, void *data), void *data);
+
+/* ---- link-carry.c ---- */
+
+/* The number of the protocol (rtm_protocol) that set the default routes of ours, and their metric:
+ * a route of the administrator's, which has none, goes first. */
+#define LINK_ROUTE_OURS 0x78
+#define LINK_ROUTE_METRIC 100
+
+enum link_ipv6 { LINK_IPV6_NONE, LINK_IPV6_GIVEN, LINK_IPV6_BY_ROUTERS };
+
+/* Makes an interface of ours one on which this machine has addresses, and up. */
+int link_carry_addresses(const struct link *link, enum link_ipv6 ipv6);
+/* Undoes that: as link_set_up () has it. */
+int link_carry_none(const struct link *link);
+/* A success, too, when it is there, or is not there any more. */
+int link_put_address(const struct link_address *address);
+int link_drop_address(const struct link_address *address);
+/* of_ours: with our protocol and metric; else as an administrator sets it. */
+int link_put_gateway(const struct link_address *gateway, bool of_ours);
+int link_drop_gateway(const struct link_address *gateway);
 
 #endif

@@ -21,7 +21,8 @@ libbase_a_SOURCES = \
 # For those programs that change network interfaces, and for no other.
 noinst_LIBRARIES += liblink.a
 liblink_a_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
-liblink_a_SOURCES = lib/link.c lib/link.h lib/link-internal.h lib/link-address.c lib/link-lock.c
+liblink_a_SOURCES = lib/link.c lib/link.h lib/link-internal.h lib/link-address.c lib/link-carry.c \
+	lib/link-lock.c
 
 # For those that put something into a bridge, of Linux or of Open vSwitch.
 noinst_LIBRARIES += libport.a

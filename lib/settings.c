@@ -67,6 +67,7 @@ static const struct key keys[] = {
     {"xapid", "log_level", KIND_LEVEL, AT(log_level), "info", 0, 0},
     {"xapid", "pam_service", KIND_NAME, AT(pam_service), "xapid", 0, 0},
     {"xapid", "network_backend", KIND_BACKEND, AT(network_backend), "", 0, 0},
+    {"xapid", "confirm_seconds", KIND_COUNT, AT(confirm_seconds), "60", 1, 60},
     {"xapid", "resync_seconds", KIND_COUNT, AT(resync_seconds), "10", 1, DAY},
     {"xapid", "ready_domains", KIND_COUNT, AT(ready_domains), "0", 0, READY_DOMAINS_MAX},
     COUNT(max_connections, "20000", 16, 1000000),
@@ -85,6 +86,7 @@ static const struct key keys[] = {
     COUNT(max_tasks, "10000", 100, 1000000),
     COUNT(max_parked_calls, "10000", 16, 1000000),
     {"sim", "dir", KIND_OPTIONAL, AT(sim_dir), "", 0, 0},
+    {"sim", "real_networks", KIND_COUNT, AT(sim_real_networks), "0", 0, 1},
 };
 
 /* --- values --- */

@@ -56,11 +56,14 @@ struct settings {
     enum log_level log_level;
     char *pam_service;
     char *network_backend; /* NETWORK_BACKEND_…; "": the second where it is installed */
-    guint resync_seconds;  /* how often the whole hypervisor is looked at */
-    guint ready_domains;   /* that are built ahead of their VMs' starts, at most */
+    guint
+        confirm_seconds; /* then a change of the management path that no call confirmed is undone */
+    guint resync_seconds; /* how often the whole hypervisor is looked at */
+    guint ready_domains;  /* that are built ahead of their VMs' starts, at most */
     struct settings_limits limits;
     /* [sim] */
-    char *sim_dir; /* "": real hardware */
+    char *sim_dir;           /* "": real hardware */
+    guint sim_real_networks; /* 1: networks are this machine's all the same */
 };
 
 /* Reads `path`; NULL means SETTINGS_FILE, which may be absent (all defaults then).  An unknown

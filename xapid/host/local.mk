@@ -2,6 +2,8 @@ pkglibexec_PROGRAMS += xapid-host
 noinst_LIBRARIES += libhost.a
 libhost_a_SOURCES = \
 	xapid/host/accounts.c xapid/host/accounts.h \
+	xapid/host/addresses.c xapid/host/addresses.h xapid/host/address-calls.c \
+	xapid/host/sim-addresses.c \
 	xapid/host/answer.c xapid/host/answer.h \
 	xapid/host/bridge.c xapid/host/bridge.h xapid/host/sim-bridge.c xapid/host/uplink.c \
 	xapid/host/child.c xapid/host/child.h \
@@ -14,6 +16,7 @@ libhost_a_SOURCES = \
 	xapid/host/ovs-state.c xapid/host/ovs-state.h \
 	xapid/host/password.c xapid/host/password.h \
 	xapid/host/power.c xapid/host/power.h \
+	xapid/host/resolv.c xapid/host/resolv.h \
 	xapid/host/roll.c xapid/host/roll.h \
 	xapid/host/service.c xapid/host/service.h \
 	xapid/host/syslog.c xapid/host/syslog.h \

@@ -83,7 +83,9 @@ serve(const struct settings *settings, const char *sim_dir)
     guint interrupt = g_unix_signal_add(SIGINT, terminated, &app);
     int status = EXIT_FAILURE;
 
-    app.service = service_new(settings->pam_service, sim_dir, settings->network_backend);
+    app.service =
+        service_new(settings->pam_service, sim_dir, settings->sim_real_networks ? NULL : sim_dir,
+                    settings->network_backend);
     app.storage =
         storage_new(*settings->storage_drivers ? settings->storage_drivers : STORAGE_DRIVERS_DIR,
                     settings->disk_handles, &error);

@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/peer/host1.h"
 #include "xapid/host/accounts.h"
+#include "xapid/host/addresses.h"
 #include "xapid/host/child.h"
 #include "xapid/host/command.h"
 #include "xapid/host/facts.h"
@@ -21,7 +22,8 @@
 
 struct service {
     const char *pam_service;
-    const char *sim_dir; /* NULL: real hardware */
+    const char *sim_dir;      /* NULL: real hardware */
+    const char *sim_networks; /* the same of its networks */
     struct network *network;
     GDBusConnection *connection;
     PeerHost1 *skeleton; /* exported on the connection; each peer has one of its own */
@@ -319,6 +321,7 @@ service_set_peer(struct service *service, GDBusConnection *connection)
         g_signal_connect(service->skeleton, handlers[i].signal, handlers[i].handler, service);
     network_serve(service->network, service->skeleton);
     syslog_serve(service->skeleton, service->sim_dir);
+    addresses_serve(service->skeleton, service->sim_networks);
     g_signal_connect(connection, "closed", G_CALLBACK(peer_closed), service);
     if (!g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(service->skeleton), connection,
                                           HOST_PATH, &error))
@@ -326,13 +329,15 @@ service_set_peer(struct service *service, GDBusConnection *connection)
 }
 
 struct service *
-service_new(const char *pam_service, const char *sim_dir, const char *backend)
+service_new(const char *pam_service, const char *sim_dir, const char *sim_networks,
+            const char *backend)
 {
     struct service *service = g_new0(struct service, 1);
 
     service->pam_service = pam_service;
     service->sim_dir = sim_dir;
-    service->network = network_new(sim_dir, backend);
+    service->sim_networks = sim_networks;
+    service->network = network_new(sim_networks, backend);
     return service;
 }
 

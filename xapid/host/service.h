@@ -11,9 +11,10 @@
 
 struct service;
 
-/* sim_dir: the folder of a simulated host, NULL for real hardware.  network_backend: that of the
- * settings.  All are borrowed for the service's life. */
-struct service *service_new(const char *pam_service, const char *sim_dir,
+/* sim_dir: the folder of a simulated host, NULL for real hardware; sim_networks: the same of its
+ * networks alone.  network_backend: that of the settings.  All are borrowed for the service's life.
+ */
+struct service *service_new(const char *pam_service, const char *sim_dir, const char *sim_networks,
                             const char *network_backend);
 void service_free(struct service *service);
 /* Serves on `connection` (a reference is taken) instead of the one before.  Checks that the old
