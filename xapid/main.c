@@ -18,6 +18,7 @@
 #include "lib/settings.h"
 #include "xapid/calls/call.h"
 #include "xapid/calls/login-turns.h"
+#include "xapid/calls/safe-change.h"
 #include "xapid/calls/texts.h"
 #include "xapid/http/services.h"
 #include "xapid/limits.h"
@@ -251,15 +252,13 @@ on_signal(void *data)
 }
 
 static const struct call_impl *const call_tables[] = {
-    calls_appliance, calls_evacuate,     calls_external_auth,
-    calls_pif,       calls_vlan,         calls_network,
-    calls_vif,       calls_vif_lock,     calls_auth,
-    calls_event,     calls_pbd,          calls_sr,
-    calls_vbd,       calls_vdi,          calls_host,
-    calls_message,   calls_pool,         calls_login,
-    calls_role,      calls_session,      calls_subject,
-    calls_task,      calls_vm,           calls_vm_lifecycle,
-    calls_vm_memory, calls_vm_resources, calls_vm_settings};
+    calls_addresses,    calls_appliance, calls_evacuate,     calls_external_auth,
+    calls_pif,          calls_vlan,      calls_network,      calls_vif,
+    calls_vif_lock,     calls_auth,      calls_event,        calls_pbd,
+    calls_sr,           calls_vbd,       calls_vdi,          calls_host,
+    calls_message,      calls_pool,      calls_login,        calls_role,
+    calls_session,      calls_subject,   calls_task,         calls_vm,
+    calls_vm_lifecycle, calls_vm_memory, calls_vm_resources, calls_vm_settings};
 
 static void
 start_api(struct app *app)
@@ -280,6 +279,8 @@ start_api(struct app *app)
     app->api.events = events_new(&app->api);
     app->api.texts = texts_new();
     app->api.logins = login_turns_new();
+    app->api.address = app->address;
+    app->api.change = safe_change_new(&app->api, app->settings->confirm_seconds);
     session_begin_all(&app->api, g_get_real_time());
 }
 
@@ -389,6 +390,8 @@ start(struct app *app, GError **error)
     app->services = http_services_start(app->http, &app->api, app->settings, database);
 
     ops_recover(app->ops);
+    uplinks_begin(&app->api);
+    safe_change_resume(app->api.change);
     if (!(app->control = control_new(control_received, control_gone, app, error)))
         return false;
     g_timeout_add_seconds(MIN(COLLECT_SECONDS, app->settings->limits.session_idle_seconds), collect,

@@ -27,7 +27,8 @@ ON_A_DEVICE = ("xtool sr-create type=ext", "xtool sr-probe type=ext", "xtool vdi
 LOOPS = Path("/dev/loop-control").exists()
 if not LOOPS:
     GUIDE.elsewhere.update(dict.fromkeys(ON_A_DEVICE, "tests/lab/test-storage.sh"))
-NETWORKING = Document("docs/networking.md", {"# /etc/network/interfaces": "ifupdown's"})
+NETWORKING = Document("docs/networking.md", {"# /etc/network/interfaces": "ifupdown's", "xtool pif-plug uuid=$pif": "tests/sim/test-addresses.py",
+                                             "xtool -s 10.1.0.5": "tests/sim/test-addresses.py"})
 XTOOL = Document("docs/xtool.md", {"  vdi=$(xtool vdi-create": "tests/sim/test-xtool-create.py"})
 
 

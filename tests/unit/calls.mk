@@ -12,6 +12,7 @@ sim_tests = \
 	tests/sim/test-abuse.py \
 	tests/sim/test-disk-full.py \
 	tests/sim/test-disk-errors.py \
+	tests/sim/test-addresses.py \
 	tests/sim/test-database.py \
 	tests/sim/test-appliances.py \
 	tests/sim/test-card-limits.py \
@@ -29,7 +30,7 @@ sim_tests = \
 	tests/sim/test-live.py \
 	tests/sim/test-network.py \
 	tests/sim/test-pifs.py \
-	tests/sim/test-reboot.py \
+	tests/sim/test-reboot.py tests/sim/test-reconfigure.py \
 	tests/sim/test-reference.py \
 	tests/sim/test-role-matrix.py \
 	tests/sim/test-snapshots.py \

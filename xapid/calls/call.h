@@ -24,12 +24,15 @@ struct events;
 struct login_turns;
 struct exchange;
 struct rows;
+struct safe_change;
 struct texts;
 
 /* What the transport knows of the other end. */
 struct call_origin {
     bool local_root;     /* the unix socket, peer uid 0: no password needed */
     const char *address; /* who is counted as one; borrowed, good until api_call () returns */
+    /* At which it has arrived, as long; NULL: at a unix socket, or from this machine. */
+    const char *local_address;
 };
 
 /* What the calls need of the process; filled once by main. */
@@ -44,11 +47,14 @@ struct api {
     const struct settings_limits *limits;
     const char *host; /* references of this host's and the pool's rows */
     const char *pool;
-    const char *certificate; /* PEM of what we show to clients over TLS, without its key */
-    guint plugging;          /* PIFs that are; uplinks.c */
-    bool networks_wait;      /* for that */
-    GHashTable *impls;       /* full name -> const struct call_impl */
-    guint parked;            /* calls without an answer yet */
+    const char *certificate;    /* PEM of what we show to clients over TLS, without its key */
+    const char *address;        /* of the host, unless its management PIF is ours */
+    char *managed_address;      /* of that; NULL without one */
+    struct safe_change *change; /* NULL: none is kept */
+    guint plugging;             /* PIFs that are; uplinks.c */
+    bool networks_wait;         /* for that */
+    GHashTable *impls;          /* full name -> const struct call_impl */
+    guint parked;               /* calls without an answer yet */
     guint64 calls;
     gsize rows_held; /* bytes of rows in answers that clients are still taking: see rows.h */
     struct texts *texts;
@@ -266,17 +272,22 @@ void pif_remove_vlan(struct call *call, const char *pif);
 /* When xapid-host is there, and now and then: the rows of PIFs get what it tells of interfaces, and
  * this host's networks become what the model has. */
 void uplinks_look(struct api *api);
+/* At start-up, once the rows are there. */
+void uplinks_begin(struct api *api);
 /* Around the plugging of a PIF, until its row says what is. */
 void uplinks_hold(struct api *api);
 void uplinks_release(struct api *api);
+/* This machine's addresses become what the rows say; done (may be NULL) is told when that is so. */
+typedef void (*uplinks_done_fn)(const GError *error, void *data);
+void uplinks_apply_addresses(struct api *api, uplinks_done_fn done, void *data);
 
 /* --- the class files: one table each, ending with name == NULL --- */
 
-extern const struct call_impl calls_appliance[], calls_auth[], calls_evacuate[], calls_event[],
-    calls_external_auth[], calls_host[], calls_login[], calls_message[], calls_network[],
-    calls_pbd[], calls_pif[], calls_pool[], calls_role[], calls_session[], calls_sr[],
-    calls_subject[], calls_task[], calls_vbd[], calls_vdi[], calls_vif[], calls_vif_lock[],
-    calls_vlan[], calls_vm[], calls_vm_lifecycle[], calls_vm_memory[], calls_vm_resources[],
-    calls_vm_settings[];
+extern const struct call_impl calls_addresses[], calls_appliance[], calls_auth[], calls_evacuate[],
+    calls_event[], calls_external_auth[], calls_host[], calls_login[], calls_message[],
+    calls_network[], calls_pbd[], calls_pif[], calls_pool[], calls_role[], calls_session[],
+    calls_sr[], calls_subject[], calls_task[], calls_vbd[], calls_vdi[], calls_vif[],
+    calls_vif_lock[], calls_vlan[], calls_vm[], calls_vm_lifecycle[], calls_vm_memory[],
+    calls_vm_resources[], calls_vm_settings[];
 
 #endif

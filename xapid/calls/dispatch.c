@@ -6,6 +6,7 @@
 
 #include "lib/error.h"
 #include "xapid/calls/exchange.h"
+#include "xapid/calls/safe-change.h"
 
 void
 api_init(struct api *api)
@@ -233,6 +234,8 @@ prepare(struct call *call, const struct rpc_request *request, GError **error)
 
     if (message->session && !authenticate(call, params, error))
         return false;
+    if (message->session && call->api->change)
+        safe_change_seen(call->api->change, &call->origin);
     if (message->lifecycle == DM_REMOVED) {
         api_error_set(error, "MESSAGE_REMOVED", NULL);
         return false;

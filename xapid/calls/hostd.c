@@ -277,6 +277,30 @@ hostd_remove_bridge(struct hostd *hostd, const char *name, hostd_done_fn done, v
         &(struct question){.done = done, .data = data, .repeats = true});
 }
 
+/* As with networks. */
+void
+hostd_apply_addresses(struct hostd *hostd, GVariant *wanted, const char *servers,
+                      hostd_done_fn done, void *data)
+{
+    ask(hostd, "ApplyAddresses", g_variant_new("(@a(sssss)s)", wanted, servers),
+        &(struct question){.done = done, .data = data});
+}
+
+void
+hostd_take_interface(struct hostd *hostd, const char *name, hostd_done_fn done, void *data)
+{
+    ask(hostd, "TakeInterface", g_variant_new("(s)", name),
+        &(struct question){.done = done, .data = data, .repeats = true});
+}
+
+void
+hostd_give_interface(struct hostd *hostd, const char *name, GVariant *addresses, GVariant *gateways,
+                     hostd_done_fn done, void *data)
+{
+    ask(hostd, "GiveInterface", g_variant_new("(s@as@as)", name, addresses, gateways),
+        &(struct question){.done = done, .data = data, .repeats = true});
+}
+
 /* ---- connection ---- */
 
 /* Calls `each` for every question that was sent, or for every one that waits. */

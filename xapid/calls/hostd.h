@@ -36,8 +36,8 @@ void hostd_change_password(struct hostd *hostd, const char *user, const char *pa
                            hostd_auth_fn done, void *data);
 
 /* error borrowed; result borrowed: LookupName (bsu), LookupId (bssau), Facts (a{sv}), Power (),
- * ForwardLog (), Interfaces (aa{sv}), EnsureBridge (s), ApplyNetworks (as), RemoveBridge (b)
- * tuples. */
+ * ForwardLog (), Interfaces (aa{sv}), EnsureBridge (s), ApplyNetworks (as), RemoveBridge (b),
+ * ApplyAddresses (a(sas)), TakeInterface (), GiveInterface () tuples. */
 typedef void (*hostd_done_fn)(const GError *error, GVariant *result, void *data);
 void hostd_lookup_name(struct hostd *hostd, const char *name, hostd_done_fn done, void *data);
 void hostd_lookup_id(struct hostd *hostd, const char *kind, guint32 id, hostd_done_fn done,
@@ -51,6 +51,12 @@ void hostd_forward_log(struct hostd *hostd, const char *destination, hostd_done_
 void hostd_interfaces(struct hostd *hostd, hostd_done_fn done, void *data);
 void hostd_ensure_bridge(struct hostd *hostd, GVariant *network, hostd_done_fn done, void *data);
 void hostd_apply_networks(struct hostd *hostd, GVariant *networks, hostd_done_fn done, void *data);
+void hostd_apply_addresses(struct hostd *hostd, GVariant *wanted, const char *servers,
+                           hostd_done_fn done, void *data);
+void hostd_take_interface(struct hostd *hostd, const char *name, hostd_done_fn done, void *data);
+/* addresses, gateways: as. */
+void hostd_give_interface(struct hostd *hostd, const char *name, GVariant *addresses,
+                          GVariant *gateways, hostd_done_fn done, void *data);
 void hostd_remove_bridge(struct hostd *hostd, const char *name, hostd_done_fn done, void *data);
 
 #endif

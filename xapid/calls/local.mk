@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libcalls.a librpc.a
 libcalls_a_SOURCES = \
+	xapid/calls/addresses.c \
 	xapid/calls/appliance.c \
 	xapid/calls/call.c xapid/calls/call.h \
 	xapid/calls/dispatch.c \
@@ -20,6 +21,7 @@ libcalls_a_SOURCES = \
 	xapid/calls/rbac.c \
 	xapid/calls/role.c \
 	xapid/calls/rows.c xapid/calls/rows.h \
+	xapid/calls/safe-change.c xapid/calls/safe-change.h \
 	xapid/calls/session.c \
 	xapid/calls/sr.c \
 	xapid/calls/subject.c \

@@ -7,6 +7,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "xapid/calls/call.h"
+#include "xapid/calls/safe-change.h"
 
 /* ---- plugging ---- */
 
@@ -92,6 +93,7 @@ plugged(const GError *error, GVariant *result, void *data)
     }
     txn_set_value(txn, plugging->pif, "currently_attached", g_variant_new_boolean(TRUE));
     call_commit(call, txn, plugging->value);
+    uplinks_apply_addresses(plugging->api, NULL, NULL);
     plugging_end(plugging);
 }
 
@@ -188,7 +190,7 @@ may_unplug(const struct model *model, const char *pif, GError **error)
     else if (pif_has_attached_vlans(model, pif))
         api_error_set(error, "PIF_VLAN_STILL_EXISTS", pif, NULL);
     else
-        return has_no_cards(model, pif, error);
+        return safe_change_check_none(model, error) && has_no_cards(model, pif, error);
     return false;
 }
 

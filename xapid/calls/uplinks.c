@@ -8,6 +8,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "xapid/calls/call.h"
+#include "xapid/calls/safe-change.h"
 
 /* ---- what is becomes what is desired ---- */
 
@@ -59,6 +60,7 @@ applied(const GError *error, GVariant *result, void *data)
             break;
     if (failed)
         log_warning("networks: %s", failed->message);
+    uplinks_apply_addresses(applying->api, NULL, NULL);
     g_ptr_array_unref(applying->networks);
     g_free(applying);
 }
@@ -93,6 +95,108 @@ uplinks_release(struct api *api)
 {
     if (--api->plugging == 0 && api->networks_wait)
         apply(api);
+}
+
+/* ---- addresses ---- */
+
+struct addressing {
+    struct api *api;
+    GPtrArray *pifs; /* references, owned */
+    guint number;    /* of the change that they are of */
+    uplinks_done_fn done;
+    void *data;
+};
+
+/* Who is told of the host is told of the address by which it is managed. */
+static void
+follow_management(struct api *api, struct txn *txn)
+{
+    g_autofree char *pif = pif_of_management(api->model, api->host);
+    char *address = pif ? pif_address(api->model, pif) : NULL;
+
+    g_free(api->managed_address);
+    api->managed_address = address;
+    api->vm->address = address ? address : api->address;
+    txn_set_string(txn, api->host, "address", api->vm->address);
+}
+
+void
+uplinks_begin(struct api *api)
+{
+    g_autoptr(GError) error = NULL;
+    struct txn *txn = model_begin(api->model, &error);
+
+    if (txn) {
+        follow_management(api, txn);
+        txn_commit(txn, &error);
+    }
+    if (error)
+        log_warning("the address of the host: %s", error->message);
+}
+
+/* The one that could not be set is the error. */
+static bool
+note_addresses(const struct addressing *addressing, GVariant *there, GError **error)
+{
+    struct api *api = addressing->api;
+    struct txn *txn = model_begin(api->model, error);
+    GError *wrong = NULL;
+
+    if (!txn)
+        return false;
+    for (guint i = 0; i < addressing->pifs->len && i < g_variant_n_children(there); i++) {
+        const char *pif = addressing->pifs->pdata[i], *outcome;
+        g_autofree const char **addresses = NULL;
+        g_variant_get_child(there, i, "(&s^a&s)", &outcome, &addresses);
+        if (!model_has(api->model, pif_class(), pif))
+            continue;
+        addresses_seen(txn, pif, addresses);
+        if (!wrong && !g_str_equal(outcome, "ready") && pif_has_addresses(api->model, pif))
+            wrong = api_error_new("PIF_CONFIGURATION_ERROR", pif, "its bridge is not there", NULL);
+    }
+    follow_management(api, txn);
+    if (!txn_commit(txn, wrong ? NULL : error))
+        return false;
+    if (wrong)
+        g_propagate_error(error, wrong);
+    return !wrong;
+}
+
+static void
+addressed(const GError *error, GVariant *result, void *data)
+{
+    struct addressing *addressing = data;
+    g_autoptr(GError) failed = error ? g_error_copy(error) : NULL;
+
+    if (!failed) {
+        g_autoptr(GVariant) there = g_variant_get_child_value(result, 0);
+        if (note_addresses(addressing, there, &failed))
+            safe_change_applied(addressing->api->change, addressing->number);
+    }
+    if (failed)
+        log_warning("addresses: %s", failed->message);
+    if (addressing->done)
+        addressing->done(failed, addressing->data);
+    g_ptr_array_unref(addressing->pifs);
+    g_free(addressing);
+}
+
+void
+uplinks_apply_addresses(struct api *api, uplinks_done_fn done, void *data)
+{
+    g_autoptr(GPtrArray) pifs = NULL;
+    g_autofree char *servers = NULL;
+    GVariant *desired = addresses_desired(api->model, api->host, &pifs, &servers);
+    struct addressing *addressing = g_new0(struct addressing, 1);
+
+    addressing->api = api;
+    addressing->number = safe_change_number(api->change);
+    addressing->done = done;
+    addressing->data = data;
+    addressing->pifs = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < pifs->len; i++)
+        g_ptr_array_add(addressing->pifs, g_strdup(pifs->pdata[i]));
+    hostd_apply_addresses(api->hostd, desired, servers, addressed, addressing);
 }
 
 /* ---- the rows become what is ---- */

@@ -105,6 +105,7 @@ connection_free(struct connection *connection)
     g_clear_pointer(&connection->head, head_free);
     connection_drop_body(connection);
     g_free(connection->peer);
+    g_free(connection->local);
     g_free(connection->origin);
     g_free(connection);
 }

@@ -177,13 +177,30 @@ on_sweep(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* An IPv4 address that the socket has as one of IPv6 is that. */
+static char *
+address_text(const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+    char text[INET6_ADDRSTRLEN] = "";
+
+    if (address->ss_family != AF_INET6)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text, sizeof text);
+    else if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+        inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, text, sizeof text);
+    else
+        inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof text);
+    return g_strdup(text);
+}
+
 /* Who it is: the text for handlers, and what the cap per address counts (an IPv6 client owns a
  * /64).
  */
 static void
 name_peer(struct connection *connection, const struct sockaddr_storage *address)
 {
-    char text[INET6_ADDRSTRLEN];
+    struct sockaddr_storage local = {.ss_family = AF_UNSPEC};
+    socklen_t local_size = sizeof local;
 
     if (connection->transport == HTTP_UNIX) {
         struct ucred credentials = {.uid = (uid_t)-1};
@@ -195,23 +212,17 @@ name_peer(struct connection *connection, const struct sockaddr_storage *address)
         return;
     }
     connection->uid = (uid_t)-1;
-    if (address->ss_family == AF_INET6) {
-        struct in6_addr a = ((const struct sockaddr_in6 *)address)->sin6_addr;
+    connection->peer = address_text(address);
+    if (strchr(connection->peer, ':')) {
+        struct sockaddr_storage net = *address;
 
-        if (IN6_IS_ADDR_V4MAPPED(&a)) {
-            inet_ntop(AF_INET, a.s6_addr + 12, text, sizeof text);
-            connection->origin = g_strdup(text);
-        } else {
-            inet_ntop(AF_INET6, &a, text, sizeof text);
-            connection->origin = g_malloc(INET6_ADDRSTRLEN);
-            memset(a.s6_addr + 8, 0, 8);
-            inet_ntop(AF_INET6, &a, connection->origin, INET6_ADDRSTRLEN);
-        }
+        memset(((struct sockaddr_in6 *)&net)->sin6_addr.s6_addr + 8, 0, 8);
+        connection->origin = address_text(&net);
     } else {
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text, sizeof text);
-        connection->origin = g_strdup(text);
+        connection->origin = g_strdup(connection->peer);
     }
-    connection->peer = g_strdup(text);
+    if (getsockname(connection->fd, (struct sockaddr *)&local, &local_size) == 0)
+        connection->local = address_text(&local);
 }
 
 static void

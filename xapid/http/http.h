@@ -94,6 +94,9 @@ GBytes *http_request_body(const struct http_request *request); /* borrowed */
 enum http_transport http_request_transport(const struct http_request *request);
 /* "192.0.2.7", "::1", or "unix:uid=0". */
 const char *http_request_peer(const struct http_request *request);
+/* The address of this machine that it has come to; NULL: a unix socket, or from that very address.
+ */
+const char *http_request_local(const struct http_request *request);
 /* What the cap per address counts as one: an IPv6 client has a /64.  Of a unix socket, the peer. */
 const char *http_request_origin(const struct http_request *request);
 /* uid of the peer of a unix socket connection (SO_PEERCRED); (uid_t)-1 otherwise. */

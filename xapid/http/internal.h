@@ -37,6 +37,7 @@ struct connection {
     struct http_server *server;
     struct tls_session *tls;
     char *peer;
+    char *local;  /* the address that it has come to; NULL for the unix socket */
     char *origin; /* what the cap per address counts; NULL for the unix socket */
     uid_t uid;
 
@@ -77,6 +78,7 @@ struct http_request {
     gsize body_charge; /* counted in stats.body_bytes */
     enum http_transport transport;
     char *peer;
+    char *local;
     char *origin;
     uid_t uid;
     GHashTable *headers; /* name to combined value, filled on demand */

@@ -17,6 +17,7 @@ request_new(struct connection *connection)
     request->head = g_steal_pointer(&connection->head);
     request->transport = connection->transport;
     request->peer = g_strdup(connection->peer);
+    request->local = g_strdup(connection->local);
     request->origin = g_strdup(connection->origin ? connection->origin : connection->peer);
     request->uid = connection->uid;
     request->body_charge = connection->body_length;
@@ -41,6 +42,7 @@ request_free(struct http_request *request)
     head_free(request->head);
     g_bytes_unref(request->body);
     g_free(request->peer);
+    g_free(request->local);
     g_free(request->origin);
     g_clear_pointer(&request->headers, g_hash_table_unref);
     g_clear_pointer(&request->cookies, g_hash_table_unref);
@@ -166,6 +168,12 @@ const char *
 http_request_peer(const struct http_request *request)
 {
     return request->peer;
+}
+
+const char *
+http_request_local(const struct http_request *request)
+{
+    return g_strcmp0(request->local, request->peer) == 0 ? NULL : request->local;
 }
 
 const char *

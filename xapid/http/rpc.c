@@ -170,7 +170,8 @@ run(struct rpc *rpc)
     const struct call_origin origin = {.local_root =
                                            http_request_transport(rpc->http) == HTTP_UNIX &&
                                            http_request_peer_uid(rpc->http) == 0,
-                                       .address = http_request_origin(rpc->http)};
+                                       .address = http_request_origin(rpc->http),
+                                       .local_address = http_request_local(rpc->http)};
     bool left = rpc->gone;
 
     if (rpc->garbled) {

@@ -18,6 +18,11 @@
 #define JOURNAL_TEMPLATES "templates"
 #define JOURNAL_TEMPLATES_TYPE "as"
 
+/* A change of addresses that is not confirmed yet, with what it is undone to (calls/safe-change.h).
+ * Is in no dump. */
+#define JOURNAL_ADDRESSES "addresses"
+#define JOURNAL_ADDRESSES_TYPE "a{sv}"
+
 /* The type of such an entry, NULL when the key is another's. */
 const char *journal_row_type(const char *key);
 

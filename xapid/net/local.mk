@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = \
+	xapid/net/addresses.c \
 	xapid/net/desired.c \
 	xapid/net/net.h \
 	xapid/net/network.c \

@@ -47,6 +47,39 @@ GVariant *networks_desired(const struct model *model, const char *host, GPtrArra
 bool network_is_plugged(const struct model *model, const char *network, const char *host,
                         GError **error);
 
+/* --- addresses.c --- */
+
+#define ADDRESSING_TYPE "(sssss)" /* as ApplyAddresses of org.xapid.Host1.xml says */
+
+/* What PIF.reconfigure_ip and _ipv6 are given.  Another mode than Static needs none of it.
+ * INVALID_IP_ADDRESS_SPECIFIED [parameter], INVALID_CIDR_ADDRESS_SPECIFIED [parameter]. */
+struct addressing_ipv4 {
+    const char *mode, *ip, *netmask, *gateway, *dns;
+};
+struct addressing_ipv6 {
+    const char *mode, *ipv6, *gateway, *dns;
+};
+bool addressing_check_ipv4(const struct addressing_ipv4 *wanted, GError **error);
+bool addressing_check_ipv6(const struct addressing_ipv6 *wanted, GError **error);
+/* Writes them, without what their mode does not use. */
+void addressing_set_ipv4(struct txn *txn, const char *pif, const struct addressing_ipv4 *wanted);
+void addressing_set_ipv6(struct txn *txn, const char *pif, const struct addressing_ipv6 *wanted);
+/* "10.0.0.5/24"; "" when that is no netmask.  The caller frees. */
+char *addressing_prefix(const char *ip, const char *netmask);
+/* What this host is to have on the bridges of its PIFs: an array of ADDRESSING_TYPE, floating;
+ * *ret_pifs (the caller frees) has the rows, borrowed, in the same order; *ret_servers (the caller
+ * frees) are those of names.  The default route and those are of the management PIF. */
+GVariant *addresses_desired(const struct model *model, const char *host, GPtrArray **ret_pifs,
+                            char **ret_servers);
+/* The row of one that routers tell of its addresses becomes what is there. */
+void addresses_seen(struct txn *txn, const char *pif, const char *const *there);
+/* Is the host to have an address on it? */
+bool pif_has_addresses(const struct model *model, const char *pif);
+/* The PIF by which this host is managed, when it is ours, or NULL.  The caller frees. */
+char *pif_of_management(const struct model *model, const char *host);
+/* Its address, of the primary type, or NULL.  The caller frees. */
+char *pif_address(const struct model *model, const char *pif);
+
 /* --- pifs.c --- */
 
 /* What xapid-host tells of interfaces (aa{sv}, Interfaces of org.xapid.Host1.xml) becomes the

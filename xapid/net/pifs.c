@@ -168,7 +168,8 @@ refresh(struct txn *txn, const char *pif, GVariant *interfaces)
         txn_set_value(txn, pif, "MTU", g_variant_new_int64(member_int(interface, "mtu")));
     }
     GVariant *facts = interface ? interface : none; /* pulled out of the machine */
-    set_addresses(txn, pif, facts);
+    if (!model_get_bool(model, pif, "managed"))     /* else they are what was asked for */
+        set_addresses(txn, pif, facts);
     if (model_has(model, metrics_class(), metrics))
         set_metrics(txn, metrics, facts);
     if (!model_get_bool(model, pif, "managed"))
@@ -221,6 +222,7 @@ pifs_refresh(struct model *model, const char *host, const char *address, GVarian
 {
     g_autoptr(GPtrArray) pifs = model_referrers(model, host, dm_field_find(pif_class(), "host"));
     g_autofree char *management = management_device(interfaces, address);
+    g_autofree char *chosen = pif_of_management(model, host);
     struct txn *txn = model_begin(model, error);
 
     if (!txn)
@@ -229,7 +231,8 @@ pifs_refresh(struct model *model, const char *host, const char *address, GVarian
         if (pif_is_vlan(model, pifs->pdata[i]))
             continue;
         refresh(txn, pifs->pdata[i], interfaces);
-        set_management(txn, pifs->pdata[i], management);
+        if (!chosen)
+            set_management(txn, pifs->pdata[i], management);
     }
     return txn_commit(txn, error) != 0;
 }
