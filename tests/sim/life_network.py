@@ -1,10 +1,11 @@
-"""The life of a network, as test-faults.py has it."""
+"""The lives of a network and of the host's addresses, as test-faults.py has them."""
+import configparser
 import time
 
 import networks
 import world
 from host import GUEST, Failure
-from life import SEED, TRIES, soon
+from life import SEED, TRIES, soon, until_done
 from owner import EXCUSES, Gate, Owner
 
 
@@ -59,4 +60,48 @@ def life_of_a_network(host):
     do("end of the other", lambda x: x.network.destroy(made["other network"]))
     if owner.insist(lambda: owner.x.VIF.get_all()):
         owner.say("the card is left")
+    return owner.wrong
+
+
+def life_of_addresses(host):
+    """One that cuts the administrator off, who gets it back; and one that does not."""
+    owner = Owner(host, 0, SEED, Gate(1))
+    owner.insist(owner.connect)
+
+    def pifs():
+        return {record["device"]: ref for ref, record in owner.x.PIF.get_all_records().items()}
+
+    def carried(bridge):
+        """By this bridge, while it is there."""
+        file = configparser.ConfigParser()
+        file.read(host.sim / "addresses")
+        return dict(file[bridge]) if bridge in networks.bridges(host) and bridge in file else {}
+
+    def reconfigure(x, *arguments):
+        try:
+            x.PIF.reconfigure_ip(*arguments)
+        except Failure as failure:
+            if failure.code != "PIF_CONFIGURATION_ERROR":
+                raise
+            time.sleep(0.3)
+
+    def kept():
+        file = configparser.ConfigParser()
+        file.read(host.sim / "interfaces")
+        return file["eth0"].get("addresses", "")
+
+    networks.interfaces(host, {**networks.CARDS, "eth0": {**networks.CARDS["eth0"], "addresses": "10.0.0.5/24", "dynamic": "false"}})
+    until_done(owner, pifs, lambda x: x.PIF.scan(x.host.get_all()[0]), "PIF.scan")
+    first, second = (owner.insist(pifs)[name] for name in ("eth0", "eth1"))
+    if not soon(lambda: owner.insist(lambda: owner.x.PIF.get_management(first))):
+        owner.say("there is no management PIF")
+    until_done(owner, lambda: owner.x.PIF.get_managed(first),
+               lambda x: reconfigure(x, first, "Static", "10.0.9.5", "255.255.255.0", "10.0.9.1", "10.0.9.1"), "PIF.reconfigure_ip")
+    if not soon(lambda: not owner.insist(lambda: owner.x.PIF.get_managed(first)) and kept() == "10.0.0.5/24" and not carried("xenbr0")):
+        owner.say(f"the administrator's card is not as it was: {kept()} {carried('xenbr0')}")
+    until_done(owner, lambda: owner.x.PIF.get_currently_attached(second), lambda x: x.PIF.plug(second), "PIF.plug")
+    for mode, ip, mask, wanted in ("Static", "10.1.0.5", "255.255.0.0", {"address": "10.1.0.5/16"}), ("None", "", "", {}):
+        until_done(owner, lambda: owner.x.PIF.get_ip_configuration_mode(second) == mode and carried("xenbr1") == wanted,
+                   lambda x: reconfigure(x, second, mode, ip, mask, "", ""), f"PIF.reconfigure_ip to {mode}")
+    until_done(owner, lambda: not owner.x.PIF.get_currently_attached(second), lambda x: x.PIF.unplug(second), "PIF.unplug")
     return owner.wrong

@@ -27,7 +27,7 @@ from life import SEED
 from life_console import life_of_a_console, life_of_a_picture, life_of_a_text_console
 from life_disk import life_of_a_cd, life_of_a_disk
 from life_host import life_of_a_password, life_of_the_database, life_of_the_log, life_of_the_power
-from life_network import life_of_a_network
+from life_network import life_of_a_network, life_of_addresses
 from life_stream import life_of_a_stream
 from life_vm import life_of_a_ready_domain, life_of_a_vm
 from marks import acted
@@ -84,7 +84,8 @@ class Manager(threading.Thread):
 LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver.": life_of_a_disk, "host.transfer.": life_of_a_stream,
          "storage.lend.": life_of_a_stream, "stream.": life_of_a_stream, "plug.": life_of_a_disk,
          "unplug.": life_of_a_disk, "medium.": life_of_a_cd, "host.power.": life_of_the_power, "host.syslog.": life_of_the_log,
-         "ready.": life_of_a_ready_domain, "host.bridge.": life_of_a_network, "host.networks.": life_of_a_network, "nic.": life_of_a_network, "console.": life_of_a_console,
+         "ready.": life_of_a_ready_domain, "host.addresses.": life_of_addresses, "host.interface.": life_of_addresses, "host.resolv.": life_of_addresses,
+         "host.bridge.": life_of_a_network, "host.networks.": life_of_a_network, "nic.": life_of_a_network, "console.": life_of_a_console,
          "terminal.": life_of_a_text_console, "picture.": life_of_a_picture, "store.prepare.": life_of_the_database, "store.restore.": life_of_the_database,
          "host.authenticate.": life_of_a_password, "host.change-password.": life_of_a_password,
          "host.child.": life_of_a_password, "hostd.": life_of_a_password}
@@ -95,7 +96,8 @@ def fault_of_a_host(point, spec, marks):
     passwords, tls = life is life_of_a_password, life in (life_of_a_password, life_of_a_stream)
     recorder = BUILDDIR / "tests/unit/pam-recorder.so"
     accounts = Accounts({"root": (0, "secret")}, recorder=recorder) if passwords else None
-    host = Host("ready_domains=1\nresync_seconds=1" if life is life_of_a_ready_domain else "resync_seconds=1",
+    options = {life_of_a_ready_domain: "ready_domains=1\n", life_of_addresses: "confirm_seconds=2\n"}.get(life, "")
+    host = Host(options + "resync_seconds=1",
                 launch_options=("--backoff-max", "50"), sim_conf="[host]\nshutdown_ms=5\n",
                 https=tls or point.startswith("certificate."), plain=life is life_of_a_stream, accounts=accounts)
     if point in BEFORE:
