@@ -18,20 +18,13 @@
 
 #include "lib/link-internal.h"
 
-#define MESSAGE_MAX 512            /* bytes; ours are shorter */
 #define ANSWER_MAX 32768           /* bytes at once; the kernel tells no more */
 #define DUMP_TRIES 8               /* each of them found a change meanwhile */
 #define OPEN_VSWITCH "openvswitch" /* a kind of interfaces */
 #define IPV6_SWITCH "/proc/sys/net/ipv6/conf/%s/disable_ipv6"
 
-struct message {
-    char bytes[MESSAGE_MAX];
-    struct nlmsghdr *header;
-    struct ifinfomsg *about;
-};
-
-static void
-message_init(struct message *message, uint16_t type, uint16_t flags, int index)
+void
+link_message_init(struct link_message *message, uint16_t type, uint16_t flags, int index)
 {
     message->header = mnl_nlmsg_put_header(message->bytes);
     message->header->nlmsg_type = type;
@@ -104,14 +97,14 @@ link_dump(const struct nlmsghdr *message, mnl_cb_t each, struct link_items *item
 
 /* Calls `each` for every interface in the answer. */
 static int
-talk(const struct message *message, mnl_cb_t each, void *data)
+talk(const struct link_message *message, mnl_cb_t each, void *data)
 {
     return link_talk(message->header, each, data);
 }
 
 struct info {
     const char *kind, *master_kind;
-    const struct nlattr *data;
+    const struct nlattr *data, *master_data;
 };
 
 static int
@@ -125,6 +118,8 @@ read_info(const struct nlattr *attribute, void *data)
         info->master_kind = mnl_attr_get_str(attribute);
     else if (mnl_attr_get_type(attribute) == IFLA_INFO_DATA)
         info->data = attribute;
+    else if (mnl_attr_get_type(attribute) == IFLA_INFO_SLAVE_DATA)
+        info->master_data = attribute;
     return MNL_CB_OK;
 }
 
@@ -134,20 +129,6 @@ read_tag(const struct nlattr *attribute, void *data)
     if (mnl_attr_get_type(attribute) == IFLA_VLAN_ID)
         *(int *)data = mnl_attr_get_u16(attribute);
     return MNL_CB_OK;
-}
-
-static int
-read_kind(const struct nlattr *attribute, struct link *link)
-{
-    struct info info = {.kind = "", .master_kind = ""};
-    int r = mnl_attr_parse_nested(attribute, read_info, &info);
-
-    link->is_bridge = strcmp(info.kind, "bridge") == 0;
-    link->is_switch = strcmp(info.kind, OPEN_VSWITCH) == 0;
-    link->is_switched = strcmp(info.master_kind, OPEN_VSWITCH) == 0;
-    if (r > 0 && info.data && strcmp(info.kind, "vlan") == 0)
-        r = mnl_attr_parse_nested(info.data, read_tag, &link->tag);
-    return r;
 }
 
 static void
@@ -161,6 +142,34 @@ read_mac(const struct nlattr *attribute, struct link *link)
 {
     if (mnl_attr_get_payload_len(attribute) == NIC_MAC_LENGTH)
         memcpy(link->mac, mnl_attr_get_payload(attribute), NIC_MAC_LENGTH);
+}
+
+/* The bond has given it another one for as long as it is in it. */
+static int
+read_own_mac(const struct nlattr *attribute, void *data)
+{
+    if (mnl_attr_get_type(attribute) == IFLA_BOND_SLAVE_PERM_HWADDR)
+        read_mac(attribute, data);
+    return MNL_CB_OK;
+}
+
+static int
+read_kind(const struct nlattr *attribute, struct link *link)
+{
+    struct info info = {.kind = "", .master_kind = ""};
+    int r = mnl_attr_parse_nested(attribute, read_info, &info);
+
+    link->is_bridge = strcmp(info.kind, "bridge") == 0;
+    link->is_bond = strcmp(info.kind, LINK_BOND) == 0;
+    link->is_switch = strcmp(info.kind, OPEN_VSWITCH) == 0;
+    link->is_switched = strcmp(info.master_kind, OPEN_VSWITCH) == 0;
+    if (r > 0 && info.data && strcmp(info.kind, "vlan") == 0)
+        r = mnl_attr_parse_nested(info.data, read_tag, &link->tag);
+    if (r > 0 && info.data && link->is_bond)
+        r = mnl_attr_parse_nested(info.data, link_read_bond, &link->bond);
+    if (r > 0 && info.master_data && strcmp(info.master_kind, LINK_BOND) == 0)
+        r = mnl_attr_parse_nested(info.master_data, read_own_mac, link);
+    return r;
 }
 
 static int
@@ -238,11 +247,11 @@ found(const struct nlmsghdr *header, void *data)
 int
 link_find(const char *name, struct link *ret_link)
 {
-    struct message message;
+    struct link_message message;
     struct link link = {0};
     int rc;
 
-    message_init(&message, RTM_GETLINK, NLM_F_ACK, 0);
+    link_message_init(&message, RTM_GETLINK, NLM_F_ACK, 0);
     mnl_attr_put_strz(message.header, IFLA_IFNAME, name);
     mnl_attr_put_u32(message.header, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
     rc = talk(&message, found, &link);
@@ -263,10 +272,10 @@ int
 link_each(void (*each)(const struct link *link, void *data), void *data)
 {
     struct link_items links = {.size = sizeof(struct link)};
-    struct message message;
+    struct link_message message;
     int rc;
 
-    message_init(&message, RTM_GETLINK, NLM_F_DUMP, 0);
+    link_message_init(&message, RTM_GETLINK, NLM_F_DUMP, 0);
     mnl_attr_put_u32(message.header, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
     rc = link_dump(message.header, note_link, &links);
     for (size_t i = 0; rc == 0 && i < links.n; i++)
@@ -275,11 +284,10 @@ link_each(void (*each)(const struct link *link, void *data), void *data)
     return rc;
 }
 
-/* The head of a message that makes an interface of our group. */
-static void
-make_init(struct message *message, const char *name, uint32_t mtu)
+void
+link_make_init(struct link_message *message, const char *name, uint32_t mtu)
 {
-    message_init(message, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, 0);
+    link_message_init(message, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, 0);
     mnl_attr_put_strz(message->header, IFLA_IFNAME, name);
     mnl_attr_put_u32(message->header, IFLA_GROUP, LINK_GROUP_OURS);
     mnl_attr_put_u32(message->header, IFLA_MTU, mtu);
@@ -288,10 +296,10 @@ make_init(struct message *message, const char *name, uint32_t mtu)
 int
 link_make_bridge(const char *name, uint32_t mtu)
 {
-    struct message message;
+    struct link_message message;
     struct nlattr *info;
 
-    make_init(&message, name, mtu);
+    link_make_init(&message, name, mtu);
     info = mnl_attr_nest_start(message.header, IFLA_LINKINFO);
     mnl_attr_put_strz(message.header, IFLA_INFO_KIND, "bridge");
     mnl_attr_nest_end(message.header, info);
@@ -302,10 +310,10 @@ int
 link_make_vlan(const char *name, const struct link *parent, int tag, uint32_t mtu)
 {
     const struct ifla_vlan_flags flags = {VLAN_FLAG_LOOSE_BINDING, VLAN_FLAG_LOOSE_BINDING};
-    struct message message;
+    struct link_message message;
     struct nlattr *info, *data;
 
-    make_init(&message, name, mtu);
+    link_make_init(&message, name, mtu);
     mnl_attr_put_u32(message.header, IFLA_LINK, (uint32_t)parent->index);
     info = mnl_attr_nest_start(message.header, IFLA_LINKINFO);
     mnl_attr_put_strz(message.header, IFLA_INFO_KIND, "vlan");
@@ -361,7 +369,7 @@ reset_ipv6(const char *name)
 int
 link_set_up(const char *name, const struct link *link, uint32_t mtu)
 {
-    struct message message;
+    struct link_message message;
     int rc;
 
     if (link->is_up && (link->has_no_arp || link->is_addressed) && link->mtu == mtu)
@@ -369,7 +377,7 @@ link_set_up(const char *name, const struct link *link, uint32_t mtu)
     rc = link->is_addressed ? 0 : switch_ipv6(name, '1');
     if (rc < 0)
         return rc;
-    message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
+    link_message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
     message.about->ifi_flags = message.about->ifi_change =
         IFF_UP | (link->is_addressed ? 0 : IFF_NOARP);
     mnl_attr_put_u32(message.header, IFLA_MTU, mtu);
@@ -379,9 +387,9 @@ link_set_up(const char *name, const struct link *link, uint32_t mtu)
 static int
 set_master(const struct link *link, int master)
 {
-    struct message message;
+    struct link_message message;
 
-    message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
+    link_message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
     mnl_attr_put_u32(message.header, IFLA_MASTER, (uint32_t)master);
     return talk(&message, NULL, NULL);
 }
@@ -398,13 +406,23 @@ link_leave(const struct link *link)
     return set_master(link, 0);
 }
 
+int
+link_set_down(const struct link *link)
+{
+    struct link_message message;
+
+    link_message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
+    message.about->ifi_change = IFF_UP;
+    return talk(&message, NULL, NULL);
+}
+
 /* One message: there is no moment in which it is in the bridge without its mark. */
 int
 link_join_uplink(const struct link *link, const struct link *bridge)
 {
-    struct message message;
+    struct link_message message;
 
-    message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
+    link_message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
     mnl_attr_put_str(message.header, IFLA_IFALIAS, LINK_ALIAS_UPLINK);
     mnl_attr_put_u32(message.header, IFLA_MASTER, (uint32_t)bridge->index);
     return talk(&message, NULL, NULL);
@@ -413,9 +431,9 @@ link_join_uplink(const struct link *link, const struct link *bridge)
 int
 link_mark_uplink(const struct link *link)
 {
-    struct message message;
+    struct link_message message;
 
-    message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
+    link_message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
     mnl_attr_put_str(message.header, IFLA_IFALIAS, LINK_ALIAS_UPLINK);
     return talk(&message, NULL, NULL);
 }
@@ -423,15 +441,16 @@ link_mark_uplink(const struct link *link)
 int
 link_release_uplink(const struct link *link)
 {
-    struct message message;
+    struct link_message message;
     int rc = link->master ? link_leave(link) : 0;
 
     if (rc == 0)
         rc = reset_ipv6(link->name);
     if (rc < 0)
         return rc;
-    message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
-    message.about->ifi_change = IFF_NOARP;
+    link_message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
+    message.about->ifi_flags = IFF_UP;
+    message.about->ifi_change = IFF_UP | IFF_NOARP;
     mnl_attr_put_str(message.header, IFLA_IFALIAS, "");
     return talk(&message, NULL, NULL);
 }
@@ -462,8 +481,8 @@ link_has_ports(const struct link *bridge)
 int
 link_remove(const struct link *link)
 {
-    struct message message;
+    struct link_message message;
 
-    message_init(&message, RTM_DELLINK, NLM_F_ACK, link->index);
+    link_message_init(&message, RTM_DELLINK, NLM_F_ACK, link->index);
     return talk(&message, NULL, NULL);
 }

@@ -23,6 +23,12 @@
 
 #define LINK_TEXT_MAX 32 /* bytes with the NUL; what is longer is cut */
 
+/* How a bond of Linux uses the interfaces in it, in the kernel's numbers. */
+struct link_bond {
+    uint8_t mode, hash, lacp_rate;
+    uint16_t key;
+};
+
 struct link {
     int index;
     uint32_t group;
@@ -31,6 +37,7 @@ struct link {
     int parent;        /* index of the interface that a VLAN is of; 0: none */
     int tag;           /* of a VLAN; -1: it is none */
     bool is_bridge;    /* one of Linux */
+    bool is_bond;      /* one of Linux */
     bool is_switch;    /* an interface that Open vSwitch's module made */
     bool is_switched;  /* its master is that module; the database says which bridge it is in */
     bool is_uplink;    /* has our alias */
@@ -39,6 +46,7 @@ struct link {
     bool is_up; /* as was set, whether or not there is a carrier */
     bool has_no_arp;
     bool has_carrier;
+    struct link_bond bond;
     uint8_t mac[NIC_MAC_LENGTH]; /* the hardware's own, if it has one */
     char name[LINK_TEXT_MAX];
     char bus[LINK_TEXT_MAX];      /* "pci"; "": no device of the machine's */
@@ -61,6 +69,7 @@ int link_set_up(const char *name, const struct link *link, uint32_t mtu);
 /* Puts an interface into a bridge. */
 int link_join(const struct link *link, const struct link *bridge);
 int link_leave(const struct link *link);
+int link_set_down(const struct link *link);
 /* 1: an interface is in the bridge. */
 int link_has_ports(const struct link *bridge);
 int link_remove(const struct link *link);
@@ -68,12 +77,23 @@ int link_remove(const struct link *link);
 int link_join_uplink(const struct link *link, const struct link *bridge);
 /* The alias alone, of one that another than the kernel puts into a bridge. */
 int link_mark_uplink(const struct link *link);
-/* Undoes that, and what link_set_up () did, but for its MTU; it stays up. */
+/* Undoes that, and what link_set_up () did, but for its MTU; it is up. */
 int link_release_uplink(const struct link *link);
 /* Lets through the interface of a guest's card what its lock lets; unlocked: what an earlier lock
  * put there is taken away.  One lock takes the place of another at once. */
 int link_lock(const struct link *link, const struct nic_lock *lock,
               const uint8_t mac[NIC_MAC_LENGTH]);
+
+/* ---- link-bond.c ---- */
+
+/* Makes a bond of our group, which is down, with that MAC. */
+int link_make_bond(const char *name, const struct link_bond *bond,
+                   const uint8_t mac[NIC_MAC_LENGTH], uint32_t mtu);
+/* Of one that nothing is in; it is down then. */
+int link_change_bond(const struct link *link, const struct link_bond *bond);
+/* Puts an interface that is not ours into a bond, with the alias of an uplink; it is down for that
+ * moment, and up then. */
+int link_join_bond(const struct link *link, const struct link *bond);
 
 /* ---- link-address.c ---- */
 

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
 	lib/bios-strings.c lib/bios-strings.h \
+	lib/bond.c lib/bond.h \
 	lib/bridge-name.c lib/bridge-name.h \
 	lib/confine.c lib/confine.h \
 	lib/disk-handle.c lib/disk-handle.h \
@@ -21,8 +22,8 @@ libbase_a_SOURCES = \
 # For those programs that change network interfaces, and for no other.
 noinst_LIBRARIES += liblink.a
 liblink_a_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
-liblink_a_SOURCES = lib/link.c lib/link.h lib/link-internal.h lib/link-address.c lib/link-carry.c \
-	lib/link-lock.c
+liblink_a_SOURCES = lib/link.c lib/link.h lib/link-internal.h lib/link-address.c lib/link-bond.c \
+	lib/link-carry.c lib/link-lock.c
 
 # For those that put something into a bridge, of Linux or of Open vSwitch.
 noinst_LIBRARIES += libport.a

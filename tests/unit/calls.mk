@@ -29,6 +29,7 @@ sim_tests = \
 	tests/sim/test-lifecycle.py \
 	tests/sim/test-live.py \
 	tests/sim/test-network.py \
+	tests/sim/test-bonds.py \
 	tests/sim/test-pifs.py \
 	tests/sim/test-reboot.py tests/sim/test-reconfigure.py \
 	tests/sim/test-reference.py \

@@ -28,7 +28,7 @@ test_names(void)
 static const char *
 ensure(const char *name, bool managed, guint mtu)
 {
-    const struct bridge bridge = {name, managed, mtu, "", VLAN_NONE};
+    const struct bridge bridge = {name, managed, mtu, "", VLAN_NONE, NULL};
 
     return bridge_ensured(&bridge);
 }
@@ -108,7 +108,7 @@ test_ports(void)
 static void
 test_kernel_refuses(void)
 {
-    const struct bridge bridge = {"xapi2", true, 100000, "", VLAN_NONE};
+    const struct bridge bridge = {"xapi2", true, 100000, "", VLAN_NONE, NULL};
     g_autoptr(GError) error = NULL;
     const char *outcome = NULL;
 
@@ -123,9 +123,9 @@ test_simulated(void)
 {
     g_autofree char *dir = g_dir_make_tmp("xapid-bridges-XXXXXX", NULL);
     g_autofree char *theirs = g_build_filename(dir, BRIDGE_SIM_DIR, "br0", NULL);
-    const struct bridge foreign = {"br0", false, 1500, "", VLAN_NONE};
-    const struct bridge squatted = {"br0", true, 1500, "", VLAN_NONE};
-    const struct bridge ours = {"xapi0", true, 1500, "", VLAN_NONE};
+    const struct bridge foreign = {"br0", false, 1500, "", VLAN_NONE, NULL};
+    const struct bridge squatted = {"br0", true, 1500, "", VLAN_NONE, NULL};
+    const struct bridge ours = {"xapi0", true, 1500, "", VLAN_NONE, NULL};
     const char *outcome;
     bool gone;
 

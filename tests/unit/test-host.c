@@ -150,8 +150,9 @@ test_hostile_bridges(void)
 
     host_start(&host, NULL);
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(GVariant) network = g_variant_ref_sink(g_variant_new(
-            "(sbusi)", cases[i].name, TRUE, cases[i].mtu, cases[i].uplink, cases[i].tag));
+        g_autoptr(GVariant) network = g_variant_ref_sink(
+            g_variant_new("(sbusi@(asssa{ss}))", cases[i].name, TRUE, cases[i].mtu, cases[i].uplink,
+                          cases[i].tag, g_variant_new_parsed("(@as [], '', '', @a{ss} {})")));
         g_autoptr(GError) error = NULL, all = NULL, again = NULL;
         g_autofree char *outcome = NULL;
         g_auto(GStrv) outcomes = NULL;

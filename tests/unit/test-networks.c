@@ -46,13 +46,13 @@ see_to(const struct bridge bridge)
 static const char *
 ensure(const char *name, const char *uplink, int tag)
 {
-    return see_to((struct bridge){name, true, 1500, uplink, tag});
+    return see_to((struct bridge){name, true, 1500, uplink, tag, NULL});
 }
 
 static const char *
 look_for(const char *name)
 {
-    return see_to((struct bridge){name, false, 1500, "", VLAN_NONE});
+    return see_to((struct bridge){name, false, 1500, "", VLAN_NONE, NULL});
 }
 
 static bool
@@ -294,13 +294,13 @@ test_foreign(void)
 static void
 test_apply(void)
 {
-    const struct bridge first[] = {{"xenbr0", true, 1500, "card", VLAN_NONE},
-                                   {"xapi0", true, 1500, "card", 10},
-                                   {"xapi1", true, 1500, "card", 11},
-                                   {"xapi3", true, 1500, "", VLAN_NONE}};
-    const struct bridge second[] = {{"xenbr0", true, 1500, "card", VLAN_NONE},
-                                    {"xapi0", true, 1500, "", VLAN_NONE},
-                                    {"xapi4", true, 1500, "card", 10}};
+    const struct bridge first[] = {{"xenbr0", true, 1500, "card", VLAN_NONE, NULL},
+                                   {"xapi0", true, 1500, "card", 10, NULL},
+                                   {"xapi1", true, 1500, "card", 11, NULL},
+                                   {"xapi3", true, 1500, "", VLAN_NONE, NULL}};
+    const struct bridge second[] = {{"xenbr0", true, 1500, "card", VLAN_NONE, NULL},
+                                    {"xapi0", true, 1500, "", VLAN_NONE, NULL},
+                                    {"xapi4", true, 1500, "card", 10, NULL}};
 
     add_card("card");
     for (int time = 0; time < 2; time++)

@@ -27,7 +27,7 @@ run(const char *command)
 static bool
 try_ensure(const char *name, const char *uplink, int tag, const char **ret_outcome, GError **error)
 {
-    const struct bridge bridge = {name, true, 1500, uplink, tag};
+    const struct bridge bridge = {name, true, 1500, uplink, tag, NULL};
 
     return ovs_ensure(&bed.ovs, &bridge, ret_outcome, error);
 }
@@ -147,7 +147,7 @@ test_others(void)
     g_assert_cmpstr(ensure("br0", "", VLAN_NONE), ==, BRIDGE_FOREIGN);
     g_assert_cmpstr(ensure("br0.7", "", VLAN_NONE), ==, BRIDGE_FOREIGN);
     g_assert_cmpstr(ensure("xenbr0", "card", VLAN_NONE), ==, BRIDGE_UPLINK_USED);
-    const struct bridge theirs = {"br0", false, 1500, "", VLAN_NONE};
+    const struct bridge theirs = {"br0", false, 1500, "", VLAN_NONE, NULL};
     const char *outcome = NULL;
     g_assert_true(ovs_ensure(&bed.ovs, &theirs, &outcome, NULL));
     g_assert_cmpstr(outcome, ==, BRIDGE_READY);
@@ -195,8 +195,8 @@ test_others(void)
 static void
 test_from_linux(void)
 {
-    const struct bridge wanted[] = {{"xenbr0", true, 1500, "card", VLAN_NONE},
-                                    {"xenbr1", true, 1500, "card1", VLAN_NONE}};
+    const struct bridge wanted[] = {{"xenbr0", true, 1500, "card", VLAN_NONE, NULL},
+                                    {"xenbr1", true, 1500, "card1", VLAN_NONE, NULL}};
     g_autoptr(GError) error = NULL;
     const char *outcome;
     struct link link;
@@ -233,8 +233,8 @@ test_from_linux(void)
 static void
 test_killed(void)
 {
-    const struct bridge wanted[] = {{"xenbr0", true, 1500, "card", VLAN_NONE},
-                                    {"xapi0", true, 1500, "card", 10}};
+    const struct bridge wanted[] = {{"xenbr0", true, 1500, "card", VLAN_NONE, NULL},
+                                    {"xapi0", true, 1500, "card", 10, NULL}};
     g_autoptr(GError) error = NULL;
     const char *outcome = NULL;
     char text[OVSDB_TEXT_MAX];
@@ -316,11 +316,11 @@ test_faults(void)
 {
     static const char *const faults[] = {"host.ovs.before=kill", "host.ovs.before=error",
                                          "host.ovs.after=kill", "host.ovs.after=error"};
-    const struct bridge first[] = {{"xenbr0", true, 1500, "card", VLAN_NONE},
-                                   {"xapi0", true, 1500, "card", 10}};
-    const struct bridge second[] = {{"xenbr0", true, 1500, "card", VLAN_NONE},
-                                    {"xapi0", true, 1500, "", VLAN_NONE},
-                                    {"xapi1", true, 1500, "card", 10}};
+    const struct bridge first[] = {{"xenbr0", true, 1500, "card", VLAN_NONE, NULL},
+                                   {"xapi0", true, 1500, "card", 10, NULL}};
+    const struct bridge second[] = {{"xenbr0", true, 1500, "card", VLAN_NONE, NULL},
+                                    {"xapi0", true, 1500, "", VLAN_NONE, NULL},
+                                    {"xapi1", true, 1500, "card", 10, NULL}};
 
     for (gsize i = 0; i < G_N_ELEMENTS(faults); i++) {
         add_card();
@@ -384,7 +384,7 @@ static void
 test_not_taken(void)
 {
     const struct ovs none = {bed.socket, "nosuch"};
-    const struct bridge bridge = {"xapi0", true, 1500, "", VLAN_NONE};
+    const struct bridge bridge = {"xapi0", true, 1500, "", VLAN_NONE, NULL};
     g_autoptr(GError) error = NULL;
     const char *outcome = NULL;
 

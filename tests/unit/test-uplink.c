@@ -17,7 +17,7 @@ run(const char *command)
 static const char *
 ensure(const char *name, guint mtu, const char *uplink, int tag)
 {
-    const struct bridge bridge = {name, true, mtu, uplink, tag};
+    const struct bridge bridge = {name, true, mtu, uplink, tag, NULL};
 
     return bridge_ensured(&bridge);
 }
@@ -164,7 +164,7 @@ test_used_tags(void)
 static void
 test_mtu(void)
 {
-    const struct bridge bridge = {"xapi0", true, 9000, "wire", 10};
+    const struct bridge bridge = {"xapi0", true, 9000, "wire", 10, NULL};
     g_autoptr(GError) error = NULL;
     const char *outcome = NULL;
 
@@ -182,10 +182,10 @@ test_mtu(void)
 static void
 test_keep(void)
 {
-    const struct bridge wanted[] = {{"xenbr0", true, 1500, "wire", VLAN_NONE},
-                                    {"xapi1", true, 1500, "", VLAN_NONE},
-                                    {"xapi5", true, 1500, "", VLAN_NONE},
-                                    {"br0", false, 1500, "", VLAN_NONE}};
+    const struct bridge wanted[] = {{"xenbr0", true, 1500, "wire", VLAN_NONE, NULL},
+                                    {"xapi1", true, 1500, "", VLAN_NONE, NULL},
+                                    {"xapi5", true, 1500, "", VLAN_NONE, NULL},
+                                    {"br0", false, 1500, "", VLAN_NONE, NULL}};
     g_autoptr(GError) error = NULL;
 
     run("ip link add wire type veth peer name wall; ip link set wire up; ip link set wall up");
@@ -218,8 +218,8 @@ test_keep(void)
 static void
 test_keep_vlans(void)
 {
-    const struct bridge wanted[] = {{"xapi0", true, 1500, "wire", 10},
-                                    {"xapi1", true, 1500, "", VLAN_NONE}};
+    const struct bridge wanted[] = {{"xapi0", true, 1500, "wire", 10, NULL},
+                                    {"xapi1", true, 1500, "", VLAN_NONE, NULL}};
     g_autofree char *ten = NULL, *eleven = NULL, *twelve = NULL;
     g_autoptr(GError) error = NULL;
 

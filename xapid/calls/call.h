@@ -47,14 +47,15 @@ struct api {
     const struct settings_limits *limits;
     const char *host; /* references of this host's and the pool's rows */
     const char *pool;
-    const char *certificate;    /* PEM of what we show to clients over TLS, without its key */
-    const char *address;        /* of the host, unless its management PIF is ours */
-    char *managed_address;      /* of that; NULL without one */
-    struct safe_change *change; /* NULL: none is kept */
-    guint plugging;             /* PIFs that are; uplinks.c */
-    bool networks_wait;         /* for that */
-    GHashTable *impls;          /* full name -> const struct call_impl */
-    guint parked;               /* calls without an answer yet */
+    const char *certificate;     /* PEM of what we show to clients over TLS, without its key */
+    const char *address;         /* of the host, unless its management PIF is ours */
+    char *managed_address;       /* of that; NULL without one */
+    struct safe_change *change;  /* NULL: none is kept */
+    guint plugging;              /* PIFs that are; uplinks.c */
+    bool networks_wait;          /* for that */
+    GPtrArray *networks_waiting; /* who waits for networks; uplinks.c */
+    GHashTable *impls;           /* full name -> const struct call_impl */
+    guint parked;                /* calls without an answer yet */
     guint64 calls;
     gsize rows_held; /* bytes of rows in answers that clients are still taking: see rows.h */
     struct texts *texts;
@@ -264,6 +265,11 @@ void network_remove_bridge(struct api *api, const char *bridge);
 /* Puts a PIF's interface into its network's bridge, and answers the call with value (sunk, or NULL)
  * when the row says so.  When it cannot be, the call fails, and rows that were made for it go. */
 void pif_plug(struct call *call, const char *pif, GVariant *value, bool is_new);
+/* What a call fails with for what became of a PIF's bridge; NULL: it is plugged. */
+GError *pif_outcome_error(const char *pif, const char *bridge, const GError *error,
+                          const char *outcome);
+/* Is no guest on its network, nor about to be?  VIF_IN_USE [network, VIF]. */
+bool pif_has_no_cards(const struct model *model, const char *pif, GError **error);
 /* Answers a call that ends a VLAN, by the PIF that stands for it. */
 void pif_remove_vlan(struct call *call, const char *pif);
 
@@ -274,20 +280,24 @@ void pif_remove_vlan(struct call *call, const char *pif);
 void uplinks_look(struct api *api);
 /* At start-up, once the rows are there. */
 void uplinks_begin(struct api *api);
+/* This host's networks become what the model has; then done is told the outcome of one of them (""
+ * of none), as org.xapid.Host1.xml has it, or an error. */
+typedef void (*uplinks_done_fn)(const GError *error, const char *outcome, void *data);
+void uplinks_apply(struct api *api, const char *network, uplinks_done_fn done, void *data);
 /* Around the plugging of a PIF, until its row says what is. */
 void uplinks_hold(struct api *api);
 void uplinks_release(struct api *api);
 /* This machine's addresses become what the rows say; done (may be NULL) is told when that is so. */
-typedef void (*uplinks_done_fn)(const GError *error, void *data);
-void uplinks_apply_addresses(struct api *api, uplinks_done_fn done, void *data);
+typedef void (*uplinks_addressed_fn)(const GError *error, void *data);
+void uplinks_apply_addresses(struct api *api, uplinks_addressed_fn done, void *data);
 
 /* --- the class files: one table each, ending with name == NULL --- */
 
-extern const struct call_impl calls_addresses[], calls_appliance[], calls_auth[], calls_evacuate[],
-    calls_event[], calls_external_auth[], calls_host[], calls_login[], calls_message[],
-    calls_network[], calls_pbd[], calls_pif[], calls_pool[], calls_role[], calls_session[],
-    calls_sr[], calls_subject[], calls_task[], calls_vbd[], calls_vdi[], calls_vif[],
-    calls_vif_lock[], calls_vlan[], calls_vm[], calls_vm_lifecycle[], calls_vm_memory[],
-    calls_vm_resources[], calls_vm_settings[];
+extern const struct call_impl calls_addresses[], calls_appliance[], calls_auth[], calls_bond[],
+    calls_evacuate[], calls_event[], calls_external_auth[], calls_host[], calls_login[],
+    calls_message[], calls_network[], calls_pbd[], calls_pif[], calls_pool[], calls_role[],
+    calls_session[], calls_sr[], calls_subject[], calls_task[], calls_vbd[], calls_vdi[],
+    calls_vif[], calls_vif_lock[], calls_vlan[], calls_vm[], calls_vm_lifecycle[],
+    calls_vm_memory[], calls_vm_resources[], calls_vm_settings[];
 
 #endif

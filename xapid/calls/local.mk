@@ -2,6 +2,7 @@ noinst_LIBRARIES += libcalls.a librpc.a
 libcalls_a_SOURCES = \
 	xapid/calls/addresses.c \
 	xapid/calls/appliance.c \
+	xapid/calls/bond.c \
 	xapid/calls/call.c xapid/calls/call.h \
 	xapid/calls/dispatch.c \
 	xapid/calls/evacuate.c \

@@ -55,6 +55,25 @@ plug_failed(struct plugging *plugging, GError *error)
     plugging_end(plugging);
 }
 
+GError *
+pif_outcome_error(const char *pif, const char *bridge, const GError *error, const char *outcome)
+{
+    if (error)
+        return api_error_new("PIF_CONFIGURATION_ERROR", pif, error->message, NULL);
+    if (g_str_equal(outcome, "ready"))
+        return NULL;
+    if (g_str_equal(outcome, "no-uplink"))
+        return api_error_new("PIF_DEVICE_NOT_FOUND", NULL);
+    if (g_str_equal(outcome, "uplink-used"))
+        return api_error_new("PIF_CONFIGURATION_ERROR", pif,
+                             "the host has an address on the interface, or it is part of "
+                             "something else, or something else has the tag",
+                             NULL);
+    if (g_str_equal(outcome, "failed"))
+        return api_error_new("PIF_CONFIGURATION_ERROR", pif, "the host's log says why", NULL);
+    return api_error_new("BRIDGE_NOT_AVAILABLE", bridge, NULL);
+}
+
 /* NULL: it is plugged. */
 static GError *
 error_of(const struct plugging *plugging, const GError *error, GVariant *result)
@@ -62,21 +81,13 @@ error_of(const struct plugging *plugging, const GError *error, GVariant *result)
     const struct model *model = plugging->api->model;
     const char *outcome = "";
 
-    if (error)
-        return api_error_new("PIF_CONFIGURATION_ERROR", plugging->pif, error->message, NULL);
-    if (!model_has(model, pif_class(), plugging->pif))
+    if (!error && !model_has(model, pif_class(), plugging->pif))
         return api_error_new("HANDLE_INVALID", "PIF", plugging->pif, NULL);
-    g_variant_get(result, "(&s)", &outcome);
-    if (g_str_equal(outcome, "ready"))
-        return NULL;
-    if (g_str_equal(outcome, "no-uplink"))
-        return api_error_new("PIF_DEVICE_NOT_FOUND", NULL);
-    if (g_str_equal(outcome, "uplink-used"))
-        return api_error_new("PIF_CONFIGURATION_ERROR", plugging->pif,
-                             "the host has an address on the interface, or it is part of "
-                             "something else, or something else has the tag",
-                             NULL);
-    return api_error_new("BRIDGE_NOT_AVAILABLE", plugging->bridge, NULL);
+    if (!error && pif_is_bonded(model, plugging->pif)) /* meanwhile */
+        return api_error_new("CANNOT_PLUG_BOND_SLAVE", plugging->pif, NULL);
+    if (result)
+        g_variant_get(result, "(&s)", &outcome);
+    return pif_outcome_error(plugging->pif, plugging->bridge, error, outcome);
 }
 
 static void
@@ -146,6 +157,10 @@ may_plug(struct call *call, const char *pif, GError **error)
     const struct model *model = call->api->model;
     g_autofree char *network = model_get_string(model, pif, "network");
 
+    if (pif_is_bonded(model, pif)) {
+        api_error_set(error, "CANNOT_PLUG_BOND_SLAVE", pif, NULL);
+        return false;
+    }
     if (!check_managed(model, pif, error) || !check_below(model, pif, error) ||
         !call_may_wait(call, error))
         return false;
@@ -168,8 +183,8 @@ plug(struct call *call)
 
 /* ---- unplugging ---- */
 
-static bool
-has_no_cards(const struct model *model, const char *pif, GError **error)
+bool
+pif_has_no_cards(const struct model *model, const char *pif, GError **error)
 {
     g_autofree char *network = model_get_string(model, pif, "network");
     g_autoptr(GPtrArray) cards = network_attached_cards(model, network, error);
@@ -190,7 +205,7 @@ may_unplug(const struct model *model, const char *pif, GError **error)
     else if (pif_has_attached_vlans(model, pif))
         api_error_set(error, "PIF_VLAN_STILL_EXISTS", pif, NULL);
     else
-        return safe_change_check_none(model, error) && has_no_cards(model, pif, error);
+        return safe_change_check_none(model, error) && pif_has_no_cards(model, pif, error);
     return false;
 }
 
@@ -399,6 +414,8 @@ may_forget(const struct model *model, const char *pif, GError **error)
 
     if (!model_get_bool(model, pif, "physical"))
         api_error_set(error, "PIF_IS_NOT_PHYSICAL", pif, NULL);
+    else if (pif_is_bonded(model, pif))
+        api_error_set(error, "PIF_ALREADY_BONDED", pif, NULL);
     else if (g_variant_n_children(vlans))
         api_error_set(error, "PIF_VLAN_STILL_EXISTS", pif, NULL);
     else

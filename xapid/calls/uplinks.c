@@ -15,7 +15,41 @@
 struct applying {
     struct api *api;
     GPtrArray *networks; /* references, owned */
+    GPtrArray *waiting;  /* of struct waiting; NULL: nobody does */
 };
+
+struct waiting {
+    char *network;
+    uplinks_done_fn done;
+    void *data;
+};
+
+static void
+tell(const struct applying *applying, const struct waiting *waiting, const GError *error,
+     char **outcomes)
+{
+    const char *outcome = "ready"; /* one that is not led out is made when it is needed */
+
+    for (guint i = 0; !error && outcomes[i] && i < applying->networks->len; i++)
+        if (g_str_equal(applying->networks->pdata[i], waiting->network))
+            outcome = outcomes[i];
+    waiting->done(error, outcome, waiting->data);
+}
+
+static void
+applying_end(struct applying *applying, const GError *error, char **outcomes)
+{
+    for (guint i = 0; applying->waiting && i < applying->waiting->len; i++) {
+        struct waiting *waiting = applying->waiting->pdata[i];
+        tell(applying, waiting, error, outcomes);
+        g_free(waiting->network);
+        g_free(waiting);
+    }
+    if (applying->waiting)
+        g_ptr_array_unref(applying->waiting);
+    g_ptr_array_unref(applying->networks);
+    g_free(applying);
+}
 
 /* Somebody else has what it needs: it is not plugged again when that ends, but by who asks.  An
  * interface that is not there is waited for. */
@@ -61,8 +95,7 @@ applied(const GError *error, GVariant *result, void *data)
     if (failed)
         log_warning("networks: %s", failed->message);
     uplinks_apply_addresses(applying->api, NULL, NULL);
-    g_ptr_array_unref(applying->networks);
-    g_free(applying);
+    applying_end(applying, error, outcomes);
 }
 
 /* Not while a PIF is being plugged: its row does not say so yet. */
@@ -78,10 +111,22 @@ apply(struct api *api)
     GVariant *desired = networks_desired(api->model, api->host, &networks);
     applying = g_new0(struct applying, 1);
     applying->api = api;
+    applying->waiting = g_steal_pointer(&api->networks_waiting);
     applying->networks = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < networks->len; i++)
         g_ptr_array_add(applying->networks, g_strdup(networks->pdata[i]));
     hostd_apply_networks(api->hostd, desired, applied, applying);
+}
+
+void
+uplinks_apply(struct api *api, const char *network, uplinks_done_fn done, void *data)
+{
+    const struct waiting waiting = {g_strdup(network), done, data};
+
+    if (!api->networks_waiting)
+        api->networks_waiting = g_ptr_array_new();
+    g_ptr_array_add(api->networks_waiting, g_memdup2(&waiting, sizeof waiting));
+    apply(api);
 }
 
 void
@@ -103,7 +148,7 @@ struct addressing {
     struct api *api;
     GPtrArray *pifs; /* references, owned */
     guint number;    /* of the change that they are of */
-    uplinks_done_fn done;
+    uplinks_addressed_fn done;
     void *data;
 };
 
@@ -182,7 +227,7 @@ addressed(const GError *error, GVariant *result, void *data)
 }
 
 void
-uplinks_apply_addresses(struct api *api, uplinks_done_fn done, void *data)
+uplinks_apply_addresses(struct api *api, uplinks_addressed_fn done, void *data)
 {
     g_autoptr(GPtrArray) pifs = NULL;
     g_autofree char *servers = NULL;

@@ -120,8 +120,18 @@ bridge_remove(const char *name, bool *ret_removed, GError **error)
 
 struct keeping {
     GHashTable *indices; /* of the bridges that are there -> struct bridge */
+    GHashTable *bonds;   /* indices of ours: who is in one goes with it */
     int rc;
 };
+
+static void
+note_bond(const struct link *link, void *data)
+{
+    struct keeping *keeping = data;
+
+    if (link->is_bond && link->group == LINK_GROUP_OURS)
+        g_hash_table_add(keeping->bonds, GINT_TO_POINTER(link->index));
+}
 
 static void
 keep_uplink(const struct link *link, void *data)
@@ -131,10 +141,11 @@ keep_uplink(const struct link *link, void *data)
         g_hash_table_lookup(keeping->indices, GINT_TO_POINTER(link->master));
     int rc;
 
-    if (!uplink_is_ours(link) || (link->master && bridge && uplink_is(link->name, bridge)))
+    if (!uplink_is_ours(link) || (link->master && bridge && uplink_is(link->name, bridge)) ||
+        g_hash_table_contains(keeping->bonds, GINT_TO_POINTER(link->master)))
         return;
     rc = uplink_release(link);
-    if (rc < 0)
+    if (rc < 0 && rc != -ENODEV) /* a VLAN that went with its bond */
         keeping->rc = rc;
 }
 
@@ -157,7 +168,8 @@ bool
 bridge_keep(const struct bridge *bridges, gsize n, GError **error)
 {
     g_autoptr(GHashTable) indices = g_hash_table_new(NULL, NULL);
-    struct keeping keeping = {indices, 0};
+    g_autoptr(GHashTable) bonds = g_hash_table_new(NULL, NULL);
+    struct keeping keeping = {indices, bonds, 0};
     int rc;
 
     for (gsize i = 0; i < n; i++) {
@@ -165,7 +177,9 @@ bridge_keep(const struct bridge *bridges, gsize n, GError **error)
         if (bridges[i].managed && link_find(bridges[i].name, &link) == 0 && is_ours(&link))
             g_hash_table_insert(indices, GINT_TO_POINTER(link.index), (void *)&bridges[i]);
     }
-    rc = link_each(keep_uplink, &keeping);
+    rc = link_each(note_bond, &keeping);
+    if (rc == 0)
+        rc = link_each(keep_uplink, &keeping);
     if (rc == 0)
         rc = link_each(keep_bridge, &keeping);
     if (rc == 0)

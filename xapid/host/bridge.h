@@ -9,11 +9,20 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "lib/bond.h"
 #include "lib/bridge-name.h"
 #include "lib/link.h"
 
 /* Of a simulated host's folder: a file a bridge, see sim-bridge.c. */
 #define BRIDGE_SIM_DIR "bridges"
+
+/* Interfaces of the machine that lead out as one, which we make. */
+struct bond {
+    const char *members[BOND_MEMBERS_MAX + 1];         /* names, NULL behind the last */
+    char names[BOND_MEMBERS_MAX][BRIDGE_NAME_MAX + 1]; /* room for them, of bond_read () */
+    uint8_t mac[NIC_MAC_LENGTH];
+    struct bond_settings settings;
+};
 
 /* A network as it is to be on this host.  Strings are borrowed. */
 struct bridge {
@@ -22,6 +31,7 @@ struct bridge {
     guint mtu;          /* bytes */
     const char *uplink; /* the interface that leads out; "": none, guests are among themselves */
     int tag;            /* of the VLAN of that interface; VLAN_NONE: the interface itself */
+    const struct bond *bond; /* what that interface is made of; NULL: it is there */
 };
 
 /* What a bridge is, once it was seen to. */
@@ -45,6 +55,22 @@ bool bridge_keep(const struct bridge *bridges, gsize n, GError **error);
  * in.  *ret_stays: there is one that has guests. */
 bool bridge_give_way(const char *name, bool *ret_stays, GError **error);
 bool bridges_give_way(GError **error); /* all of them */
+
+/* --- bond.c --- */
+
+#define NETWORK_BOND 5          /* its place in a network, as org.xapid.Host1.xml has one */
+#define BOND_TYPE "(asssa{ss})" /* members, MAC, mode, properties */
+
+/* One without members is none. */
+bool bond_is_given(GVariant *value);
+/* Reads a bond as org.xapid.Host1.xml has it: NULL, or what is wrong with it (static). */
+const char *bond_read(GVariant *value, struct bond *ret_bond);
+bool bond_has_member(const struct bond *bond, const char *name);
+/* A bond of Linux with those of its members that are there.  *ret_outcome as below: when that is
+ * not BRIDGE_READY nothing was changed.  0 or a negative errno. */
+int bond_ensure(const struct bridge *bridge, struct link *ret_bond, const char **ret_outcome);
+/* Lets its members go first. */
+int bond_remove(const struct link *bond);
 
 /* The same on a simulated host. */
 bool bridge_ensure_simulated(const char *sim_dir, const struct bridge *bridge,
@@ -70,7 +96,7 @@ int uplink_ensure_vlan(const struct link *device, const struct bridge *bridge,
                        struct link *ret_vlan, const char **ret_outcome);
 /* Is an interface, which we put or made, what leads this bridge out? */
 bool uplink_is(const char *link_name, const struct bridge *bridge);
-/* Is it one that we put, or made? */
+/* Is it one that we put, or made?  Those in a bond of ours, too. */
 bool uplink_is_ours(const struct link *link);
 int uplink_release(const struct link *link);
 

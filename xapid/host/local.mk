@@ -5,7 +5,7 @@ libhost_a_SOURCES = \
 	xapid/host/addresses.c xapid/host/addresses.h xapid/host/address-calls.c \
 	xapid/host/sim-addresses.c \
 	xapid/host/answer.c xapid/host/answer.h \
-	xapid/host/bridge.c xapid/host/bridge.h xapid/host/sim-bridge.c xapid/host/uplink.c \
+	xapid/host/bond.c xapid/host/bridge.c xapid/host/bridge.h xapid/host/sim-bridge.c xapid/host/uplink.c \
 	xapid/host/child.c xapid/host/child.h \
 	xapid/host/command.c xapid/host/command.h \
 	xapid/host/driver.c xapid/host/driver.h \

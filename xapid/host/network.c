@@ -45,17 +45,24 @@ wrong_with(const struct bridge *bridge)
     return NULL;
 }
 
-/* Strings are those of the variant. */
-static struct bridge
-read_bridge(GVariant *network)
+/* What is wrong with it, or NULL.  Strings are those of the variant; *bond is room for one. */
+static const char *
+read_bridge(GVariant *network, struct bridge *ret_bridge, struct bond *bond)
 {
-    struct bridge bridge;
+    g_autoptr(GVariant) bonded = g_variant_get_child_value(network, NETWORK_BOND);
     gboolean managed;
+    const char *wrong;
 
-    g_variant_get(network, "(&sbu&si)", &bridge.name, &managed, &bridge.mtu, &bridge.uplink,
-                  &bridge.tag);
-    bridge.managed = managed;
-    return bridge;
+    g_variant_get(network, "(&sbu&si@" BOND_TYPE ")", &ret_bridge->name, &managed, &ret_bridge->mtu,
+                  &ret_bridge->uplink, &ret_bridge->tag, NULL);
+    ret_bridge->managed = managed;
+    ret_bridge->bond = NULL;
+    wrong = wrong_with(ret_bridge);
+    if (wrong || !bond_is_given(bonded))
+        return wrong;
+    ret_bridge->bond = bond;
+    return *ret_bridge->uplink && ret_bridge->tag == VLAN_NONE ? bond_read(bonded, bond)
+                                                               : "a bond leads out itself";
 }
 
 /* ---- in the thread ---- */
@@ -121,8 +128,9 @@ ensure_bridge(const struct network *network, PeerHost1 *skeleton, GDBusMethodInv
 {
     g_autoptr(GVariant) wanted =
         g_variant_get_child_value(g_dbus_method_invocation_get_parameters(taken), 0);
-    const struct bridge bridge = read_bridge(wanted);
-    const char *wrong = wrong_with(&bridge), *outcome;
+    struct bridge bridge;
+    struct bond bond;
+    const char *wrong = read_bridge(wanted, &bridge, &bond), *outcome;
     GError *error = NULL;
 
     if (wrong)
@@ -225,13 +233,17 @@ apply_networks(const struct network *network, PeerHost1 *skeleton, GDBusMethodIn
     g_autoptr(GVariant) networks =
         g_variant_get_child_value(g_dbus_method_invocation_get_parameters(taken), 0);
     g_autoptr(GArray) bridges = g_array_new(FALSE, FALSE, sizeof(struct bridge));
+    g_autoptr(GPtrArray) bonds = g_ptr_array_new_with_free_func(g_free);
     gsize n = g_variant_n_children(networks);
     const char *wrong = n > NETWORKS_MAX ? "too many networks" : NULL;
 
     for (gsize i = 0; i < n && !wrong; i++) {
         g_autoptr(GVariant) wanted = g_variant_get_child_value(networks, i);
-        const struct bridge bridge = read_bridge(wanted);
-        wrong = wrong_with(&bridge);
+        struct bond *bond = g_new(struct bond, 1);
+        struct bridge bridge;
+
+        g_ptr_array_add(bonds, bond);
+        wrong = read_bridge(wanted, &bridge, bond);
         g_array_append_val(bridges, bridge); /* its strings live as long as the call's arguments */
     }
     if (wrong)
@@ -288,9 +300,8 @@ network_new(const char *sim_dir, const char *backend)
     struct network *network = g_new0(struct network, 1);
 
     network->sim_dir = sim_dir;
-    network->on_switch =
-        !sim_dir && (*backend ? g_str_equal(backend, NETWORK_BACKEND_OVS)
-                              : g_file_test(OVS_PROGRAM, G_FILE_TEST_IS_EXECUTABLE));
+    network->on_switch = *backend ? g_str_equal(backend, NETWORK_BACKEND_OVS)
+                                  : !sim_dir && g_file_test(OVS_PROGRAM, G_FILE_TEST_IS_EXECUTABLE);
     network->ovs = (struct ovs){OVSDB_SOCKET, ""};
     network->thread = g_thread_pool_new(run, network, 1, TRUE, NULL);
     return network;

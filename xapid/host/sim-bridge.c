@@ -1,5 +1,6 @@
 /* The bridges of a simulated host: each is a file of its folder's BRIDGE_SIM_DIR, with its MTU, and
- * behind that what leads it out, as "1500 eth1" or "1500 eth0 10"; or "foreign". */
+ * behind that what leads it out, as "1500 eth1", "1500 eth0 10" or "1500 bond0=eth0+eth1 lacp"; or
+ * "foreign". */
 #include "config.h"
 
 #include <errno.h>
@@ -26,13 +27,63 @@ sim_read(const char *path)
 }
 
 static char *
+text_of_bond(const struct bridge *bridge)
+{
+    static const char *const modes[] = {[BOND_ACTIVE_BACKUP] = "active-backup",
+                                        [BOND_BALANCE_SLB] = "balance-slb",
+                                        [BOND_LACP] = "lacp"};
+    const struct bond *bond = bridge->bond;
+    g_autofree char *members = g_strjoinv("+", (char **)(void *)bond->members);
+
+    return g_strdup_printf("%u %s=%s %s%s%s", bridge->mtu, bridge->uplink, members,
+                           modes[bond->settings.mode], bond->settings.by_mac ? " by-mac" : "",
+                           bond->settings.is_fast ? " fast" : "");
+}
+
+static char *
 text_of(const struct bridge *bridge)
 {
     if (!*bridge->uplink)
         return g_strdup_printf("%u", bridge->mtu);
+    if (bridge->bond)
+        return text_of_bond(bridge);
     return bridge->tag == VLAN_NONE
                ? g_strdup_printf("%u %s", bridge->mtu, bridge->uplink)
                : g_strdup_printf("%u %s %d", bridge->mtu, bridge->uplink, bridge->tag);
+}
+
+/* Does a bridge have the bond that a VLAN is of? */
+static bool
+is_bond(const char *sim_dir, const char *name)
+{
+    g_autofree char *folder = g_build_filename(sim_dir, BRIDGE_SIM_DIR, NULL);
+    g_autofree char *wanted = g_strdup_printf(" %s=", name);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *bridge;
+
+    while (dir && (bridge = g_dir_read_name(dir))) {
+        g_autofree char *path = sim_path(sim_dir, bridge), *there = sim_read(path);
+        if (there && strstr(there, wanted))
+            return true;
+    }
+    return false;
+}
+
+/* With as many of its members as are there. */
+static const char *
+outcome_of_bond(const char *sim_dir, const struct bond *bond)
+{
+    const char *outcome = BRIDGE_NO_UPLINK;
+    bool used;
+
+    for (gsize i = 0; bond->members[i]; i++) {
+        if (!interface_is_simulated(sim_dir, bond->members[i], &used))
+            continue;
+        if (used)
+            return BRIDGE_UPLINK_USED;
+        outcome = BRIDGE_READY;
+    }
+    return outcome;
 }
 
 static const char *
@@ -40,7 +91,9 @@ outcome_of_uplink(const char *sim_dir, const struct bridge *bridge)
 {
     bool used;
 
-    if (!*bridge->uplink)
+    if (bridge->bond)
+        return outcome_of_bond(sim_dir, bridge->bond);
+    if (!*bridge->uplink || (bridge->tag != VLAN_NONE && is_bond(sim_dir, bridge->uplink)))
         return BRIDGE_READY;
     if (!interface_is_simulated(sim_dir, bridge->uplink, &used))
         return BRIDGE_NO_UPLINK;

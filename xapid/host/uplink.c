@@ -1,5 +1,6 @@
-/* What leads a bridge out of the host: an interface of the machine, or a VLAN of one.  A VLAN is
- * beside its interface and takes nothing from it, so it may be of one that the host itself uses. */
+/* What leads a bridge out of the host: an interface of the machine, a bond, or a VLAN of one.  A
+ * VLAN is beside its interface and takes nothing from it, so it may be of one that the host itself
+ * uses. */
 #include "config.h"
 
 #include <errno.h>
@@ -130,7 +131,22 @@ join_vlan(const struct link *link, const struct link *device, const struct bridg
     return link_set_up(vlan.name, &vlan, bridge->mtu);
 }
 
-/* ---- both ---- */
+/* ---- a bond ---- */
+
+static int
+join_bond(const struct link *link, const struct bridge *bridge, const char **ret_outcome)
+{
+    struct link bond;
+    int rc = bond_ensure(bridge, &bond, ret_outcome);
+
+    if (rc < 0 || strcmp(*ret_outcome, BRIDGE_READY) != 0)
+        return rc;
+    if (bond.master != link->index)
+        rc = link_join(&bond, link);
+    return rc < 0 ? rc : link_set_up(bond.name, &bond, bridge->mtu);
+}
+
+/* ---- all of them ---- */
 
 int
 uplink_find_device(const struct bridge *bridge, struct link *ret_device, const char **ret_outcome)
@@ -154,6 +170,8 @@ uplink_ensure(const struct link *link, const struct bridge *bridge, const char *
     *ret_outcome = BRIDGE_READY;
     if (!*bridge->uplink)
         return 0;
+    if (bridge->bond)
+        return join_bond(link, bridge, ret_outcome);
     rc = uplink_find_device(bridge, &device, ret_outcome);
     if (rc < 0 || strcmp(*ret_outcome, BRIDGE_READY) != 0)
         return rc;
@@ -180,11 +198,13 @@ uplink_is(const char *link_name, const struct bridge *bridge)
 bool
 uplink_is_ours(const struct link *link)
 {
-    return link->is_uplink || (link->group == LINK_GROUP_OURS && link->tag >= 0);
+    return link->is_uplink || (link->group == LINK_GROUP_OURS && (link->tag >= 0 || link->is_bond));
 }
 
 int
 uplink_release(const struct link *link)
 {
+    if (link->is_bond && !link->is_uplink)
+        return bond_remove(link);
     return link->is_uplink ? link_release_uplink(link) : link_remove(link);
 }

@@ -20,8 +20,9 @@ network_led_out_by(const struct model *model, const char *network, const char *p
     g_autofree char *device = pif ? model_get_string(model, pif, "device") : g_strdup("");
     gint32 tag = pif ? (gint32)model_get_int(model, pif, "VLAN") : VLAN_NONE;
 
-    return g_variant_new(NETWORK_TYPE, bridge, model_get_bool(model, network, "managed"),
-                         (guint32)network_mtu(model, network), device, tag);
+    return g_variant_new("(sbusi@(asssa{ss}))", bridge, model_get_bool(model, network, "managed"),
+                         (guint32)network_mtu(model, network), device, tag,
+                         bond_desired(model, pif));
 }
 
 GVariant *

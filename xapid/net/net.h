@@ -13,6 +13,8 @@
 #include "lib/bridge-name.h"
 #include "xapid/model/model.h"
 
+struct undo;
+
 const struct dm_class *network_class(void);
 const struct dm_class *pif_class(void);
 
@@ -32,7 +34,7 @@ char *network_pif(const struct model *model, const char *network, const char *ho
 
 /* --- desired.c --- */
 
-#define NETWORK_TYPE "(sbusi)" /* as org.xapid.Host1.xml says */
+#define NETWORK_TYPE "(sbusi(asssa{ss}))" /* as org.xapid.Host1.xml says */
 
 /* A network as it would be with this PIF, or with none (NULL), to lead it out: NETWORK_TYPE,
  * floating. */
@@ -114,7 +116,65 @@ bool vlan_check(const struct model *model, const char *pif, gint64 tag, const ch
 /* Its rows, with a PIF that is not attached; borrowed until the end of txn.  NULL with an error. */
 const char *vlan_create(struct txn *txn, const char *pif, gint64 tag, const char *network,
                         const char **ret_pif, GError **error);
+/* The VLANs on a PIF: borrowed references. */
+GPtrArray *pif_vlans(const struct model *model, const char *pif);
 /* A VLAN on a PIF that is attached? */
 bool pif_has_attached_vlans(const struct model *model, const char *pif);
+
+/* --- bond.c --- */
+
+const struct dm_class *bond_class(void);
+/* The bond that a PIF is the master of, or NULL.  The caller frees. */
+char *pif_bond(const struct model *model, const char *pif);
+/* Is it in one? */
+bool pif_is_bonded(const struct model *model, const char *pif);
+/* Is an address configured there, or has it one? */
+bool pif_has_address(const struct model *model, const char *pif);
+/* References of the PIFs in it, borrowed. */
+GPtrArray *bond_members(const struct model *model, const char *bond);
+/* The bond of NETWORK_TYPE that a PIF is; floating.  Of another PIF, or NULL: none. */
+GVariant *bond_desired(const struct model *model, const char *pif);
+/* Can the host make a bond of that mode with those properties (a{ss})?  INVALID_VALUE [mode,
+ * value], [properties, "name = value"], or [properties, name]: the Linux bridge has not got it. */
+bool bond_check_settings(const struct model *model, const char *host, const char *mode,
+                         GVariant *properties, GError **error);
+/* Those that it has: of LACP, with its defaults; floating. */
+GVariant *bond_properties(const char *mode, GVariant *properties);
+/* May PIFs become a bond, for that network?  PIF_BOND_NEEDS_MORE_MEMBERS, INVALID_VALUE [members,
+ * value], NETWORK_UNMANAGED, NETWORK_ALREADY_CONNECTED, PIF_CANNOT_BOND_CROSS_HOST,
+ * PIF_ALREADY_BONDED, PIF_IS_VLAN, IS_TUNNEL_ACCESS_PIF, PIF_UNMANAGED,
+ * PIF_IS_MANAGEMENT_INTERFACE, PIF_VLAN_EXISTS: two have the same tag; PIF_BOND_MORE_THAN_ONE_IP.
+ */
+bool bond_check(const struct model *model, const char *network, const char *const *members,
+                GError **error);
+
+/* --- bond-rows.c --- */
+
+/* Strings and variants are borrowed. */
+struct bond_wanted {
+    const char *mac; /* "": that of the first member */
+    const char *mode;
+    GVariant *properties;
+};
+/* Its rows; the master is attached if a member was.  References are borrowed until the end of the
+ * transaction.  NULL with an error. */
+const char *bond_create(struct undo *undo, const char *network, const char *const *members,
+                        const struct bond_wanted *wanted, const char **ret_master, GError **error);
+/* Its primary member has all that it had. */
+bool bond_destroy(struct txn *txn, const char *bond, GError **error);
+/* The bond and its master alone, after undo_all (). */
+bool bond_end_rows(struct txn *txn, const char *bond, GError **error);
+/* Its links, and its master's, from those of its members. */
+void bond_refresh(struct txn *txn, const char *bond);
+
+/* --- undo.c --- */
+
+struct undo *undo_new(struct txn *txn); /* borrows it until it ends */
+void undo_free(struct undo *undo);
+struct txn *undo_txn(const struct undo *undo);
+/* As txn_set_value (). */
+void undo_set(struct undo *undo, const char *ref, const char *field, GVariant *value);
+/* In a later transaction: what was set is as it was, but for rows that are gone. */
+void undo_all(const struct undo *undo, struct txn *txn);
 
 #endif

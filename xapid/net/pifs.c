@@ -216,6 +216,16 @@ set_management(struct txn *txn, const char *pif, const char *device)
     txn_set_value(txn, pif, "management", g_variant_new_boolean(is));
 }
 
+/* After their members. */
+static void
+refresh_bonds(struct txn *txn)
+{
+    g_autoptr(GPtrArray) bonds = model_all(txn_model(txn), bond_class());
+
+    for (guint i = 0; i < bonds->len; i++)
+        bond_refresh(txn, bonds->pdata[i]);
+}
+
 bool
 pifs_refresh(struct model *model, const char *host, const char *address, GVariant *interfaces,
              GError **error)
@@ -228,12 +238,14 @@ pifs_refresh(struct model *model, const char *host, const char *address, GVarian
     if (!txn)
         return false;
     for (guint i = 0; i < pifs->len; i++) {
-        if (pif_is_vlan(model, pifs->pdata[i]))
+        g_autofree char *bond = pif_bond(model, pifs->pdata[i]);
+        if (pif_is_vlan(model, pifs->pdata[i]) || bond)
             continue;
         refresh(txn, pifs->pdata[i], interfaces);
         if (!chosen)
             set_management(txn, pifs->pdata[i], management);
     }
+    refresh_bonds(txn);
     return txn_commit(txn, error) != 0;
 }
 

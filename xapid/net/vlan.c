@@ -10,8 +10,8 @@ vlan_class(void)
     return dm_class_find("VLAN", false);
 }
 
-static GPtrArray *
-vlans_on(const struct model *model, const char *pif)
+GPtrArray *
+pif_vlans(const struct model *model, const char *pif)
 {
     return model_referrers(model, pif, dm_field_find(vlan_class(), "tagged_PIF"));
 }
@@ -21,7 +21,7 @@ vlans_on(const struct model *model, const char *pif)
 static bool
 has_tag(const struct model *model, const char *pif, gint64 tag)
 {
-    g_autoptr(GPtrArray) vlans = vlans_on(model, pif);
+    g_autoptr(GPtrArray) vlans = pif_vlans(model, pif);
 
     for (guint i = 0; i < vlans->len; i++)
         if (model_get_int(model, vlans->pdata[i], "tag") == tag)
@@ -32,13 +32,12 @@ has_tag(const struct model *model, const char *pif, gint64 tag)
 static bool
 check_pif(const struct model *model, const char *pif, GError **error)
 {
-    g_autofree char *bond = model_get_string(model, pif, "bond_slave_of");
     g_autoptr(GVariant) tunnels =
         model_get(model, pif, dm_field_find(pif_class(), "tunnel_access_PIF_of"));
 
     if (pif_is_vlan(model, pif))
         api_error_set(error, "PIF_IS_VLAN", pif, NULL);
-    else if (model_has(model, dm_class_find("Bond", false), bond))
+    else if (pif_is_bonded(model, pif))
         api_error_set(error, "CANNOT_ADD_VLAN_TO_BOND_SLAVE", pif, NULL);
     else if (g_variant_n_children(tunnels))
         api_error_set(error, "IS_TUNNEL_ACCESS_PIF", pif, NULL);
@@ -115,7 +114,7 @@ vlan_create(struct txn *txn, const char *pif, gint64 tag, const char *network, c
 bool
 pif_has_attached_vlans(const struct model *model, const char *pif)
 {
-    g_autoptr(GPtrArray) vlans = vlans_on(model, pif);
+    g_autoptr(GPtrArray) vlans = pif_vlans(model, pif);
 
     for (guint i = 0; i < vlans->len; i++) {
         g_autofree char *above = model_get_string(model, vlans->pdata[i], "untagged_PIF");
