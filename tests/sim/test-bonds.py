@@ -36,13 +36,14 @@ def new_bond(x, members, mode="active-backup", mac="", properties=None, network=
     return x.Bond.create(network or new_network(x), members, mac, mode, properties or {})
 
 
-@covers("Bond.create", "Bond.destroy")
+@covers("Bond.create")
 def test_rows():
     with host_with() as host:
         x = host.client()
         found = pifs(x)
         first, second = found["eth1"], found["eth2"]
         x.PIF.plug(first)
+        fails("PIF_BOND_NEEDS_MORE_MEMBERS", new_bond, x, [first])
         network = new_network(x, MTU="1400")
         bond = new_bond(x, [first, second], network=network)
         record = x.Bond.get_record(bond)
@@ -85,6 +86,7 @@ def test_rows():
         assert (left := settled.check(host)) == [], left
 
 
+@covers("Bond.destroy")
 def test_what_moves():
     """VLANs, with the guests on them, and cards of VMs that do not run."""
     with host_with() as host:
@@ -116,12 +118,12 @@ def test_what_moves():
         wanted = {bridge[network]: "1500 bond0=eth1+eth2 balance-slb", bridge[lan]: "1500 bond0 10", bridge[office]: "1500 bond0 20"}
         assert led_out(host) == wanted, bridges(host)
         assert x.VIF.get_network(card) == network
-        x.VM.start(halted, False, False)
-        assert fails("VIF_IN_USE", x.Bond.destroy, bond).params == [network, card]
-        x.VM.hard_shutdown(halted)
         assert fails("PIF_DOES_NOT_ALLOW_UNPLUG", x.Bond.destroy, bond).params == [master]
         x.PIF.set_disallow_unplug(master, False)
         assert fails("PIF_VLAN_STILL_EXISTS", x.PIF.unplug, master).params == [master]
+        x.VM.start(halted, False, False)
+        assert fails("VIF_IN_USE", x.Bond.destroy, bond).params == [network, card]
+        x.VM.hard_shutdown(halted)
         # By its name, as any device.
         three, = x.pool.create_VLAN("bond0", new_network(x), "30")
         x.Bond.destroy(bond)
