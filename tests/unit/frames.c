@@ -47,12 +47,26 @@ put16(unsigned char *at, unsigned value)
     at[1] = (unsigned char)value;
 }
 
+/* Each interface has a MAC of its own, as bridges that learn where one is want it. */
+static void
+put_mac(unsigned char at[ETH_ALEN], int fd)
+{
+    static const unsigned char ours[ETH_ALEN] = {0x02, 0, 0, 0x77};
+    struct sockaddr_ll address;
+    socklen_t length = sizeof address;
+
+    g_assert_cmpint(getsockname(fd, (struct sockaddr *)&address, &length), ==, 0);
+    memcpy(at, ours, ETH_ALEN);
+    put16(at + 4, (unsigned)address.sll_ifindex);
+}
+
 static void
 send_frame(int fd, int tag, guint32 number)
 {
-    struct frame frame = {.from = {0x02, 0, 0, 0x77, 0, 0x01}};
+    struct frame frame = {.to = {0}};
     unsigned char *at = frame.rest;
 
+    put_mac(frame.from, fd);
     memset(frame.to, 0xff, sizeof frame.to);
     if (tag != VLAN_NONE) {
         put16(at, ETH_P_8021Q);

@@ -61,14 +61,23 @@ tests_unit_test_uplink_LDADD = libhost.a libport.a liblink.a libpeer.a libbase.a
 # The same of both kinds of networks: Linux bridges, and those of Open vSwitch.
 ovs_bed = tests/unit/ovs-bed.c tests/unit/ovs-bed.h tests/unit/frames.c tests/unit/frames.h $(remove_tree)
 ovs_libs = libhost.a libport.a liblink.a libpeer.a libbase.a $(YAJL_LIBS) $(MNL_LIBS) $(GLIB_LIBS)
+network_bed = tests/unit/network-bed.c tests/unit/network-bed.h $(ovs_bed)
 check_PROGRAMS += tests/unit/test-networks-linux tests/unit/test-networks-ovs
 TESTS += tests/unit/test-networks-linux tests/unit/test-networks-ovs
-tests_unit_test_networks_linux_SOURCES = tests/unit/test-networks.c $(ovs_bed)
+tests_unit_test_networks_linux_SOURCES = tests/unit/test-networks.c $(network_bed)
 tests_unit_test_networks_linux_CPPFLAGS = $(AM_CPPFLAGS) -DON_SWITCH=false
 tests_unit_test_networks_linux_LDADD = $(ovs_libs)
-tests_unit_test_networks_ovs_SOURCES = tests/unit/test-networks.c $(ovs_bed)
+tests_unit_test_networks_ovs_SOURCES = tests/unit/test-networks.c $(network_bed)
 tests_unit_test_networks_ovs_CPPFLAGS = $(AM_CPPFLAGS) -DON_SWITCH=true
 tests_unit_test_networks_ovs_LDADD = $(ovs_libs)
+check_PROGRAMS += tests/unit/test-bonds-linux tests/unit/test-bonds-ovs
+TESTS += tests/unit/test-bonds-linux tests/unit/test-bonds-ovs
+tests_unit_test_bonds_linux_SOURCES = tests/unit/test-bonds.c $(network_bed)
+tests_unit_test_bonds_linux_CPPFLAGS = $(AM_CPPFLAGS) -DON_SWITCH=false
+tests_unit_test_bonds_linux_LDADD = $(ovs_libs)
+tests_unit_test_bonds_ovs_SOURCES = tests/unit/test-bonds.c $(network_bed)
+tests_unit_test_bonds_ovs_CPPFLAGS = $(AM_CPPFLAGS) -DON_SWITCH=true
+tests_unit_test_bonds_ovs_LDADD = $(ovs_libs)
 
 check_PROGRAMS += tests/unit/test-ovs
 TESTS += tests/unit/test-ovs

@@ -3,153 +3,9 @@
  */
 #include "config.h"
 
-#include <sched.h>
 #include <stdlib.h>
 
-#include "lib/port.h"
-#include "tests/unit/frames.h"
-#include "tests/unit/ovs-bed.h"
-
-static struct ovs_bed bed;
-static const bool on_switch = ON_SWITCH;
-
-static void run(const char *format, ...) G_GNUC_PRINTF(1, 2);
-
-static void
-run(const char *format, ...)
-{
-    g_autofree char *command = NULL;
-    va_list args;
-
-    va_start(args, format);
-    command = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_assert_cmpint(system(command), ==, 0);
-}
-
-/* ---- the two kinds, as xapid-host and libxl's program use them ---- */
-
-static const char *
-see_to(const struct bridge bridge)
-{
-    g_autoptr(GError) error = NULL;
-    const char *outcome = NULL;
-
-    if (on_switch)
-        ovs_ensure(&bed.ovs, &bridge, &outcome, &error);
-    else
-        bridge_ensure(&bridge, &outcome, &error);
-    g_assert_no_error(error);
-    return outcome;
-}
-
-static const char *
-ensure(const char *name, const char *uplink, int tag)
-{
-    return see_to((struct bridge){name, true, 1500, uplink, tag, NULL});
-}
-
-static const char *
-look_for(const char *name)
-{
-    return see_to((struct bridge){name, false, 1500, "", VLAN_NONE, NULL});
-}
-
-static bool
-removed(const char *name)
-{
-    g_autoptr(GError) error = NULL;
-    bool gone = false;
-
-    if (on_switch)
-        ovs_remove(&bed.ovs, name, &gone, &error);
-    else
-        bridge_remove(name, &gone, &error);
-    g_assert_no_error(error);
-    return gone;
-}
-
-static void
-apply(const struct bridge *bridges, gsize n)
-{
-    g_autofree const char **outcomes = g_new0(const char *, n + 1);
-    g_autoptr(GError) error = NULL;
-
-    if (on_switch)
-        ovs_apply(&bed.ovs, bridges, n, outcomes, &error);
-    else
-        bridge_keep(bridges, n, &error);
-    g_assert_no_error(error);
-    for (gsize i = 0; i < n; i++) {
-        if (!on_switch)
-            outcomes[i] = *bridges[i].uplink
-                              ? ensure(bridges[i].name, bridges[i].uplink, bridges[i].tag)
-                              : BRIDGE_READY;
-        g_assert_cmpstr(outcomes[i], ==, BRIDGE_READY);
-    }
-}
-
-static void
-join(const char *interface, const char *bridge)
-{
-    const struct port_network network = {bridge, bed.socket ? bed.socket : "/none"};
-    char text[OVSDB_TEXT_MAX];
-    struct link link;
-
-    g_assert_cmpint(link_find(interface, &link), ==, 0);
-    g_assert_cmpint(link_set_up(interface, &link, 1500), ==, 0);
-    g_assert_cmpint(port_join(&link, &network, text), ==, 0);
-    g_assert_cmpstr(text, ==, "");
-}
-
-static void
-leave(const char *interface)
-{
-    char text[OVSDB_TEXT_MAX];
-
-    g_assert_cmpint(port_leave(interface, bed.socket ? bed.socket : "/none", text), ==, 0);
-}
-
-/* ---- a bed ---- */
-
-/* A guest's card: NAME is in dom0, NAMEin its other end in the guest. */
-static void
-add_guest(const char *name, const char *bridge)
-{
-    run("ip link add %s type veth peer name %sin; ip link set %sin up", name, name, name);
-    join(name, bridge);
-}
-
-static void
-remove_guest(const char *name)
-{
-    run("ip link del %s", name);
-    leave(name);
-}
-
-/* A card of the machine: NAME, and NAMEout the switch that it is plugged into. */
-static void
-add_card(const char *name)
-{
-    run("ip link add %s type veth peer name %sout; ip link set %sout up; ip link set %s up", name,
-        name, name, name);
-}
-
-static void
-remove_card(const char *name)
-{
-    run("ip link del %s", name);
-}
-
-static bool
-is_there(const char *name)
-{
-    struct link link;
-
-    return link_find(name, &link) == 0;
-}
-
-/* ---- tests ---- */
+#include "tests/unit/network-bed.h"
 
 static void
 test_inside(void)
@@ -351,39 +207,14 @@ test_refused(void)
     run("ip link del ab");
 }
 
-/* The lab's kernel has them, if this one has not. */
-static bool
-kernel_has_vlans(void)
-{
-    bool has;
-
-    add_card("probe");
-    has = system("ip link add link probe name probe.1 type vlan id 1 2>/dev/null") == 0;
-    remove_card("probe");
-    return has;
-}
-
 int
 main(int argc, char **argv)
 {
     int status;
 
     g_test_init(&argc, &argv, NULL);
-    if (unshare(CLONE_NEWNET) < 0) {
-        g_print("1..0 # SKIP needs root, for a network namespace\n");
+    if (!network_bed_init())
         return 0;
-    }
-    if (link_make_bridge("probe", 1500) < 0) {
-        g_print("1..0 # SKIP this kernel has no bridges\n");
-        return 0;
-    }
-    if (on_switch && !ovs_bed_is_possible()) {
-        g_print("1..0 # SKIP needs openvswitch-switch, and /dev/net/tun\n");
-        return 0;
-    }
-    run("ip link del probe");
-    if (on_switch)
-        ovs_bed_init(&bed);
     g_test_add_func("/networks/inside", test_inside);
     g_test_add_func("/networks/uplink", test_uplink);
     g_test_add_func("/networks/foreign", test_foreign);
@@ -395,7 +226,6 @@ main(int argc, char **argv)
     if (kernel_has_vlans())
         g_test_add_func("/networks/vlan-beside", test_vlan_beside);
     status = g_test_run();
-    if (on_switch)
-        ovs_bed_clear(&bed);
+    network_bed_clear();
     return status;
 }

@@ -13,7 +13,8 @@ libhost_a_SOURCES = \
 	xapid/host/interfaces.c xapid/host/interfaces.h \
 	xapid/host/network.c xapid/host/network.h \
 	xapid/host/ovs.c xapid/host/ovs.h xapid/host/ovs-plan.c xapid/host/ovs-plan.h \
-	xapid/host/ovs-state.c xapid/host/ovs-state.h \
+	xapid/host/ovs-state.c xapid/host/ovs-state.h xapid/host/ovs-state-internal.h \
+	xapid/host/ovs-bond.c \
 	xapid/host/password.c xapid/host/password.h \
 	xapid/host/power.c xapid/host/power.h \
 	xapid/host/resolv.c xapid/host/resolv.h \

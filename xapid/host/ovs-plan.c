@@ -178,9 +178,18 @@ ensure_led_out(struct ovs_state *state, const char *datapath, const struct bridg
                const char **ret_outcome)
 {
     const struct ovs_port *uplink = ovs_state_uplink(state, wanted->uplink);
+    bool is_bond = uplink && g_str_equal(uplink->name, wanted->uplink) &&
+                   !g_hash_table_contains(uplink->interfaces, uplink->name);
     struct link device;
-    int rc = uplink_find_device(wanted, &device, ret_outcome);
+    int rc;
 
+    if (wanted->bond)
+        return ovs_plan_bond(state, need_bridge(state, datapath, wanted), wanted, ret_outcome);
+    if (is_bond && wanted->tag != VLAN_NONE) {
+        ensure_vlan_port(state, uplink->bridge, wanted, ret_outcome);
+        return 0;
+    }
+    rc = uplink_find_device(wanted, &device, ret_outcome);
     if (rc < 0)
         return rc;
     if (!g_str_equal(*ret_outcome, BRIDGE_READY)) {

@@ -10,6 +10,9 @@
 /* datapath: of the bridges that are made.  *ret_outcome: what it is once that is done. */
 bool ovs_plan_ensure(struct ovs_state *state, const char *datapath, const struct bridge *bridge,
                      const char **ret_outcome, GError **error);
+/* Part of that: a bond leads the bridge out.  0 or a negative errno. */
+int ovs_plan_bond(struct ovs_state *state, struct ovs_bridge *bridge, const struct bridge *wanted,
+                  const char **ret_outcome);
 /* What leads out and is in none of these goes, as do bridges without guests, and ports of guests
  * that have gone. */
 void ovs_plan_keep(struct ovs_state *state, const char *datapath, const struct bridge *bridges,

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "xapid/host/ovs-state.h"
+#include "xapid/host/ovs-state-internal.h"
 
 #include <string.h>
 
@@ -16,8 +16,9 @@ enum query { QUERY_BRIDGES, QUERY_PORTS, QUERY_INTERFACES, QUERY_CONFIGURATION }
 /* clang-format off */
 const char ovs_state_query[] =
     SELECT("Bridge", "\"_uuid\",\"name\",\"ports\",\"external_ids\"") ","
-    SELECT("Port", "\"_uuid\",\"name\",\"interfaces\",\"tag\",\"fake_bridge\",\"external_ids\"") ","
-    SELECT("Interface", "\"_uuid\",\"name\",\"mtu_request\",\"ofport\",\"error\"") ","
+    SELECT("Port", "\"_uuid\",\"name\",\"interfaces\",\"tag\",\"fake_bridge\",\"external_ids\","
+                   "\"bond_mode\",\"lacp\",\"mac\",\"other_config\"") ","
+    SELECT("Interface", "\"_uuid\",\"name\",\"mtu_request\",\"ofport\",\"error\",\"other_config\"") ","
     SELECT("Open_vSwitch", "\"next_cfg\",\"cur_cfg\"");
 /* clang-format on */
 
@@ -33,6 +34,16 @@ bridge_free(gpointer data)
 }
 
 static void
+interface_free(gpointer data)
+{
+    struct ovs_interface *interface = data;
+
+    g_free(interface->ref);
+    g_free(interface->key);
+    g_free(interface);
+}
+
+static void
 port_free(gpointer data)
 {
     struct ovs_port *port = data;
@@ -41,6 +52,8 @@ port_free(gpointer data)
     g_free(port->ref);
     g_free(port->interface_ref);
     g_free(port->error);
+    g_free(port->bond);
+    g_hash_table_unref(port->interfaces);
     g_free(port);
 }
 
@@ -66,6 +79,29 @@ mark_of(yajl_val row)
     return OVS_FOREIGN;
 }
 
+static struct ovs_port *
+port_new(const char *name)
+{
+    struct ovs_port *port = g_new0(struct ovs_port, 1);
+
+    port->name = g_strdup(name);
+    port->tag = VLAN_NONE;
+    port->error = g_strdup("");
+    port->interfaces = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, interface_free);
+    return port;
+}
+
+void
+ovs_note_interface(struct ovs_state *state, struct ovs_port *port, const char *name, char *ref,
+                   const char *key)
+{
+    struct ovs_interface *interface = g_new(struct ovs_interface, 1);
+
+    *interface = (struct ovs_interface){ref, g_strdup(key)};
+    g_hash_table_replace(port->interfaces, g_strdup(name), interface);
+    g_hash_table_replace(state->carriers, g_strdup(name), port);
+}
+
 /* What a port has of its first interface, and the names of them all. */
 static void
 read_interfaces(struct ovs_state *state, struct ovs_port *port, yajl_val set, GHashTable *rows)
@@ -76,13 +112,13 @@ read_interfaces(struct ovs_state *state, struct ovs_port *port, yajl_val set, GH
 
         if (!row)
             continue;
-        g_hash_table_replace(state->carriers, g_strdup(ovsdb_text(ovsdb_column(row, "name"))),
-                             port);
+        ovs_note_interface(state, port, ovsdb_text(ovsdb_column(row, "name")), ref_of(uuid),
+                           ovs_bond_key(row));
+        port->is_taken = port->is_taken || ovsdb_number(ovsdb_column(row, "ofport"), -1) >= 0;
         if (port->interface_ref)
             continue;
         port->interface_ref = ref_of(uuid);
         port->mtu = (guint)CLAMP(ovsdb_number(ovsdb_column(row, "mtu_request"), 0), 0, G_MAXINT);
-        port->is_taken = ovsdb_number(ovsdb_column(row, "ofport"), -1) >= 0;
         g_free(port->error);
         port->error = g_strdup(ovsdb_text(ovsdb_column(row, "error")));
     }
@@ -91,15 +127,14 @@ read_interfaces(struct ovs_state *state, struct ovs_port *port, yajl_val set, GH
 static struct ovs_port *
 read_port(struct ovs_state *state, const char *uuid, yajl_val row, GHashTable *interfaces)
 {
-    struct ovs_port *port = g_new0(struct ovs_port, 1);
+    struct ovs_port *port = port_new(ovsdb_text(ovsdb_column(row, "name")));
     long long tag = ovsdb_number(ovsdb_column(row, "tag"), VLAN_NONE);
 
-    port->name = g_strdup(ovsdb_text(ovsdb_column(row, "name")));
+    port->bond = ovs_bond_of_row(row);
     port->ref = ref_of(uuid);
     port->mark = mark_of(row);
     port->tag = tag >= 0 && tag <= VLAN_TAG_MAX ? (int)tag : VLAN_NONE;
     port->is_fake = ovsdb_true(ovsdb_column(row, "fake_bridge"));
-    port->error = g_strdup("");
     read_interfaces(state, port, ovsdb_column(row, "interfaces"), interfaces);
     return port;
 }
@@ -201,6 +236,8 @@ ovs_state_uplink(const struct ovs_state *state, const char *interface)
 {
     struct ovs_port *port = g_hash_table_lookup(state->carriers, interface);
 
+    if (!port)
+        port = ovs_state_port(state, interface);
     return port && port->mark == OVS_UPLINK && port->bridge && port->bridge->is_ours ? port : NULL;
 }
 
@@ -230,10 +267,8 @@ ovs_bridge_guests(const struct ovs_bridge *bridge, int tag)
 
 /* ---- changing ---- */
 
-static void operation(struct ovs_state *state, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static void
-operation(struct ovs_state *state, const char *format, ...)
+void
+ovs_operation(struct ovs_state *state, const char *format, ...)
 {
     va_list args;
 
@@ -244,9 +279,8 @@ operation(struct ovs_state *state, const char *format, ...)
     va_end(args);
 }
 
-/* A name that is only in this transaction, and the ref of what has it.  The caller frees. */
-static char *
-new_name(struct ovs_state *state, char **ret_ref)
+char *
+ovs_new_name(struct ovs_state *state, char **ret_ref)
 {
     char *name = g_strdup_printf("n%u", state->n_named++);
 
@@ -254,18 +288,29 @@ new_name(struct ovs_state *state, char **ret_ref)
     return name;
 }
 
-/* The row of an interface.  details: more of it, from a comma on. */
-static char *
-add_interface(struct ovs_state *state, const char *name, const char *details)
+char *
+ovs_new_interface(struct ovs_state *state, const char *name, const char *details)
 {
     char *ref;
-    g_autofree char *id = new_name(state, &ref);
+    g_autofree char *id = ovs_new_name(state, &ref);
 
-    operation(state,
-              "{\"op\":\"insert\",\"table\":\"Interface\",\"uuid-name\":\"%s\","
-              "\"row\":{\"name\":\"%s\"%s}}",
-              id, name, details);
+    ovs_operation(state,
+                  "{\"op\":\"insert\",\"table\":\"Interface\",\"uuid-name\":\"%s\","
+                  "\"row\":{\"name\":\"%s\"%s}}",
+                  id, name, details);
     return ref;
+}
+
+struct ovs_port *
+ovs_note_port(struct ovs_state *state, struct ovs_bridge *bridge, const char *name)
+{
+    struct ovs_port *port = port_new(name);
+
+    port->bridge = bridge;
+    port->bond = g_strdup("");
+    g_hash_table_replace(state->ports, port->name, port);
+    g_ptr_array_add(bridge->ports, port);
+    return port;
 }
 
 /* The row of a port with one interface; details as above.  Borrowed. */
@@ -273,43 +318,36 @@ static struct ovs_port *
 add_port(struct ovs_state *state, struct ovs_bridge *bridge, const char *name, const char *details,
          const char *interface_details)
 {
-    struct ovs_port *port = g_new0(struct ovs_port, 1);
+    struct ovs_port *port = ovs_note_port(state, bridge, name);
     g_autofree char *id = NULL;
 
-    port->name = g_strdup(name);
-    port->interface_ref = add_interface(state, name, interface_details);
-    id = new_name(state, &port->ref);
-    port->tag = VLAN_NONE;
-    port->error = g_strdup("");
-    port->bridge = bridge;
-    g_hash_table_replace(state->ports, port->name, port);
-    g_hash_table_replace(state->carriers, g_strdup(name), port);
-    g_ptr_array_add(bridge->ports, port);
-    operation(state,
-              "{\"op\":\"insert\",\"table\":\"Port\",\"uuid-name\":\"%s\","
-              "\"row\":{\"name\":\"%s\",\"interfaces\":%s%s}}",
-              id, name, port->interface_ref, details);
+    port->interface_ref = ovs_new_interface(state, name, interface_details);
+    ovs_note_interface(state, port, name, g_strdup(port->interface_ref), "");
+    id = ovs_new_name(state, &port->ref);
+    ovs_operation(state,
+                  "{\"op\":\"insert\",\"table\":\"Port\",\"uuid-name\":\"%s\","
+                  "\"row\":{\"name\":\"%s\",\"interfaces\":%s%s}}",
+                  id, name, port->interface_ref, details);
     return port;
 }
 
-/* verb: "insert" or "delete". */
-static void
-mutate_ports(struct ovs_state *state, const struct ovs_bridge *bridge, const char *verb,
-             const struct ovs_port *port)
+void
+ovs_mutate_ports(struct ovs_state *state, const struct ovs_bridge *bridge, const char *verb,
+                 const struct ovs_port *port)
 {
-    operation(state,
-              "{\"op\":\"mutate\",\"table\":\"Bridge\",\"where\":[[\"_uuid\",\"==\",%s]],"
-              "\"mutations\":[[\"ports\",\"%s\",%s]]}",
-              bridge->ref, verb, port->ref);
+    ovs_operation(state,
+                  "{\"op\":\"mutate\",\"table\":\"Bridge\",\"where\":[[\"_uuid\",\"==\",%s]],"
+                  "\"mutations\":[[\"ports\",\"%s\",%s]]}",
+                  bridge->ref, verb, port->ref);
 }
 
 static void
 mutate_bridges(struct ovs_state *state, const char *verb, const struct ovs_bridge *bridge)
 {
-    operation(state,
-              "{\"op\":\"mutate\",\"table\":\"Open_vSwitch\",\"where\":[],"
-              "\"mutations\":[[\"bridges\",\"%s\",%s]]}",
-              verb, bridge->ref);
+    ovs_operation(state,
+                  "{\"op\":\"mutate\",\"table\":\"Open_vSwitch\",\"where\":[],"
+                  "\"mutations\":[[\"bridges\",\"%s\",%s]]}",
+                  verb, bridge->ref);
 }
 
 static char *
@@ -330,12 +368,12 @@ ovs_add_bridge(struct ovs_state *state, const char *name, const char *datapath, 
     bridge->ports = g_ptr_array_new();
     own = add_port(state, bridge, name, "", details);
     own->mtu = mtu;
-    id = new_name(state, &bridge->ref);
-    operation(state,
-              "{\"op\":\"insert\",\"table\":\"Bridge\",\"uuid-name\":\"%s\","
-              "\"row\":{\"name\":\"%s\",\"ports\":%s,\"datapath_type\":\"%s\","
-              "\"fail_mode\":\"standalone\",\"external_ids\":%s}}",
-              id, name, own->ref, datapath, OVSDB_MARK_MAP(OVSDB_MARK_NETWORK));
+    id = ovs_new_name(state, &bridge->ref);
+    ovs_operation(state,
+                  "{\"op\":\"insert\",\"table\":\"Bridge\",\"uuid-name\":\"%s\","
+                  "\"row\":{\"name\":\"%s\",\"ports\":%s,\"datapath_type\":\"%s\","
+                  "\"fail_mode\":\"standalone\",\"external_ids\":%s}}",
+                  id, name, own->ref, datapath, OVSDB_MARK_MAP(OVSDB_MARK_NETWORK));
     mutate_bridges(state, "insert", bridge);
     g_ptr_array_add(state->bridges, bridge);
     return bridge;
@@ -364,11 +402,11 @@ guard_ports(struct ovs_state *state, const struct ovs_bridge *bridge)
         g_ptr_array_add(refs, ((struct ovs_port *)bridge->ports->pdata[i])->ref);
     g_ptr_array_add(refs, NULL);
     g_autofree char *text = g_strjoinv(",", (char **)refs->pdata);
-    operation(state,
-              "{\"op\":\"wait\",\"timeout\":0,\"table\":\"Bridge\","
-              "\"where\":[[\"_uuid\",\"==\",%s]],\"columns\":[\"ports\"],\"until\":\"==\","
-              "\"rows\":[{\"ports\":[\"set\",[%s]]}]}",
-              bridge->ref, text);
+    ovs_operation(state,
+                  "{\"op\":\"wait\",\"timeout\":0,\"table\":\"Bridge\","
+                  "\"where\":[[\"_uuid\",\"==\",%s]],\"columns\":[\"ports\"],\"until\":\"==\","
+                  "\"rows\":[{\"ports\":[\"set\",[%s]]}]}",
+                  bridge->ref, text);
 }
 
 void
@@ -398,7 +436,7 @@ ovs_add_uplink(struct ovs_state *state, struct ovs_bridge *bridge, const char *i
                                      ",\"external_ids\":" OVSDB_MARK_MAP(OVSDB_MARK_UPLINK), "");
 
     port->mark = OVS_UPLINK;
-    mutate_ports(state, bridge, "insert", port);
+    ovs_mutate_ports(state, bridge, "insert", port);
 }
 
 void
@@ -415,13 +453,13 @@ ovs_add_vlan(struct ovs_state *state, struct ovs_bridge *bridge, const char *nam
     port->tag = tag;
     port->is_fake = true;
     port->mtu = mtu;
-    mutate_ports(state, bridge, "insert", port);
+    ovs_mutate_ports(state, bridge, "insert", port);
 }
 
 void
 ovs_remove_port(struct ovs_state *state, struct ovs_port *port)
 {
-    mutate_ports(state, port->bridge, "delete", port);
+    ovs_mutate_ports(state, port->bridge, "delete", port);
     port->bridge->is_guarded = true;
     g_ptr_array_remove(port->bridge->ports, port);
     forget_port(state, port);
@@ -434,17 +472,17 @@ ovs_move_port(struct ovs_state *state, struct ovs_port *port, struct ovs_bridge 
         tag == VLAN_NONE ? g_strdup("[\"set\",[]]") : g_strdup_printf("%d", tag);
 
     if (port->bridge != bridge) {
-        mutate_ports(state, port->bridge, "delete", port);
-        mutate_ports(state, bridge, "insert", port);
+        ovs_mutate_ports(state, port->bridge, "delete", port);
+        ovs_mutate_ports(state, bridge, "insert", port);
         port->bridge->is_guarded = true;
         g_ptr_array_remove(port->bridge->ports, port);
         g_ptr_array_add(bridge->ports, port);
         port->bridge = bridge;
     }
-    operation(state,
-              "{\"op\":\"update\",\"table\":\"Port\",\"where\":[[\"_uuid\",\"==\",%s]],"
-              "\"row\":{\"tag\":%s}}",
-              port->ref, text);
+    ovs_operation(state,
+                  "{\"op\":\"update\",\"table\":\"Port\",\"where\":[[\"_uuid\",\"==\",%s]],"
+                  "\"row\":{\"tag\":%s}}",
+                  port->ref, text);
     port->tag = tag;
 }
 
@@ -453,9 +491,9 @@ ovs_set_mtu(struct ovs_state *state, struct ovs_port *port, guint mtu)
 {
     if (port->mtu == mtu || !port->interface_ref)
         return;
-    operation(state,
-              "{\"op\":\"update\",\"table\":\"Interface\",\"where\":[[\"_uuid\",\"==\",%s]],"
-              "\"row\":{\"mtu_request\":%u}}",
-              port->interface_ref, mtu);
+    ovs_operation(state,
+                  "{\"op\":\"update\",\"table\":\"Interface\",\"where\":[[\"_uuid\",\"==\",%s]],"
+                  "\"row\":{\"mtu_request\":%u}}",
+                  port->interface_ref, mtu);
     port->mtu = mtu;
 }

@@ -24,8 +24,10 @@ struct ovs_port {
     int tag;                   /* VLAN_NONE: none */
     bool is_fake;              /* it stands for a bridge that is this VLAN */
     guint mtu;                 /* that is asked for; 0: none */
-    bool is_taken;             /* ovs-vswitchd has it in its bridge */
+    bool is_taken;             /* ovs-vswitchd has it, or one of several, in its bridge */
     char *error;               /* what it says of that; "" */
+    GHashTable *interfaces;    /* name -> struct ovs_interface */
+    char *bond;                /* how it uses them, in words of ovs-bond.c */
     struct ovs_bridge *bridge; /* borrowed; NULL: in none any more */
 };
 
@@ -48,7 +50,8 @@ void ovs_state_free(struct ovs_state *state);
 /* NULL: there is none. */
 struct ovs_bridge *ovs_state_bridge(const struct ovs_state *state, const char *name);
 struct ovs_port *ovs_state_port(const struct ovs_state *state, const char *name);
-/* The port that has the interface, if it is what leads a network of ours out. */
+/* The port that has the interface, or the bond of that name, if it is what leads a network of ours
+ * out. */
 struct ovs_port *ovs_state_uplink(const struct ovs_state *state, const char *interface);
 /* The VLAN of ours on a bridge, or of somebody else's: NULL. */
 struct ovs_port *ovs_bridge_vlan(const struct ovs_bridge *bridge, int tag);
