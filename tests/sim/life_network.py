@@ -9,8 +9,8 @@ from life import SEED, TRIES, soon, until_done
 from owner import EXCUSES, Gate, Owner
 
 
-def life_of_a_network(host):
-    """With a guest that has a card on it meanwhile."""
+def owner_of(host):
+    """An owner, what it has made, and how it does a thing until it is done."""
     owner = Owner(host, 0, SEED, Gate(1))
     owner.insist(owner.connect)
     made = {}
@@ -25,7 +25,12 @@ def life_of_a_network(host):
                     owner.say(f"{what}: {failure}")
                 time.sleep(0.3)
         owner.say(f"{what} cannot be done any more")
+    return owner, made, do
 
+
+def life_of_a_network(host):
+    """With a guest that has a card on it meanwhile."""
+    owner, made, do = owner_of(host)
     networks.interfaces(host)
     do("scan", lambda x: x.PIF.scan(x.host.get_all()[0]))
     do("pif", lambda x: next(ref for ref, record in x.PIF.get_all_records().items() if record["device"] == "eth1"))
@@ -104,4 +109,41 @@ def life_of_addresses(host):
         until_done(owner, lambda: owner.x.PIF.get_ip_configuration_mode(second) == mode and carried("xenbr1") == wanted,
                    lambda x: reconfigure(x, second, mode, ip, mask, "", ""), f"PIF.reconfigure_ip to {mode}")
     until_done(owner, lambda: not owner.x.PIF.get_currently_attached(second), lambda x: x.PIF.unplug(second), "PIF.unplug")
+    return owner.wrong
+
+
+def life_of_a_bond(host):
+    """Of two cards, one of which has a VLAN with a guest on it."""
+    owner, made, do = owner_of(host)
+    networks.interfaces(host, {**networks.CARDS, "eth2": {"mac": "52:54:00:00:00:03"}})
+
+    def lead_out(bonds, what):
+        if not soon(lambda: networks.led_out(host) == bonds):
+            owner.say(f"after {what}: {networks.bridges(host)}")
+        if len(owner.insist(lambda: owner.x.PIF.get_all())) != 4 + len(owner.insist(lambda: owner.x.Bond.get_all())):
+            owner.say(f"after {what}: other PIFs than are told of")
+
+    def card(x, device):
+        return next(ref for ref, record in x.PIF.get_all_records().items()
+                    if record["device"] == device and record["VLAN"] == "-1")
+    do("scan", lambda x: x.PIF.scan(x.host.get_all()[0]))
+    do("cards", lambda x: [card(x, device) for device in ("eth1", "eth2")])
+    do("plug", lambda x: x.PIF.plug(made["cards"][0]))
+    do("office", networks.new_network)
+    do("vlan", lambda x: (x.PIF.get_VLAN_slave_of(made["cards"][0]) or [x.VLAN.create(made["cards"][0], "10", made["office"])])[0])
+    do("vm", lambda x: x.VM.create(GUEST))
+    do("vif", lambda x: networks.new_vif(x, made["vm"], made["office"]))
+    do("start", lambda x: x.VM.get_power_state(made["vm"]) == "Running" or x.VM.start(made["vm"], False, False))
+    do("network", networks.new_network)
+    office, lan = (owner.insist(lambda: owner.x.network.get_bridge(made[name])) for name in ("office", "network"))
+    lead_out({"xenbr1": "1500 eth1", office: "1500 eth1 10"}, "the VLAN")
+    do("bond", lambda x: (x.Bond.get_all() or [x.Bond.create(made["network"], made["cards"], "", "active-backup", {})])[0])
+    lead_out({lan: "1500 bond0=eth1+eth2 active-backup", office: "1500 bond0 10"}, "Bond.create")
+    do("mode", lambda x: x.Bond.set_mode(made["bond"], "lacp"))
+    lead_out({lan: "1500 bond0=eth1+eth2 lacp", office: "1500 bond0 10"}, "Bond.set_mode")
+    do("end of the bond", lambda x: made["bond"] not in x.Bond.get_all() or x.Bond.destroy(made["bond"]))
+    lead_out({"xenbr1": "1500 eth1", office: "1500 eth1 10"}, "Bond.destroy")
+    if not owner.insist(lambda: owner.x.VIF.get_currently_attached(made["vif"])):
+        owner.say("the guest has lost its card")
+    do("stop", lambda x: x.VM.hard_shutdown(made["vm"]))
     return owner.wrong

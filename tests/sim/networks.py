@@ -18,6 +18,11 @@ def bridges(host):
     return {path.name: path.read_text() for path in (host.sim / "bridges").glob("*") if "." not in path.name}
 
 
+def led_out(host):
+    """Of those, the ones that something leads out."""
+    return {name: text for name, text in bridges(host).items() if " " in text}
+
+
 CARDS = {"eth0": {"mac": "52:54:00:00:00:01", "addresses": "10.0.0.5/24;fd09::5/64", "gateway": "10.0.0.1", "dns": "10.0.0.1",
                   "dynamic": "true"},
          "eth1": {"mac": "52:54:00:00:00:02"}}

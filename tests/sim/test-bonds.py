@@ -8,8 +8,8 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "uni
 import settled
 import tap
 from covers import covers
-from host import GUEST, Failure, Host, fails
-from networks import CARDS, bridges, foreign_bridge, interfaces, new_network, new_vif
+from host import GUEST, Host, fails
+from networks import CARDS, bridges, foreign_bridge, interfaces, led_out, new_network, new_vif
 
 NULL = "OpaqueRef:NULL"
 MACS = {f"eth{number}": f"52:54:00:00:00:0{number + 1}" for number in range(5)}
@@ -20,10 +20,6 @@ def host_with(options="\nnetwork_backend=openvswitch"):
     host = Host("\naddress=10.0.0.5" + options)
     interfaces(host, FIVE)
     return host
-
-
-def led_out(host):
-    return {name: text for name, text in bridges(host).items() if " " in text}
 
 
 def pifs(x, names=FIVE):
@@ -196,7 +192,7 @@ def test_host_cannot():
         found = pifs(x)
         first, second = found["eth1"], found["eth2"]
         x.PIF.plug(first)
-        vlan = x.VLAN.create(first, "10", new_network(x))
+        x.VLAN.create(first, "10", new_network(x))
         halted = x.VM.create(GUEST)
         new_vif(x, halted, x.PIF.get_network(second))
         before = bridges(host)

@@ -27,7 +27,7 @@ from life import SEED
 from life_console import life_of_a_console, life_of_a_picture, life_of_a_text_console
 from life_disk import life_of_a_cd, life_of_a_disk
 from life_host import life_of_a_password, life_of_the_database, life_of_the_log, life_of_the_power
-from life_network import life_of_a_network, life_of_addresses
+from life_network import life_of_a_bond, life_of_a_network, life_of_addresses
 from life_stream import life_of_a_stream
 from life_vm import life_of_a_ready_domain, life_of_a_vm
 from marks import acted
@@ -85,7 +85,7 @@ LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver."
          "storage.lend.": life_of_a_stream, "stream.": life_of_a_stream, "plug.": life_of_a_disk,
          "unplug.": life_of_a_disk, "medium.": life_of_a_cd, "host.power.": life_of_the_power, "host.syslog.": life_of_the_log,
          "ready.": life_of_a_ready_domain, "host.addresses.": life_of_addresses, "host.interface.": life_of_addresses, "host.resolv.": life_of_addresses,
-         "host.bridge.": life_of_a_network, "host.networks.": life_of_a_network, "nic.": life_of_a_network, "console.": life_of_a_console,
+         "host.bridge.": life_of_a_network, "host.networks.": life_of_a_network, "bond.": life_of_a_bond, "nic.": life_of_a_network, "console.": life_of_a_console,
          "terminal.": life_of_a_text_console, "picture.": life_of_a_picture, "store.prepare.": life_of_the_database, "store.restore.": life_of_the_database,
          "host.authenticate.": life_of_a_password, "host.change-password.": life_of_a_password,
          "host.child.": life_of_a_password, "hostd.": life_of_a_password}

@@ -5,6 +5,10 @@ EXTRA_DIST += tests/sim/test-recovery.py tests/sim/test-kills.py tests/sim/test-
 	tests/sim/life_network.py tests/sim/life_stream.py tests/sim/life_vm.py tests/sim/test-effects-traced.py tests/sim/owner.py \
 	tests/sim/settled.py tests/sim/world.py
 
+check_PROGRAMS += tests/unit/test-net
+TESTS += tests/unit/test-net
+tests_unit_test_net_SOURCES = tests/unit/test-net.c tests/unit/fake-store.c tests/unit/fake-store.h
+tests_unit_test_net_LDADD = $(ops_test_libs)
 ops_test_libs = libvm.a libnet.a libstorage.a libops.a libmodel.a libpeer.a libdatamodel.a libbase.a $(GLIB_LIBS)
 
 ops_bed = tests/unit/ops-bed.c tests/unit/ops-bed.h tests/unit/fake-store.c tests/unit/fake-store.h

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "lib/error.h"
+#include "lib/faults.h"
 #include "lib/log.h"
 #include "xapid/calls/call.h"
 
@@ -76,7 +77,7 @@ made(const GError *error, const char *outcome, void *data)
     struct call *call = bonding->call;
     GError *failed = pif_outcome_error(bonding->member, bonding->bridge, error, outcome);
 
-    if (failed) {
+    if (failed || !FAULT_POINT("bond.after", &failed)) {
         take_back(bonding);
         call_fail(call, failed);
     } else if (bonding->is_new) {
@@ -87,30 +88,41 @@ made(const GError *error, const char *outcome, void *data)
     bonding_free(bonding);
 }
 
-/* Takes undo, and commits its transaction. */
 static void
-make(struct call *call, struct undo *undo, const char *bond, bool is_new)
+wait_for_host(struct bonding *bonding)
 {
-    struct model *model = call->api->model;
-    struct bonding *bonding = g_new0(struct bonding, 1);
-    GError *error = NULL;
+    struct api *api = bonding->call->api;
+    const struct model *model = api->model;
 
-    *bonding = (struct bonding){call, undo, .bond = g_strdup(bond), .is_new = is_new};
-    if (!txn_commit(undo_txn(undo), &error)) {
-        call_fail(call, error);
-        bonding_free(bonding);
-        return;
-    }
-    bonding->master = model_get_string(model, bond, "master");
-    bonding->member = model_get_string(model, bond, "primary_slave");
+    bonding->master = model_get_string(model, bonding->bond, "master");
+    bonding->member = model_get_string(model, bonding->bond, "primary_slave");
     g_autofree char *network = model_get_string(model, bonding->master, "network");
     g_autoptr(GPtrArray) vlans = pif_vlans(model, bonding->master);
     bonding->bridge = model_get_string(model, network, "bridge");
     bonding->vlans = vlans->len;
     if (model_get_bool(model, bonding->master, "currently_attached"))
-        uplinks_apply(call->api, network, made, bonding);
+        uplinks_apply(api, network, made, bonding);
     else
         made(NULL, "ready", bonding);
+}
+
+/* Takes undo, and commits its transaction. */
+static void
+make(struct call *call, struct undo *undo, const char *bond, bool is_new)
+{
+    struct bonding *bonding = g_new0(struct bonding, 1);
+    GError *error = NULL;
+
+    *bonding = (struct bonding){call, undo, .bond = g_strdup(bond), .is_new = is_new};
+    if (!FAULT_POINT("bond.before", &error)) {
+        call_abort(call, undo_txn(undo), error);
+        bonding_free(bonding);
+    } else if (!txn_commit(undo_txn(undo), &error)) {
+        call_fail(call, error);
+        bonding_free(bonding);
+    } else {
+        wait_for_host(bonding);
+    }
 }
 
 /* ---- a new one ---- */
