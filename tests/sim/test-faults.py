@@ -46,8 +46,8 @@ BEFORE = {"continue.before": "destroy.before=error", "ops.undo.before": "unpause
           "stream.lengthen.before": "stream.empty.cut=error", "stream.lengthen.after": "stream.empty.cut=error",
           "store.probe": "store.commit.before=error@12",
           **{f"launch.{what}": "ops.step.before=kill@3" for what in ("start.before", "start.after", "connect.before", "send.before")}}
-# Points that a simulated host has not: tests/unit/test-ovs.
-ELSEWHERE = ("host.ovs.",)
+# Points that a simulated host has not: tests/unit/test-ovs, and test-bonds-linux.
+ELSEWHERE = ("host.ovs.", "host.bond.")
 # The first time that xapid-launch does it for an xapid that died, when all are up and connected; the first call of a
 # driver that is not about itself.
 NTH = {"host.driver.before": 3, "host.driver.after": 3, "launch.start.before": 4, "launch.start.after": 4, "launch.connect.before": 3, "launch.send.before": 6}

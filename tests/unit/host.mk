@@ -59,7 +59,7 @@ tests_unit_test_uplink_SOURCES = tests/unit/test-uplink.c $(bridges)
 tests_unit_test_uplink_LDADD = libhost.a libport.a liblink.a libpeer.a libbase.a $(YAJL_LIBS) $(MNL_LIBS) $(GLIB_LIBS)
 
 # The same of both kinds of networks: Linux bridges, and those of Open vSwitch.
-ovs_bed = tests/unit/ovs-bed.c tests/unit/ovs-bed.h tests/unit/frames.c tests/unit/frames.h $(remove_tree)
+ovs_bed = tests/unit/dying.c tests/unit/dying.h tests/unit/ovs-bed.c tests/unit/ovs-bed.h tests/unit/frames.c tests/unit/frames.h $(remove_tree)
 ovs_libs = libhost.a libport.a liblink.a libpeer.a libbase.a $(YAJL_LIBS) $(MNL_LIBS) $(GLIB_LIBS)
 network_bed = tests/unit/network-bed.c tests/unit/network-bed.h $(ovs_bed)
 check_PROGRAMS += tests/unit/test-networks-linux tests/unit/test-networks-ovs

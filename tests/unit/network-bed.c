@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/port.h"
+#include "tests/unit/dying.h"
 
 struct ovs_bed bed;
 const bool on_switch = ON_SWITCH;
@@ -62,6 +63,33 @@ removed(const char *name)
         bridge_remove(name, &gone, &error);
     g_assert_no_error(error);
     return gone;
+}
+
+struct applying {
+    const struct bridge *bridges;
+    gsize n;
+};
+
+static bool
+try_apply(void *data)
+{
+    const struct applying *applying = data;
+    g_autofree const char **outcomes = g_new0(const char *, applying->n + 1);
+    bool ok = on_switch ? ovs_apply(&bed.ovs, applying->bridges, applying->n, outcomes, NULL)
+                        : bridge_keep(applying->bridges, applying->n, NULL);
+
+    for (gsize i = 0; i < applying->n && ok && !on_switch; i++)
+        if (*applying->bridges[i].uplink)
+            ok = bridge_ensure(&applying->bridges[i], &outcomes[i], NULL);
+    return ok;
+}
+
+void
+apply_with(const char *fault, const struct bridge *bridges, gsize n)
+{
+    struct applying applying = {bridges, n};
+
+    dies_at(fault, try_apply, &applying);
 }
 
 void

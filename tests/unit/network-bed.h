@@ -23,6 +23,8 @@ const char *ensure(const char *name, const char *uplink, int tag);
 const char *look_for(const char *name);
 bool removed(const char *name);
 void apply(const struct bridge *bridges, gsize n);
+/* The same by a child that ends or fails in between; see dying.h. */
+void apply_with(const char *fault, const struct bridge *bridges, gsize n);
 void join(const char *interface, const char *bridge);
 void leave(const char *interface);
 

@@ -113,6 +113,43 @@ test_bond_changes(void)
     remove_card("card2");
 }
 
+/* Whoever ends in between leaves what the next one puts right. */
+static void
+test_bond_faults(void)
+{
+    static const char *const on_switch_faults[] = {"host.ovs.before=kill", "host.ovs.after=kill",
+                                                   "host.ovs.after=error", NULL};
+    static const char *const in_kernel_faults[] = {
+        "host.bond.before=kill", "host.bond.member=kill",  "host.bond.member=kill@2",
+        "host.bond.after=kill",  "host.bond.member=error", NULL};
+    const char *const *faults = on_switch ? on_switch_faults : in_kernel_faults;
+    const struct bridge apart[] = {{"xenbr1", true, 1500, "card1", VLAN_NONE, NULL},
+                                   {"xapi1", true, 1500, "card1", 10, NULL}};
+    const struct bridge bonded[] = {{"xapi0", true, 1500, "bond0", VLAN_NONE, &backup},
+                                    {"xapi1", true, 1500, "bond0", 10, NULL}};
+
+    for (; *faults; faults++) {
+        add_card("card1");
+        add_card("card2");
+        apply(apart, G_N_ELEMENTS(apart));
+        add_guest("g1", "xapi1");
+        apply_with(*faults, bonded, G_N_ELEMENTS(bonded));
+        apply(bonded, G_N_ELEMENTS(bonded));
+        assert_survives("g1in", 10);
+        apply(NULL, 0);
+        apply_with(*faults, bonded, G_N_ELEMENTS(bonded));
+        apply(apart, G_N_ELEMENTS(apart));
+        frames_assert_pass("g1in", VLAN_NONE, "card1out", 10);
+        g_assert_false(is_there("bond0"));
+        remove_guest("g1");
+        apply(NULL, 0);
+        run("! ip -d link show card1 | grep -q 'NOARP\\|alias\\|bond'");
+        run("! ip -d link show card2 | grep -q 'NOARP\\|alias\\|bond'");
+        remove_card("card1");
+        remove_card("card2");
+    }
+}
+
 /* What the host uses is in no bond, and a bond of the administrator's is none of ours. */
 static void
 test_bond_refused(void)
@@ -159,6 +196,7 @@ main(int argc, char **argv)
     }
     g_test_add_func("/bonds/links", test_bond);
     g_test_add_func("/bonds/changes", test_bond_changes);
+    g_test_add_func("/bonds/faults", test_bond_faults);
     g_test_add_func("/bonds/refused", test_bond_refused);
     status = g_test_run();
     network_bed_clear();

@@ -12,6 +12,7 @@
 
 #include "lib/faults.h"
 #include "lib/port.h"
+#include "tests/unit/dying.h"
 #include "tests/unit/frames.h"
 #include "tests/unit/ovs-bed.h"
 #include "xapid/host/interfaces.h"
@@ -291,24 +292,27 @@ test_stopped(void)
 
 /* ---- we end in between ---- */
 
-/* A child that does it, and ends or fails at the fault point. */
+struct applying {
+    const struct bridge *bridges;
+    gsize n;
+};
+
+static bool
+act(void *data)
+{
+    const struct applying *applying = data;
+    const char *outcomes[8] = {NULL};
+
+    g_assert_cmpuint(applying->n, <=, G_N_ELEMENTS(outcomes));
+    return ovs_apply(&bed.ovs, applying->bridges, applying->n, outcomes, NULL);
+}
+
 static void
 apply_with(const char *fault, const struct bridge *bridges, gsize n)
 {
-    pid_t pid = fork();
-    int status;
+    struct applying applying = {bridges, n};
 
-    g_assert_cmpint(pid, >=, 0);
-    if (pid == 0) {
-        const char *outcomes[8] = {NULL};
-        g_setenv("XAPID_FAULT", fault, TRUE);
-        g_assert_true(faults_init(NULL) && n <= G_N_ELEMENTS(outcomes));
-        _exit(ovs_apply(&bed.ovs, bridges, n, outcomes, NULL) ? 0 : 1);
-    }
-    while (waitpid(pid, &status, 0) < 0)
-        g_assert_cmpint(errno, ==, EINTR);
-    /* Reached, or else this shows nothing. */
-    g_assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 1);
+    dies_at(fault, act, &applying);
 }
 
 static void

@@ -6,6 +6,7 @@
 #include <linux/if_bonding.h>
 #include <string.h>
 
+#include "lib/faults.h"
 #include "xapid/host/bridge.h"
 
 /* ---- what xapid says ---- */
@@ -188,10 +189,38 @@ change(const struct link *link, const struct link_bond *wanted, struct members *
     return rc < 0 ? rc : link_change_bond(link, wanted);
 }
 
+static int
+join(struct members *members, const struct link *link)
+{
+    int rc = 0;
+
+    for (gsize i = 0; i < members->n && rc == 0; i++) {
+        if (members->all[i].master != link->index)
+            rc = link_join_bond(&members->all[i], link);
+        if (!FAULT_POINT("host.bond.member", NULL))
+            rc = -ECANCELED;
+    }
+    return rc;
+}
+
+static int
+bring_about(const struct bridge *bridge, bool is_there, struct link *link, struct members *members)
+{
+    const struct link_bond wanted = in_kernel(&bridge->bond->settings);
+    int rc;
+
+    if (!is_there)
+        rc = make(bridge, &wanted, link);
+    else if (!is_as(&link->bond, &wanted))
+        rc = change(link, &wanted, members);
+    else
+        rc = release_members(link, bridge->bond);
+    return rc < 0 ? rc : join(members, link);
+}
+
 int
 bond_ensure(const struct bridge *bridge, struct link *ret_bond, const char **ret_outcome)
 {
-    const struct link_bond wanted = in_kernel(&bridge->bond->settings);
     struct link link = {0};
     struct members members;
     int rc = link_find(bridge->uplink, &link);
@@ -205,16 +234,8 @@ bond_ensure(const struct bridge *bridge, struct link *ret_bond, const char **ret
     rc = find_members(bridge->bond, link.index, &members, ret_outcome);
     if (rc < 0 || strcmp(*ret_outcome, BRIDGE_READY) != 0)
         return rc;
-    if (!is_there)
-        rc = make(bridge, &wanted, &link);
-    else if (!is_as(&link.bond, &wanted))
-        rc = change(&link, &wanted, &members);
-    else
-        rc = release_members(&link, bridge->bond);
-    for (gsize i = 0; i < members.n && rc == 0; i++)
-        if (members.all[i].master != link.index)
-            rc = link_join_bond(&members.all[i], &link);
-    if (rc == 0)
-        rc = link_find(bridge->uplink, ret_bond);
-    return rc;
+    if (!FAULT_AROUND("host.bond", NULL,
+                      (rc = bring_about(bridge, is_there, &link, &members)) == 0))
+        return rc < 0 ? rc : -ECANCELED;
+    return link_find(bridge->uplink, ret_bond);
 }
