@@ -164,10 +164,8 @@ def test_refused():
         for member in first, x.Bond.get_master(bond):
             refuses("PIF_ALREADY_BONDED", [member], third, member)
         assert len(x.Bond.get_all()) == 1 and len(x.PIF.get_all()) == len(FIVE) + 2
-        # The host got addresses on them.
-        both = {name: {"mac": MACS[name], "addresses": f"10.1.{number}.5/24"} for number, name in enumerate(("eth3", "eth4"))}
-        interfaces(host, {**FIVE, **both})
-        x.PIF.scan(x.host.get_all()[0])
+        for number, member in enumerate((third, found["eth4"])):
+            x.PIF.reconfigure_ip(member, "Static", f"10.1.{number}.5", "255.255.255.0", "", "")
         refuses("PIF_BOND_MORE_THAN_ONE_IP", [], third, found["eth4"])
 
 
