@@ -10,6 +10,7 @@ libbase_a_SOURCES = \
 	lib/guest-record.c lib/guest-record.h \
 	lib/helper.c lib/helper.h \
 	lib/ip-address.c lib/ip-address.h \
+	lib/iscsi-name.c lib/iscsi-name.h \
 	lib/log-destination.c lib/log-destination.h \
 	lib/log.c lib/log.h \
 	lib/member.c lib/member.h \

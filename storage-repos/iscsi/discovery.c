@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/faults.h"
+#include "lib/iscsi-name.h"
 #include "storage-repos/common/document.h"
 #include "storage-repos/common/scsi.h"
 
@@ -19,7 +20,7 @@ add_target(GString *text, unsigned index, const char *line)
 {
     g_auto(GStrv) words = g_strsplit(line, " ", 2);
     const char *iqn = words[0] ? words[1] : NULL;
-    char *comma = iqn && iqn_is_valid(iqn) ? strrchr(words[0], ',') : NULL;
+    char *comma = iqn && iscsi_name_is_valid(iqn) ? strrchr(words[0], ',') : NULL;
 
     if (!comma)
         return false;

@@ -16,7 +16,6 @@
 
 /* --- target.c: device_config --- */
 
-#define IQN_LENGTH_MAX 200  /* bytes: a folder is named by it, and by an address */
 #define CHAP_LENGTH_MAX 255 /* characters, of a user's name or a password */
 
 struct target {
@@ -35,8 +34,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(target_t, target_clear)
 /* Asks for the address of a name.  SR_BACKEND_FAILURE_95 (no name of a server), _140 (nobody knows
  * that name), _142 (port), _106 (IQN), _91 (user or password). */
 bool target_read(GVariant *args, target_t *ret_target, GError **error);
-/* Has the name the form of a target's? */
-bool iqn_is_valid(const char *iqn);
 /* Only that: device_config's targetIQN, which must be there (SR_BACKEND_FAILURE_96) and be one.
  * Borrowed; NULL with an error. */
 const char *target_iqn(GVariant *args, GError **error);

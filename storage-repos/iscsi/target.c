@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/iscsi-name.h"
+
 #define PORT_OTHERWISE 3260
 #define PORT_MAX 65535
 #define NAME_LENGTH_MAX 253 /* of a server, in bytes */
@@ -22,32 +24,21 @@ target_clear(struct target *target)
 /* ---- names ---- */
 
 static bool
-is_made_of(const char *name, const char *more, gsize max)
+is_server_name(const char *name)
 {
     for (const char *c = name; *c; c++)
-        if (!g_ascii_isalnum(*c) && !strchr(more, *c))
+        if (!g_ascii_isalnum(*c) && !strchr("-.:", *c))
             return false;
-    return *name && strlen(name) <= max;
-}
-
-bool
-iqn_is_valid(const char *iqn)
-{
-    static const char *const kinds[] = {"iqn.", "eui.", "naa."};
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++)
-        if (g_str_has_prefix(iqn, kinds[i]))
-            return is_made_of(iqn, "-._:", IQN_LENGTH_MAX);
-    return false;
+    return *name && *name != '-' && strlen(name) <= NAME_LENGTH_MAX;
 }
 
 static bool
 check_iqn(const char *iqn, GError **error)
 {
-    if (iqn_is_valid(iqn))
+    if (iscsi_name_is_valid(iqn))
         return true;
     driver_fail(error, FAILURE_IQN, "targetIQN \"%s\" is no name of a target, or longer than %d",
-                iqn, IQN_LENGTH_MAX);
+                iqn, ISCSI_NAME_MAX);
     return false;
 }
 
@@ -87,7 +78,7 @@ address_of(const char *name, GError **error)
     struct addrinfo *found = NULL;
     char address[NI_MAXHOST];
 
-    if (!is_made_of(name, "-.:", NAME_LENGTH_MAX) || *name == '-') {
+    if (!is_server_name(name)) {
         driver_fail(error, FAILURE_TARGET, "target \"%s\" is no name of a server", name);
         return NULL;
     }

@@ -56,6 +56,17 @@ def life_of_the_log(host):
     return owner.wrong
 
 
+def life_of_a_name(host):
+    owner = Owner(host, 0, SEED, Gate(1))
+    owner.insist(owner.connect)
+    here = owner.insist(lambda: owner.x.host.get_all()[0])
+    for name in "iqn.2026-11.example:one", "iqn.2026-11.example:two":
+        ask(owner, "host.set_iscsi_iqn", lambda: owner.x.host.set_iscsi_iqn(here, name))
+        if owner.insist(lambda: owner.x.host.get_iscsi_iqn(here)) != name or name not in (host.sim / "initiatorname.iscsi").read_text():
+            owner.say(f"the host is not {name}")
+    return owner.wrong
+
+
 def life_of_the_power(host):
     owner = Owner(host, 0, SEED, Gate(1))
     owner.insist(owner.connect)

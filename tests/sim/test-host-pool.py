@@ -127,6 +127,29 @@ def test_where_the_log_goes():
         fails("HANDLE_INVALID", x.host.syslog_reconfigure, NONE)
 
 
+@covers("host.set_iscsi_iqn")
+def test_the_name_to_targets():
+    with Host() as host:
+        x, file = host.client(), host.sim / "initiatorname.iscsi"
+        here = x.host.get_all()[0]
+        assert x.host.get_iscsi_iqn(here) == ""
+        for name in "iqn.2026-11.example:one", "eui.02004567A425678D":
+            x.host.set_iscsi_iqn(here, name)
+            assert x.host.get_iscsi_iqn(here) == name and file.read_text().splitlines()[1:] == [f"InitiatorName={name}"]
+            assert file.stat().st_mode & 0o777 == 0o600
+        for wrong in "", "iqn", "2026-11.example:one", "iqn.a b", "iqn.a\nInitiatorName=iqn.b", "iqn.;id", "iqn." + "a" * 197:
+            assert fails("INVALID_VALUE", x.host.set_iscsi_iqn, here, wrong).params == ["value", wrong]
+        assert x.host.get_iscsi_iqn(here) == name and name in file.read_text()
+        # An administrator writes it, too.
+        file.write_text("## a comment\nInitiatorName=iqn.2026-11.example:by-hand\nInitiatorAlias=x\n")
+        host.kill("xapid-host")
+        tap.wait_until(lambda: x.host.get_iscsi_iqn(here) == "iqn.2026-11.example:by-hand", "what the file says")
+        file.unlink()
+        file.mkdir()  # it cannot be written
+        fails("INTERNAL_ERROR", x.host.set_iscsi_iqn, here, name)
+        fails("HANDLE_INVALID", x.host.set_iscsi_iqn, NONE, name)
+
+
 @covers("host.set_numa_affinity_policy")
 def test_numa():
     with Host() as host:

@@ -450,7 +450,7 @@ test_facts(void)
     host_stop(&host);
 }
 
-/* Only words of which none is a command or a destination: this host is no simulated one. */
+/* Only words of which none is a command, a destination or a name: this host is no simulated one. */
 static void
 test_other_words(void)
 {
@@ -466,6 +466,10 @@ test_other_words(void)
         g_clear_error(&error);
         g_autofree char *destination = g_strconcat(words[i], "\"", NULL);
         peer_host1_call_forward_log_sync(host.proxy, destination, NULL, &error);
+        g_assert_error(error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS);
+        g_clear_error(&error);
+        g_autofree char *name = g_strconcat("iqn.a ", words[i], NULL);
+        peer_host1_call_set_iscsi_name_sync(host.proxy, name, NULL, &error);
         g_assert_error(error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS);
     }
     host_stop(&host);

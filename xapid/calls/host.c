@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "lib/error.h"
+#include "lib/iscsi-name.h"
 #include "lib/log-destination.h"
 #include "xapid/calls/call.h"
 #include "xapid/pool/boot.h"
@@ -199,6 +200,39 @@ syslog_reconfigure(struct call *call)
         hostd_forward_log(call->api->hostd, to, forwarded, call);
 }
 
+/* ---- who the host is to iSCSI targets ---- */
+
+static void
+iscsi_name_set(const GError *error, GVariant *result, void *data)
+{
+    struct call *call = data;
+    struct txn *txn;
+
+    (void)result;
+    if (error) {
+        call_fail(call, g_error_copy(error));
+        return;
+    }
+    if (!(txn = call_begin(call)))
+        return;
+    txn_set_string(txn, call_ref(call, 0), "iscsi_iqn", call_string(call, 1));
+    call_commit(call, txn, NULL);
+}
+
+static void
+set_iscsi_iqn(struct call *call)
+{
+    const char *name = call_string(call, 1);
+    GError *error = NULL;
+
+    if (!iscsi_name_is_valid(name))
+        call_fail_code(call, "INVALID_VALUE", "value", name, NULL);
+    else if (!call_may_wait(call, &error))
+        call_fail(call, error);
+    else
+        hostd_set_iscsi_name(call->api->hostd, name, iscsi_name_set, call);
+}
+
 /* ---- NUMA ---- */
 
 /* For guests that start from now on. */
@@ -295,6 +329,7 @@ const struct call_impl calls_host[] = {
     {"host.disable", disable},
     {"host.reboot", reboot_host},
     {"host.shutdown", shutdown_host},
+    {"host.set_iscsi_iqn", set_iscsi_iqn},
     {"host.set_numa_affinity_policy", set_numa_affinity_policy},
     {"host.get_servertime", get_servertime},
     {"host.get_server_localtime", get_server_localtime},

@@ -250,6 +250,13 @@ hostd_forward_log(struct hostd *hostd, const char *destination, hostd_done_fn do
 }
 
 void
+hostd_set_iscsi_name(struct hostd *hostd, const char *name, hostd_done_fn done, void *data)
+{
+    ask(hostd, "SetIscsiName", g_variant_new("(s)", name),
+        &(struct question){.done = done, .data = data, .repeats = true});
+}
+
+void
 hostd_interfaces(struct hostd *hostd, hostd_done_fn done, void *data)
 {
     ask(hostd, "Interfaces", NULL, &(struct question){.done = done, .data = data, .repeats = true});

@@ -1,7 +1,7 @@
 /* The client of xapid-host: passwords, local users and groups, facts about the machine.
  * What is asked while xapid-host is not there waits for it, 10 seconds at most; what was asked and
  * not answered when the connection is lost fails, or is asked again where that does no harm
- * (bridges, the log). Main loop only. */
+ * (bridges, the log, the name). Main loop only. */
 #ifndef XAPID_CALLS_HOSTD_H
 #define XAPID_CALLS_HOSTD_H
 
@@ -36,8 +36,8 @@ void hostd_change_password(struct hostd *hostd, const char *user, const char *pa
                            hostd_auth_fn done, void *data);
 
 /* error borrowed; result borrowed: LookupName (bsu), LookupId (bssau), Facts (a{sv}), Power (),
- * ForwardLog (), Interfaces (aa{sv}), EnsureBridge (s), ApplyNetworks (as), RemoveBridge (b),
- * ApplyAddresses (a(sas)), TakeInterface (), GiveInterface () tuples. */
+ * ForwardLog (), SetIscsiName (), Interfaces (aa{sv}), EnsureBridge (s), ApplyNetworks (as),
+ * RemoveBridge (b), ApplyAddresses (a(sas)), TakeInterface (), GiveInterface () tuples. */
 typedef void (*hostd_done_fn)(const GError *error, GVariant *result, void *data);
 void hostd_lookup_name(struct hostd *hostd, const char *name, hostd_done_fn done, void *data);
 void hostd_lookup_id(struct hostd *hostd, const char *kind, guint32 id, hostd_done_fn done,
@@ -48,6 +48,7 @@ void hostd_power(struct hostd *hostd, const char *action, hostd_done_fn done, vo
 /* As org.xapid.Host1.xml says. */
 void hostd_forward_log(struct hostd *hostd, const char *destination, hostd_done_fn done,
                        void *data);
+void hostd_set_iscsi_name(struct hostd *hostd, const char *name, hostd_done_fn done, void *data);
 void hostd_interfaces(struct hostd *hostd, hostd_done_fn done, void *data);
 void hostd_ensure_bridge(struct hostd *hostd, GVariant *network, hostd_done_fn done, void *data);
 void hostd_apply_networks(struct hostd *hostd, GVariant *networks, hostd_done_fn done, void *data);

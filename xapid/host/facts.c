@@ -4,6 +4,7 @@
 #include "xapid/host/facts.h"
 
 #include "lib/text.h"
+#include "xapid/host/initiator.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,6 +145,17 @@ add_bios(GVariantDict *facts, const char *root)
     g_variant_dict_insert_value(facts, "bios", g_variant_builder_end(&bios));
 }
 
+/* Written by initiator.c or by who administers the host. */
+static void
+add_iscsi_name(GVariantDict *facts, const char *root, const char *sim_dir)
+{
+    g_autofree char *text = sim_dir ? read_file(sim_dir, "/" INITIATOR_FILE)
+                                    : read_file(root, INITIATOR_FOLDER "/" INITIATOR_FILE);
+    g_autofree char *name = initiator_find(text);
+
+    add_text(facts, "iscsi_name", name);
+}
+
 GVariant *
 facts_read(const char *root, const char *sim_dir)
 {
@@ -154,5 +166,6 @@ facts_read(const char *root, const char *sim_dir)
     add_boot_id(&facts, root, sim_dir);
     add_cpu(&facts, root);
     add_bios(&facts, root);
+    add_iscsi_name(&facts, root, sim_dir);
     return g_variant_dict_end(&facts);
 }

@@ -10,6 +10,7 @@ libhost_a_SOURCES = \
 	xapid/host/command.c xapid/host/command.h \
 	xapid/host/driver.c xapid/host/driver.h \
 	xapid/host/facts.c xapid/host/facts.h \
+	xapid/host/initiator.c xapid/host/initiator.h \
 	xapid/host/interfaces.c xapid/host/interfaces.h \
 	xapid/host/network.c xapid/host/network.h \
 	xapid/host/ovs.c xapid/host/ovs.h xapid/host/ovs-plan.c xapid/host/ovs-plan.h \
@@ -18,6 +19,7 @@ libhost_a_SOURCES = \
 	xapid/host/password.c xapid/host/password.h \
 	xapid/host/power.c xapid/host/power.h \
 	xapid/host/resolv.c xapid/host/resolv.h \
+	xapid/host/restart.c xapid/host/restart.h \
 	xapid/host/roll.c xapid/host/roll.h \
 	xapid/host/service.c xapid/host/service.h \
 	xapid/host/syslog.c xapid/host/syslog.h \

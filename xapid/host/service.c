@@ -11,6 +11,7 @@
 #include "xapid/host/child.h"
 #include "xapid/host/command.h"
 #include "xapid/host/facts.h"
+#include "xapid/host/initiator.h"
 #include "xapid/host/network.h"
 #include "xapid/host/password.h"
 #include "xapid/host/power.h"
@@ -322,6 +323,7 @@ service_set_peer(struct service *service, GDBusConnection *connection)
     network_serve(service->network, service->skeleton);
     syslog_serve(service->skeleton, service->sim_dir);
     addresses_serve(service->skeleton, service->sim_networks);
+    initiator_serve(service->skeleton, service->sim_dir);
     g_signal_connect(connection, "closed", G_CALLBACK(peer_closed), service);
     if (!g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(service->skeleton), connection,
                                           HOST_PATH, &error))

@@ -10,6 +10,7 @@
 #include "lib/log-destination.h"
 #include "lib/log.h"
 #include "xapid/host/command.h"
+#include "xapid/host/restart.h"
 
 /* The host's name needs no quoting: log_destination_parse () has seen each of its characters. */
 static char *
@@ -45,25 +46,6 @@ syslog_write(const char *folder, const char *destination, GError **error)
 
 /* ---- ForwardLog ---- */
 
-struct forward {
-    PeerHost1 *skeleton;
-    GDBusMethodInvocation *invocation;
-};
-
-static void
-restarted(const GError *error, void *data)
-{
-    g_autofree struct forward *forward = data;
-    g_autoptr(GError) failed = error ? g_error_copy(error) : NULL;
-
-    if (failed || !FAULT_POINT("host.syslog.restart.after", &failed))
-        g_dbus_method_invocation_return_error(forward->invocation, G_DBUS_ERROR,
-                                              G_DBUS_ERROR_FAILED, "rsyslog: %s", failed->message);
-    else
-        peer_host1_complete_forward_log(forward->skeleton, forward->invocation);
-    g_object_unref(forward->skeleton);
-}
-
 /* Whoever turns it off may have removed rsyslog before. */
 static bool
 write_rules(const char *folder, const char *destination, bool *ret_is_there, GError **error)
@@ -81,25 +63,18 @@ handle_forward_log(PeerHost1 *skeleton, GDBusMethodInvocation *invocation, const
                    gpointer sim_dir)
 {
     static const char *const restart[] = {SYSTEMCTL, "restart", "rsyslog.service", NULL};
-    g_autoptr(GError) error = NULL;
-    struct forward *forward;
+    GError *error = NULL;
     bool is_there;
 
+    (void)skeleton;
     if (*destination && !log_destination_parse(destination, NULL, NULL)) {
         g_dbus_method_invocation_return_error_literal(
             invocation, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS, "destination is a host");
         return TRUE;
     }
-    forward = g_new0(struct forward, 1);
-    *forward = (struct forward){g_object_ref(skeleton), invocation};
     log_info("the log goes to %s", *destination ? destination : "no other host");
-    if (!write_rules(sim_dir ? sim_dir : SYSLOG_FOLDER, destination, &is_there, &error) ||
-        !FAULT_POINT("host.syslog.restart.before", &error))
-        restarted(error, forward);
-    else if (sim_dir || !is_there)
-        restarted(NULL, forward);
-    else if (!command_run(restart, restarted, forward, &error))
-        restarted(error, forward);
+    write_rules(sim_dir ? sim_dir : SYSLOG_FOLDER, destination, &is_there, &error);
+    restart_and_answer(invocation, sim_dir || !is_there ? NULL : restart, error);
     return TRUE;
 }
 

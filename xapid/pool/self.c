@@ -439,6 +439,8 @@ self_set_facts(struct model *model, const char *host, GVariant *facts)
     txn_set_map_value(txn, host, "software_version", "network_backend", backend);
     if (bios)
         txn_set_value(txn, host, "bios_strings", bios);
+    g_autofree char *iscsi_name = lookup_text(facts, "iscsi_name");
+    txn_set_string(txn, host, "iscsi_iqn", iscsi_name);
     g_autofree char *dom0 = dom0_of(model, host);
     if (dom0) {
         g_autofree char *metrics = model_get_string(model, dom0, "metrics");
