@@ -252,12 +252,13 @@ on_signal(void *data)
 }
 
 static const struct call_impl *const call_tables[] = {
-    calls_addresses,    calls_bond,      calls_appliance,    calls_evacuate,   calls_external_auth,
-    calls_pif,          calls_vlan,      calls_network,      calls_vif,        calls_vif_lock,
-    calls_auth,         calls_event,     calls_pbd,          calls_sr,         calls_vbd,
-    calls_vdi,          calls_host,      calls_message,      calls_pool,       calls_login,
-    calls_role,         calls_session,   calls_subject,      calls_task,       calls_vm,
-    calls_vm_lifecycle, calls_vm_memory, calls_vm_resources, calls_vm_settings};
+    calls_addresses,    calls_bond,       calls_appliance, calls_evacuate,     calls_external_auth,
+    calls_pif,          calls_vlan,       calls_network,   calls_vif,          calls_vif_lock,
+    calls_auth,         calls_licence,    calls_plugins,   calls_recovery,     calls_event,
+    calls_pbd,          calls_sr,         calls_vbd,       calls_vdi,          calls_host,
+    calls_message,      calls_pool,       calls_login,     calls_role,         calls_session,
+    calls_subject,      calls_task,       calls_vm,        calls_vm_lifecycle, calls_vm_memory,
+    calls_vm_resources, calls_vm_settings};
 
 static void
 start_api(struct app *app)

@@ -31,6 +31,7 @@ sim_tests = \
 	tests/sim/test-network.py \
 	tests/sim/test-bonds.py \
 	tests/sim/test-pifs.py \
+	tests/sim/test-plugins.py \
 	tests/sim/test-reboot.py tests/sim/test-reconfigure.py \
 	tests/sim/test-reference.py \
 	tests/sim/test-role-matrix.py \

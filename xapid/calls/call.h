@@ -294,10 +294,10 @@ void uplinks_apply_addresses(struct api *api, uplinks_addressed_fn done, void *d
 /* --- the class files: one table each, ending with name == NULL --- */
 
 extern const struct call_impl calls_addresses[], calls_appliance[], calls_auth[], calls_bond[],
-    calls_evacuate[], calls_event[], calls_external_auth[], calls_host[], calls_login[],
-    calls_message[], calls_network[], calls_pbd[], calls_pif[], calls_pool[], calls_role[],
-    calls_session[], calls_sr[], calls_subject[], calls_task[], calls_vbd[], calls_vdi[],
-    calls_vif[], calls_vif_lock[], calls_vlan[], calls_vm[], calls_vm_lifecycle[],
-    calls_vm_memory[], calls_vm_resources[], calls_vm_settings[];
+    calls_evacuate[], calls_event[], calls_external_auth[], calls_host[], calls_licence[],
+    calls_login[], calls_message[], calls_network[], calls_pbd[], calls_pif[], calls_plugins[],
+    calls_pool[], calls_recovery[], calls_role[], calls_session[], calls_sr[], calls_subject[],
+    calls_task[], calls_vbd[], calls_vdi[], calls_vif[], calls_vif_lock[], calls_vlan[], calls_vm[],
+    calls_vm_lifecycle[], calls_vm_memory[], calls_vm_resources[], calls_vm_settings[];
 
 #endif

@@ -12,14 +12,17 @@ libcalls_a_SOURCES = \
 	xapid/calls/generic.c \
 	xapid/calls/host.c \
 	xapid/calls/hostd.c xapid/calls/hostd.h \
+	xapid/calls/licence.c \
 	xapid/calls/login.c \
 	xapid/calls/login-turns.c xapid/calls/login-turns.h \
 	xapid/calls/message.c \
 	xapid/calls/network.c \
 	xapid/calls/pbd.c \
 	xapid/calls/pif.c \
+	xapid/calls/plugins.c \
 	xapid/calls/pool.c \
 	xapid/calls/rbac.c \
+	xapid/calls/recovery.c \
 	xapid/calls/role.c \
 	xapid/calls/rows.c xapid/calls/rows.h \
 	xapid/calls/safe-change.c xapid/calls/safe-change.h \

@@ -5,6 +5,8 @@
 
 #include <glib.h>
 
+#define LICENCE_EDITION "free" /* the only one */
+
 /* a{ss}, floating. */
 GVariant *licence_params(void);
 GVariant *licence_restrictions(void);

@@ -179,7 +179,7 @@ refresh_host(const struct model *model, struct txn *txn, const char *host, const
     txn_set_string(txn, host, "API_version_vendor", "xapid");
     txn_set_string(txn, host, "hostname", hostname);
     txn_set_string(txn, host, "address", address);
-    txn_set_string(txn, host, "edition", "free");
+    txn_set_string(txn, host, "edition", LICENCE_EDITION);
     txn_set_value(txn, host, "license_params", licence_params());
     txn_set_value(txn, host, "software_version", software_version());
     txn_set_value(txn, host, "capabilities", strings(capabilities));
