@@ -15,6 +15,8 @@ from host import Client
 
 # Emulated, a dom0 answers slowly: every wait is long, and ends as soon as it can.
 WAIT = 120
+# Beside other work an emulated Linux takes minutes to come up.
+UP = 400
 # Workers begin again after a moment, which grows with how often they ended.
 KILL_WORKERS = "for i in $(seq 300); do pkill -9 -x domains-worker && echo killed && break; sleep 0.1; done"
 

@@ -3,12 +3,9 @@
 import re
 import time
 
-from api import client, console, dom0, domids, guest, run_scenario, type_in, until
+from api import UP, client, console, dom0, domids, guest, run_scenario, type_in, until
 from hvm import READ, TRACES, WRITE, end, serial, timed, until_said, writes
 from storage import MIB, SR_FOLDER, disk, drive, handles, repository, whole_machine
-
-# Beside other work an emulated Linux takes minutes to come up.
-UP = 400
 
 
 def fill(name, x, vdi, command):

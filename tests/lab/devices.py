@@ -3,13 +3,10 @@
 import re
 import time
 
-from api import client, console, dom0, domids, guest, prompted, run_scenario, sample, type_in, until
+from api import UP, client, console, dom0, domids, guest, prompted, run_scenario, sample, type_in, until
 from host import fails
 from hvm import READ, WRITE
 from storage import MIB, boots, disk, drive, handles, whole_machine
-
-# Beside other work an emulated Linux takes minutes to come up.
-UP = 400
 
 
 def device(name, file):

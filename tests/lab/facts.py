@@ -124,10 +124,10 @@ def elsewhere(name, address, password):
     x.VM.destroy(vm)
 
 
-def foreign(name, address, password):
+def foreign(kind, name, address, password):
     """A guest that xl made has a record as xl has it, is touched by no call, and ends as xl says."""
     x = client(address, password)
-    config = 'name = "by-xl"\ntype = "pvh"\nkernel = "/var/lib/xcp/guest/vmlinux"\n' \
+    config = f'name = "by-xl"\ntype = "{kind}"\nkernel = "/var/lib/xcp/guest/vmlinux"\n' \
              'ramdisk = "/var/lib/xcp/guest/initrd"\ncmdline = "console=hvc0"\nmemory = 160\nvcpus = 1\n'
     dom0(name, f"printf %s '{config}' >/tmp/by-xl.cfg; xl create -q /tmp/by-xl.cfg")
     domid = dom0(name, "xl domid by-xl").strip()
@@ -135,7 +135,7 @@ def foreign(name, address, password):
     vm = until(lambda: next(iter(x.VM.get_by_name_label("by-xl")), None), "record of it")
     until(lambda: int(x.VM.get_memory_target(vm)) >= 159 * MIB and x.VM.get_power_state(vm) == "Running", "its state")
     record = x.VM.get_record(vm)
-    assert (record["uuid"], record["domid"], record["domain_type"]) == (uuid, domid, "pvh"), record
+    assert (record["uuid"], record["domid"], record["domain_type"]) == (uuid, domid, kind), record
     memory, vcpus = xl_row(name, domid)
     figures = metrics(x, vm)
     assert (int(figures["memory_actual"]) // MIB, int(figures["VCPUs_number"])) == (memory, vcpus), figures
@@ -215,12 +215,8 @@ def guests(kind, name, address, password):
     x.VM.destroy(vm)
 
 
-def guests_pv(*args):
-    guests("pv", *args)
-
-
-def guests_pvh(*args):
-    guests("pvh", *args)
-
-
+for scenario in guests, foreign:
+    for its_kind in "pv", "pvh":
+        globals()[f"{scenario.__name__}_{its_kind}"] = (
+            lambda *args, scenario=scenario, kind=its_kind: scenario(kind, *args))
 run_scenario(globals())

@@ -13,6 +13,9 @@ for kind in "${KINDS[@]}"; do
 done
 check "how busy a guest is, is told" scenario facts busy
 check "what xl does to a guest is seen" scenario facts elsewhere
-check "a guest that xl made is shown and left alone" scenario facts foreign
+sample 1 FOREIGN "kinds of guests that xl made" pv pvh
+for kind in "${FOREIGN[@]}"; do
+	check "a $kind guest that xl made is shown and left alone" scenario facts "foreign_$kind"
+done
 check "the host is rebooted and powered off by systemd" scenario facts power
 lab_done
