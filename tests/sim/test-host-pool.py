@@ -97,6 +97,19 @@ def test_the_certificate():
         fails("HANDLE_INVALID", x.host.get_server_certificate, NONE)
 
 
+@covers("host.set_ssl_legacy", "pool.disable_ssl_legacy")
+def test_old_versions_of_tls():
+    with Host() as host:
+        x = host.client()
+        here, pool = x.host.get_all()[0], x.pool.get_all()[0]
+        x.host.set_ssl_legacy(here, False)
+        x.pool.disable_ssl_legacy(pool)
+        assert fails("VALUE_NOT_SUPPORTED", x.host.set_ssl_legacy, here, True).params[:2] == ["value", "true"]
+        assert x.host.get_ssl_legacy(here) is False
+        fails("MESSAGE_REMOVED", x.pool.enable_ssl_legacy, pool)
+        fails("HANDLE_INVALID", x.pool.disable_ssl_legacy, NONE)
+
+
 @covers("host.syslog_reconfigure")
 def test_where_the_log_goes():
     with Host() as host:

@@ -15,9 +15,9 @@ NOT_OF_A_MESSAGE = {"INTERNAL_ERROR", "MESSAGE_METHOD_UNKNOWN", "MESSAGE_PARAMET
 
 # All that they promise holds before they are called: every change is on disk when it is answered; a
 # simulated guest's memory is at its target at once; a host from which the last guest is to go has none; there is one
-# edition.
+# edition; nobody speaks old versions of TLS.
 NOTHING_TO_NOTICE = {"pool.sync_database", "VM.wait_memory_target_live", "host.evacuate", "host.license_remove",
-                     "host.apply_edition", "pool.apply_edition"}
+                     "host.apply_edition", "pool.apply_edition", "host.set_ssl_legacy", "pool.disable_ssl_legacy"}
 
 # xapid has nothing of what they ask for: they fail, and say so.
 ALWAYS_FAIL = {"host.call_plugin", "VM.call_plugin", "host.call_extension", "host.license_add", "host.bugreport_upload"}

@@ -170,6 +170,17 @@ get_server_certificate(struct call *call)
     call_return_string(call, call->api->certificate);
 }
 
+/* (host, value): as http/tls.h says. */
+static void
+set_ssl_legacy(struct call *call)
+{
+    if (call_bool(call, 1))
+        call_fail_code(call, "VALUE_NOT_SUPPORTED", "value", "true",
+                       "versions of TLS older than 1.2 are not spoken", NULL);
+    else
+        call_return(call, NULL);
+}
+
 /* ---- the log ---- */
 
 static void
@@ -335,6 +346,7 @@ const struct call_impl calls_host[] = {
     {"host.get_server_localtime", get_server_localtime},
     {"host.list_methods", list_methods},
     {"host.get_server_certificate", get_server_certificate},
+    {"host.set_ssl_legacy", set_ssl_legacy},
     {"host.restart_agent", restart_agent},
     {"host.syslog_reconfigure", syslog_reconfigure},
     {"host.compute_free_memory", compute_free_memory},

@@ -18,8 +18,16 @@ is_slave(struct call *call)
     call_return_bool(call, !g_str_equal(master, call_ref(call, 0)));
 }
 
+/* No host speaks what it would disable. */
+static void
+disable_ssl_legacy(struct call *call)
+{
+    call_return(call, NULL);
+}
+
 const struct call_impl calls_pool[] = {
     {"pool.sync_database", sync_database},
     {"pool.is_slave", is_slave},
+    {"pool.disable_ssl_legacy", disable_ssl_legacy},
     {NULL, NULL},
 };
