@@ -17,6 +17,9 @@ static const struct {
     {"/proc/sys/kernel/random/boot_id", "6a7f7d5c-0000-4000-8000-000000000001\n"},
     {"/sim/boot_id", "6a7f7d5c-0000-4000-8000-000000000002\n"},
     {"/etc/os-release", "NAME=x\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n"},
+    {"/etc/iscsi/initiatorname.iscsi",
+     "## no name:\n#InitiatorName=iqn.a\n InitiatorName=iqn.2026-11.example:one\n"},
+    {"/sim/initiatorname.iscsi", "GenerateName=yes\nInitiatorName=two words\n"},
     {"/sys/class/dmi/id/bios_vendor", "ACME\n"},
     {"/sys/class/dmi/id/product_serial", "  \xff\x01S1  \n"},
     {"/sys/class/dmi/id/product_name", "\n"},
@@ -94,10 +97,13 @@ test_read(void)
     g_assert_true(g_variant_lookup(bios, "system-serial-number", "&s", &text));
     g_assert_cmpstr(text, ==, "\xef\xbf\xbd\xef\xbf\xbdS1");
 
-    /* A simulated host boots by itself once it has done so. */
+    assert_text(facts, "iscsi_name", "iqn.2026-11.example:one");
+
+    /* A simulated host boots by itself once it has done so, and has a file for its name. */
     g_autofree char *sim = g_build_filename(root, "sim", NULL);
     g_autoptr(GVariant) simulated = g_variant_ref_sink(facts_read(root, sim));
     assert_text(simulated, "boot_id", "6a7f7d5c-0000-4000-8000-000000000002");
+    assert_text(simulated, "iscsi_name", "");
     g_autoptr(GVariant) never = g_variant_ref_sink(facts_read(root, "/nonexistent"));
     assert_text(never, "boot_id", "6a7f7d5c-0000-4000-8000-000000000001");
 
@@ -120,6 +126,7 @@ test_nothing_there(void)
     assert_text(facts, "cpu_vendor", "");
     assert_text(facts, "os", "");
     assert_text(facts, "boot_id", "");
+    assert_text(facts, "iscsi_name", "");
     assert_long(facts, "boot_time", 0);
 }
 
