@@ -210,4 +210,5 @@ def kills(name, address, password):
 
 for its_kind in ("pv", "pvh"):
     globals()[f"metrics_{its_kind}"] = lambda *args, kind=its_kind: metrics(kind, *args)
-run_scenario(globals())
+if __name__ == "__main__":
+    run_scenario(globals())

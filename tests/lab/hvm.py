@@ -5,8 +5,9 @@ import json
 import time
 from difflib import unified_diff
 
-from api import WAIT, client, connect, console, dom0, domids, guest, run_scenario, type_in, until
+from api import UP, WAIT, client, connect, console, dom0, domids, guest, run_scenario, type_in, until
 import consoles
+from guest import shown, writes as tells
 from live import RESOURCES, change_shares_and_memory, two_vcpus
 from host import fails
 from network import come_and_go
@@ -97,10 +98,28 @@ def timed(what, began):
     print(f"# {what} after {time.monotonic() - began:.1f} s")
 
 
+# Keys of bios_strings, by the names that a Linux has for what it reads in its SMBIOS.
+SMBIOS = {"bios_vendor": "bios-vendor", "bios_version": "bios-version", "sys_vendor": "system-manufacturer",
+          "product_name": "system-product-name", "product_version": "system-version"}
+
+
+def reads_bios_strings(name, x, vm, said, kind, terminal="console/tty"):
+    """What the record has is what the guest reads."""
+    strings = x.VM.get_bios_strings(vm)
+    files = {file: strings[key] for file, key in SMBIOS.items() if key in strings}
+    assert "sys_vendor" in files, strings
+    type_in(name, x.VM.get_domid(vm), "cd /sys/class/dmi/id; grep \"\" " + " ".join(files) + "; cd /; echo SMB\"\"IOS", terminal)
+    text = until(lambda: "SMBIOS" in (text := said()) and text, "the guest's SMBIOS")
+    for file, value in files.items():
+        assert f"{file}:{value}" in text.replace("\r", "").split("\n"), (file, value, text)
+    print(f"# {kind}: the guest reads {files}")
+
+
 def raw(name, address, password):
-    """A guest with Xen's drivers gets memory, a VCPU and shares while it runs, hears SysRq, and has its raw disks by
-    them; all outlive a suspend."""
+    """A guest with Xen's drivers reads its SMBIOS, tells of itself, gets memory, a VCPU and shares while it runs, hears
+    SysRq, and has its raw disks by them; all outlive a suspend."""
     x = client(address, password)
+    here, = x.host.get_all()
     sr = repository(name, x)
     before = dom0(name, TRACES)
     began = time.monotonic()
@@ -109,15 +128,25 @@ def raw(name, address, password):
     for vdi in vdis:
         drive(x, vm, vdi)
     uuid = x.VM.get_uuid(vm)
+    x.VM.copy_bios_strings(vm, here)
     x.VM.start(vm, False, False)
+    info = x.host.get_cpu_info(here)
+    assert x.VM.get_last_boot_CPU_flags(vm) == {"vendor": info["vendor"], "features": info["features_hvm"]}
+    assert x.VM_metrics.get_current_domain_type(x.VM.get_metrics(vm)) == "hvm"
     timed("the Linux is started", began)
-    until(lambda: "LAB-GUEST-UP" in console(name, uuid), "guest")
+    until(lambda: "LAB-GUEST-UP" in console(name, uuid), "guest", UP)
     timed("it is up", began)
     type_in(name, domids(name)[uuid], f"ls /sys/block; {WRITE} of=/dev/xvdb; "
                                       "echo WRIT\"\"TEN")
     until(lambda: "WRITTEN" in console(name, uuid), "the end of writing")
     assert "xvda" in console(name, uuid) and "sda" not in console(name, uuid), console(name, uuid)
     timed("it has written", began)
+    reads_bios_strings(name, x, vm, lambda: console(name, uuid), "the host's strings")
+    tells(name, x, vm, uuid, data__os_name="labux", attr__vif__0__ipv4__0="10.0.0.7", attr__PVAddons__MajorVersion="9",
+          data__secret="x")
+    record = shown(x, vm, os_version={"name": "labux"}, networks={"0/ip": "10.0.0.7", "0/ipv4/0": "10.0.0.7"}, live=True)
+    assert "secret" not in str(record)
+    timed("it has told of itself", began)
     come_and_go(name, x, vm, "1")
     timed("its card has come and gone", began)
     change_shares_and_memory(name, x, vm, 192, 224)
@@ -154,14 +183,16 @@ def image(name, address, password):
     vdis = [linux_disk(name, x, sr, words), disk(x, sr, "qcow2")]
     vm = whole_machine(x, "another Linux", memory_static_max=str(192 * MIB), HVM_boot_params={"order": "c"},
                        platform={"vga": "cirrus", "timeoffset": "3600"})
+    x.VM.set_bios_strings(vm, {"bios-vendor": "xapid", "system-manufacturer": "A lab", "system-product-name": "of Xen"})
     for vdi in vdis:
         drive(x, vm, vdi)
     uuid = x.VM.get_uuid(vm)
     x.VM.start(vm, True, False)
     serial(name, domids(name)[uuid])
     x.VM.unpause(vm)
-    until_said(name, domids(name)[uuid], "/ # ")
+    until_said(name, domids(name)[uuid], "/ # ", UP)
     timed("it is up", began)
+    reads_bios_strings(name, x, vm, lambda: dom0(name, f"cat /root/serial-{domids(name)[uuid]}"), "strings of its own", "serial/0/tty")
     writes(name, uuid, f"cat /sys/class/rtc/rtc0/since_epoch /sys/bus/pci/devices/*/class; {WRITE} of=/dev/sdb")
     timed("it has written", began)
     clock, *devices = until_said(name, domids(name)[uuid], "WRITTEN").split("echo WRIT")[1].split()[1:]
@@ -188,6 +219,16 @@ def look(x, address, vm, protocol):
     status, head = consoles.connect(connection.sock, uuid, {"Cookie": f"session_id={x.session_ref}"})
     assert status == 200, head
     return connection.sock
+
+
+def reset(name, x, vm):
+    """Of a guest that runs, which goes on; of one that is suspended, whose image goes."""
+    fails("VM_BAD_POWER_STATE", x.VM.power_state_reset, vm)
+    assert domids(name)[x.VM.get_uuid(vm)] == int(x.VM.get_domid(vm))
+    x.VM.suspend(vm)
+    x.VM.power_state_reset(vm)
+    assert x.VM.get_power_state(vm) == "Halted"
+    assert not dom0(name, "ls /var/lib/xapid-domains/images").split(), "the image is still there"
 
 
 def screens(name, address, password):
@@ -225,7 +266,7 @@ def screens(name, address, password):
     x.VM.hard_shutdown(pvh)
     assert consoles.ended(reader) and consoles.ended(text.stream)
     x.VM.destroy(pvh)
-    end(name, x, machine, [vdi], before, x.VM.hard_shutdown)
+    end(name, x, machine, [vdi], before, lambda vm: reset(name, x, vm))
     assert consoles.ended(rfb.stream)
 
 

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/functions.sh"
 . "$LAB/daemon.sh"
 
+export SCENARIO_SECONDS=1000
 lab_host hvm
 dom0 'id xen-qemuuser-range-base >/dev/null 2>&1 || useradd -r -u 200000 -M -d /nonexistent -s /usr/sbin/nologin xen-qemuuser-range-base'
 serve_xapid
