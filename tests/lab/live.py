@@ -2,7 +2,7 @@
 """Scenarios of test-live.sh: live.py SCENARIO NAME ADDRESS PASSWORD."""
 import time
 
-from api import KILL_WORKERS, WAIT, client, console, dom0, domids, guest, run_scenario, ticks, until, xl_row
+from api import KILL_WORKERS, UP, WAIT, client, console, dom0, domids, guest, run_scenario, ticks, until, xl_row
 from host import fails
 
 MIB = 1 << 20
@@ -12,7 +12,7 @@ def started(name, x, kind, **fields):
     vm = x.VM.create({**guest(f"lab-{kind}", kind), **fields})
     x.VM.start(vm, False, False)
     uuid = x.VM.get_uuid(vm)
-    until(lambda: ticks(name, uuid), "ticks of the guest")
+    until(lambda: ticks(name, uuid), "ticks of the guest", UP)
     return vm, uuid
 
 
@@ -138,22 +138,24 @@ def suspend(kind, name, address, password):
         continues(name, uuid, 1 + paused)
     x.VM.clean_reboot(vm)
     until(lambda: console(name, uuid).count("LAB-GUEST-UP") == 2, "second boot")
+    fails("VM_BAD_POWER_STATE", x.VM.power_state_reset, vm)
     x.VM.suspend(vm)
     end(x, vm)
     assert not dom0(name, "ls /var/lib/xapid-domains/images").split(), "the image outlives its VM"
 
 
-def core(name, address, password):
+def core(kind, name, address, password):
     """A guest that crashes leaves a core and is started again."""
     x = client(address, password)
-    vm, uuid = started(name, x, "pvh", PV_args="console=hvc0 sysrq_always_enabled",
+    vm, uuid = started(name, x, kind, PV_args="console=hvc0 sysrq_always_enabled",
                        actions_after_crash="coredump_and_restart")
-    domid = x.VM.get_domid(vm)
+    began, domid = time.monotonic(), x.VM.get_domid(vm)
     x.VM.send_sysrq(vm, "c")
     until(lambda: x.VM.get_domid(vm) not in (domid, "-1") and x.VM.get_power_state(vm) == "Running",
           "restart after a crash", 900)  # an emulated machine takes minutes to write its memory page by page
     assert int(dom0(name, f"stat -c %s /var/lib/xapid-domains/cores/{uuid}")) > 64 * MIB
     assert dom0(name, f"head -c 4 /var/lib/xapid-domains/cores/{uuid} | tail -c 3") == "ELF"
+    print(f"# it is started again {time.monotonic() - began:.0f} s after its crash")
     end(x, vm)
 
 
@@ -183,7 +185,7 @@ def kills(name, address, password):
     end(x, vm)
 
 
-for scenario in (resources, signals, suspend):
+for scenario in (resources, signals, suspend, core):
     for its_kind in ("pv", "pvh"):
         globals()[f"{scenario.__name__}_{its_kind}"] = (
             lambda *args, scenario=scenario, kind=its_kind: scenario(kind, *args))
