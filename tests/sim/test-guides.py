@@ -208,8 +208,11 @@ def files_of_xl(reader):
             f'name = "{name} of xl"\ntype = "pvh"\nkernel = "vmlinux"\nmemory = 64\n{more}')
 
 
+THREE_CARDS = {**CARDS, "eth2": {"mac": "52:54:00:00:00:03"}}
+
+
 def with_cards(reader):
-    assert set(reader.xtool("pif-list params=device --minimal").split(",")) == set(CARDS)
+    assert set(reader.xtool("pif-list params=device --minimal").split(",")) == set(THREE_CARDS)
 
 
 def plugged(reader):
@@ -236,7 +239,7 @@ def test_the_admin_guide():
                      "xtool db-restore": restored, moving: moved},
                     (damaged,))
         # And the other pages on what that left.
-        interfaces(host)
+        interfaces(host, THREE_CARDS)
         reader.read(NETWORKING, after={"xtool pif-list": with_cards, "pif=$(": plugged})
         assert bridges(host) == {}
         reader.read(XTOOL, {"xtool -s HOST": {"HOST": "127.0.0.1", "FILE": "root"}}, {"xtool -s HOST": a_host_anew, "xtool create -n": files_of_xl})
