@@ -8,15 +8,6 @@
 
 /* ---- rows ---- */
 
-static bool
-check_new(struct call *call, const char *type, GVariant *sm_config, GError **error)
-{
-    g_autoptr(GVariant) fields =
-        g_variant_ref_sink(g_variant_new_parsed("{'sm_config': <%@a{ss}>}", sm_config));
-
-    return sm_find(call->api->model, type, error) && generic_check_maps(call, fields, error);
-}
-
 /* What SR.create and SR.introduce share of a new row; uuid NULL: a random one. */
 static const char *
 add_row(struct txn *txn, const char *uuid, GVariant *const *args, gint64 physical_size,
@@ -64,7 +55,7 @@ create(struct call *call)
 
     if (!call_has_row(call, dm_class_find("host", false), call_ref(call, 0)))
         return;
-    if (!check_new(call, call_string(call, 5), call->args[8], &error)) {
+    if (!sm_find(call->api->model, call_string(call, 5), &error)) {
         call_fail(call, error);
         return;
     }
@@ -90,7 +81,7 @@ introduce(struct call *call)
     GError *error = NULL;
     struct txn *txn;
 
-    if (!check_new(call, call_string(call, 3), call->args[6], &error)) {
+    if (!sm_find(call->api->model, call_string(call, 3), &error)) {
         call_fail(call, error);
         return;
     }
