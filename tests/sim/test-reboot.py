@@ -59,7 +59,7 @@ def test_storage_and_guests():
         x.VM.resume(suspended, False, False)
 
         (host.dir / "away").rename(host.dir / "lost")
-        x.PBD.plug(x.SR.get_PBDs(lost)[0])
+        tap.wait_until(lambda: attached(x, [sr, lost, unplugged]) == [True, True, False], "the one that came late")
         x.VM.start(lost_vm, False, False)
         assert not settled.check(host)
         host.stop()  # xapid alone: nothing is another's

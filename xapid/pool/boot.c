@@ -6,6 +6,9 @@
 #include "lib/log.h"
 #include "xapid/model/journal.h"
 
+#define PLUG_AGAIN_SECONDS 5       /* after a boot's first try; then twice that, and so on */
+#define PLUG_AGAIN_SECONDS_MAX 300 /* between two */
+
 struct boot {
     const char *id; /* "": none is on record; of boot_read (), until the next commit */
     gboolean ends, stays_disabled;
@@ -123,14 +126,82 @@ tell_unplugged(const char *sr, const GError *error)
     log_warning("%s stays unplugged after the reboot: %s", sr, error->message);
 }
 
+/* A repository that the boot could not attach: its server may come up later than this host. */
+struct again {
+    const struct storage_world *world;
+    char *sr;
+    guint seconds; /* until the next try */
+};
+
+static void
+again_free(struct again *again)
+{
+    g_free(again->sr);
+    g_free(again);
+}
+
+static gboolean try_again(gpointer data);
+
 static void
 plugged_again(const GError *error, const char *value, void *data)
 {
-    g_autofree char *sr = data;
+    struct again *again = data;
 
     (void)value;
-    if (error)
-        tell_unplugged(sr, error);
+    if (!error) {
+        again_free(again);
+        return;
+    }
+    tell_unplugged(again->sr, error);
+    g_timeout_add_seconds(again->seconds, try_again, again);
+    again->seconds = MIN(again->seconds * 2, PLUG_AGAIN_SECONDS_MAX);
+}
+
+static struct again *
+again_new(const struct storage_world *world, const char *sr)
+{
+    struct again *again = g_new0(struct again, 1);
+
+    again->world = world;
+    again->sr = g_strdup(sr);
+    again->seconds = PLUG_AGAIN_SECONDS;
+    return again;
+}
+
+/* Somebody plugged it meanwhile, or it is none of this host's any more. */
+static bool
+is_settled(const struct again *again)
+{
+    const struct model *model = again->world->model;
+
+    return !model_has(model, sr_class(), again->sr) ||
+           !sr_pbd(model, again->sr, again->world->host) ||
+           sr_is_attached(model, again->sr, again->world->host);
+}
+
+static bool
+start_again(struct again *again, GError **error)
+{
+    struct plan *plan = sr_plan_plug(again->world, again->sr, error);
+    struct txn *txn = plan ? model_begin(again->world->model, error) : NULL;
+
+    if (txn)
+        return ops_run(again->world->ops, txn, plan, NULL, plugged_again, again, error);
+    g_clear_pointer(&plan, plan_free);
+    return false;
+}
+
+static gboolean
+try_again(gpointer data)
+{
+    struct again *again = data;
+    g_autoptr(GError) error = NULL;
+
+    if (is_settled(again))
+        again_free(again);
+    else if (!start_again(again, &error))
+        plugged_again(error, NULL, again);
+    return G_SOURCE_REMOVE;
 }
 
 /* Adds the operations that attach again what was attached, to be started or dropped. */
@@ -185,7 +256,7 @@ rebooted(struct vm_world *vm, const struct storage_world *storage, const struct 
     for (guint i = 0; i < ops->len; i++) {
         struct op *op = ops->pdata[i];
         if (generation)
-            op_start(op, generation, plugged_again, g_strdup(op_object(op)));
+            op_start(op, generation, plugged_again, again_new(storage, op_object(op)));
         else
             op_drop(op);
     }
