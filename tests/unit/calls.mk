@@ -5,6 +5,7 @@ sim_tests = \
 	tests/sim/test-guest-limits.py \
 	tests/sim/test-limits.py \
 	tests/sim/test-page.py tests/sim/test-pictures.py \
+	tests/sim/test-repositories.py \
 	tests/sim/test-storage.py \
 	tests/sim/test-chains.py tests/sim/test-clones.py tests/sim/test-copies.py tests/sim/test-streams.py tests/sim/test-consoles.py \
 	tests/sim/test-roles.py \

@@ -33,6 +33,7 @@ struct storage {
     GHashTable *busy; /* uuids of disks that a driver has in hand, one call each at a time, and
                          handles whose disk is being moved */
     guint running, copying, coalescing; /* drivers; those of them that do so */
+    GHashTable *of_sr;                  /* uuid of an SR -> how many of its drivers run */
     struct transfers *transfers;
 };
 

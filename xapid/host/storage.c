@@ -86,6 +86,25 @@ operation_moved(double fraction, void *data)
         peer_storage1_emit_progress(operation->storage->skeleton, operation->op_id, fraction);
 }
 
+static guint
+running_of_sr(const struct operation *operation)
+{
+    return GPOINTER_TO_UINT(
+        g_hash_table_lookup(operation->storage->of_sr, member_text(operation->args, "sr")));
+}
+
+/* One more of its SR, or one less. */
+static void
+count_sr(const struct operation *operation, int change)
+{
+    char *sr = g_strdup(member_text(operation->args, "sr"));
+    guint number = running_of_sr(operation) + (guint)change;
+
+    g_hash_table_replace(operation->storage->of_sr, sr, GUINT_TO_POINTER(number));
+    if (!number)
+        g_hash_table_remove(operation->storage->of_sr, sr);
+}
+
 static void
 driver_done(GVariant *result, const GError *failed, void *data)
 {
@@ -94,6 +113,7 @@ driver_done(GVariant *result, const GError *failed, void *data)
     GError *error = failed ? g_error_copy(failed) : NULL;
 
     storage->running--;
+    count_sr(operation, -1);
     storage->copying -= operation_is(operation, "vdi.copy");
     storage->coalescing -= operation_is(operation, "sr.coalesce");
     g_hash_table_remove(storage->busy, member_text(operation->args, "vdi"));
@@ -222,6 +242,7 @@ operation_run(struct operation *operation)
         return;
     }
     storage->running++;
+    count_sr(operation, 1);
     storage->copying += operation_is(operation, "vdi.copy");
     storage->coalescing += operation_is(operation, "sr.coalesce");
     if (*member_text(operation->args, "vdi"))
@@ -254,7 +275,7 @@ start_some(struct storage *storage)
             break;
         if (operation_is(operation, "vdi.copy") && storage->copying >= STORAGE_COPYING_MAX)
             continue;
-        if (coalescing_delays(operation))
+        if (running_of_sr(operation) >= STORAGE_OF_ONE_MAX || coalescing_delays(operation))
             continue;
         if (g_hash_table_contains(storage->busy, member_text(operation->args, "vdi")) ||
             g_hash_table_contains(storage->busy, member_text(operation->args, "handle")))
@@ -456,6 +477,7 @@ storage_new(const char *drivers, const char *handles, GError **error)
     storage->drivers = drivers;
     storage->handles = folder;
     storage->operations = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, operation_free);
+    storage->of_sr = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     storage->busy = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_queue_init(&storage->waiting);
     storage->transfers = transfers_new(folder, handles);
@@ -471,6 +493,7 @@ storage_free(struct storage *storage)
     transfers_free(storage->transfers);
     close(storage->handles);
     g_queue_clear(&storage->waiting);
+    g_hash_table_unref(storage->of_sr);
     g_hash_table_unref(storage->busy);
     g_hash_table_unref(storage->operations);
     g_free(storage);

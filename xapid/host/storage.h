@@ -7,6 +7,7 @@
 
 #define STORAGE_OPERATIONS_MAX 4096 /* known at once */
 #define STORAGE_RUNNING_MAX 32      /* drivers that run at once; the others wait */
+#define STORAGE_OF_ONE_MAX 8        /* those of them of one SR, which may be silent */
 #define STORAGE_COPYING_MAX 4       /* those of them that copy, so that no short call waits long */
 #define STORAGE_COALESCING_MAX 1    /* those of them that join images */
 
