@@ -1,12 +1,39 @@
 #!/usr/bin/python3
-"""Repositories that say nothing."""
+"""What drivers say of places, and repositories that say nothing."""
 import sys
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
-from disks import MIB, connected, new_sr, new_vdi
-from host import Host
+from covers import covers
+from disks import MIB, NULL, connected, new_sr, new_vdi
+from host import Host, fails
+
+
+@covers("SR.probe_ext")
+def test_places_and_what_is_there():
+    with Host() as host:
+        x = connected(host)
+        me, location = x.host.get_all()[0], host.folder("sr")
+
+        def found(**config):
+            return x.SR.probe_ext(me, {"location": location, **config}, "file", {})
+
+        empty = {"configuration": {"location": location}, "complete": True, "extra_info": {}}
+        assert found() == [empty], found()
+        sr = new_sr(host, x, location=location)
+        one, = found(password="hunter2")
+        stat = one["sr"]
+        assert (one["configuration"], one["complete"], one["extra_info"]) == ({"location": location}, True, {"location": location}), one
+        assert stat["uuid"] == x.SR.get_uuid(sr) and int(stat["total_space"]) == int(x.SR.get_physical_size(sr)), stat
+        assert 0 < int(stat["free_space"]) <= int(stat["total_space"]) and stat["health"] == "healthy" and not stat["clustered"], stat
+        task = x.Async.SR.probe_ext(me, {"location": location}, "file")
+        assert stat["uuid"] in x.wait_task(task)["result"]
+        fails("HANDLE_INVALID", x.SR.probe_ext, NULL, {}, "file", {})
+        fails("SR_UNKNOWN_DRIVER", x.SR.probe_ext, me, {}, "floppies", {})
+        fails("SR_OPERATION_NOT_SUPPORTED", x.SR.probe_ext, me, {"location": location}, "iso", {})
+        fails("SR_BACKEND_FAILURE_94", x.SR.probe_ext, me, {}, "file", {})
+        fails("SR_BACKEND_FAILURE_47", x.SR.probe_ext, me, {"location": "/nowhere"}, "file", {})
 
 
 # Makes no disk before there is a file "go".

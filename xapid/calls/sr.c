@@ -191,24 +191,95 @@ probe_text(GVariant *repositories)
     return g_string_free(text, FALSE);
 }
 
+/* What is found, for `answer`; NULL: the call has failed. */
+static GVariant *
+repositories_found(struct call *call, const GError *error, GVariant *result)
+{
+    if (error) {
+        call_fail(call, g_error_copy(error));
+        return NULL;
+    }
+    GVariant *found = g_variant_lookup_value(result, "repositories", G_VARIANT_TYPE("aa{sv}"));
+    return found ? found : g_variant_ref_sink(g_variant_new("aa{sv}", NULL));
+}
+
 static void
 probed(const GError *error, GVariant *result, void *data)
 {
     struct call *call = data;
+    g_autoptr(GVariant) repositories = repositories_found(call, error, result);
 
-    if (error) {
-        call_fail(call, g_error_copy(error));
+    if (!repositories)
         return;
-    }
-    g_autoptr(GVariant) repositories =
-        g_variant_lookup_value(result, "repositories", G_VARIANT_TYPE("aa{sv}"));
     g_autofree char *text = probe_text(repositories);
     call_return_string(call, text);
 }
 
-/* (host, device_config, type, sm_config) */
+/* A record of sr_stat: floating.  What the driver does not say of the room is 0. */
+static GVariant *
+stat_of(GVariant *repository)
+{
+    gint64 size = member_int(repository, "physical_size");
+    gint64 used = member_int(repository, "physical_utilisation");
+    GVariantDict stat;
+
+    g_variant_dict_init(&stat, NULL);
+    g_variant_dict_insert(&stat, "uuid", "s", member_text(repository, "uuid"));
+    g_variant_dict_insert(&stat, "name_label", "s", "");
+    g_variant_dict_insert(&stat, "name_description", "s", "");
+    g_variant_dict_insert(&stat, "free_space", "x", MAX(size - used, 0));
+    g_variant_dict_insert(&stat, "total_space", "x", size);
+    g_variant_dict_insert(&stat, "clustered", "b", FALSE);
+    g_variant_dict_insert(&stat, "health", "s", "healthy");
+    return g_variant_dict_end(&stat);
+}
+
+/* A record of probe_result: floating.  repository NULL: there is none, and place for one. */
+static GVariant *
+result_of(GVariant *device_config, GVariant *repository)
+{
+    GVariantBuilder extra;
+    GVariantDict one;
+
+    g_variant_dict_init(&one, NULL);
+    g_variant_builder_init(&extra, G_VARIANT_TYPE("a{ss}"));
+    g_variant_dict_insert_value(&one, "configuration", device_config);
+    g_variant_dict_insert(&one, "complete", "b", TRUE);
+    if (repository) {
+        g_variant_dict_insert_value(&one, "sr", stat_of(repository));
+        g_variant_builder_add(&extra, "{ss}", "location", member_text(repository, "location"));
+    }
+    g_variant_dict_insert_value(&one, "extra_info", g_variant_builder_end(&extra));
+    return g_variant_dict_end(&one);
+}
+
+/* A password is none of what all may read of a task. */
 static void
-probe(struct call *call)
+probed_ext(const GError *error, GVariant *result, void *data)
+{
+    struct call *call = data;
+    g_autoptr(GVariant) repositories = repositories_found(call, error, result);
+    GVariantBuilder out;
+    gsize n = 0;
+
+    if (!repositories)
+        return;
+    g_autoptr(GVariant) config = secrets_leave_out(call->args[1]);
+    g_variant_builder_init(&out, G_VARIANT_TYPE("aa{sv}"));
+    for (gsize i = 0; i < g_variant_n_children(repositories); i++) {
+        g_autoptr(GVariant) one = g_variant_get_child_value(repositories, i);
+        if (!g_uuid_string_is_valid(member_text(one, "uuid")))
+            continue;
+        g_variant_builder_add_value(&out, result_of(config, one));
+        n++;
+    }
+    if (n == 0)
+        g_variant_builder_add_value(&out, result_of(config, NULL));
+    call_return(call, g_variant_builder_end(&out));
+}
+
+static void
+ask_what_is_there(struct call *call, peer_done_fn done)
 {
     const char *type = call_string(call, 2);
     g_autoptr(GVariant) config = NULL;
@@ -223,7 +294,21 @@ probe(struct call *call)
     else if (!(config = secrets_resolve(call->api->model, call->args[1], &error)))
         call_fail(call, error);
     else
-        storage_probe(call->api->storage, type, config, probed, call);
+        storage_probe(call->api->storage, type, config, done, call);
+}
+
+/* (host, device_config, type, sm_config) */
+static void
+probe(struct call *call)
+{
+    ask_what_is_there(call, probed);
+}
+
+/* The same. */
+static void
+probe_ext(struct call *call)
+{
+    ask_what_is_there(call, probed_ext);
 }
 
 const struct call_impl calls_sr[] = {
@@ -232,6 +317,7 @@ const struct call_impl calls_sr[] = {
     {"SR.forget", forget},
     {"SR.destroy", destroy},
     {"SR.probe", probe},
+    {"SR.probe_ext", probe_ext},
     {"SR.scan", scan},
     {"SR.update", update},
     {"SR.get_supported_types", get_supported_types},

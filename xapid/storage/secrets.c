@@ -100,6 +100,21 @@ secrets_forget(const struct model *model, struct txn *txn, const char *pbd, GVar
     return true;
 }
 
+GVariant *
+secrets_leave_out(GVariant *device_config)
+{
+    GVariantBuilder out;
+    GVariantIter iter;
+    const char *key, *value;
+
+    g_variant_builder_init(&out, G_VARIANT_TYPE("a{ss}"));
+    g_variant_iter_init(&iter, device_config);
+    while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
+        if (!is_password(key))
+            g_variant_builder_add(&out, "{ss}", key, value);
+    return g_variant_ref_sink(g_variant_builder_end(&out));
+}
+
 /* ---- for a driver ---- */
 
 static char *

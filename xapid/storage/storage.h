@@ -50,6 +50,8 @@ GVariant *secrets_keep(struct txn *txn, GVariant *device_config, GError **error)
  * (NULL: none), names again; those that a client made stay. */
 bool secrets_forget(const struct model *model, struct txn *txn, const char *pbd, GVariant *next,
                     GError **error);
+/* What anybody may read of a device_config that a client sent: the caller's. */
+GVariant *secrets_leave_out(GVariant *device_config);
 /* With passwords in place of secrets, for a driver: the caller's; NULL with SR_BACKEND_FAILURE_20
  * when a secret is not there. */
 GVariant *secrets_resolve(const struct model *model, GVariant *device_config, GError **error);
