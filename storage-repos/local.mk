@@ -49,12 +49,22 @@ libiscsi_a_SOURCES = \
 	storage-repos/iscsi/target.c \
 	storage-repos/iscsi/tool.c
 
+# Folders of servers, whichever: share_of () is each driver's own.  Those that hold repositories of files are libserved.
+noinst_LIBRARIES += libshares.a libserved.a
+libshares_a_SOURCES = \
+	storage-repos/shares/nfs.c \
+	storage-repos/shares/share.c \
+	storage-repos/shares/share.h \
+	storage-repos/shares/smb.c \
+	storage-repos/shares/watch.c
+libserved_a_SOURCES = storage-repos/shares/folders.c
+
 storage_repos_ext_ext_SOURCES = storage-repos/ext/ext.c
 storage_repos_ext_ext_LDADD = libfolders.a $(driver_libs) $(BLKID_LIBS)
 storage_repos_file_file_SOURCES = storage-repos/file/file.c
 storage_repos_file_file_LDADD = libfolders.a $(driver_libs)
-storage_repos_iso_iso_SOURCES = storage-repos/iso/iso.c
-storage_repos_iso_iso_LDADD = $(driver_libs)
+storage_repos_iso_iso_SOURCES = storage-repos/iso/iso.c storage-repos/iso/iso.h storage-repos/iso/place.c
+storage_repos_iso_iso_LDADD = libshares.a $(driver_libs)
 storage_repos_lvm_lvm_SOURCES = storage-repos/lvm/lvm.c
 storage_repos_lvm_lvm_LDADD = libvolumes.a $(driver_libs) $(BLKID_LIBS)
 storage_repos_lvmohba_lvmohba_SOURCES = storage-repos/lvmohba/lvmohba.c
@@ -62,4 +72,4 @@ storage_repos_lvmohba_lvmohba_LDADD = libvolumes.a $(driver_libs) $(BLKID_LIBS)
 storage_repos_lvmoiscsi_lvmoiscsi_SOURCES = storage-repos/lvmoiscsi/lvmoiscsi.c
 storage_repos_lvmoiscsi_lvmoiscsi_LDADD = libvolumes.a libiscsi.a $(driver_libs) $(BLKID_LIBS)
 storage_repos_nfs_nfs_SOURCES = storage-repos/nfs/nfs.c
-storage_repos_nfs_nfs_LDADD = libfolders.a $(driver_libs)
+storage_repos_nfs_nfs_LDADD = libserved.a libfolders.a libserved.a libshares.a $(driver_libs)

@@ -205,7 +205,9 @@ answer(const struct driver *driver, const char *text, gsize length, GVariantDict
     }
     const struct driver_call *call = args ? find_call(driver, name) : NULL;
     if (call)
-        return check_args(driver, name, args, error) && call->run(args, result, error);
+        return check_args(driver, name, args, error) &&
+               (driver->make ? driver->make(call, args, result, error)
+                             : call->run(args, result, error));
     api_error_set(error, "SR_OPERATION_NOT_SUPPORTED", args ? member_text(args, "sr") : "", NULL);
     return false;
 }
@@ -229,6 +231,17 @@ print(GVariant *result, const GError *error)
     }
     g_string_append(out, "}\n");
     fputs(out->str, stdout);
+}
+
+void
+driver_give_up(enum driver_failure number, const char *text)
+{
+    g_autoptr(GVariant) none = g_variant_ref_sink(g_variant_new("a{sv}", NULL));
+    g_autoptr(GError) error = NULL;
+
+    driver_fail(&error, number, "%s", text);
+    print(none, error);
+    _exit(fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 int

@@ -33,6 +33,9 @@ struct driver {
     const struct driver_key *keys;           /* until name == NULL */
     const struct driver_call *calls;         /* until name == NULL; `query` is answered for it */
     const struct driver_call *calls_of_kind; /* the same, of all drivers of its kind; NULL: none */
+    /* Makes a call, with what all calls of this driver need around them; NULL: nothing. */
+    bool (*make)(const struct driver_call *call, GVariant *args, GVariantDict *result,
+                 GError **error);
 };
 
 /* The whole program. */
@@ -66,6 +69,8 @@ enum driver_failure {
     FAILURE_ISCSI_LOGIN = 68,
     FAILURE_ISCSI_LOGOUT = 69,
     FAILURE_ISCSI_DAEMON = 71,
+    FAILURE_NFS_VERSION = 72,
+    FAILURE_NFS_MOUNT = 73,
     FAILURE_GROUP_CREATE = 77,
     FAILURE_VDI_CREATE = 78,
     FAILURE_VDI_DELETE = 80,
@@ -77,10 +82,13 @@ enum driver_failure {
     FAILURE_IQN = 106,
     FAILURE_CONFIG_SCSI_ID = 107,
     FAILURE_VDI_RESIZE = 110,
+    FAILURE_SMB_MOUNT = 111,
     FAILURE_DNS = 140,
     FAILURE_ISCSI_TARGET = 141,
     FAILURE_PORT = 142,
     FAILURE_VDI_MISSING = 144,
+    FAILURE_SMB_VERSION = 227,
+    FAILURE_MOUNT_OPTIONS = 228,
 };
 void driver_fail(GError **error, enum driver_failure number, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
@@ -88,5 +96,8 @@ void driver_fail(GError **error, enum driver_failure number, const char *format,
  * ["", text, document]. */
 void driver_fail_telling(GError **error, enum driver_failure number, const char *text,
                          const char *document);
+/* The failure is this program's answer, and its end, whatever its other threads are at.  Any
+ * thread. */
+void driver_give_up(enum driver_failure number, const char *text) G_GNUC_NORETURN;
 
 #endif

@@ -164,6 +164,13 @@ folder_figures(int folder, GVariantDict *result, GError **error)
     return true;
 }
 
+bool
+folder_is_silent(int number)
+{
+    return number == ETIMEDOUT || number == EHOSTDOWN || number == EAGAIN || number == ENOTCONN ||
+           number == ESTALE;
+}
+
 struct scan {
     struct folder_scan its;
     void (*each)(const char *name, struct folder_scan *scan);
@@ -189,8 +196,11 @@ folder_answer_scan(int folder, GVariant *args,
     g_variant_builder_init(&scan.its.volumes, G_VARIANT_TYPE("aa{sv}"));
     bool listed = folder_list(folder, scan_one, &scan);
     g_variant_dict_insert_value(result, "volumes", g_variant_builder_end(&scan.its.volumes));
-    if (!listed)
-        driver_fail(error, FAILURE_SR_UNAVAILABLE, "%s", g_strerror(errno));
+    if (!listed || scan.its.failed) {
+        driver_fail(error, FAILURE_SR_UNAVAILABLE, "%s",
+                    g_strerror(listed ? scan.its.failed : errno));
+        listed = false;
+    }
     bool ok = listed && folder_figures(folder, result, error);
     close(folder);
     return ok;

@@ -33,7 +33,10 @@ struct folder_scan {
     GVariant *args;
     int folder;
     GVariantBuilder volumes; /* aa{sv}: `each` adds what the name stands for */
+    int failed;              /* errno of what `each` could not see, so nobody knows all of it */
 };
+/* Is it one of a storage that does not answer, and so no word about the file? */
+bool folder_is_silent(int number);
 bool folder_answer_scan(int folder, GVariant *args,
                         void (*each)(const char *name, struct folder_scan *scan),
                         GVariantDict *result, GError **error);

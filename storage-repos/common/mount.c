@@ -70,3 +70,14 @@ mount_end(const char *path, GError **error)
         driver_fail(error, FAILURE_UNMOUNT, "%s: %s", path, g_strerror(errno));
     return false;
 }
+
+bool
+mount_leave(const char *path, GError **error)
+{
+    if (FAULT_AROUND("mount.leave", error,
+                     umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 && rmdir(path) == 0))
+        return true;
+    if (error && !*error)
+        driver_fail(error, FAILURE_UNMOUNT, "%s: %s", path, g_strerror(errno));
+    return false;
+}

@@ -19,5 +19,8 @@ bool mount_go_aside(GError **error);
 /* Nothing is mounted there any more, and the folder is gone.  SR_DEVICE_IN_USE when somebody has a
  * file of it open, SR_BACKEND_FAILURE_53. */
 bool mount_end(const char *path, GError **error);
+/* The same, also when somebody has: it is there for them until they close it.  For what cannot be
+ * reached any more.  False with SR_BACKEND_FAILURE_53. */
+bool mount_leave(const char *path, GError **error);
 
 #endif

@@ -254,7 +254,8 @@ main(int argc, char **argv)
         file_capabilities,
         keys,
         calls,
-        file_calls};
+        file_calls,
+        NULL};
 
     return driver_main(&driver, argc, argv);
 }

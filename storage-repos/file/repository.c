@@ -210,6 +210,8 @@ scan_one(const char *name, struct folder_scan *scan)
     if (!uuid)
         return;
     if (!disk_load(scan->folder, uuid, name, &disk)) {
+        if (folder_is_silent(errno))
+            scan->failed = errno;
         log_warning("%s cannot be read: %s", name, g_strerror(errno));
         return;
     }
@@ -219,6 +221,8 @@ scan_one(const char *name, struct folder_scan *scan)
         driver_insert_labels(&volume, disk.record);
         g_variant_builder_add_value(&scan->volumes, g_variant_dict_end(&volume));
     } else {
+        if (folder_is_silent(errno))
+            scan->failed = errno;
         log_warning("%s has no file: %s", uuid, g_strerror(errno));
         g_variant_dict_clear(&volume);
     }
@@ -255,6 +259,7 @@ probe_one(const char *path, GVariantBuilder *found, int folder)
     g_variant_dict_init(&sr, NULL);
     g_variant_dict_insert(&sr, "uuid", "s", owner);
     g_variant_dict_insert(&sr, "location", "s", path);
+    (void)folder_figures(folder, &sr, NULL);
     g_variant_builder_add_value(found, g_variant_dict_end(&sr));
 }
 

@@ -1,5 +1,5 @@
-/* Repositories of CD images: the *.iso files of a local folder, read only.  What cannot be a name
- * in the API is left out. */
+/* Repositories of CD images: the *.iso files of a folder, of this host, an export of NFS or a share
+ * of SMB, read only.  What cannot be a name in the API is left out. */
 #include "config.h"
 
 #include <errno.h>
@@ -12,6 +12,8 @@
 #include "lib/text.h"
 #include "storage-repos/common/driver.h"
 #include "storage-repos/common/folder.h"
+#include "storage-repos/common/mount.h"
+#include "storage-repos/iso/iso.h"
 
 #define NAME_LENGTH_MAX 255 /* bytes */
 
@@ -38,25 +40,51 @@ uuid_of(const char *sr, const char *name)
                            digest + 17, digest + 20);
 }
 
-static int
-open_location(GVariant *args, GError **error)
-{
-    return folder_open(driver_key(args, "location"), error);
-}
-
 /* ---- repositories ---- */
+
+static bool
+was_opened(int folder)
+{
+    if (folder < 0)
+        return false;
+    close(folder);
+    return true;
+}
 
 /* Is the folder there? */
 static bool
 look(GVariant *args, GVariantDict *result, GError **error)
 {
-    int folder = open_location(args, error);
+    g_autofree char *path = mount_path(args);
+    g_auto(share_t) share = {0};
 
     (void)result;
-    if (folder < 0)
+    if (!share_of(args, &share, error))
         return false;
-    close(folder);
-    return true;
+    if (!share.source)
+        return was_opened(place_open(args, error));
+    return was_opened(share_open_aside(&share, path, error)) &&
+           was_opened(place_open_within(args, path, error));
+}
+
+static bool
+attach(GVariant *args, GVariantDict *result, GError **error)
+{
+    g_autofree char *path = mount_path(args);
+    g_autoptr(GError) failed = NULL;
+    g_auto(share_t) share = {0};
+
+    (void)result;
+    if (!share_of(args, &share, error))
+        return false;
+    bool mounts = share.source && !mount_is_there(path);
+    if (share.source && !share_mount(&share, path, error))
+        return false;
+    if (was_opened(place_open(args, error)))
+        return true;
+    if (mounts && !mount_end(path, &failed))
+        log_warning("%s", failed->message);
+    return false;
 }
 
 /* The images are not the repository's to remove. */
@@ -76,8 +104,12 @@ scan_one(const char *name, struct folder_scan *scan)
     struct stat status;
     GVariantDict volume;
 
-    if (!is_image(scan->folder, name, &status))
+    errno = 0;
+    if (!is_image(scan->folder, name, &status)) {
+        if (folder_is_silent(errno))
+            scan->failed = errno;
         return;
+    }
     g_variant_dict_init(&volume, NULL);
     g_variant_dict_insert(&volume, "uuid", "s", uuid);
     g_variant_dict_insert(&volume, "location", "s", name);
@@ -93,13 +125,13 @@ scan_one(const char *name, struct folder_scan *scan)
 static bool
 sr_scan(GVariant *args, GVariantDict *result, GError **error)
 {
-    return folder_answer_scan(open_location(args, error), args, scan_one, result, error);
+    return folder_answer_scan(place_open(args, error), args, scan_one, result, error);
 }
 
 static bool
 sr_stat(GVariant *args, GVariantDict *result, GError **error)
 {
-    return folder_answer_stat(open_location(args, error), result, error);
+    return folder_answer_stat(place_open(args, error), result, error);
 }
 
 /* ---- images ---- */
@@ -125,7 +157,7 @@ search_one(const char *name, void *data)
 static bool
 vdi_attach(GVariant *args, GVariantDict *result, GError **error)
 {
-    struct search search = {.args = args, .folder = open_location(args, error)};
+    struct search search = {.args = args, .folder = place_open(args, error)};
 
     if (search.folder < 0)
         return false;
@@ -140,7 +172,10 @@ vdi_attach(GVariant *args, GVariantDict *result, GError **error)
             driver_fail(error, FAILURE_SR_UNAVAILABLE, "%s", g_strerror(errno));
         return false;
     }
-    g_autofree char *path = g_build_filename(driver_key(args, "location"), name, NULL);
+    g_autofree char *mounted = mount_path(args);
+    g_autofree char *path = place_is_here(args)
+                                ? g_build_filename(driver_key(args, "location"), name, NULL)
+                                : g_build_filename(mounted, place_path(args), name, NULL);
     g_variant_dict_insert(result, "kind", "s", "file");
     g_variant_dict_insert(result, "path", "s", path);
     g_variant_dict_insert(result, "format", "s", "raw");
@@ -153,16 +188,26 @@ main(int argc, char **argv)
     static const char *const capabilities[] = {"SR_CREATE",  "SR_DELETE",  "SR_SCAN", "SR_STATS",
                                                "VDI_ATTACH", "VDI_DETACH", NULL};
     static const struct driver_key keys[] = {
-        {"location", "absolute path of a local folder with *.iso files", true},
+        {"location", "of *.iso files: a local folder, SERVER:/PATH (NFS) or //SERVER/SHARE (SMB)",
+         true},
+        {"type", "nfs_iso or cifs, when the location does not say it", false},
+        {"iso_path", "the folder of the share, when it is not all of it", false},
+        {"nfsversion", "3, 4, 4.1 (unless it is said) or 4.2", false},
+        {"vers", "of SMB: 2.1, 3 (unless it is said), 3.0, 3.02 or 3.1.1", false},
+        {"username", "of SMB; nothing: a guest", false},
+        {"cifspassword", "the user's; is kept as a secret (cifspassword_secret)", false},
+        {"password", "the same", false},
+        {"options", "more options of the mount", false},
         {"legacy_mode", "accepted, and means nothing here", false},
         {NULL, NULL, false}};
     static const struct driver_call calls[] = {
-        {"sr.create", look},        {"sr.attach", look},     {"sr.detach", nothing},
+        {"sr.create", look},        {"sr.attach", attach},   {"sr.detach", share_detach},
         {"sr.destroy", nothing},    {"sr.scan", sr_scan},    {"sr.stat", sr_stat},
         {"vdi.attach", vdi_attach}, {"vdi.detach", nothing}, {NULL, NULL}};
     static const struct driver driver = {
-        "iso", "CD images", "The *.iso files of a local folder, read only", capabilities, keys,
-        calls, NULL};
+        "iso",        "CD images",    "The *.iso files of a folder, here or on a server, read only",
+        capabilities, keys,           calls,
+        NULL,         share_make_call};
 
     return driver_main(&driver, argc, argv);
 }

@@ -25,7 +25,8 @@ main(int argc, char **argv)
                                          volume_capabilities,
                                          keys,
                                          calls,
-                                         volume_calls};
+                                         volume_calls,
+                                         NULL};
 
     return driver_main(&driver, argc, argv);
 }

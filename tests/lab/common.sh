@@ -18,7 +18,7 @@ case $LAB_DIR in
 /*[!A-Za-z0-9._/+@=~-]*|[!/]*) die "LAB_DIR must be an absolute path of plain characters: $LAB_DIR" ;;
 esac
 case $LAB_FLAVOUR in
-plain) PACKAGE_LISTS=packages.dom0 IMAGE_PREFIX= ;;
+plain) PACKAGE_LISTS="packages.dom0 packages.plain" IMAGE_PREFIX= ;;
 systemd) PACKAGE_LISTS="packages.dom0 packages.systemd" IMAGE_PREFIX=systemd- ;;
 *) die "LAB_FLAVOUR is plain or systemd, not $LAB_FLAVOUR" ;;
 esac

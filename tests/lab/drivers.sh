@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced behind functions.sh by the tests of storage drivers whose dom0 serves storage to itself: over
-# NFS, over iSCSI (by tgt), and as a disk of a SCSI bus (the kernel's scsi_debug).
+# NFS, over SMB (by Samba), over iSCSI (by tgt), and as a disk of a SCSI bus (the kernel's scsi_debug).
 
 DRIVER_ENVIRONMENT= # of the suite; words for a shell
 # lab_drivers NAME TEST...   these of the suite of drivers, or with XAPID_LAB_WHOLE all, in dom0, whose
@@ -17,12 +17,47 @@ lab_drivers() {
 
 # export_folder   dom0 exports /srv/export to itself
 export_folder() {
-	dom0 'set -e; modprobe -a nfsd nfs nfsv3 nfsv4; mount -t nfsd nfsd /proc/fs/nfsd; mkdir -p /srv/export /run/rpcbind
+	dom0 'set -e; modprobe -a nfsd nfs nfsv3 nfsv4; mount -t nfsd nfsd /proc/fs/nfsd; mkdir -p /srv/export /srv/cds /run/rpcbind
 		echo "/srv/export 127.0.0.1(rw,no_root_squash,no_subtree_check)" >/etc/exports
+		echo "/srv/cds 127.0.0.1(ro,no_subtree_check)" >>/etc/exports
 		useradd -r -M -d /run/rpcbind -s /usr/sbin/nologin _rpc; rpcbind' &&
 	wait_for 60 dom0 'rpcinfo -p 127.0.0.1 >/dev/null' &&
 	dom0 'set -e; exportfs -ra; rpc.nfsd --grace-time 10 --lease-time 10 2; rpc.mountd' &&
 	wait_for 60 dom0 'mkdir -p /root/export; mount -t nfs -o vers=4.1 127.0.0.1:/srv/export /root/export && umount /root/export'
+}
+
+SHARE='{"server": "//127.0.0.1/disks", "username": "share-user", "password": "$(reboot);, #share=1"}'
+SHARE_PATH=/srv/shared
+# serve_share   Samba of dom0 shares a folder
+serve_share() {
+	dom0_in 'cat >/root/serve-share' <<-EOF
+		set -e
+		modprobe cifs
+		mkdir -p $SHARE_PATH /srv/cds /run/samba /var/lib/samba/private /var/log/samba /var/cache/samba
+		cat >/etc/samba/smb.conf <<-END
+			[global]
+			workgroup = LAB
+			server role = standalone server
+			smb ports = 445
+			interfaces = lo
+			bind interfaces only = yes
+			disable netbios = yes
+			load printers = no
+			[disks]
+			path = $SHARE_PATH
+			valid users = share-user
+			force user = root
+			read only = no
+			[cds]
+			path = /srv/cds
+			valid users = share-user
+			force user = root
+		END
+		useradd -r -M -d /nonexistent -s /usr/sbin/nologin share-user
+		printf '%s\\n' '\$(reboot);, #share=1' '\$(reboot);, #share=1' | smbpasswd -s -a share-user
+		smbd -D
+	EOF
+	dom0 sh /root/serve-share && wait_for 60 dom0 'socat -u OPEN:/dev/null TCP:127.0.0.1:445'
 }
 
 TARGET_IQN=iqn.2026-01.org.xapid:lab

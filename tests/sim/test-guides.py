@@ -21,6 +21,7 @@ PASSWORD = "wonderland"
 GUIDE = Document("docs/admin-guide.md", {
     "apt install xen-system": "tests/deb/test-deb.sh", "apt remove": "tests/deb/test-deb.sh",
     "xtool sr-create type=lvm": "tests/lab/test-storage.sh", "xtool sr-create type=nfs": "tests/lab/test-storage.sh",
+    "xtool sr-create type=iso name-label=library": "tests/lab/test-shares.sh",
     "xtool sr-probe type=lvmoiscsi": "tests/lab/test-targets.sh",
     "journalctl -u xapid -p": "systemd's", "journalctl -u xapid --since": "systemd's"})
 ON_A_DEVICE = ("xtool sr-create type=ext", "xtool sr-probe type=ext", "xtool vdi-destroy uuid=scratch")

@@ -26,9 +26,11 @@ class Driver:
         return subprocess.run([self.program], input=text, capture_output=True, text=True, timeout=BOUND, cwd="/",
                               env={"PATH": os.environ["PATH"], "LC_ALL": "C", **({"XAPID_FAULT": fault} if fault else {})})
 
+    def request(self, name, **args):
+        return json.dumps({"call": name, "args": {"sr": self.sr, "device_config": self.config, **args}})
+
     def call(self, name, fault=None, **args):
-        request = {"call": name, "args": {"sr": self.sr, "device_config": self.config, **args}}
-        done = self.run(json.dumps(request), fault)
+        done = self.run(self.request(name, **args), fault)
         if done.returncode < 0:
             raise ProcessLookupError(f"{name} ended by signal {-done.returncode}")
         assert done.returncode == 0, (name, done)

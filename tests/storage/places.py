@@ -54,7 +54,7 @@ def loop_devices(folder, count):
 class FileSystem:
     """Where the driver ext has its repository: one device."""
     unit, formats, many, holds_one = MIB, ("raw", "qcow2"), 20, True
-    elsewhere = ("mount.aside",)
+    elsewhere = ("mount.aside", "mount.leave")
 
     def __init__(self, folder):
         self.devices = loop_devices(folder, 1)
@@ -84,25 +84,24 @@ class FileSystem:
         """A file is always there."""
 
 
-class Export:
-    """Where the driver nfs has its repository: a folder that this machine exports to itself, for XAPID_EXPORT says so."""
+class Served:
+    """Where a driver has its repository on a server that is this machine: a folder of `path`, mounted from `source`."""
     unit, formats, many, holds_one = MIB, ("raw", "qcow2"), 4, False
-    elsewhere = ()
-
-    def __init__(self, _):
-        self.path = Path(os.environ["XAPID_EXPORT"])
-        self.config = {"server": "127.0.0.1", "serverpath": str(self.path)}
+    elsewhere = ("mount.leave", "file.vdi.exchange")  # of servers that are gone; what these cannot
 
     def mounts(self):
         return [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()
-                if line.startswith(f"127.0.0.1:{self.path} ")]
+                if line.startswith(f"{self.source} ")]
 
     def end(self):
         for path in self.mounts():
             said("umount", path)
             os.rmdir(path)
         for path in self.path.iterdir():
-            shutil.rmtree(path)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def check(self, driver):
         Folder({"location": self.path / driver.sr}).check(driver)
@@ -112,6 +111,54 @@ class Export:
 
     def disturb(self, driver, vdi):
         """A file is always there."""
+
+
+class Export(Served):
+    """Of the driver nfs: XAPID_EXPORT."""
+
+    def __init__(self, _):
+        self.path = Path(os.environ["XAPID_EXPORT"])
+        self.source = f"127.0.0.1:{self.path}"
+        self.config = {"server": "127.0.0.1", "serverpath": str(self.path)}
+
+    @staticmethod
+    def freeze(frozen):
+        said("nft", "add table inet gone; add chain inet gone in { type filter hook input priority 0; }; add rule inet gone in tcp dport 2049 drop"
+             if frozen else "delete table inet gone")
+
+
+class Share(Served):
+    """A share of Samba's, whose device_config XAPID_SHARE says, and which is the folder XAPID_SHARE_PATH."""
+
+    def __init__(self, _):
+        self.path = Path(os.environ["XAPID_SHARE_PATH"])
+        self.config = json.loads(os.environ["XAPID_SHARE"])
+        self.source = self.config["server"].replace("\\", "/")
+
+
+class Images(Served):
+    """Of the driver iso: both of these, in the words that there are for them."""
+
+    def __init__(self, _):
+        export, share = Export(_), Share(_)
+        self.path, self.shared = export.path, share.path
+        user = {"username": share.config["username"]}
+        password = share.config["password"]
+        nfs, smb = f"127.0.0.1:{self.path}", share.source
+        self.sources = (nfs, smb)
+        said("mount", "--bind", str(self.path), str(self.shared))
+        self.configs = ({"location": nfs}, {"location": nfs, "type": "nfs_iso", "nfsversion": "3", "options": "-o ro,nolock"},
+                        {"location": smb, **user, "cifspassword": password},
+                        {"location": smb.replace("/", "\\"), "type": "cifs", **user, "cifspassword": password, "vers": "3.0"},
+                        {"location": smb, "type": "smb", **user, "password": password, "options": "seal"})
+        self.config = self.configs[0]
+
+    def mounts(self):
+        return [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if line.startswith(self.sources)]
+
+    def end(self):
+        said("umount", str(self.shared))
+        super().end()
 
 
 class Group:
@@ -184,7 +231,7 @@ class ScsiDisk(Group):
 class Target(ScsiDisk):
     """Where the driver lvmoiscsi has its repository: the first disk of a target whose device_config XAPID_TARGET says, which
     keeps it in the file XAPID_TARGET_FILE."""
-    elsewhere = ("iscsi.discovery", "iscsi.rescan", "mount.end")
+    elsewhere = ("iscsi.discovery", "iscsi.rescan", "mount.end", "mount.leave")
 
     def __init__(self, _):
         self.config = json.loads(os.environ["XAPID_TARGET"])

@@ -2,7 +2,8 @@
 """What every storage driver does, of docs/storage-driver.md: ours, and the sample.
 
 test-drivers.py [PROGRAM DEVICE_CONFIG]: another one, with the device_config (JSON) of a new, empty place.
-test-drivers.py PROGRAM [TEST...]: one of ours, on devices that the test makes (nfs: XAPID_EXPORT; lvmoiscsi: XAPID_TARGET and
+test-drivers.py PROGRAM [TEST...]: one of ours, on devices that the test makes (nfs: XAPID_EXPORT; iso: that, XAPID_SHARE and
+XAPID_SHARE_PATH; lvmoiscsi: XAPID_TARGET and
 XAPID_TARGET_FILE; lvmohba: XAPID_DISK).  XAPID_KILLS: so many of its faults (all of one driver that is named, else 24 of
 `file` and eight of each other)."""
 import json
@@ -19,11 +20,11 @@ from chains import chains_become_short, disks_in_use_keep_theirs, space_comes_ba
 from common import disks_from_beginning_to_end, many_disks, nonsense_is_refused, tells_what_it_can
 from devices import a_file_system_is_mounted, devices_that_are_taken
 from driver import Driver
-from exports import exports, servers_that_are_gone
+from exports import exports, images, servers_that_are_gone, servers_that_are_silent
 from images import (clones_share, clones_that_share_nothing, copies, copies_that_are_ended, disks_change_places,
                     headers_are_not_believed, many_clones_at_once, what_is_left_goes)
 from kills import kills
-from places import Export, FileSystem, Group, ScsiDisk, Target
+from places import Export, FileSystem, Group, Images, ScsiDisk, Target
 from targets import disks_of_buses, disks_that_are_none, targets, targets_that_are_gone, targets_that_are_none
 from volumes import volumes_share
 
@@ -51,8 +52,10 @@ def on_devices(program):
                   "lvm": (Group, (devices_that_are_taken, volumes_share, disks_change_places)),
                   "lvmohba": (ScsiDisk, (disks_of_buses,)),
                   "lvmoiscsi": (Target, (targets, targets_that_are_gone)),
-                  "nfs": (Export, (exports, servers_that_are_gone))}[Path(program).name]
-    return [on(program, test, place=where) for test in (*GENERAL, nonsense_is_refused, *its, kills)
+                  "nfs": (Export, (exports, servers_that_are_gone, servers_that_are_silent)),
+                  "iso": (Images, (images,))}[Path(program).name]
+    general = (*GENERAL, nonsense_is_refused) if where != Images else (tells_what_it_can,)
+    return [on(program, test, place=where) for test in (*general, *its, *([kills] if where != Images else []))
             if not only or test.__name__ in only]
 
 
