@@ -25,7 +25,7 @@ PROGRAMS = ("fork vfork posix_spawn posix_spawnp execv execve execvp execvpe fex
 ROOT = "g_dbus_proxy_call g_dbus_proxy_call_sync g_dbus_proxy_call_with_unix_fd_list g_dbus_connection_call"
 XEN = "xs_write xs_rm xs_mkdir xs_set_permissions xc_domain_shutdown xc_domain_destroy xc_domain_pause xc_domain_unpause"
 STORE = "sqlite3_backup_step"
-KERNEL = "mnl_socket_sendto ovsdb_transact reboot"
+KERNEL = "mnl_socket_sendto ovsdb_transact qmp_run reboot"
 CALLS = re.compile(rf"\b({'|'.join(' '.join((FILES, PROGRAMS, ROOT, XEN, STORE, KERNEL)).split())})\s*\(")
 # A loop device is made or given a file; a transaction is written.
 OTHERS = re.compile(r"\b(ioctl)\s*\([^;]*?\bLOOP_C|\brun\s*\([^()]*\b(STATEMENT_COMMIT)\b|\b(database_exec)\s*\([^;]*?\"COMMIT")

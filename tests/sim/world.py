@@ -22,7 +22,7 @@ DOMAINS, UUID, OP_ID, NAME = (constant(name) for name in (
 
 class Disk(ctypes.Structure):
     _fields_ = [("vdev", ctypes.c_char * 8), ("handle", ctypes.c_char * (UUID + 1)),
-                ("writes", ctypes.c_char * (UUID + 1))]
+                ("writes", ctypes.c_char * (UUID + 1)), ("path", ctypes.c_uint32)]
 
 
 class Nic(ctypes.Structure):
@@ -57,7 +57,7 @@ class File(ctypes.Structure):
 
 def domains(sim_dir):
     """Every domain as a dictionary, in one moment; disks: vdev to handle; nics: device to
-    (MAC, bridge, MTU); limits: device to (lock, KiB a second)."""
+    (MAC, bridge, MTU); limits: device to (lock, KiB a second); paths: vdev to path_hash () of its file."""
     with open(Path(sim_dir) / "world", "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         world = File.from_buffer_copy(file.read())
@@ -67,10 +67,19 @@ def domains(sim_dir):
              "recorded": bool(d.recorded), "op_id": d.op_id.decode(), "vcpus": d.vcpus, "memory": d.memory, "weight": d.weight,
              "cap": d.cap, "signal": d.signal, "sysrq": d.sysrq.decode(),
              "disks": {disk.vdev.decode(): disk.handle.decode() for disk in d.disks if disk.vdev},
+             "paths": {disk.vdev.decode(): disk.path for disk in d.disks if disk.vdev},
              "nics": {place: (nic.mac.decode(), nic.bridge.decode(), nic.mtu)
                       for place, nic in enumerate(d.nics) if nic.bridge},
              "limits": {place: (nic.lock.decode(), nic.kbps) for place, nic in enumerate(d.nics) if nic.bridge}}
             for d in found]
+
+
+def path_hash(path):
+    """What the world keeps of a path: g_str_hash ()."""
+    value = 5381
+    for byte in path.encode():
+        value = (value * 33 + byte) & 0xffffffff
+    return value
 
 
 def ready(sim_dir):

@@ -132,6 +132,11 @@ struct backend {
     /* Changes what a CD drive holds; an empty handle: nothing. */
     bool (*set_medium)(struct backend_ctx *ctx, const struct domain_info *info,
                        const struct guest_disk *disk, GError **error);
+    /* Has a domain that is there go on with its drives (struct guest_disk) where their handles say
+     * they are now, all of them from one moment on: an image that stands on the one that it had,
+     * and has nothing of its own yet.  only_check: can it?  OPERATION_NOT_ALLOWED [why]. */
+    bool (*follow)(struct backend_ctx *ctx, const struct domain_info *info, const GPtrArray *disks,
+                   bool only_check, GError **error);
     /* Gives a domain that runs or is paused a network card, which nothing emulates.  One that is
      * there already, and in its bridge, is that one. */
     bool (*plug_nic)(struct backend_ctx *ctx, const struct domain_info *info,

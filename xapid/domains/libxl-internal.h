@@ -56,6 +56,11 @@ bool libxl_backend_unplug(struct backend_ctx *ctx, const struct domain_info *inf
 bool libxl_backend_set_medium(struct backend_ctx *ctx, const struct domain_info *info,
                               const struct guest_disk *disk, GError **error);
 
+/* --- libxl-follow.c --- */
+
+bool libxl_backend_follow(struct backend_ctx *ctx, const struct domain_info *info,
+                          const GPtrArray *disks, bool only_check, GError **error);
+
 /* --- libxl-cards.c --- */
 
 bool libxl_backend_plug_nic(struct backend_ctx *ctx, const struct domain_info *info,

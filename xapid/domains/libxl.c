@@ -394,6 +394,7 @@ const struct backend backend_libxl = {
     .plug = libxl_backend_plug,
     .unplug = libxl_backend_unplug,
     .set_medium = libxl_backend_set_medium,
+    .follow = libxl_backend_follow,
     .plug_nic = libxl_backend_plug_nic,
     .unplug_nic = libxl_backend_unplug_nic,
     .set_nic = libxl_backend_set_nic,

@@ -45,7 +45,7 @@ xapid_domains_SOURCES = xapid/domains/main.c
 xapid_domains_LDADD = libdomains.a libpeer.a libbase.a $(GLIB_LIBS)
 if WITH_XEN
 noinst_LIBRARIES += libdomainslibxl.a
-libdomainslibxl_a_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
+libdomainslibxl_a_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS) $(YAJL_CFLAGS)
 libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl.c xapid/domains/libxl-internal.h \
 	xapid/domains/libxl-cards.c \
@@ -53,7 +53,8 @@ libdomainslibxl_a_SOURCES = \
 	xapid/domains/libxl-platform.c xapid/domains/libxl-platform.h \
 	xapid/domains/libxl-console.c xapid/domains/libxl-features.c \
 	xapid/domains/libxl-disks.c xapid/domains/libxl-disks.h \
-	xapid/domains/libxl-drives.c \
+	xapid/domains/libxl-drives.c xapid/domains/libxl-follow.c \
+	xapid/domains/qmp.c xapid/domains/qmp.h \
 	xapid/domains/libxl-guest.c xapid/domains/libxl-image.c \
 	xapid/domains/libxl-list.c xapid/domains/libxl-live.c \
 	xapid/domains/libxl-model.c \

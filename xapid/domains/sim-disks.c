@@ -14,6 +14,7 @@ fill(const struct guest_disk *disk, struct world_disk *ret_disk)
     g_strlcpy(ret_disk->vdev, disk->vdev, sizeof ret_disk->vdev);
     g_strlcpy(ret_disk->handle, disk->handle, sizeof ret_disk->handle);
     g_strlcpy(ret_disk->writes, writes ? disk->disk.vdi : "", sizeof ret_disk->writes);
+    ret_disk->path = *disk->handle ? g_str_hash(disk->disk.path) : 0;
 }
 
 void
@@ -106,6 +107,50 @@ sim_set_medium(struct backend_ctx *ctx, const struct domain_info *info,
                const struct guest_disk *disk, GError **error)
 {
     return set_drive(ctx, info->domid, disk, error);
+}
+
+static bool
+stands_on(const struct disk_handle *disk, uint32_t path)
+{
+    bool found = g_str_hash(disk->path) == path;
+
+    for (char **base = disk->bases; base && *base; base++)
+        found |= g_str_hash(*base) == path;
+    return found;
+}
+
+static bool
+follow(struct world *world, struct world_domain *domain, const struct guest_disk *disk,
+       bool only_check)
+{
+    struct world_disk *place = find(domain, disk->vdev);
+
+    if (!place || !g_str_equal(place->handle, disk->handle))
+        return false;
+    if (!stands_on(&disk->disk, place->path))
+        world_violation(world, "%s is to go on with %s, which does not stand on what it has",
+                        domain->uuid, disk->disk.path);
+    if (!only_check)
+        place->path = g_str_hash(disk->disk.path);
+    return true;
+}
+
+bool
+sim_follow(struct backend_ctx *ctx, const struct domain_info *info, const GPtrArray *disks,
+           bool only_check, GError **error)
+{
+    struct world *world = sim_world(ctx);
+    struct world_domain *domain;
+    bool ok = true;
+
+    world_lock(world);
+    domain = world_find(world, info->domid);
+    for (guint i = 0; domain && ok && i < disks->len; i++)
+        ok = follow(world, domain, disks->pdata[i], only_check);
+    world_unlock(world);
+    if (!ok)
+        api_error_set(error, "INTERNAL_ERROR", "simulator", "the domain has no such drive", NULL);
+    return ok;
 }
 
 bool

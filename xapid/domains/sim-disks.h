@@ -12,6 +12,8 @@ void sim_disks_check(struct world *world, const struct world_domain *domain);
 /* backend_sim's part (backend.h). */
 bool sim_plug(struct backend_ctx *ctx, const struct domain_info *info,
               const struct guest_disk *disk, GError **error);
+bool sim_follow(struct backend_ctx *ctx, const struct domain_info *info, const GPtrArray *disks,
+                bool only_check, GError **error);
 bool sim_unplug(struct backend_ctx *ctx, const struct domain_info *info, const char *vdev,
                 bool force, GError **error);
 bool sim_set_medium(struct backend_ctx *ctx, const struct domain_info *info,

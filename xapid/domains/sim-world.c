@@ -22,7 +22,7 @@
 #include "lib/error.h"
 
 #define WORLD_MAGIC 0x646c726f77646961 /* "aidworld" */
-#define WORLD_VERSION 5
+#define WORLD_VERSION 6
 #define WORLD_CHANGES 8192
 
 struct world_file {

@@ -5,8 +5,8 @@
  * looks, so guests go on without a process.  Changes are kept in a ring, and DIR/control (a
  * datagram socket of the events process) is sent "wake" for each.
  *
- * Two domains of one uuid, or that write one disk, and are not dying: "VIOLATION ..." in
- * DIR/violations.
+ * Two domains of one uuid, or that write one disk, and are not dying, and a guest that is to go on
+ * with an image that does not stand on its own: "VIOLATION ..." in DIR/violations.
  * DIR/bridges: a file for each bridge of the host (xapid/host/bridge.h), which a card must find.
  * DIR/dmesg: what the hypervisor printed, when a test wrote it or it was cleared.
  * DIR/screen-UUID, DIR/text-UUID: a VNC server's socket and a link to a terminal device, which are
@@ -45,6 +45,7 @@ struct world_disk {
     char vdev[8];
     char handle[UUID_LENGTH + 1]; /* "": no medium */
     char writes[UUID_LENGTH + 1]; /* the disk, if it is its alone */
+    uint32_t path;                /* g_str_hash () of that of its device or file; 0: no medium */
 };
 
 /* A network card of a domain, at its place; all of it empty: none. */

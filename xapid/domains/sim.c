@@ -486,6 +486,7 @@ const struct backend backend_sim = {
     .plug = sim_plug,
     .unplug = sim_unplug,
     .set_medium = sim_set_medium,
+    .follow = sim_follow,
     .plug_nic = sim_plug_nic,
     .unplug_nic = sim_unplug_nic,
     .set_nic = sim_set_nic,

@@ -104,6 +104,43 @@ unplug_args_parse(GVariant *args, const char **ret_vdev, bool *ret_force, GError
     return guest_vdev_is_valid(*ret_vdev) || argument_refuse(error, "vdev", *ret_vdev);
 }
 
+static GPtrArray *
+drives_parse(GVariant *args, GError **error)
+{
+    g_autoptr(GVariant) list = g_variant_lookup_value(args, "disks", G_VARIANT_TYPE("aa{sv}"));
+    g_autoptr(GPtrArray) disks = guest_disks_parse(list, error);
+
+    for (guint i = 0; disks && i < disks->len; i++)
+        if (!*((const struct guest_disk *)disks->pdata[i])->handle) {
+            argument_refuse(error, "handle", "");
+            return NULL;
+        }
+    return g_steal_pointer(&disks);
+}
+
+GPtrArray *
+hold_args_parse(GVariant *args, GError **error)
+{
+    static const struct argument_key keys[] = {{"disks", "aa{sv}", true}};
+
+    return argument_keys_check("args", args, keys, G_N_ELEMENTS(keys), error)
+               ? drives_parse(args, error)
+               : NULL;
+}
+
+GPtrArray *
+release_args_parse(GVariant *args, bool *ret_paused, GError **error)
+{
+    static const struct argument_key keys[] = {{"disks", "aa{sv}", true}, {"paused", "b", true}};
+    gboolean paused;
+
+    if (!argument_keys_check("args", args, keys, G_N_ELEMENTS(keys), error))
+        return NULL;
+    g_variant_lookup(args, "paused", "b", &paused);
+    *ret_paused = paused;
+    return drives_parse(args, error);
+}
+
 bool
 unplug_nic_args_parse(GVariant *args, int *ret_device, bool *ret_force, GError **error)
 {
@@ -195,6 +232,23 @@ unplug_check(GVariant *args, GError **error)
 }
 
 static bool
+hold_check(GVariant *args, GError **error)
+{
+    g_autoptr(GPtrArray) disks = hold_args_parse(args, error);
+
+    return disks != NULL;
+}
+
+static bool
+release_check(GVariant *args, GError **error)
+{
+    bool paused;
+    g_autoptr(GPtrArray) disks = release_args_parse(args, &paused, error);
+
+    return disks != NULL;
+}
+
+static bool
 nic_check(GVariant *args, GError **error)
 {
     struct guest_nic nic;
@@ -234,6 +288,8 @@ static const struct verb {
     {"plug", TIMEOUT_CREATE_S, true, false, plug_check},
     {"unplug", TIMEOUT_DESTROY_S, true, true, unplug_check},
     {"medium", TIMEOUT_CREATE_S, true, false, medium_check},
+    {"hold", TIMEOUT_QUICK_S, true, false, hold_check},
+    {"release", TIMEOUT_QUICK_S, true, false, release_check},
     {"plug_nic", TIMEOUT_CREATE_S, true, false, nic_check},
     {"unplug_nic", TIMEOUT_DESTROY_S, true, true, unplug_nic_check},
     {"set_nic", TIMEOUT_QUICK_S, true, false, nic_check},

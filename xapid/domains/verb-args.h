@@ -34,6 +34,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(adjustment, adjustment_clear)
 /* unplug: the drive that is there (as in `args`), and whether the guest is not asked. */
 bool unplug_args_parse(GVariant *args, const char **ret_vdev, bool *ret_force, GError **error);
 
+/* hold (without) and release: drives that are there (struct guest_disk), the caller's, and whether
+ * the guest stays paused.  NULL with INVALID_VALUE. */
+GPtrArray *hold_args_parse(GVariant *args, GError **error);
+GPtrArray *release_args_parse(GVariant *args, bool *ret_paused, GError **error);
+
 /* unplug_nic: the place of the card, and whether the guest is not asked. */
 bool unplug_nic_args_parse(GVariant *args, int *ret_device, bool *ret_force, GError **error);
 

@@ -57,6 +57,59 @@ verb_medium(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_re
     return change(v, uuid, args, true, ret_result, error);
 }
 
+static bool
+resolve(struct verbs *v, GPtrArray *disks, GError **error)
+{
+    int folder = verbs_open_disks(v, error);
+    bool ok = folder >= 0 && guest_disks_resolve(disks, folder, error);
+
+    if (folder >= 0)
+        close(folder);
+    return ok;
+}
+
+static bool
+hold(struct verbs *v, const struct domain_info *info, const GPtrArray *disks, GError **error)
+{
+    return v->backend->follow(v->ctx, info, disks, /* only_check= */ true, error) &&
+           (info->state != DOMAIN_RUNNING || v->backend->pause(v->ctx, info->domid, error));
+}
+
+bool
+verb_hold(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result, GError **error)
+{
+    g_autoptr(GPtrArray) disks = hold_args_parse(args, error);
+    g_autoptr(domain_info) info = disks ? verbs_find_live(v, uuid, true, error) : NULL;
+
+    if (!info || !resolve(v, disks, error) ||
+        !FAULT_AROUND("hold", error, hold(v, info, disks, error)))
+        return false;
+    *ret_result = verbs_no_result();
+    return true;
+}
+
+/* A guest that ended meanwhile has let go of its drives. */
+bool
+verb_release(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+             GError **error)
+{
+    bool paused;
+    g_autoptr(GPtrArray) disks = release_args_parse(args, &paused, error);
+    g_autoptr(domain_info) info = NULL;
+
+    if (!disks || !verbs_find(v, uuid, &info, error))
+        return false;
+    if (info && (info->state == DOMAIN_RUNNING || info->state == DOMAIN_PAUSED) &&
+        !(resolve(v, disks, error) &&
+          FAULT_AROUND("follow", error,
+                       v->backend->follow(v->ctx, info, disks, /* only_check= */ false, error)) &&
+          (paused || info->state == DOMAIN_RUNNING ||
+           FAULT_AROUND("release", error, v->backend->unpause(v->ctx, info->domid, error)))))
+        return false;
+    *ret_result = verbs_no_result();
+    return true;
+}
+
 /* A domain that is gone has no drives. */
 bool
 verb_unplug(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,

@@ -56,6 +56,10 @@ bool verb_signal(struct verbs *v, const char *uuid, GVariant *args, GVariant **r
 
 bool verb_plug(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
                GError **error);
+bool verb_hold(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+               GError **error);
+bool verb_release(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
+                  GError **error);
 bool verb_unplug(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,
                  GError **error);
 bool verb_medium(struct verbs *v, const char *uuid, GVariant *args, GVariant **ret_result,

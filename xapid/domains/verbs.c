@@ -353,7 +353,7 @@ static const struct {
     {"destroy", verb_destroy}, {"shutdown", verb_shutdown}, {"adjust", verb_adjust},
     {"signal", verb_signal},   {"plug", verb_plug},         {"unplug", verb_unplug},
     {"medium", verb_medium},   {"plug_nic", verb_plug_nic}, {"unplug_nic", verb_unplug_nic},
-    {"set_nic", verb_set_nic}};
+    {"set_nic", verb_set_nic}, {"hold", verb_hold},         {"release", verb_release}};
 
 bool
 verbs_run(struct verbs *v, const char *verb, const char *uuid, const char *op_id, GVariant *args,
