@@ -140,7 +140,8 @@ def hvm(name, address, password):
 
 
 def back(name, address, password):
-    """A guest of a template writes, is snapshotted halted, writes something else, and after a revert reads what it had."""
+    """A guest of a template writes, is snapshotted as it runs, goes on and writes something else, and after a revert reads what
+    it had."""
     x = client(address, password)
     sr = repository(name, x)
     empty = there(name)
@@ -158,20 +159,24 @@ def back(name, address, password):
     vbd, = x.VM.get_VBDs(vm)
     vdi, uuid = x.VBD.get_VDI(vbd), x.VM.get_uuid(vm)
 
-    def runs(command, word):
+    def starts():
         x.VM.start(vm, False, False)
         until(lambda: "LAB-GUEST-UP" in console(name, uuid), "guest", UP)
+
+    def runs(command, word):
         type_in(name, domids(name)[uuid], command)
         until(lambda: word in console(name, uuid).rpartition("LAB-GUEST-UP")[2], word, UP)
 
+    starts()
     runs(f"printf FIRST-WORDS >/root-words; {WRITE} seek=1 of=/dev/xvda; dd if=/root-words of=/dev/xvda conv=fsync && echo WRIT\"\"TEN", "WRITTEN")
-    x.VM.hard_shutdown(vm)
-    before = contents(name, x, vdi)
     snapshot = x.VM.snapshot(vm, "as it was")
+    assert x.VM.get_power_state(vm) == "Running" and len(handles(name)) == 1
+    before = contents(name, x, x.VBD.get_VDI(x.VM.get_VBDs(snapshot)[0]))
     runs(f"{WRITE} of=/dev/xvda && echo CHAN\"\"GED", "CHANGED")
     x.VM.revert(snapshot)
     assert x.VM.get_power_state(vm) == "Halted" and uuid not in domids(name) and not handles(name)
     assert x.VBD.get_VDI(vbd) == vdi and contents(name, x, vdi) == before
+    starts()
     runs("head -c 11 /dev/xvda; echo; dd if=/dev/xvda bs=1M skip=1 count=1 | cmp -n 1048576 - /bin/busybox && echo SA\"\"ME", "SAME")
     assert "FIRST-WORDS" in console(name, uuid).rpartition("LAB-GUEST-UP")[2]
     x.VM.hard_shutdown(vm)

@@ -90,6 +90,22 @@ def life_of_a_disk(host):
         x.VDI.destroy(x.VDI.snapshot(source))
         soon(alone)
 
+    def snapshot_as_it_runs(vm):
+        """Taken, and destroyed; the guest goes on where the disk's record says."""
+        until_so(lambda: len(all_of("VM")) > 1,
+                 lambda x: x.VM.snapshot(vm, "as it runs"), "VM.snapshot")
+        for row in set(all_of("VM")) - {vm}:
+            until_so(lambda: row not in all_of("VM"), lambda x: x.VM.destroy(row), "VM.destroy")
+        until_so(lambda: all_of("VM")[vm]["power_state"] == "Running", lambda x: time.sleep(0.1), "a guest that goes on")
+        for vdi in set(all_of("VDI")) - {source}:
+            if owner.insist(lambda: disks.contents(host, owner.x, vdi)) != before:
+                owner.say("the snapshot of a guest is another disk")
+            until_so(lambda: vdi not in all_of("VDI"), lambda x: x.VDI.destroy(vdi), "VDI.destroy")
+        goes_on, = [d["paths"] for d in world.domains(host.sim) if d["uuid"] == all_of("VM")[vm]["uuid"]]
+        path, _ = owner.insist(lambda: disks.image(host, owner.x, source))
+        if list(goes_on.values()) != [world.path_hash(str(path))]:
+            owner.say(f"after VM.snapshot the guest does not write to {path}")
+
     soon(alone)
     until_so(alone, snapshot_again, "SR.coalesce")
     if owner.insist(lambda: disks.contents(host, owner.x, source)) != before:
@@ -99,6 +115,8 @@ def life_of_a_disk(host):
                  lambda x: x.VM.start(only("VM"), False, False) if verb == "start" else x.VM.hard_shutdown(only("VM")),
                  verb)
         tap.wait_until(lambda: len(host.handles()) == (verb == "start"), f"the disk after {verb}")
+        if verb == "start":
+            snapshot_as_it_runs(only("VM"))
         for call in ("unplug", "plug") if verb == "start" else ():
             until_so(lambda: all_of("VBD")[only("VBD")]["currently_attached"] == (call == "plug"),
                      lambda x: getattr(x.VBD, call)(only("VBD")), f"VBD.{call}")

@@ -4,6 +4,7 @@ import time
 import disks
 import networks
 import world
+from host import Failure
 from owner import SETTLE
 
 
@@ -95,3 +96,17 @@ def check(host):
     x.session.logout()
     violations = host.violations()
     return found + ([violations] if violations else [])
+
+
+def insist(host, vm):
+    """A client once nothing goes on with the VM any more."""
+    end = time.monotonic() + 30
+    while True:
+        try:
+            x = host.client()
+            if not x.VM.get_current_operations(vm):
+                return x
+        except (OSError, Failure, ConnectionError):
+            pass
+        assert time.monotonic() < end, "it goes on for ever"
+        time.sleep(0.05)

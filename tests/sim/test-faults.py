@@ -83,7 +83,8 @@ class Manager(threading.Thread):
 # What the points that begin so are hit by; the others, by a VM's.
 LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver.": life_of_a_disk, "host.transfer.": life_of_a_stream,
          "storage.lend.": life_of_a_stream, "stream.": life_of_a_stream, "plug.": life_of_a_disk,
-         "unplug.": life_of_a_disk, "medium.": life_of_a_cd, "host.power.": life_of_the_power, "host.syslog.": life_of_the_log, "host.restart.": life_of_the_log,
+         "unplug.": life_of_a_disk, "hold.": life_of_a_disk, "follow.": life_of_a_disk, "release.": life_of_a_disk,
+         "medium.": life_of_a_cd, "host.power.": life_of_the_power, "host.syslog.": life_of_the_log, "host.restart.": life_of_the_log,
          "host.initiator.": life_of_a_name,
          "ready.": life_of_a_ready_domain, "host.addresses.": life_of_addresses, "host.interface.": life_of_addresses, "host.resolv.": life_of_addresses,
          "host.bridge.": life_of_a_network, "host.networks.": life_of_a_network, "bond.": life_of_a_bond, "nic.": life_of_a_network, "console.": life_of_a_console,

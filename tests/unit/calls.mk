@@ -36,7 +36,7 @@ sim_tests = \
 	tests/sim/test-reboot.py tests/sim/test-reconfigure.py \
 	tests/sim/test-reference.py \
 	tests/sim/test-role-matrix.py \
-	tests/sim/test-snapshots.py \
+	tests/sim/test-live-snapshots.py tests/sim/test-snapshots.py \
 	tests/sim/test-tasks.py \
 	tests/sim/test-templates.py \
 	tests/sim/test-vm-fields.py \

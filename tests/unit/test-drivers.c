@@ -351,8 +351,18 @@ test_sources(struct bed *bed, const void *data)
     g_assert_null(volume_resolve_shared(folder, "drv", of_reader, &error));
     g_assert_cmpstr(error->message, ==, "VDI_IN_USE [" DISK ", clone]");
     g_clear_error(&error);
-    g_assert_null(volume_resolve_shared(folder, "drv", of_writer, &error));
+    /* Who writes may stand still, and be the source itself; not of a copy, nor beside another one.
+     */
+    g_assert_null(volume_resolve_source(folder, of_writer, &error));
     g_assert_cmpstr(error->message, ==, "INVALID_VALUE [source, " B "]");
+    g_clear_error(&error);
+    g_autoptr(GVariant) live = volume_resolve_shared(folder, "drv", of_writer, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(member_text(live, "source"), ==, DISK);
+    g_autoptr(GVariant) too = attach_args(DISK, OTHER_DISK, false, true);
+    g_assert_true(volume_attached(folder, "drv", too, answer, NULL));
+    g_assert_null(volume_resolve_shared(folder, "drv", of_writer, &error));
+    g_assert_cmpstr(error->message, ==, "VDI_IN_USE [" DISK ", clone]");
     close(folder);
 }
 

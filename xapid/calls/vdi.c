@@ -71,7 +71,7 @@ copy_into(struct call *call, const char *operation, const char *sr)
 
     if (g_str_equal(sr, REF_NULL))
         sr = its;
-    if (!vdi_may_copy(call->api->storage, source, operation, sr, &error)) {
+    if (!vdi_may_copy(call->api->storage, source, operation, sr, /* vm= */ NULL, &error)) {
         call_fail(call, error);
         return;
     }

@@ -162,26 +162,35 @@ volume_resolve_source(int folder, GVariant *args, GError **error)
     return g_variant_ref_sink(g_variant_dict_end(&resolved));
 }
 
+struct source {
+    const char *name, *vdi;
+};
+
+/* One that a paused guest writes to under the source's own handle stays as it is, too. */
 static bool
 does_not_write(const char *name, const struct disk_handle *handle, void *data)
 {
-    (void)name;
-    return handle->read_only || !g_str_equal(handle->vdi, data);
+    const struct source *source = data;
+
+    return handle->read_only || !g_str_equal(handle->vdi, source->vdi) ||
+           g_str_equal(name, source->name);
 }
 
 GVariant *
 volume_resolve_shared(int folder, const char *driver, GVariant *args, GError **error)
 {
+    const char *name = member_text(args, "source");
     g_auto(disk_handle) handle = {0};
     GVariantDict resolved;
 
-    if (!read_source(folder, args, &handle, error))
+    if (!disk_handle_read(folder, name, &handle, error))
         return NULL;
     if (!g_str_equal(handle.driver, driver) || !g_str_equal(handle.sr, member_text(args, "sr"))) {
-        api_error_set(error, "INVALID_VALUE", "source", member_text(args, "source"), NULL);
+        api_error_set(error, "INVALID_VALUE", "source", name, NULL);
         return NULL;
     }
-    if (!each_handle(folder, does_not_write, handle.vdi)) {
+    struct source source = {name, handle.vdi};
+    if (!each_handle(folder, does_not_write, &source)) {
         api_error_set(error, "VDI_IN_USE", handle.vdi, "clone", NULL);
         return NULL;
     }

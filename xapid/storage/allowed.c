@@ -302,9 +302,9 @@ vdi_is_free(const struct storage_world *world, const char *vdi, const char *oper
     return is_free_but_for(world, vdi, operation, NULL, error);
 }
 
-static bool
-may_but_for(const struct storage_world *world, const char *vdi, const char *operation,
-            const char *but, GError **error)
+bool
+vdi_may_but_for(const struct storage_world *world, const char *vdi, const char *operation,
+                const char *but, GError **error)
 {
     g_autofree char *sr = model_get_string(world->model, vdi, "SR");
 
@@ -320,15 +320,15 @@ may_but_for(const struct storage_world *world, const char *vdi, const char *oper
 bool
 vdi_may(const struct storage_world *world, const char *vdi, const char *operation, GError **error)
 {
-    return may_but_for(world, vdi, operation, NULL, error);
+    return vdi_may_but_for(world, vdi, operation, NULL, error);
 }
 
 bool
 vdi_may_revert(const struct storage_world *world, const char *vdi, const char *snapshot,
                const char *vm, GError **error)
 {
-    return may_but_for(world, snapshot, "revert_from", NULL, error) &&
-           may_but_for(world, vdi, "revert_to", vm, error);
+    return vdi_may_but_for(world, snapshot, "revert_from", NULL, error) &&
+           vdi_may_but_for(world, vdi, "revert_to", vm, error);
 }
 
 bool

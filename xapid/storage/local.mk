@@ -7,6 +7,7 @@ libstorage_a_SOURCES = \
 	xapid/storage/record.c \
 	xapid/storage/scan.c \
 	xapid/storage/secrets.c \
+	xapid/storage/shared.c \
 	xapid/storage/sm.c \
 	xapid/storage/sr.c \
 	xapid/storage/steps.c xapid/storage/steps.h \

@@ -149,9 +149,10 @@ vdi_plan_create(const char *vdi, const char *sr)
 
 bool
 vdi_may_copy(const struct storage_world *world, const char *source, const char *operation,
-             const char *sr, GError **error)
+             const char *sr, const char *vm, GError **error)
 {
-    if (!vdi_may(world, source, operation, error) || !sr_may(world, sr, "vdi_create", error))
+    if (!vdi_may_but_for(world, source, operation, vm, error) ||
+        !sr_may(world, sr, "vdi_create", error))
         return false;
     g_autofree char *type = model_get_string(world->model, sr, "type");
     if (model_get_bool(world->model, source, "missing")) {
@@ -165,16 +166,17 @@ vdi_may_copy(const struct storage_world *world, const char *source, const char *
     return true;
 }
 
-/* The source is attached to be read, under the new disk's uuid, so that nobody writes meanwhile. */
+/* A step about the handle of a copy's source. */
 static void
-add_source(struct plan *plan, const char *kind, const char *source, const char *handle)
+add_source(struct plan *plan, const char *kind, const char *source, const char *handle,
+           bool read_only)
 {
     GVariantDict args;
 
     g_variant_dict_init(&args, NULL);
     g_variant_dict_insert(&args, "vdi", "s", source);
     g_variant_dict_insert(&args, "handle", "s", handle);
-    g_variant_dict_insert(&args, "read_only", "b", TRUE);
+    g_variant_dict_insert(&args, "read_only", "b", read_only);
     plan_add(plan, kind, g_variant_dict_end(&args));
 }
 
@@ -201,15 +203,45 @@ may_share(const struct model *model, const char *operation, const char *sr, cons
            !model_get_bool(model, source, "sharable") && sm_can(model, type, "VDI_CLONE");
 }
 
+/* The source is attached to be read, under the new disk's uuid, so that nobody writes meanwhile. */
 void
 vdi_plan_add_copy(const struct model *model, struct plan *plan, const char *vdi, const char *uuid,
                   const char *sr, const char *source)
 {
-    add_source(plan, "vdi.attach", source, uuid);
+    add_source(plan, "vdi.attach", source, uuid, /* read_only= */ true);
     if (may_share(model, plan->operation, sr, source))
         add_filling(plan, "vdi.clone", vdi, uuid);
     add_filling(plan, "vdi.copy", vdi, uuid);
-    add_source(plan, "vdi.detach", source, uuid);
+    add_source(plan, "vdi.detach", source, uuid, /* read_only= */ true);
+}
+
+bool
+vdi_may_share(const struct storage_world *world, const char *vdi, GError **error)
+{
+    g_autofree char *sr = model_get_string(world->model, vdi, "SR");
+    g_autofree char *type = model_get_string(world->model, sr, "type");
+
+    if (!sm_can(world->model, type, "VDI_CLONE"))
+        api_error_set(error, "SR_OPERATION_NOT_SUPPORTED", sr, NULL);
+    else if (!may_share(world->model, "snapshot", sr, vdi))
+        api_error_set(error, "VDI_IN_USE", vdi, "snapshot", NULL);
+    else
+        return true;
+    return false;
+}
+
+void
+vdi_plan_add_shared(struct plan *plan, const char *vdi, const char *source, const char *handle)
+{
+    GVariantDict args;
+
+    add_source(plan, "vdi.renew_back", source, handle, /* read_only= */ false);
+    add_filling(plan, "vdi.clone", vdi, handle);
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, "vdi", "s", vdi);
+    g_variant_dict_insert(&args, "of", "s", source);
+    plan_add(plan, "vdi.shared", g_variant_dict_end(&args));
+    add_source(plan, "vdi.renew", source, handle, /* read_only= */ false);
 }
 
 void

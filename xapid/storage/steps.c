@@ -297,12 +297,18 @@ vdi_clone_run(struct op *op, GVariant *args)
     fill_disk("vdi.clone", op, args, note_clone);
 }
 
-static void
-vdi_copy_run(struct op *op, GVariant *args)
+bool
+steps_made(const struct op *op, GVariant *args)
 {
     g_autofree char *key = g_strconcat("made/", member_text(args, "vdi"), NULL);
 
-    if (op_result(op, key)) /* it is a clone already */
+    return op_result(op, key) != NULL;
+}
+
+static void
+vdi_copy_run(struct op *op, GVariant *args)
+{
+    if (steps_made(op, args)) /* it is a clone already */
         op_step_done(op, NULL);
     else
         fill_disk("vdi.copy", op, args, note_made);
@@ -405,8 +411,8 @@ note_disk_detached(struct op *op, GVariant *args, GVariant *result)
     look_at_chains(op, args, chains_let_go);
 }
 
-static void
-vdi_attach_run(struct op *op, GVariant *args)
+void
+steps_attach(struct op *op, GVariant *args)
 {
     struct storage_world *world = op_room_data(op);
     GVariantDict more;
@@ -470,7 +476,7 @@ static const struct step_kind vdi_destroy_kind = {
 static const struct step_kind vdi_resize_kind = {
     .name = "vdi.resize", .weight = 4, .run = vdi_resize_run};
 static const struct step_kind vdi_attach_kind = {
-    .name = "vdi.attach", .weight = 1, .run = vdi_attach_run, .undo = vdi_detach_run};
+    .name = "vdi.attach", .weight = 1, .run = steps_attach, .undo = vdi_detach_run};
 static const struct step_kind vdi_detach_kind = {
     .name = "vdi.detach", .weight = 1, .run = vdi_detach_run};
 
@@ -480,5 +486,6 @@ const struct step_kind *const storage_step_kinds[] = {
     &sr_coalesce_kind, &vdi_create_kind,   &vdi_clone_kind,
     &vdi_copy_kind,    &vdi_destroy_kind,  &vdi_exchange_kind,
     &vdi_discard_kind, &vdi_resize_kind,   &vdi_attach_kind,
-    &vdi_detach_kind,  &vdi_transfer_kind, NULL,
+    &vdi_detach_kind,  &vdi_renew_kind,    &vdi_renew_back_kind,
+    &vdi_shared_kind,  &vdi_transfer_kind, NULL,
 };

@@ -16,6 +16,12 @@ struct driver_call {
 void steps_call_vdi(const char *name, GVariant *args, GVariantDict *more,
                     const struct driver_call *how);
 
+/* Attaches the disk `vdi` of args as its handle, and ends the step with it. */
+void steps_attach(struct op *op, GVariant *args);
+/* Has a step of this operation made the disk `vdi` of args? */
+bool steps_made(const struct op *op, GVariant *args);
+
 extern const struct step_kind vdi_transfer_kind;
+extern const struct step_kind vdi_renew_kind, vdi_renew_back_kind, vdi_shared_kind; /* shared.c */
 
 #endif

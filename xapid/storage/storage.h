@@ -92,6 +92,9 @@ bool vdi_is_free(const struct storage_world *world, const char *vdi, const char 
                  GError **error);
 bool vdi_may(const struct storage_world *world, const char *vdi, const char *operation,
              GError **error);
+/* The same of a disk that the VM `but` (NULL: nobody) may have. */
+bool vdi_may_but_for(const struct storage_world *world, const char *vdi, const char *operation,
+                     const char *but, GError **error);
 
 /* May the disk of a VM, which may have it, become what its snapshot is?  SR_OPERATION_NOT_SUPPORTED
  * when the driver cannot. */
@@ -129,10 +132,18 @@ void vdi_plan_add_copy(const struct model *model, struct plan *plan, const char 
 void vdi_plan_add_exchange(struct plan *plan, const char *vdi, const char *copy);
 void vdi_plan_add_discard(struct plan *plan, const char *copy);
 void sr_plan_add_stat(struct plan *plan, const char *sr);
-/* May the disk be copied ("copy", "clone", "snapshot") into the SR?  VDI_NOT_AVAILABLE, and what
- * vdi_may and sr_may say. */
+/* May the disk, which the VM (NULL: nobody) may have, be copied ("copy", "clone", "snapshot") into
+ * the SR?  VDI_NOT_AVAILABLE, and what vdi_may_but_for and sr_may say. */
 bool vdi_may_copy(const struct storage_world *world, const char *source, const char *operation,
-                  const char *sr, GError **error);
+                  const char *sr, const char *vm, GError **error);
+/* May the disk, which a guest writes to, be told to share what it has with a snapshot?
+ * SR_OPERATION_NOT_SUPPORTED, or VDI_IN_USE of one to which several may write. */
+bool vdi_may_share(const struct storage_world *world, const char *vdi, GError **error);
+/* The steps of a snapshot, the row vdi, of a disk that a paused guest writes to under the handle:
+ * it shares what there is, or fails.  The handle then names what the guest is to write to from now
+ * on, also when the operation goes back. */
+void vdi_plan_add_shared(struct plan *plan, const char *vdi, const char *source,
+                         const char *handle);
 struct plan *vdi_plan_destroy(const struct storage_world *world, const char *vdi, GError **error);
 struct plan *vdi_plan_resize(const struct storage_world *world, const char *vdi, gint64 size,
                              GError **error);

@@ -27,7 +27,7 @@ static const struct {
     {"destroy", HALTED | TEMPLATE | SNAPSHOT, "halted"},
     {"clone", HALTED | TEMPLATE | SNAPSHOT, "halted"},
     {"copy", HALTED | TEMPLATE | SNAPSHOT, "halted"},
-    {"snapshot", HALTED, "halted"},
+    {"snapshot", HALTED | PAUSED | RUNNING | SUSPENDED, "running"},
     {"revert", HALTED | SNAPSHOT | ALONE, "halted"},
     {"reverting", HALTED | PAUSED | RUNNING | SUSPENDED | WITHIN, "halted"},
     {"pause", RUNNING, "running"},

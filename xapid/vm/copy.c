@@ -256,7 +256,9 @@ vm_may_copy(const struct storage_world *storage, const char *vm, const char *ope
             return false;
         }
         g_autofree char *target = target_of(model, vdi, sr);
-        if (!vdi_may_copy(storage, vdi, operation, target, error))
+        bool own = g_str_equal(operation, "snapshot"); /* its guest may have it */
+        if (!vdi_may_copy(storage, vdi, operation, target, own ? vm : NULL, error) ||
+            (vbd_is_written(model, drives->pdata[i]) && !vdi_may_share(storage, vdi, error)))
             return false;
     }
     return true;
@@ -271,6 +273,61 @@ add_sr(GPtrArray *srs, const char *sr)
     g_ptr_array_add(srs, g_strdup(sr));
 }
 
+struct copying {
+    const struct model *model;
+    struct txn *txn;
+    struct plan *plan;
+    const char *copy, *sr;
+    GPtrArray *srs;
+};
+
+/* The copy's drive; written: in which the guest writes meanwhile. */
+static bool
+add_drive(const struct copying *c, const char *vbd, bool written, GError **error)
+{
+    g_autofree char *vdi = model_get_string(c->model, vbd, "VDI");
+    g_autofree char *target = NULL, *uuid = NULL;
+    const char *its = vdi;
+
+    if (vbd_has_own_disk(c->model, vbd)) {
+        target = target_of(c->model, vdi, c->sr);
+        its = vdi_add_copy(c->model, c->txn, vdi, c->plan->operation, target, &uuid, error);
+        if (!its)
+            return false;
+        plan_show_also(c->plan, its);
+        plan_show_also(c->plan, vdi);
+        add_sr(c->srs, target);
+    }
+    if (written) {
+        g_autofree char *handle = model_get_string(c->model, vbd, "uuid");
+        vdi_plan_add_shared(c->plan, its, vdi, handle);
+    } else if (target) {
+        vdi_plan_add_copy(c->model, c->plan, its, uuid, target, vdi);
+    }
+    return vm_copy_drive(c->model, c->txn, vbd, NULL, c->copy, its, error);
+}
+
+/* What may take time comes before the guest stands still. */
+static bool
+add_drives(const struct copying *c, const char *vm, GPtrArray *drives, GError **error)
+{
+    g_autoptr(GPtrArray) written = g_ptr_array_new();
+
+    for (guint i = 0; i < drives->len; i++)
+        if (vbd_is_written(c->model, drives->pdata[i]))
+            g_ptr_array_add(written, drives->pdata[i]);
+        else if (!add_drive(c, drives->pdata[i], false, error))
+            return false;
+    if (written->len == 0)
+        return true;
+    vm_plan_add_hold(c->plan, c->model, vm, written);
+    for (guint i = 0; i < written->len; i++)
+        if (!add_drive(c, written->pdata[i], true, error))
+            return false;
+    vm_plan_add_release(c->plan, c->model, vm, written);
+    return true;
+}
+
 struct plan *
 vm_begin_copy(const struct model *model, struct txn *txn, const char *vm, const char *operation,
               const char *name, const char *sr, GVariant *ignored, GError **error)
@@ -280,27 +337,15 @@ vm_begin_copy(const struct model *model, struct txn *txn, const char *vm, const 
     g_autoptr(GPtrArray) srs = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *seed = g_uuid_string_random();
     const char *copy = add_vm(model, txn, vm, operation, name, seed, error);
-    struct plan *plan = copy ? plan_new(operation, copy) : NULL;
+    bool snapshot = g_str_equal(operation, "snapshot");
+    /* What becomes of the guest meanwhile waits for its snapshot. */
+    struct plan *plan = copy ? plan_new(operation, snapshot ? vm : copy) : NULL;
+    const struct copying copying = {model, txn, plan, copy, sr, srs};
     bool ok = plan != NULL;
 
     if (ok)
-        plan_show_also(plan, vm);
-    for (guint i = 0; ok && i < drives->len; i++) {
-        g_autofree char *vdi = model_get_string(model, drives->pdata[i], "VDI");
-        g_autofree char *uuid = NULL;
-        const char *its = vdi;
-        if (vbd_has_own_disk(model, drives->pdata[i])) {
-            g_autofree char *target = target_of(model, vdi, sr);
-            its = vdi_add_copy(model, txn, vdi, operation, target, &uuid, error);
-            if (its) {
-                plan_show_also(plan, its);
-                plan_show_also(plan, vdi);
-                vdi_plan_add_copy(model, plan, its, uuid, target, vdi);
-                add_sr(srs, target);
-            }
-        }
-        ok = its && vm_copy_drive(model, txn, drives->pdata[i], NULL, copy, its, error);
-    }
+        plan_show_also(plan, snapshot ? copy : vm);
+    ok = ok && add_drives(&copying, vm, drives, error);
     for (guint i = 0; ok && i < cards->len; i++)
         ok = add_card(model, txn, cards->pdata[i], copy, operation, seed, error);
     for (guint i = 0; ok && i < srs->len; i++)
@@ -349,16 +394,21 @@ vm_record_new_disks(struct op *op, struct txn *txn, const char *vm, const GError
 }
 
 void
-vm_record_copy(struct op *op, struct txn *txn, const char *vm, const GError *error)
+vm_record_copy(struct op *op, struct txn *txn, const GError *error)
 {
+    bool snapshot = g_str_equal(op_operation(op), "snapshot");
+    /* See vm_begin_copy (). */
+    const char *vm = op_plan(op)->shown_by->pdata[snapshot ? 1 : 0];
     g_autoptr(GError) failed = NULL;
 
+    if (!txn_has(txn, vm_class(), vm))
+        return;
     if (error && !vm_destroy_rows(txn_model(txn), txn, vm, &failed))
         log_error("%s of %s: %s", op_operation(op), vm, failed->message);
     vm_record_new_disks(op, txn, vm, error);
     if (error)
         return;
-    if (g_str_equal(op_operation(op), "snapshot"))
+    if (snapshot)
         vm_record_snapshot(txn, vm);
     vm_refresh_allowed(txn, vm);
     op_set_result(op, "value", g_variant_new_string(vm));

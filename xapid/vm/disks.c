@@ -192,6 +192,16 @@ check_emulation(const struct model *model, const char *vbd, GError **error)
     return false;
 }
 
+bool
+vbd_is_written(const struct model *model, const char *vbd)
+{
+    g_autofree char *vm = model_get_string(model, vbd, "VM");
+    g_autofree char *state = model_get_string(model, vm, "power_state");
+
+    return vm_state_has_domain(state) && model_get_bool(model, vbd, "currently_attached") &&
+           !is_read_only(model, vbd);
+}
+
 void
 vbd_add_disk_step(struct plan *plan, const char *kind, const struct model *model, const char *vbd,
                   const char *vdi, bool optional)

@@ -274,7 +274,10 @@ vm_finish(struct op *op, struct txn *txn, const GError *error)
     if (!model_has(world->model, vm_class(), vm))
         return;
     if (vm_is_copy_operation(op_operation(op))) {
-        vm_record_copy(op, txn, vm, error);
+        vm_record_copy(op, txn, error);
+        g_autofree char *its = model_get_string(world->model, vm, "uuid");
+        if (error)
+            vm_look(world, its); /* of a snapshot: the guest may stand still */
         return;
     }
     if (g_str_equal(op_operation(op), "provision")) {

@@ -49,7 +49,7 @@ may_revert_disk(const struct storage_world *storage, const char *vbd, const char
     }
     g_autofree char *sr = model_get_string(storage->model, vdi, "SR");
     g_autofree char *live = live_disk(storage->model, vdi);
-    return vdi_may_copy(storage, vdi, "clone", sr, error) &&
+    return vdi_may_copy(storage, vdi, "clone", sr, /* vm= */ NULL, error) &&
            (!live || vdi_may_revert(storage, live, vdi, vm, error));
 }
 

@@ -37,6 +37,41 @@ vm_insert_snapshot(const struct model *model, const char *vm, GVariantDict *fiel
     g_variant_dict_insert_value(fields, "snapshot_info", g_variant_builder_end(&info));
 }
 
+/* ---- of a guest that runs ---- */
+
+static void
+add_step(struct plan *plan, const char *kind, const struct model *model, const char *vm,
+         const GPtrArray *drives)
+{
+    g_autofree char *power_state = model_get_string(model, vm, "power_state");
+    GVariantBuilder disks;
+    GVariantDict args;
+
+    g_variant_builder_init(&disks, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; i < drives->len; i++)
+        g_variant_builder_add_value(&disks, vbd_config(model, drives->pdata[i], true));
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert_value(&args, "disks", g_variant_builder_end(&disks));
+    g_variant_dict_insert(&args, "paused", "b", g_str_equal(power_state, "Paused"));
+    plan_add(plan, kind, g_variant_dict_end(&args));
+}
+
+void
+vm_plan_add_hold(struct plan *plan, const struct model *model, const char *vm,
+                 const GPtrArray *drives)
+{
+    add_step(plan, "domain.hold", model, vm, drives);
+}
+
+void
+vm_plan_add_release(struct plan *plan, const struct model *model, const char *vm,
+                    const GPtrArray *drives)
+{
+    add_step(plan, "domain.release", model, vm, drives);
+}
+
+/* ---- the tree ---- */
+
 static char *
 parent_of(struct txn *txn, const char *vm)
 {

@@ -183,6 +183,26 @@ pause_run(struct op *op, GVariant *args)
     start_verb(op, "pause", NULL, pause_done);
 }
 
+/* ---- a guest that stands still while its disks are snapshotted; arguments: those of release ----
+ */
+
+static void
+hold_run(struct op *op, GVariant *args)
+{
+    g_auto(GVariantDict) out = G_VARIANT_DICT_INIT(NULL);
+    g_autoptr(GVariant) disks = g_variant_lookup_value(args, "disks", G_VARIANT_TYPE("aa{sv}"));
+
+    g_variant_dict_insert_value(&out, "disks", disks);
+    g_autoptr(GVariant) verb_args = g_variant_ref_sink(g_variant_dict_end(&out));
+    start_verb(op, "hold", verb_args, quiet_done);
+}
+
+static void
+release_run(struct op *op, GVariant *args)
+{
+    start_verb(op, "release", args, quiet_done);
+}
+
 static void
 shutdown_run(struct op *op, GVariant *args)
 {
@@ -395,6 +415,10 @@ static const struct step_kind unplug_kind = {
     .name = "domain.unplug", .weight = 2, .run = unplug_run};
 static const struct step_kind medium_kind = {
     .name = "domain.medium", .weight = 2, .run = medium_run, .undo = medium_undo};
+static const struct step_kind hold_kind = {
+    .name = "domain.hold", .weight = 1, .run = hold_run, .undo = release_run};
+static const struct step_kind release_kind = {
+    .name = "domain.release", .weight = 1, .once = true, .run = release_run};
 static const struct step_kind settle_kind = {
     .name = "settle", .weight = 0, .once = true, .settles = true, .run = settle_run};
 static const struct step_kind record_kind = {.name = "record", .weight = 0, .run = record_run};
@@ -403,5 +427,5 @@ const struct step_kind *const vm_step_kinds[] = {
     &create_kind,     &destroy_kind, &end_kind,     &unpause_kind, &pause_kind,      &shutdown_kind,
     &restore_kind,    &save_kind,    &discard_kind, &adjust_kind,  &signal_kind,     &record_kind,
     &dump_kind,       &plug_kind,    &unplug_kind,  &medium_kind,  &vif_bridge_kind, &vif_plug_kind,
-    &vif_unplug_kind, &vif_set_kind, &settle_kind,  NULL,
+    &vif_unplug_kind, &vif_set_kind, &settle_kind,  &hold_kind,    &release_kind,    NULL,
 };

@@ -128,6 +128,8 @@ bool vbd_position_is_free(const struct model *model, const char *vm, int positio
 int vbd_free_position(const struct model *model, const char *vm, bool cd);
 const struct dm_class *vbd_class(void);
 void vbd_refresh_allowed(struct txn *txn, const char *vbd);
+/* Does the guest, which runs or is paused, have it to write to? */
+bool vbd_is_written(const struct model *model, const char *vbd);
 bool vbd_refresh_all(struct model *model, GError **error);
 /* Adds the steps that attach every disk, before the domain is built; plan NULL: only looks whether
  * they could.  VBD_MISSING, VDI_NOT_AVAILABLE, VDI_READONLY, VDI_IN_USE, SR_NOT_ATTACHED; of what
@@ -361,8 +363,8 @@ void vm_guests_ended(const struct vm_world *world, struct txn *txn, const char *
  * What vm_may () and, of each disk, vdi_may_copy () say. */
 bool vm_may_copy(const struct storage_world *storage, const char *vm, const char *operation,
                  const char *sr, GVariant *ignored, GError **error);
-/* Makes the rows within txn, and the plan, whose object is the new VM; vm_may_copy () has said yes.
- * NULL with an error. */
+/* Makes the rows within txn, and the plan, whose object is the new VM, or the one that a snapshot
+ * is taken of; vm_may_copy () has said yes.  NULL with an error. */
 struct plan *vm_begin_copy(const struct model *model, struct txn *txn, const char *vm,
                            const char *operation, const char *name, const char *sr,
                            GVariant *ignored, GError **error);
@@ -371,7 +373,7 @@ bool vm_is_copy_operation(const char *operation);
  * drives are. */
 void vm_record_new_disks(struct op *op, struct txn *txn, const char *vm, const GError *error);
 /* The new VM as that plan ended: its disks are there, or nothing is. */
-void vm_record_copy(struct op *op, struct txn *txn, const char *vm, const GError *error);
+void vm_record_copy(struct op *op, struct txn *txn, const GError *error);
 
 /* What a copy has of its original: a{sv}, floating. */
 GVariant *vm_kept_fields(const struct model *model, const char *vm);
@@ -388,6 +390,13 @@ bool vbd_has_own_disk(const struct model *model, const char *vbd);
 
 /* Inserts what the row of a snapshot of the VM has beyond that of a copy. */
 void vm_insert_snapshot(const struct model *model, const char *vm, GVariantDict *fields);
+/* Steps between which the guest, which runs or is paused, stands still, so that all of its drives
+ * `drives`, to which it writes, can be snapshotted as of one moment; then it goes on with what
+ * their handles name, as it does when the operation goes back. */
+void vm_plan_add_hold(struct plan *plan, const struct model *model, const char *vm,
+                      const GPtrArray *drives);
+void vm_plan_add_release(struct plan *plan, const struct model *model, const char *vm,
+                         const GPtrArray *drives);
 /* It was taken: the VM descends from it now. */
 void vm_record_snapshot(struct txn *txn, const char *snapshot);
 /* The VM goes: what descends from it descends from where it did. */
