@@ -18,6 +18,7 @@ libbase_a_SOURCES = \
 	lib/passed-fd.c lib/passed-fd.h \
 	lib/platform.c lib/platform.h \
 	lib/settings.c lib/settings.h \
+	lib/tar.c lib/tar.h \
 	lib/text.c lib/text.h
 
 # For those programs that change network interfaces, and for no other.

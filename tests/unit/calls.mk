@@ -7,7 +7,8 @@ sim_tests = \
 	tests/sim/test-page.py tests/sim/test-pictures.py \
 	tests/sim/test-repositories.py \
 	tests/sim/test-storage.py \
-	tests/sim/test-chains.py tests/sim/test-clones.py tests/sim/test-copies.py tests/sim/test-streams.py tests/sim/test-consoles.py \
+	tests/sim/test-chains.py tests/sim/test-clones.py tests/sim/test-copies.py tests/sim/test-streams.py tests/sim/test-vm-streams.py \
+	tests/sim/test-consoles.py \
 	tests/sim/test-roles.py \
 	tests/sim/test-parked.py \
 	tests/sim/test-abuse.py \
@@ -43,7 +44,7 @@ sim_tests = \
 	tests/sim/test-wire.py
 TESTS += $(sim_tests)
 EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/guests.py tests/sim/accounts.py tests/sim/consoles.py tests/sim/qemu.py tests/sim/rfb.py \
-	tests/sim/marks.py tests/sim/streams.py tests/sim/waiting.py tests/sim/websocket.py tests/sim/payloads.py \
+	tests/sim/marks.py tests/sim/archives.py tests/sim/streams.py tests/sim/waiting.py tests/sim/websocket.py tests/sim/payloads.py \
 	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/sim/test-growth.py tests/sim/test-hostile.py tests/clients/test-xencenter.py \
 	tests/clients/test-browser.py tests/sim/browser.py \
 	tests/sim/crowd.py tests/sim/rounds.py tests/sim/storm.py tests/sim/test-crowd.py tests/sim/test-brute-force.py tests/sim/unwritable.py tests/sim/disk-errors.c

@@ -53,10 +53,12 @@ librpc_a_SOURCES = \
 	xapid/http/console.c xapid/http/console.h \
 	xapid/http/console-find.c xapid/http/console-find.h \
 	xapid/http/database.c xapid/http/database.h \
+	xapid/http/moving.c xapid/http/moving.h \
 	xapid/http/page.c xapid/http/page.h \
 	xapid/http/picture.c xapid/http/picture.h \
 	xapid/http/range.c xapid/http/range.h \
 	xapid/http/relay.c xapid/http/relay.h \
 	xapid/http/rpc.c xapid/http/rpc.h \
 	xapid/http/services.c xapid/http/services.h \
-	xapid/http/vdi-stream.c xapid/http/vdi-stream.h
+	xapid/http/vdi-stream.c xapid/http/vdi-stream.h \
+	xapid/http/vm-stream.c xapid/http/vm-stream.h

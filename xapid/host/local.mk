@@ -24,6 +24,8 @@ libhost_a_SOURCES = \
 	xapid/host/service.c xapid/host/service.h \
 	xapid/host/syslog.c xapid/host/syslog.h \
 	xapid/host/transfer.c xapid/host/transfer.h \
+	xapid/host/transfer-internal.h \
+	xapid/host/vm-transfer.c \
 	xapid/host/coalesce.c \
 	xapid/host/storage-args.c xapid/host/storage.c xapid/host/storage.h \
 	xapid/host/storage-internal.h \

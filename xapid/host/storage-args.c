@@ -5,6 +5,7 @@
 #include "lib/member.h"
 #include "xapid/host/driver.h"
 #include "xapid/host/storage.h"
+#include "xapid/stream/vm.h"
 
 /* Which arguments a call has, beside sr and device_config; all of them must be there. */
 static const struct {
@@ -41,7 +42,15 @@ static const struct {
      {"vdi", "handle", "format", "size", "offset", "length", "part", "silent", "since",
       "since_size"},
      {"s", "s", "s", "x", "x", "x", "b", "u", "s", "x"}},
+    {"vm.export", {"disks", "packing", "silent"}, {"a(sssx)", "s", "u"}},
 };
+
+/* Those that are about one SR, and run its driver. */
+static bool
+is_of_sr(const char *call)
+{
+    return !g_str_has_prefix(call, "vm.");
+}
 
 static bool
 refuse(GError **error, const char *name, const char *value)
@@ -66,19 +75,41 @@ check_uuid(GVariant *args, const char *name, GError **error)
     return g_uuid_string_is_valid(value) || refuse(error, name, value);
 }
 
+/* Of the disks of a VM: handle, uuid, name in the stream, size. */
+static bool
+check_disks(GVariant *args, GError **error)
+{
+    g_autoptr(GVariant) disks = g_variant_lookup_value(args, "disks", NULL);
+
+    if (g_variant_n_children(disks) > VM_DISKS_MAX)
+        return refuse(error, "disks", "too many");
+    for (gsize i = 0; i < g_variant_n_children(disks); i++) {
+        const char *handle, *vdi, *name;
+        gint64 size;
+        g_variant_get_child(disks, i, "(&s&s&sx)", &handle, &vdi, &name, &size);
+        if (!g_uuid_string_is_valid(handle) || !g_uuid_string_is_valid(vdi))
+            return refuse(error, "disks", g_uuid_string_is_valid(handle) ? vdi : handle);
+        if (!g_regex_match_simple("^Ref:[0-9]{1,18}$", name, G_REGEX_DOLLAR_ENDONLY, 0))
+            return refuse(error, "disks", name);
+        if (size < 0)
+            return refuse(error, "disks", "a negative size");
+    }
+    return true;
+}
+
 bool
 storage_check_args(const char *call, const char *driver, GVariant *args, GError **error)
 {
     unsigned i = 0;
 
-    if (!driver_name_is_valid(driver))
+    if (is_of_sr(call) && !driver_name_is_valid(driver))
         return refuse(error, "driver", driver);
     while (i < G_N_ELEMENTS(calls) && !g_str_equal(calls[i].call, call))
         i++;
     if (i == G_N_ELEMENTS(calls))
         return refuse(error, "call", call);
-    if (!check_type(args, "device_config", "a{ss}", error) ||
-        (!g_str_equal(call, "sr.probe") && !check_uuid(args, "sr", error)))
+    if (is_of_sr(call) && (!check_type(args, "device_config", "a{ss}", error) ||
+                           (!g_str_equal(call, "sr.probe") && !check_uuid(args, "sr", error))))
         return false;
     for (unsigned j = 0; j < G_N_ELEMENTS(calls[i].name) && calls[i].name[j]; j++) {
         const char *name = calls[i].name[j];
@@ -90,6 +121,8 @@ storage_check_args(const char *call, const char *driver, GVariant *args, GError 
             return false;
         if (g_str_equal(name, "since") && *member_text(args, name) &&
             !check_uuid(args, name, error))
+            return false;
+        if (g_str_equal(name, "disks") && !is_of_sr(call) && !check_disks(args, error))
             return false;
     }
     return true;

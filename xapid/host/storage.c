@@ -133,7 +133,33 @@ driver_done(GVariant *result, const GError *failed, void *data)
 static bool
 is_transfer(const struct operation *operation)
 {
-    return operation_is(operation, "vdi.import") || operation_is(operation, "vdi.export");
+    return operation_is(operation, "vdi.import") || operation_is(operation, "vdi.export") ||
+           operation_is(operation, "vm.export");
+}
+
+/* Nobody has a disk that is being moved detached meanwhile. */
+static void
+hold_handle(struct storage *storage, const char *handle, bool hold)
+{
+    if (hold && *handle)
+        g_hash_table_add(storage->busy, g_strdup(handle));
+    else if (!hold)
+        g_hash_table_remove(storage->busy, handle);
+}
+
+static void
+hold_handles(const struct operation *operation, bool hold)
+{
+    g_autoptr(GVariant) disks =
+        g_variant_lookup_value(operation->args, "disks", G_VARIANT_TYPE("a(sssx)"));
+
+    hold_handle(operation->storage, member_text(operation->args, "handle"), hold);
+    hold_handle(operation->storage, member_text(operation->args, "since"), hold);
+    for (gsize i = 0; disks && i < g_variant_n_children(disks); i++) {
+        const char *handle;
+        g_variant_get_child(disks, i, "(&s&s&sx)", &handle, NULL, NULL, NULL);
+        hold_handle(operation->storage, handle, hold);
+    }
 }
 
 static void
@@ -143,8 +169,7 @@ transfer_done(const GError *failed, void *data)
     struct storage *storage = operation->storage;
 
     operation->transfer = NULL;
-    g_hash_table_remove(storage->busy, member_text(operation->args, "handle"));
-    g_hash_table_remove(storage->busy, member_text(operation->args, "since"));
+    hold_handles(operation, false);
     operation_end(operation, NULL, failed ? g_error_copy(failed) : NULL);
     start_waiting(storage);
 }
@@ -156,15 +181,13 @@ run_transfer(struct operation *operation)
     GError *error = NULL;
 
     operation->transfer =
-        transfer_start(storage->transfers, operation->op_id, operation_is(operation, "vdi.import"),
-                       operation->args, operation_moved, transfer_done, operation, &error);
+        transfer_start(storage->transfers, operation->op_id, operation->call, operation->args,
+                       operation_moved, transfer_done, operation, &error);
     if (!operation->transfer) {
         operation_end(operation, NULL, error);
         return;
     }
-    g_hash_table_add(storage->busy, g_strdup(member_text(operation->args, "handle")));
-    if (*member_text(operation->args, "since"))
-        g_hash_table_add(storage->busy, g_strdup(member_text(operation->args, "since")));
+    hold_handles(operation, true);
 }
 
 /* Args, with what only the handles tell. */

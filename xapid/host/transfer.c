@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "xapid/host/transfer.h"
+#include "xapid/host/transfer-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,18 +26,6 @@
 #define BUFFER_BYTES                                                                               \
     (4 * 1024 * 1024)       /* of the connection, so that both sides run on for a while */
 #define KEEP_DIR "/var/tmp" /* for what is kept beside a disk that is in no folder */
-
-struct loan {
-    int fd;
-    GVariant *ahead;
-};
-
-struct transfers {
-    int handles;
-    char *folder, *program;
-    GHashTable *loans; /* op_id -> struct loan */
-    GQueue running;    /* of struct transfer */
-};
 
 struct transfer {
     struct transfers *transfers;
@@ -210,8 +198,8 @@ transfer_kill(struct transfer *transfer)
 
 /* ---- the start ---- */
 
-static bool
-failed(GError **error, const char *what)
+bool
+transfer_failed(GError **error, const char *what)
 {
     g_autofree char *text = g_strdup_printf("%s: %s", what, g_strerror(errno));
 
@@ -219,9 +207,8 @@ failed(GError **error, const char *what)
     return false;
 }
 
-/* -1: it is not what its handle says. */
-static int
-open_disk(const char *path, bool block, int flags)
+int
+transfer_open_disk(const char *path, bool block, int flags)
 {
     int fd = open(path, flags | O_NONBLOCK | O_CLOEXEC | (block ? 0 : O_NOFOLLOW));
     struct stat status;
@@ -268,17 +255,33 @@ count_bases(const struct disk_handle *handle, bool import, const char *format)
                : g_strv_length(handle->bases);
 }
 
-/* Those below a disk, from *next on. */
-static bool
-give_bases(GSubprocessLauncher *launcher, const struct disk_handle *handle, unsigned n, int *next,
-           GError **error)
+bool
+transfer_give_bases(GSubprocessLauncher *launcher, const struct disk_handle *handle, unsigned n,
+                    int *next, GError **error)
 {
     for (unsigned i = 0; i < n; i++) {
-        int base = open_disk(handle->bases[i], handle->block, O_RDONLY);
+        int base = transfer_open_disk(handle->bases[i], handle->block, O_RDONLY);
         if (base < 0)
-            return failed(error, "opening an image below the disk");
+            return transfer_failed(error, "opening an image below the disk");
         g_subprocess_launcher_take_fd(launcher, base, (*next)++);
     }
+    return true;
+}
+
+bool
+transfer_give_client(GSubprocessLauncher *launcher, struct loan *loan, bool import, GError **error)
+{
+    int ahead = file_of(loan->ahead);
+    const int buffer = BUFFER_BYTES;
+
+    if (ahead < 0)
+        return transfer_failed(error, "what was read of the body");
+    /* More than the client's own process may have; where it cannot be, it goes on with less. */
+    setsockopt(loan->fd, SOL_SOCKET, import ? SO_RCVBUFFORCE : SO_SNDBUFFORCE, &buffer,
+               sizeof buffer);
+    g_subprocess_launcher_take_fd(launcher, loan->fd, CLIENT_FD);
+    loan->fd = -1;
+    g_subprocess_launcher_take_fd(launcher, ahead, AHEAD_FD);
     return true;
 }
 
@@ -287,12 +290,12 @@ static bool
 give_descriptors(GSubprocessLauncher *launcher, struct loan *loan, const struct disk_handle *handle,
                  const struct disk_handle *since, bool import, const char *format, GError **error)
 {
-    int disk = open_disk(handle->path, handle->block, import ? O_RDWR : O_RDONLY);
+    int disk = transfer_open_disk(handle->path, handle->block, import ? O_RDWR : O_RDONLY);
     int ahead = disk < 0 ? -1 : file_of(loan->ahead), next = MORE_FD;
     const int buffer = BUFFER_BYTES;
 
     if (disk < 0 || ahead < 0) {
-        failed(error, "opening the disk");
+        transfer_failed(error, "opening the disk");
         if (disk >= 0)
             close(disk);
         return false;
@@ -304,19 +307,20 @@ give_descriptors(GSubprocessLauncher *launcher, struct loan *loan, const struct 
     loan->fd = -1;
     g_subprocess_launcher_take_fd(launcher, disk, DISK_FD);
     g_subprocess_launcher_take_fd(launcher, ahead, AHEAD_FD);
-    if (!give_bases(launcher, handle, count_bases(handle, import, format), &next, error))
+    if (!transfer_give_bases(launcher, handle, count_bases(handle, import, format), &next, error))
         return false;
     if (since) {
-        int fd = open_disk(since->path, since->block, O_RDONLY);
+        int fd = transfer_open_disk(since->path, since->block, O_RDONLY);
         if (fd < 0)
-            return failed(error, "opening the disk to compare with");
+            return transfer_failed(error, "opening the disk to compare with");
         g_subprocess_launcher_take_fd(launcher, fd, next++);
-        return give_bases(launcher, since, count_bases(since, false, format), &next, error);
+        return transfer_give_bases(launcher, since, count_bases(since, false, format), &next,
+                                   error);
     }
     if (import && g_str_equal(format, "qcow2")) {
         int keep = open_keep(handle);
         if (keep < 0)
-            return failed(error, "opening a file for the image");
+            return transfer_failed(error, "opening a file for the image");
         g_subprocess_launcher_take_fd(launcher, keep, MORE_FD);
     }
     return true;
@@ -330,20 +334,20 @@ in_child(gpointer data)
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
-static void
-add_number(GPtrArray *argv, gint64 value)
+void
+transfer_add_number(GPtrArray *argv, gint64 value)
 {
     g_ptr_array_add(argv, g_strdup_printf("%" G_GINT64_FORMAT, value));
 }
 
-/* A disk, as xapid-stream is told of it; NULL: there is none. */
-static void
-add_volume(GPtrArray *argv, const struct disk_handle *handle, gint64 size, unsigned n_bases)
+void
+transfer_add_volume(GPtrArray *argv, const struct disk_handle *handle, gint64 size,
+                    unsigned n_bases)
 {
     g_ptr_array_add(argv, g_strdup(handle ? handle->vdi : "-"));
     g_ptr_array_add(argv, g_strdup(handle ? handle->format : "-"));
-    add_number(argv, size);
-    add_number(argv, n_bases);
+    transfer_add_number(argv, size);
+    transfer_add_number(argv, n_bases);
 }
 
 static GPtrArray *
@@ -358,49 +362,61 @@ arguments(const struct transfers *transfers, const struct disk_handle *handle,
     g_ptr_array_add(argv, g_strdup(transfers->program));
     g_ptr_array_add(argv, g_strdup(import ? "import" : "export"));
     g_ptr_array_add(argv, g_strdup(format));
-    add_volume(argv, handle, member_int(args, "size"), count_bases(handle, import, format));
-    add_volume(argv, since, member_int(args, "since_size"),
-               since ? count_bases(since, false, format) : 0);
-    add_number(argv, member_int(args, "offset"));
-    add_number(argv, member_int(args, "length"));
-    add_number(argv, member_flag(args, "part"));
-    add_number(argv, silent);
+    transfer_add_volume(argv, handle, member_int(args, "size"),
+                        count_bases(handle, import, format));
+    transfer_add_volume(argv, since, member_int(args, "since_size"),
+                        since ? count_bases(since, false, format) : 0);
+    transfer_add_number(argv, member_int(args, "offset"));
+    transfer_add_number(argv, member_int(args, "length"));
+    transfer_add_number(argv, member_flag(args, "part"));
+    transfer_add_number(argv, silent);
     g_ptr_array_add(argv, NULL);
     return argv;
 }
 
-static GSubprocess *
-spawn(const struct transfers *transfers, struct loan *loan, const struct disk_handle *handle,
-      const struct disk_handle *since, bool import, GVariant *args, GError **error)
+GSubprocessLauncher *
+transfer_launcher(const struct transfers *transfers)
 {
-    g_autoptr(GSubprocessLauncher) launcher =
-        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
-    g_autoptr(GPtrArray) argv = arguments(transfers, handle, since, import, args);
+    GSubprocessLauncher *launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
     const char *const own[] = {"LC_ALL=C", NULL};
     g_auto(GStrv) environment = faults_environ(own);
 
     g_subprocess_launcher_set_environ(launcher, environment);
     g_subprocess_launcher_set_cwd(launcher, transfers->folder);
     g_subprocess_launcher_set_child_setup(launcher, in_child, NULL, NULL);
-    if (!give_descriptors(launcher, loan, handle, since, import, member_text(args, "format"),
-                          error))
-        return NULL;
+    return launcher;
+}
+
+GSubprocess *
+transfer_spawn(GSubprocessLauncher *launcher, const GPtrArray *argv, GError **error)
+{
     return FAULT_POINT("host.transfer.before", error)
                ? g_subprocess_launcher_spawnv(launcher, (const char *const *)argv->pdata, error)
                : NULL;
 }
 
-/* The disk's handle, which must be that of the disk, and for this use. */
-static bool
-read_handle(const struct transfers *transfers, GVariant *args, bool import,
-            struct disk_handle *ret_handle, GError **error)
+static GSubprocess *
+spawn(const struct transfers *transfers, struct loan *loan, const struct disk_handle *handle,
+      const struct disk_handle *since, bool import, GVariant *args, GError **error)
 {
-    const char *name = member_text(args, "handle");
+    g_autoptr(GSubprocessLauncher) launcher = transfer_launcher(transfers);
+    g_autoptr(GPtrArray) argv = arguments(transfers, handle, since, import, args);
+
+    return give_descriptors(launcher, loan, handle, since, import, member_text(args, "format"),
+                            error)
+               ? transfer_spawn(launcher, argv, error)
+               : NULL;
+}
+
+bool
+transfer_read_handle(const struct transfers *transfers, const char *name, const char *vdi,
+                     bool import, struct disk_handle *ret_handle, GError **error)
+{
     g_auto(disk_handle) handle = {0};
 
     if (!disk_handle_read(transfers->handles, name, &handle, error))
         return false;
-    if (!g_str_equal(handle.vdi, member_text(args, "vdi")) || (import && handle.read_only)) {
+    if (!g_str_equal(handle.vdi, vdi) || (import && handle.read_only)) {
         api_error_set(error, "INVALID_VALUE", "handle", name, NULL);
         return false;
     }
@@ -409,21 +425,35 @@ read_handle(const struct transfers *transfers, GVariant *args, bool import,
     return true;
 }
 
+/* Of one disk. */
+static GSubprocess *
+start_disk(const struct transfers *transfers, struct loan *loan, bool import, GVariant *args,
+           GError **error)
+{
+    g_auto(disk_handle) handle = {0}, other = {0};
+    const char *since = import ? "" : member_text(args, "since");
+
+    return transfer_read_handle(transfers, member_text(args, "handle"), member_text(args, "vdi"),
+                                import, &handle, error) &&
+                   (!*since || disk_handle_read(transfers->handles, since, &other, error))
+               ? spawn(transfers, loan, &handle, *since ? &other : NULL, import, args, error)
+               : NULL;
+}
+
 struct transfer *
-transfer_start(struct transfers *transfers, const char *op_id, bool import, GVariant *args,
+transfer_start(struct transfers *transfers, const char *op_id, const char *call, GVariant *args,
                transfer_moved_fn moved, transfer_done_fn done, void *data, GError **error)
 {
     struct loan *loan = g_hash_table_lookup(transfers->loans, op_id);
-    g_auto(disk_handle) handle = {0}, other = {0};
-    const char *since = import ? "" : member_text(args, "since");
     GSubprocess *process = NULL;
     g_autoptr(GError) cause = NULL;
 
     if (!loan)
         api_error_set(&cause, "INTERNAL_ERROR", "the client's connection was lost", NULL);
-    else if (read_handle(transfers, args, import, &handle, &cause) &&
-             (!*since || disk_handle_read(transfers->handles, since, &other, &cause)))
-        process = spawn(transfers, loan, &handle, *since ? &other : NULL, import, args, &cause);
+    else if (g_str_equal(call, "vm.export"))
+        process = vm_transfer_start(transfers, loan, args, &cause);
+    else
+        process = start_disk(transfers, loan, g_str_equal(call, "vdi.import"), args, &cause);
     g_hash_table_remove(transfers->loans, op_id);
     if (!process) {
         if (cause->domain == API_ERROR)

@@ -1,4 +1,4 @@
-/* Runs xapid-stream, which moves the contents of an attached disk from or to a client whose
+/* Runs xapid-stream, which moves the contents of attached disks from or to a client whose
  * connection xapid has lent: one process a transfer, with these descriptors and no rights.  Main
  * loop only. */
 #ifndef XAPID_HOST_TRANSFER_H
@@ -22,8 +22,9 @@ void transfers_free(struct transfers *transfers);
 void transfers_lend(struct transfers *transfers, const char *op_id, int fd, GVariant *ahead);
 /* Ends all of them; what was lent is given up. */
 void transfers_end(struct transfers *transfers);
-/* args: those of vdi.import or vdi.export.  NULL with an error, and no call of done. */
-struct transfer *transfer_start(struct transfers *transfers, const char *op_id, bool import,
+/* call: "vdi.import", "vdi.export", "vm.export"; args: its.  NULL with an error, and no call of
+ * done. */
+struct transfer *transfer_start(struct transfers *transfers, const char *op_id, const char *call,
                                 GVariant *args, transfer_moved_fn moved, transfer_done_fn done,
                                 void *data, GError **error);
 /* TASK_CANCELLED, unless it has ended already. */

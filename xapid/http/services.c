@@ -8,11 +8,13 @@
 #include "xapid/http/picture.h"
 #include "xapid/http/rpc.h"
 #include "xapid/http/vdi-stream.h"
+#include "xapid/http/vm-stream.h"
 
 struct http_services {
     struct rpc_service *rpc;
     struct database_service *database;
-    struct vdi_streams *streams;
+    struct vdi_streams *disks;
+    struct vm_streams *vms;
     struct console_service *consoles;
     struct picture_service *pictures;
     struct page_service *page;
@@ -26,7 +28,8 @@ http_services_start(struct http_server *server, struct api *api, const struct se
 
     services->rpc = rpc_serve(server, api);
     services->database = database_serve(server, api, database);
-    services->streams = vdi_streams_serve(server, api);
+    services->disks = vdi_streams_serve(server, api);
+    services->vms = vm_streams_serve(server, api);
     services->consoles = consoles_serve(server, api);
     services->pictures = pictures_serve(server, api);
     services->page = page_serve(server, settings);
@@ -41,7 +44,8 @@ http_services_free(struct http_services *services)
     page_service_free(services->page);
     picture_service_free(services->pictures);
     console_service_free(services->consoles);
-    vdi_streams_free(services->streams);
+    vm_streams_free(services->vms);
+    vdi_streams_free(services->disks);
     database_service_free(services->database);
     rpc_service_free(services->rpc);
     g_free(services);

@@ -9,9 +9,6 @@
 #include "xapid/calls/call.h"
 #include "xapid/http/http.h"
 
-/* In which a client takes no byte of an export; of an import it is body_read_seconds. */
-#define EXPORT_SILENT_SECONDS 300
-
 struct vdi_streams;
 
 /* As rpc_serve (). */

@@ -12,4 +12,5 @@ libstorage_a_SOURCES = \
 	xapid/storage/sr.c \
 	xapid/storage/steps.c xapid/storage/steps.h \
 	xapid/storage/storage.h \
-	xapid/storage/transfer.c
+	xapid/storage/transfer.c \
+	xapid/storage/vm-transfer.c

@@ -63,9 +63,9 @@ call_done(const GError *error, GVariant *result, void *data)
     op_step_done(call->op, error && !call->optional ? g_error_copy(error) : NULL);
 }
 
-/* Takes args; a step that cannot ask ends with the error. */
-static void
-start_call(const char *name, const char *driver, GVariantDict *args, const struct driver_call *how)
+void
+steps_start_call(const char *name, const char *driver, GVariantDict *args,
+                 const struct driver_call *how)
 {
     struct storage_world *world = op_room_data(how->op);
     const char *op_id = op_step_id(how->op);
@@ -93,7 +93,7 @@ call_sr(const char *name, GVariant *args, const struct driver_call *how)
         if (value)
             g_variant_dict_insert_value(&out, passed_on[i], value);
     }
-    start_call(name, driver, &out, how);
+    steps_start_call(name, driver, &out, how);
 }
 
 void
@@ -116,7 +116,7 @@ steps_call_vdi(const char *name, GVariant *args, GVariantDict *more, const struc
         return;
     }
     insert_field(world->model, &out, "vdi", vdi, "uuid");
-    start_call(name, driver, &out, how);
+    steps_start_call(name, driver, &out, how);
 }
 
 /* ---- repositories ---- */
@@ -213,15 +213,6 @@ static void
 sr_coalesce_run(struct op *op, GVariant *args)
 {
     call_sr("sr.coalesce", args, &(struct driver_call){.op = op, .args = args});
-}
-
-/* What takes long can be broken off. */
-static void
-call_cancel(struct op *op)
-{
-    struct storage_world *world = op_room_data(op);
-
-    peer_client_abort(world->drivers, op_step_id(op));
 }
 
 /* ---- disks ---- */
@@ -454,19 +445,19 @@ static const struct step_kind sr_detach_kind = {
 static const struct step_kind sr_scan_kind = {.name = "sr.scan", .weight = 2, .run = sr_scan_run};
 static const struct step_kind sr_stat_kind = {.name = "sr.stat", .weight = 1, .run = sr_stat_run};
 static const struct step_kind sr_coalesce_kind = {
-    .name = "sr.coalesce", .weight = 16, .run = sr_coalesce_run, .cancel = call_cancel};
+    .name = "sr.coalesce", .weight = 16, .run = sr_coalesce_run, .cancel = steps_cancel};
 static const struct step_kind vdi_create_kind = {
     .name = "vdi.create", .weight = 4, .run = vdi_create_run, .undo = vdi_destroy_run};
 static const struct step_kind vdi_clone_kind = {.name = "vdi.clone",
                                                 .weight = 4,
                                                 .run = vdi_clone_run,
                                                 .undo = vdi_destroy_run,
-                                                .cancel = call_cancel};
+                                                .cancel = steps_cancel};
 static const struct step_kind vdi_copy_kind = {.name = "vdi.copy",
                                                .weight = 16,
                                                .run = vdi_copy_run,
                                                .undo = vdi_destroy_run,
-                                               .cancel = call_cancel};
+                                               .cancel = steps_cancel};
 static const struct step_kind vdi_exchange_kind = {
     .name = "vdi.exchange", .weight = 2, .run = vdi_exchange_run, .undo = vdi_exchange_undo};
 static const struct step_kind vdi_discard_kind = {
@@ -481,11 +472,15 @@ static const struct step_kind vdi_detach_kind = {
     .name = "vdi.detach", .weight = 1, .run = vdi_detach_run};
 
 const struct step_kind *const storage_step_kinds[] = {
-    &sr_create_kind,   &sr_destroy_kind,   &sr_attach_kind,
-    &sr_detach_kind,   &sr_scan_kind,      &sr_stat_kind,
-    &sr_coalesce_kind, &vdi_create_kind,   &vdi_clone_kind,
-    &vdi_copy_kind,    &vdi_destroy_kind,  &vdi_exchange_kind,
-    &vdi_discard_kind, &vdi_resize_kind,   &vdi_attach_kind,
-    &vdi_detach_kind,  &vdi_renew_kind,    &vdi_renew_back_kind,
-    &vdi_shared_kind,  &vdi_transfer_kind, NULL,
+    &sr_create_kind,   &sr_destroy_kind,
+    &sr_attach_kind,   &sr_detach_kind,
+    &sr_scan_kind,     &sr_stat_kind,
+    &sr_coalesce_kind, &vdi_create_kind,
+    &vdi_clone_kind,   &vdi_copy_kind,
+    &vdi_destroy_kind, &vdi_exchange_kind,
+    &vdi_discard_kind, &vdi_resize_kind,
+    &vdi_attach_kind,  &vdi_detach_kind,
+    &vdi_renew_kind,   &vdi_renew_back_kind,
+    &vdi_shared_kind,  &vdi_transfer_kind,
+    &vm_export_kind,   NULL,
 };

@@ -21,7 +21,25 @@ void steps_attach(struct op *op, GVariant *args);
 /* Has a step of this operation made the disk `vdi` of args? */
 bool steps_made(const struct op *op, GVariant *args);
 
+/* Starts a call, with args (taken), which ends the step. */
+void steps_start_call(const char *name, const char *driver, GVariantDict *args,
+                      const struct driver_call *how);
+/* What takes long can be broken off. */
+void steps_cancel(struct op *op);
+
+/* --- transfer.c --- */
+
+/* Lends the connection of the transfer's client for the call that the step starts next; NULL: the
+ * client has gone, and the step has ended with that. */
+struct transfer *steps_lend(struct op *op, const char *handle);
+
 extern const struct step_kind vdi_transfer_kind;
-extern const struct step_kind vdi_renew_kind, vdi_renew_back_kind, vdi_shared_kind; /* shared.c */
+
+/* --- vm-transfer.c --- */
+extern const struct step_kind vm_export_kind;
+
+/* --- shared.c --- */
+
+extern const struct step_kind vdi_renew_kind, vdi_renew_back_kind, vdi_shared_kind;
 
 #endif

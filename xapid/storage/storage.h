@@ -193,6 +193,22 @@ void transfers_begin(struct storage_world *world);
 struct plan *vdi_plan_transfer(const struct storage_world *world, const char *vdi,
                                const struct transfer *transfer, GError **error);
 
+/* Is it there, and may it be read ("copy") or filled ("mirror")?  VDI_NOT_AVAILABLE, and what
+ * vdi_may says. */
+bool vdi_may_transfer(const struct storage_world *world, const char *vdi, const char *operation,
+                      GError **error);
+/* A step "vdi.attach" or "vdi.detach" under a handle. */
+void vdi_plan_add_use(struct plan *plan, const char *kind, const char *vdi, const char *handle,
+                      bool read_only);
+
+/* --- vm-transfer.c: a VM's disks in one stream --- */
+
+/* The step; handle: of the client's transfer; disks: a(sss), sunk: of each its reference, the
+ * handle under which it is attached, and its name in the stream; packing as org.xapid.Storage1
+ * has it. */
+void vm_plan_add_export(struct plan *plan, const char *handle, GVariant *disks,
+                        const char *packing);
+
 /* --- steps.c --- */
 
 extern const struct step_kind *const storage_step_kinds[];

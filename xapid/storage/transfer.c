@@ -11,8 +11,9 @@
 #include "lib/member.h"
 #include "xapid/storage/steps.h"
 
-static void
-add(struct plan *plan, const char *kind, const char *vdi, const char *handle, bool read_only)
+void
+vdi_plan_add_use(struct plan *plan, const char *kind, const char *vdi, const char *handle,
+                 bool read_only)
 {
     GVariantDict args;
 
@@ -39,8 +40,9 @@ check_size(const struct storage_world *world, const char *vdi, const struct tran
     return false;
 }
 
-static bool
-is_there(const struct storage_world *world, const char *vdi, const char *operation, GError **error)
+bool
+vdi_may_transfer(const struct storage_world *world, const char *vdi, const char *operation,
+                 GError **error)
 {
     if (!vdi_may(world, vdi, operation, error))
         return false;
@@ -59,8 +61,8 @@ vdi_plan_transfer(const struct storage_world *world, const char *vdi,
     const char *operation = transfer->import ? "mirror" : "copy", *since = transfer->since;
     bool read_only = !transfer->import;
 
-    if (!is_there(world, vdi, operation, error) ||
-        (since && !is_there(world, since, operation, error)))
+    if (!vdi_may_transfer(world, vdi, operation, error) ||
+        (since && !vdi_may_transfer(world, since, operation, error)))
         return NULL;
     if (transfer->import && model_get_bool(world->model, vdi, "read_only")) {
         api_error_set(error, "VDI_READONLY", vdi, NULL);
@@ -69,15 +71,15 @@ vdi_plan_transfer(const struct storage_world *world, const char *vdi,
     if (!check_size(world, vdi, transfer, error))
         return NULL;
     struct plan *plan = plan_new(operation, vdi);
-    add(plan, "vdi.attach", vdi, transfer->handle, read_only);
+    vdi_plan_add_use(plan, "vdi.attach", vdi, transfer->handle, read_only);
     if (since && !g_str_equal(since, vdi))
         plan_show_also(plan, since);
     if (since)
-        add(plan, "vdi.attach", since, transfer->since_handle, true);
-    add(plan, "vdi.transfer", vdi, transfer->handle, read_only);
+        vdi_plan_add_use(plan, "vdi.attach", since, transfer->since_handle, true);
+    vdi_plan_add_use(plan, "vdi.transfer", vdi, transfer->handle, read_only);
     if (since)
-        add(plan, "vdi.detach", since, transfer->since_handle, true);
-    add(plan, "vdi.detach", vdi, transfer->handle, read_only);
+        vdi_plan_add_use(plan, "vdi.detach", since, transfer->since_handle, true);
+    vdi_plan_add_use(plan, "vdi.detach", vdi, transfer->handle, read_only);
     if (transfer->import)
         sr_plan_add_stat(plan, sr);
     return plan;
@@ -99,16 +101,14 @@ lend(GDBusProxy *proxy, const char *op_id, int client, GBytes *ahead)
     (void)FAULT_POINT("storage.lend.after", NULL);
 }
 
-static void
-transfer_run(struct op *op, GVariant *args)
+struct transfer *
+steps_lend(struct op *op, const char *handle)
 {
     struct storage_world *world = op_room_data(op);
-    const char *vdi = member_text(args, "vdi"), *handle = member_text(args, "handle");
     struct transfer *transfer = g_hash_table_lookup(world->transfers, handle);
     GDBusProxy *proxy = peer_client_proxy(world->drivers);
     g_autoptr(GBytes) ahead = NULL;
     GError *error = NULL;
-    GVariantDict more;
     int client = -1;
 
     if (!transfer || !proxy)
@@ -119,9 +119,22 @@ transfer_run(struct op *op, GVariant *args)
         client = transfer->begin(transfer, &ahead, &error);
     if (client < 0) {
         op_step_done(op, error);
-        return;
+        return NULL;
     }
     lend(proxy, op_step_id(op), client, ahead);
+    return transfer;
+}
+
+static void
+transfer_run(struct op *op, GVariant *args)
+{
+    struct storage_world *world = op_room_data(op);
+    const char *vdi = member_text(args, "vdi"), *handle = member_text(args, "handle");
+    struct transfer *transfer = steps_lend(op, handle);
+    GVariantDict more;
+
+    if (!transfer)
+        return;
     g_variant_dict_init(&more, NULL);
     g_variant_dict_insert(&more, "handle", "s", handle);
     g_variant_dict_insert(&more, "format", "s", transfer->format);
@@ -140,8 +153,8 @@ transfer_run(struct op *op, GVariant *args)
                    &(struct driver_call){.op = op, .args = args});
 }
 
-static void
-transfer_cancel(struct op *op)
+void
+steps_cancel(struct op *op)
 {
     struct storage_world *world = op_room_data(op);
 
@@ -149,7 +162,7 @@ transfer_cancel(struct op *op)
 }
 
 const struct step_kind vdi_transfer_kind = {
-    .name = "vdi.transfer", .weight = 100, .run = transfer_run, .cancel = transfer_cancel};
+    .name = "vdi.transfer", .weight = 100, .run = transfer_run, .cancel = steps_cancel};
 
 /* ---- how far it is ---- */
 

@@ -34,12 +34,17 @@ client_open(struct client *client, const struct job *job, GError **error)
 void
 client_progress(struct client *client, gint64 moved)
 {
-    char line[32];
-
     client->moved = moved;
-    if (client->total <= 0)
-        return;
-    unsigned now = (unsigned)(MIN((double)moved / (double)client->total, 1.0) * 100);
+    if (client->total > 0)
+        client_tell(client, (double)moved / (double)client->total);
+}
+
+void
+client_tell(struct client *client, double fraction)
+{
+    char line[32];
+    unsigned now = (unsigned)(CLAMP(fraction, 0.0, 1.0) * 100);
+
     if (now <= client->told)
         return;
     client->told = now;

@@ -98,14 +98,20 @@ disk_open(struct disk *disk, const struct job *job, GError **error)
 }
 
 bool
+disk_open_at(struct disk *disk, const struct job *job, const struct volume *volume, int fd,
+             GError **error)
+{
+    *disk = (struct disk){.job = job, .fd = fd, .size = volume->size};
+    return is_raw(volume) || open_images(disk, fd + 1, volume->bases, error);
+}
+
+bool
 disk_open_since(struct disk *disk, struct disk *since, GError **error)
 {
     const struct job *job = disk->job;
-    int fd = MORE_FD + (int)job->disk.bases;
 
-    *since = (struct disk){.job = job, .fd = fd, .size = job->since.size};
     disk->since = since;
-    return is_raw(&job->since) || open_images(since, fd + 1, job->since.bases, error);
+    return disk_open_at(since, job, &job->since, MORE_FD + (int)job->disk.bases, error);
 }
 
 void
@@ -276,7 +282,7 @@ disk_begin(struct disk *disk, bool keep, GError **error)
     return FAULT_POINT("stream.empty.after", error);
 }
 
-static bool
+bool
 is_zero(const guint8 *bytes, gsize length)
 {
     return !bytes[0] && memcmp(bytes, bytes + 1, length - 1) == 0;

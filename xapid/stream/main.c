@@ -1,7 +1,7 @@
-/* xapid-stream: moves the contents of one disk to or from one client.  Started by xapid-host with
- * both as descriptors; gives up everything else before it reads a byte, for the bytes are a
- * stranger's.  On standard output: "progress HUNDREDTHS", and at the end "done", or "failed" with
- * code and parameters of an error, between tabs. */
+/* xapid-stream: moves the contents of one disk, or a VM with all of its disks, to or from one
+ * client.  Started by xapid-host with both as descriptors; gives up everything else before it reads
+ * a byte, for the bytes are a stranger's.  On standard output: "progress HUNDREDTHS", and at the
+ * end "done", or "failed" with code and parameters of an error, between tabs. */
 #include "config.h"
 
 #include <fcntl.h>
@@ -18,11 +18,13 @@
 #include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/log.h"
-#include "xapid/stream/stream.h"
+#include "xapid/stream/vm.h"
 
 #define USER "nobody"
 #define MEMORY ((guint64)512 << 20) /* bytes of address space */
 #define ARGUMENTS 14
+#define VOLUME_ARGUMENTS 4
+#define VM_ARGUMENTS 3
 #define DISK_MAX ((gint64)1 << 50) /* bytes */
 #define NONE "-"
 
@@ -144,6 +146,29 @@ parse(char **argv, struct job *job)
     return !job->import || !job->since.uuid;
 }
 
+/* "vm-export", how it is packed, silent, and of each disk its name and what parse_volume () takes.
+ */
+static bool
+parse_vm(int argc, char **argv, struct vm_job *job)
+{
+    int n = argc - VM_ARGUMENTS - 1, each = VOLUME_ARGUMENTS + 1;
+    gint64 silent;
+
+    if (n < 0 || n % each || n / each > VM_DISKS_MAX || !parse_number(argv[3], 1, 86400, &silent))
+        return false;
+    *job = (struct vm_job){.packing = argv[2], .n_disks = (unsigned)(n / each), .end_fd = MORE_FD};
+    job->job = (struct job){.silent = (unsigned)silent, .length = -1};
+    argv += VM_ARGUMENTS + 1;
+    for (unsigned i = 0; i < job->n_disks; i++, argv += each) {
+        struct vm_disk *disk = &job->disks[i];
+        *disk = (struct vm_disk){.name = argv[0], .fd = job->end_fd};
+        if (strlen(disk->name) > VM_DISK_NAME_MAX || !parse_volume(argv + 1, &disk->volume))
+            return false;
+        job->end_fd += 1 + (int)disk->volume.bases;
+    }
+    return true;
+}
+
 /* The descriptors from MORE_FD on. */
 static unsigned
 count_more(const struct job *job)
@@ -157,6 +182,7 @@ int
 main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
+    static struct vm_job vm;
     struct job job;
 
     log_init("xapid-stream", LOG_LEVEL_INFO);
@@ -164,7 +190,8 @@ main(int argc, char **argv)
         faults_list();
         return EXIT_SUCCESS;
     }
-    if (argc != ARGUMENTS + 1 || !parse(argv, &job)) {
+    bool whole_vm = argc > 1 && g_str_equal(argv[1], "vm-export");
+    if (whole_vm ? !parse_vm(argc, argv, &vm) : argc != ARGUMENTS + 1 || !parse(argv, &job)) {
         fprintf(stderr, "usage: %s [--fault-points]\nPart of xapid; xapid-host starts it.\n",
                 argv[0]);
         return 2;
@@ -172,9 +199,9 @@ main(int argc, char **argv)
     tzset(); /* the log's clock needs a file for it */
     signal(SIGPIPE, SIG_IGN);
     fcntl(CLIENT_FD, F_SETFL, 0); /* calls that wait */
-    bool ok = faults_init(&error) &&
-              confine(USER, MORE_FD + count_more(&job), 0, MEMORY, calls, &error) &&
-              transfer(&job, &error);
+    unsigned end = whole_vm ? (unsigned)vm.end_fd : MORE_FD + count_more(&job);
+    bool ok = faults_init(&error) && confine(USER, end, 0, MEMORY, calls, &error) &&
+              (whole_vm ? vm_export(&vm, &error) : transfer(&job, &error));
     client_close(ok);
     report(error);
     _exit(EXIT_SUCCESS); /* what else runs at an end may make calls that are not allowed */

@@ -4,7 +4,7 @@
  *   main.c  arguments, confinement, the end;  client.c  the connection;  disk.c  the disk
  *   difference.c  what differs from another disk
  *   qcow2.c, qcow2-write.c  images of QEMU;  raw.c, vhd-import.c, vhd-export.c, qcow2-import.c,
- *   qcow2-export.c  what is sent;  vhd.c  its header */
+ *   qcow2-export.c  what is sent;  vhd.c  its header;  vm.h  whole VMs */
 #ifndef XAPID_STREAM_H
 #define XAPID_STREAM_H
 
@@ -70,6 +70,8 @@ bool client_send_disk(struct client *client, struct disk *disk, gint64 offset, g
                       GError **error);
 /* For what is not moved by the functions above. */
 void client_progress(struct client *client, gint64 moved);
+/* How far it is, 0..1, where bytes do not tell: client->total is 0 then. */
+void client_tell(struct client *client, double fraction);
 /* The other end sees that it is over: the end of the body, or a connection that is broken off, as
  * xapid has arranged for any other end of it. */
 void client_close(bool well);
@@ -96,6 +98,9 @@ struct extent {
 };
 
 bool disk_open(struct disk *disk, const struct job *job, GError **error);
+/* One to be read, whose descriptor is `fd`, and the next ones those of the images below it. */
+bool disk_open_at(struct disk *disk, const struct job *job, const struct volume *volume, int fd,
+                  GError **error);
 /* The one that job->since is, as disk->since: the caller's, until disk_close (disk). */
 bool disk_open_since(struct disk *disk, struct disk *since, GError **error);
 void disk_close(struct disk *disk);
@@ -112,6 +117,8 @@ bool disk_write(struct disk *disk, gint64 offset, const void *bytes, gsize lengt
 bool disk_end(struct disk *disk, GError **error);
 /* SR_BACKEND_FAILURE, or _44 when the file system is full. */
 bool disk_failed(GError **error, const char *what);
+/* length: at least 1. */
+bool is_zero(const guint8 *bytes, gsize length);
 bool pread_all(int fd, void *buffer, gsize length, gint64 offset);
 bool pwrite_all(int fd, const void *bytes, gsize length, gint64 offset);
 

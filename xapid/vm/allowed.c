@@ -28,6 +28,7 @@ static const struct {
     {"clone", HALTED | TEMPLATE | SNAPSHOT, "halted"},
     {"copy", HALTED | TEMPLATE | SNAPSHOT, "halted"},
     {"snapshot", HALTED | PAUSED | RUNNING | SUSPENDED, "running"},
+    {"export", HALTED | TEMPLATE | SNAPSHOT, "halted"},
     {"revert", HALTED | SNAPSHOT | ALONE, "halted"},
     {"reverting", HALTED | PAUSED | RUNNING | SUSPENDED | WITHIN, "halted"},
     {"pause", RUNNING, "running"},

@@ -12,6 +12,8 @@ libvm_a_SOURCES = \
 	xapid/vm/disks.c \
 	xapid/vm/domains.c xapid/vm/domains.h \
 	xapid/vm/drives.c \
+	xapid/vm/export.c xapid/vm/export.h \
+	xapid/vm/export-records.c \
 	xapid/vm/foreign.c \
 	xapid/vm/guest-metrics.c \
 	xapid/vm/known-keys.c \

@@ -212,10 +212,12 @@ vm_destroy_rows(const struct model *model, struct txn *txn, const char *vm, GErr
     return txn_destroy(txn, vm, error);
 }
 
-/* What a revert is called by a snapshot, and by what it becomes. */
+/* What a revert is called by a snapshot, and by what it becomes; and an export by a disk. */
 static const char *
 shown_as(struct txn *txn, const struct dm_class *cls, const char *row, const char *operation)
 {
+    if (g_str_equal(operation, "export") && cls == vdi_class())
+        return "copy";
     if (!g_str_equal(operation, "revert"))
         return operation;
     g_autoptr(GVariant) snapshot = txn_get(txn, row, dm_field_find(cls, "is_a_snapshot"));
