@@ -1,4 +1,5 @@
-/* vdi-import and vdi-export: the contents of a disk from a file, or into one. */
+/* vdi-import and vdi-export: the contents of a disk from a file, or into one; vm-export: a whole
+ * VM. */
 #include "config.h"
 
 #include <gio/gunixoutputstream.h>
@@ -213,6 +214,51 @@ streams_export(struct xtool *x, const struct xt_command *command, GError **error
     (void)command;
     bool ok =
         read_order(x, "/export_raw_vdi", &order, error) && output_open(&output, order.file, error);
+    if (ok) {
+        ok = take_task(x, &order, error) && export_to(x, &order, output.fd, error);
+        ok = output_close(&output, ok, error);
+    }
+    order_clear(&order);
+    return ok;
+}
+
+/* ---- whole VMs ---- */
+
+static bool
+read_vm_order(struct xtool *x, const struct object *vm, struct order *order, GError **error)
+{
+    const char *packing = args_get(x->args, "compress");
+    bool metadata, snapshots, keep_state, wanted;
+
+    *order = (struct order){.file = args_get(x->args, "filename")};
+    if (!args_flag(x->args, "metadata", &metadata, error) ||
+        !args_flag(x->args, "include-snapshots", &snapshots, error) ||
+        !args_flag(x->args, "preserve-power-state", &keep_state, error) ||
+        !args_flag(x->args, "progress", &wanted, error) || !xtool_check_unused(x, error))
+        return false;
+    if (snapshots && !metadata) {
+        g_set_error(error, FAILED_ERROR, 0,
+                    "include-snapshots goes with metadata=true; snapshots are exported each for "
+                    "itself.");
+        return false;
+    }
+    g_autofree char *words = g_uri_escape_string(packing ? packing : "false", NULL, false);
+    order->path = metadata
+                      ? g_strdup_printf("/export_metadata?ref=%s&export_snapshots=%s", vm->ref,
+                                        snapshots ? "true" : "false")
+                      : g_strdup_printf("/export?ref=%s&use_compression=%s&preserve_power_state=%s",
+                                        vm->ref, words, keep_state ? "true" : "false");
+    order->moved = x->progress || wanted ? moved : NULL;
+    return true;
+}
+
+bool
+streams_vm_export(struct xtool *x, const struct object *vm, GError **error)
+{
+    struct output output = {.fd = -1};
+    struct order order;
+
+    bool ok = read_vm_order(x, vm, &order, error) && output_open(&output, order.file, error);
     if (ok) {
         ok = take_task(x, &order, error) && export_to(x, &order, output.fd, error);
         ok = output_close(&output, ok, error);

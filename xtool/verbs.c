@@ -398,6 +398,8 @@ verb_find(const char *command)
         {"vm-disk-add", "Makes a disk and gives it to the VM.", .each = drives_disk_add},
         {"vm-disk-list", "Shows the disks of VMs.", .all = drives_disk_list},
         {"vm-disk-remove", "Takes a disk from the VM and destroys it.", .each = drives_disk_remove},
+        {"vm-export", "Writes a VM with its disks into a new file, an XVA; - is standard output.",
+         .each = streams_vm_export},
         {"vm-install", "Makes a VM of a template, with its disks, and prints its uuid.",
          .run = install_run},
         {"vm-is-bios-customized", "Tells whether the VM's BIOS has strings of its own.",

@@ -161,10 +161,11 @@ bool database_restore(struct xtool *x, const struct xt_command *command, GError 
 bool database_is_local(const char *command);
 bool database_local(struct xtool *x, GError **error);
 
-/* ---- streams.c: contents of disks ---- */
+/* ---- streams.c: contents of disks, and VMs with theirs ---- */
 
 bool streams_import(struct xtool *x, const struct xt_command *command, GError **error);
 bool streams_export(struct xtool *x, const struct xt_command *command, GError **error);
+bool streams_vm_export(struct xtool *x, const struct object *vm, GError **error);
 
 /* ---- help.c ---- */
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
-from disks import MIB, connected, new_sr, new_vdi
-from host import Host
+from archives import Archive
+from disks import MIB, connected, new_sr, new_vbd, new_vdi
+from host import GUEST, Host
 from xtool import Tool
 
 CONTENT = bytes(range(256)) * 4096 + bytes(3 * MIB)
@@ -47,6 +48,30 @@ def test_files():
         out.unlink()
         t("vdi-export", f"uuid={vdi}", f"filename={out}")
         assert out.read_bytes() == image.read_bytes()
+
+
+def test_vm():
+    with Host() as host:
+        x, t = connected(host), Tool(host)
+        vm = x.VM.create({**GUEST, "name_label": "web"})
+        vdi, out = new_vdi(x, new_sr(host, x), len(CONTENT)), Path(host.dir / "out")
+        new_vbd(x, vm, vdi)
+        before = set(x.task.get_all())
+        image = Path(host.dir / "image")
+        image.write_bytes(CONTENT)
+        t("vdi-import", f"uuid={x.VDI.get_uuid(vdi)}", f"filename={image}")
+        for name, *options in ("plain",), ("zstd", "compress=zstd"), ("gzip", "compress=true"):
+            assert t("vm-export", "vm=web", f"filename={out}.{name}", *options) == ""
+            archive = Archive(Path(f"{out}.{name}").read_bytes())
+            assert [archive.disk(disk) for disk in archive.of("VDI")] == [CONTENT]
+        t("vm-export", "vm=web", f"filename={out}.records", "metadata=true")
+        assert Archive(Path(f"{out}.records").read_bytes()).names == ["ova.xml"]
+        assert "use_compression" in t.fails(1, "vm-export", "vm=web", f"filename={out}", "compress=lzma")
+        assert "metadata=true" in t.fails(1, "vm-export", "vm=web", f"filename={out}", "include-snapshots=true")
+        assert "File exists" in t.fails(1, "vm-export", "vm=web", f"filename={out}.plain")
+        x.VM.start(vm, False, False)
+        assert t.fails(1, "vm-export", "vm=web", f"filename={out}")
+        assert not out.exists() and set(x.task.get_all()) == before
 
 
 def test_failures():

@@ -318,7 +318,7 @@ def test_wrong_usage():
         assert "Unknown argument 'other'" in t.fails(2, "vm-destroy", f"uuid={uuid}", "other=1")
         assert t.state(uuid) == "halted"
         assert "VM.checkpoint" in t.fails(1, "vm-checkpoint", "vm=web", "new-name-label=x")
-        assert "does not have yet" in t.fails(1, "vm-export", "vm=web", "filename=x")
+        assert "does not have yet" in t.fails(1, "vm-migrate", "vm=web", "host=x")
         assert "no field" in t.fails(2, "vm-create", "name-label=x", "colour=red")
         help_text = t("help")
         assert "vm-start" in help_text and "Exit codes" in help_text and t("--help") == help_text

@@ -8,6 +8,7 @@
 #include "lib/tar.h"
 #include "xapid/http/admit.h"
 #include "xapid/http/moving.h"
+#include "xapid/ops/task.h"
 #include "xapid/vm/export.h"
 
 #define RECORDS_NAME "ova.xml"
@@ -173,6 +174,18 @@ send_answer(const GError *error, void *data)
     g_bytes_unref(answer->body);
 }
 
+/* The client's. */
+static bool
+end_task(const struct vm_stream *stream, GError **error)
+{
+    struct txn *txn = stream->moving.task ? model_begin(stream->moving.api->model, error) : NULL;
+
+    if (!txn)
+        return !stream->moving.task;
+    task_succeed_string(txn, stream->moving.task, NULL);
+    return txn_commit(txn, error) != 0;
+}
+
 static void
 export_metadata_admitted(struct http_request *request, const struct caller *caller, void *data)
 {
@@ -182,13 +195,13 @@ export_metadata_admitted(struct http_request *request, const struct caller *call
     GError *error = NULL;
     bool snapshots, all;
 
-    (void)caller;
     moving_init(&stream->moving, api, request, /* import= */ false, stream_freed);
-    if (read_flag(stream, "all", false, &all, &error) && all)
+    if (moving_find_task(&stream->moving, caller, &error) &&
+        read_flag(stream, "all", false, &all, &error) && all)
         api_error_set(&error, "NOT_IMPLEMENTED", "all", NULL);
     if (error || !find_vm(stream, &error) ||
         !read_flag(stream, "export_snapshots", true, &snapshots, &error) ||
-        !vm_is_ours(api->model, stream->vm, &error)) {
+        !vm_is_ours(api->model, stream->vm, &error) || !end_task(stream, &error)) {
         moving_refuse(&stream->moving, error);
         return;
     }
