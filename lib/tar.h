@@ -13,6 +13,14 @@
 
 /* Of a file of that length, which fits into 11 octal digits; name: at most TAR_NAME_MAX bytes. */
 void tar_header_write(guint8 *header, const char *name, gint64 length);
+struct tar_member {
+    char name[TAR_NAME_MAX + 1];
+    gint64 length;
+    bool end; /* it is no member, but the end */
+};
+/* What a header that somebody else wrote says; NULL, or what is wrong with it (a literal).  Only of
+ * files, with names that need no second header. */
+const char *tar_header_read(const guint8 *header, struct tar_member *ret_member);
 /* The zeros behind it. */
 gsize tar_padding(gint64 length);
 

@@ -103,7 +103,7 @@ xmlrpc_value_decode(const struct dm_type *type, const char *text, size_t length,
         g_propagate_error(error, failure);
         return NULL;
     }
-    return rpc_value_convert(type, untyped, "value", error);
+    return type ? rpc_value_convert(type, untyped, "value", error) : g_steal_pointer(&untyped);
 }
 
 /* The untyped struct of a reply, or the bare value; NULL on an error, also of a <fault>. */

@@ -29,7 +29,7 @@ void xmlrpc_reply_failure(GString *out, const GError *error);
 
 /* One <value>...</value> element: task.result, ova.xml. */
 void xmlrpc_value_encode(GString *out, const struct dm_type *type, GVariant *value);
-/* The reverse, for clients of ours and for tests.  A full reference. */
+/* The reverse, a full reference; untyped when type is NULL. */
 GVariant *xmlrpc_value_decode(const struct dm_type *type, const char *text, size_t length,
                               GError **error);
 

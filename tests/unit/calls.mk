@@ -7,7 +7,7 @@ sim_tests = \
 	tests/sim/test-page.py tests/sim/test-pictures.py \
 	tests/sim/test-repositories.py \
 	tests/sim/test-storage.py \
-	tests/sim/test-chains.py tests/sim/test-clones.py tests/sim/test-copies.py tests/sim/test-streams.py tests/sim/test-vm-streams.py \
+	tests/sim/test-chains.py tests/sim/test-clones.py tests/sim/test-copies.py tests/sim/test-streams.py tests/sim/test-vm-streams.py tests/sim/test-vm-imports.py \
 	tests/sim/test-consoles.py \
 	tests/sim/test-roles.py \
 	tests/sim/test-parked.py \

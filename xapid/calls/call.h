@@ -240,6 +240,10 @@ void generic_write_field(struct call *call);
 /* What of a client's record makes a new row: clients send whole records back, of which the
  * server's own fields are left out. a{sv}, floating. */
 GVariant *generic_constructor(const struct dm_class *cls, GVariant *record);
+/* May the caller have the keys in maps of a new row that he brings otherwise than by a call?
+ * `permission` and `least` are those of what he does. */
+bool generic_may_have_keys(const struct caller *caller, const char *permission, enum dm_role least,
+                           const struct dm_class *cls, GVariant *fields, GError **error);
 /* The maps of a new row: each key asks for its own role and, where it does something, has a value
  * that it can have. */
 bool generic_check_maps(struct call *call, GVariant *fields, GError **error);

@@ -142,8 +142,8 @@ write_value(struct call *call, const struct dm_field *field, GVariant *value)
 
 /* Setting a whole map: each key that appears, goes or changes asks for its own role. */
 static bool
-check_key_roles(struct call *call, const struct dm_field *field, GVariant *old, GVariant *value,
-                GError **error)
+check_keys(const struct caller *caller, const char *permission_of, enum dm_role least,
+           const struct dm_field *field, GVariant *old, GVariant *value, GError **error)
 {
     GVariant *const maps[] = {old, value};
 
@@ -160,12 +160,41 @@ check_key_roles(struct call *call, const struct dm_field *field, GVariant *old, 
             g_autoptr(GVariant) other = g_variant_lookup_value(maps[1 - i], key, NULL);
             if (other && g_variant_equal(other, its))
                 continue;
-            enum dm_role needed = dm_key_role(field->key_roles, key, call->message->min_role);
-            g_autofree char *permission =
-                g_strdup_printf("%s/key:%s", call->message->permission, key);
-            if (!rbac_check(&call->caller, permission, needed, error))
+            enum dm_role needed = dm_key_role(field->key_roles, key, least);
+            g_autofree char *permission = g_strdup_printf("%s/key:%s", permission_of, key);
+            if (!rbac_check(caller, permission, needed, error))
                 return false;
         }
+    }
+    return true;
+}
+
+static bool
+check_key_roles(struct call *call, const struct dm_field *field, GVariant *old, GVariant *value,
+                GError **error)
+{
+    return check_keys(&call->caller, call->message->permission, call->message->min_role, field, old,
+                      value, error);
+}
+
+bool
+generic_may_have_keys(const struct caller *caller, const char *permission, enum dm_role least,
+                      const struct dm_class *cls, GVariant *fields, GError **error)
+{
+    GVariantIter iter;
+    const char *name;
+    GVariant *value;
+
+    g_variant_iter_init(&iter, fields);
+    while (g_variant_iter_next(&iter, "{&sv}", &name, &value)) {
+        g_autoptr(GVariant) owned = value;
+        const struct dm_field *field = dm_field_find(cls, name);
+        if (!field || field->type->kind != DM_MAP)
+            continue;
+        g_autoptr(GVariant) none = g_variant_ref_sink(
+            g_variant_new_array(g_variant_type_element(g_variant_get_type(value)), NULL, 0));
+        if (!check_keys(caller, permission, least, field, none, value, error))
+            return false;
     }
     return true;
 }

@@ -61,4 +61,5 @@ librpc_a_SOURCES = \
 	xapid/http/rpc.c xapid/http/rpc.h \
 	xapid/http/services.c xapid/http/services.h \
 	xapid/http/vdi-stream.c xapid/http/vdi-stream.h \
+	xapid/http/vm-import.c xapid/http/vm-import.h \
 	xapid/http/vm-stream.c xapid/http/vm-stream.h

@@ -28,6 +28,7 @@ libhost_a_SOURCES = \
 	xapid/host/vm-transfer.c \
 	xapid/host/coalesce.c \
 	xapid/host/storage-args.c xapid/host/storage.c xapid/host/storage.h \
+	xapid/host/storage-transfer.c \
 	xapid/host/storage-internal.h \
 	xapid/host/volume.c xapid/host/volume.h
 $(libhost_a_OBJECTS): $(peer_headers)

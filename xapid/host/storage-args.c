@@ -43,6 +43,7 @@ static const struct {
       "since_size"},
      {"s", "s", "s", "x", "x", "x", "b", "u", "s", "x"}},
     {"vm.export", {"disks", "packing", "silent"}, {"a(sssx)", "s", "u"}},
+    {"vm.import", {"forced", "length", "silent"}, {"b", "x", "u"}},
 };
 
 /* Those that are about one SR, and run its driver. */
@@ -75,12 +76,9 @@ check_uuid(GVariant *args, const char *name, GError **error)
     return g_uuid_string_is_valid(value) || refuse(error, name, value);
 }
 
-/* Of the disks of a VM: handle, uuid, name in the stream, size. */
-static bool
-check_disks(GVariant *args, GError **error)
+bool
+storage_check_disks(GVariant *disks, GError **error)
 {
-    g_autoptr(GVariant) disks = g_variant_lookup_value(args, "disks", NULL);
-
     if (g_variant_n_children(disks) > VM_DISKS_MAX)
         return refuse(error, "disks", "too many");
     for (gsize i = 0; i < g_variant_n_children(disks); i++) {
@@ -95,6 +93,14 @@ check_disks(GVariant *args, GError **error)
             return refuse(error, "disks", "a negative size");
     }
     return true;
+}
+
+static bool
+check_disks(GVariant *args, GError **error)
+{
+    g_autoptr(GVariant) disks = g_variant_lookup_value(args, "disks", NULL);
+
+    return storage_check_disks(disks, error);
 }
 
 bool

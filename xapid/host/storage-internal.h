@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include <gio/gunixfdlist.h>
+
 #include "lib/peer/storage1.h"
 #include "xapid/host/driver.h"
 #include "xapid/host/transfer.h"
@@ -40,6 +42,25 @@ struct storage {
 bool operation_is(const struct operation *operation, const char *call);
 /* TASK_CANCELLED ends it, now or soon, unless it has ended. */
 void operation_abort(struct operation *operation);
+
+/* Takes error; result is borrowed. */
+void operation_end(struct operation *operation, GVariant *result, GError *error);
+void operation_moved(double fraction, void *data);
+void storage_start_waiting(struct storage *storage);
+/* Answers a method whose one result is a descriptor of `value` (sunk). */
+void storage_answer_bulk(GDBusMethodInvocation *invocation, GVariant *value);
+
+/* --- storage-transfer.c: what xapid-stream does --- */
+
+bool operation_is_transfer(const struct operation *operation);
+void operation_run_transfer(struct operation *operation);
+gboolean storage_handle_lend(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation,
+                             GUnixFDList *fds, const char *op_id, GVariant *ahead, GVariant *client,
+                             gpointer data);
+gboolean storage_handle_take_records(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation,
+                                     GUnixFDList *fds, const char *op_id, gpointer data);
+gboolean storage_handle_fill(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation,
+                             const char *op_id, GVariant *disks, gpointer data);
 
 /* --- coalesce.c --- */
 

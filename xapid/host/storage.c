@@ -55,8 +55,6 @@ operation_is(const struct operation *operation, const char *call)
     return g_str_equal(operation->call, call);
 }
 
-static void start_waiting(struct storage *storage);
-
 static void
 operation_wait(struct operation *operation)
 {
@@ -66,8 +64,7 @@ operation_wait(struct operation *operation)
     g_queue_push_tail(&operation->storage->waiting, operation);
 }
 
-/* Takes error; result is borrowed. */
-static void
+void
 operation_end(struct operation *operation, GVariant *result, GError *error)
 {
     operation->state = OPERATION_DONE;
@@ -77,7 +74,7 @@ operation_end(struct operation *operation, GVariant *result, GError *error)
     tell(operation);
 }
 
-static void
+void
 operation_moved(double fraction, void *data)
 {
     const struct operation *operation = data;
@@ -125,69 +122,7 @@ driver_done(GVariant *result, const GError *failed, void *data)
     } else {
         operation_end(operation, result, error);
     }
-    start_waiting(storage);
-}
-
-/* ---- what xapid-stream does ---- */
-
-static bool
-is_transfer(const struct operation *operation)
-{
-    return operation_is(operation, "vdi.import") || operation_is(operation, "vdi.export") ||
-           operation_is(operation, "vm.export");
-}
-
-/* Nobody has a disk that is being moved detached meanwhile. */
-static void
-hold_handle(struct storage *storage, const char *handle, bool hold)
-{
-    if (hold && *handle)
-        g_hash_table_add(storage->busy, g_strdup(handle));
-    else if (!hold)
-        g_hash_table_remove(storage->busy, handle);
-}
-
-static void
-hold_handles(const struct operation *operation, bool hold)
-{
-    g_autoptr(GVariant) disks =
-        g_variant_lookup_value(operation->args, "disks", G_VARIANT_TYPE("a(sssx)"));
-
-    hold_handle(operation->storage, member_text(operation->args, "handle"), hold);
-    hold_handle(operation->storage, member_text(operation->args, "since"), hold);
-    for (gsize i = 0; disks && i < g_variant_n_children(disks); i++) {
-        const char *handle;
-        g_variant_get_child(disks, i, "(&s&s&sx)", &handle, NULL, NULL, NULL);
-        hold_handle(operation->storage, handle, hold);
-    }
-}
-
-static void
-transfer_done(const GError *failed, void *data)
-{
-    struct operation *operation = data;
-    struct storage *storage = operation->storage;
-
-    operation->transfer = NULL;
-    hold_handles(operation, false);
-    operation_end(operation, NULL, failed ? g_error_copy(failed) : NULL);
-    start_waiting(storage);
-}
-
-static void
-run_transfer(struct operation *operation)
-{
-    struct storage *storage = operation->storage;
-    GError *error = NULL;
-
-    operation->transfer =
-        transfer_start(storage->transfers, operation->op_id, operation->call, operation->args,
-                       operation_moved, transfer_done, operation, &error);
-    if (!operation->transfer) {
-        operation_end(operation, NULL, error);
-        return;
-    }
-    hold_handles(operation, true);
+    storage_start_waiting(storage);
 }
 
 /* Args, with what only the handles tell. */
@@ -252,8 +187,8 @@ operation_run(struct operation *operation)
     GError *error = NULL;
 
     operation->state = OPERATION_RUNNING;
-    if (is_transfer(operation)) {
-        run_transfer(operation);
+    if (operation_is_transfer(operation)) {
+        operation_run_transfer(operation);
         return;
     }
     if (ends_at_once(operation))
@@ -310,8 +245,8 @@ start_some(struct storage *storage)
     return ended;
 }
 
-static void
-start_waiting(struct storage *storage)
+void
+storage_start_waiting(struct storage *storage)
 {
     while (start_some(storage))
         ;
@@ -360,7 +295,7 @@ handle_start(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, const ch
     }
     operation_wait(operation);
     coalescing_make_way(operation);
-    start_waiting(storage);
+    storage_start_waiting(storage);
     return TRUE;
 }
 
@@ -390,23 +325,10 @@ handle_forget(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, const c
     return TRUE;
 }
 
-static gboolean
-handle_lend(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *fds,
-            const char *op_id, GVariant *ahead, GVariant *client, gpointer data)
-{
-    struct storage *storage = data;
-    int fd = fds ? g_unix_fd_list_get(fds, g_variant_get_handle(client), NULL) : -1;
-
-    if (fd >= 0)
-        transfers_lend(storage->transfers, op_id, fd, ahead);
-    peer_storage1_complete_lend(skeleton, invocation, NULL);
-    return TRUE;
-}
-
 /* ---- lists ---- */
 
-static void
-answer_bulk(GDBusMethodInvocation *invocation, GVariant *value)
+void
+storage_answer_bulk(GDBusMethodInvocation *invocation, GVariant *value)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GUnixFDList) fds = NULL;
@@ -435,14 +357,14 @@ handle_operations(PeerStorage1 *skeleton, GDBusMethodInvocation *invocation, GUn
     while (g_hash_table_iter_next(&iter, NULL, (void **)&operation))
         g_variant_builder_add(&out, "(ssss)", operation->op_id, operation->driver, operation->call,
                               operation->state == OPERATION_DONE ? "done" : "running");
-    answer_bulk(invocation, g_variant_builder_end(&out));
+    storage_answer_bulk(invocation, g_variant_builder_end(&out));
     return TRUE;
 }
 
 static void
 drivers_told(GVariant *drivers, void *invocation)
 {
-    answer_bulk(invocation, drivers);
+    storage_answer_bulk(invocation, drivers);
 }
 
 static gboolean
@@ -468,7 +390,9 @@ storage_set_peer(struct storage *storage, GDBusConnection *connection)
     } handlers[] = {{"handle-start", G_CALLBACK(handle_start)},
                     {"handle-abort", G_CALLBACK(handle_abort)},
                     {"handle-forget", G_CALLBACK(handle_forget)},
-                    {"handle-lend", G_CALLBACK(handle_lend)},
+                    {"handle-lend", G_CALLBACK(storage_handle_lend)},
+                    {"handle-take-records", G_CALLBACK(storage_handle_take_records)},
+                    {"handle-fill", G_CALLBACK(storage_handle_fill)},
                     {"handle-operations", G_CALLBACK(handle_operations)},
                     {"handle-drivers", G_CALLBACK(handle_drivers)}};
     g_autoptr(GError) error = NULL;

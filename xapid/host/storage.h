@@ -21,5 +21,7 @@ void storage_set_peer(struct storage *storage, GDBusConnection *connection);
 
 /* storage-args.c: is it a call, with all that it needs?  INVALID_VALUE [argument, value]. */
 bool storage_check_args(const char *call, const char *driver, GVariant *args, GError **error);
+/* The disks of a VM, a(sssx): of each its handle, uuid, name in the stream, and size. */
+bool storage_check_disks(GVariant *disks, GError **error);
 
 #endif

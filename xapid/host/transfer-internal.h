@@ -19,6 +19,22 @@ struct transfers {
     GQueue running;    /* of struct transfer */
 };
 
+#define WORDS_MAX 4096 /* bytes of a line that it says */
+
+struct transfer {
+    struct transfers *transfers;
+    GSubprocess *process;
+    char words[WORDS_MAX]; /* a line that is not whole */
+    gsize length;
+    int orders, records; /* of a VM that is imported: see xapid/stream/vm.h; else -1 */
+    bool filling;        /* it has its disks */
+    bool cancelled, done;
+    GError *error;
+    unsigned open; /* of: reading, waiting */
+    struct transfer_calls calls;
+};
+
+void transfer_close_ends(struct transfer *transfer);
 /* SR_BACKEND_FAILURE with errno; false. */
 bool transfer_failed(GError **error, const char *what);
 /* The handle, which must be that of the disk, and for this use. */
@@ -42,8 +58,11 @@ GSubprocess *transfer_spawn(GSubprocessLauncher *launcher, const GPtrArray *argv
 
 /* ---- vm-transfer.c ---- */
 
-/* xapid-stream with all disks of a VM; args: those of vm.export. */
-GSubprocess *vm_transfer_start(const struct transfers *transfers, struct loan *loan, GVariant *args,
-                               GError **error);
+/* xapid-stream with all disks of a VM. */
+GSubprocess *vm_export_start(const struct transfers *transfers, struct loan *loan, GVariant *args,
+                             GError **error);
+/* The same without any yet.  Sets transfer->orders and ->records; both stay -1 when it fails. */
+GSubprocess *vm_import_start(struct transfer *transfer, struct loan *loan, GVariant *args,
+                             GError **error);
 
 #endif

@@ -22,23 +22,9 @@
 #include "xapid/stream/stream.h"
 
 #define PROGRAM "xapid-stream"
-#define WORDS_MAX 4096 /* bytes of a line that it says */
 #define BUFFER_BYTES                                                                               \
     (4 * 1024 * 1024)       /* of the connection, so that both sides run on for a while */
 #define KEEP_DIR "/var/tmp" /* for what is kept beside a disk that is in no folder */
-
-struct transfer {
-    struct transfers *transfers;
-    GSubprocess *process;
-    char words[WORDS_MAX]; /* a line that is not whole */
-    gsize length;
-    bool cancelled, done;
-    GError *error;
-    unsigned open; /* of: reading, waiting */
-    transfer_moved_fn moved;
-    transfer_done_fn ended;
-    void *data;
-};
 
 /* ---- loans ---- */
 
@@ -105,11 +91,13 @@ read_line(struct transfer *transfer, const char *line)
 
     if (g_str_has_prefix(line, "progress ") &&
         g_ascii_string_to_unsigned(line + strlen("progress "), 10, 0, 100, &hundredths, NULL)) {
-        transfer->moved((double)hundredths / 100, transfer->data);
+        transfer->calls.moved((double)hundredths / 100, transfer->calls.data);
         return;
     }
     g_auto(GStrv) words = g_strsplit(line, "\t", -1);
-    if (g_str_equal(line, "done"))
+    if (g_str_equal(line, "records") && transfer->records >= 0)
+        transfer->calls.records(transfer->calls.data);
+    else if (g_str_equal(line, "done"))
         transfer->done = true;
     else if (words[0] && g_str_equal(words[0], "failed") && words[1] && !transfer->error)
         transfer->error = api_error_newv(words[1], (const char *const *)words + 2);
@@ -129,6 +117,16 @@ read_lines(struct transfer *transfer)
     memmove(transfer->words, begin, transfer->length);
 }
 
+void
+transfer_close_ends(struct transfer *transfer)
+{
+    if (transfer->orders >= 0)
+        close(transfer->orders);
+    if (transfer->records >= 0)
+        close(transfer->records);
+    transfer->orders = transfer->records = -1;
+}
+
 static void
 close_one(struct transfer *transfer)
 {
@@ -143,7 +141,8 @@ close_one(struct transfer *transfer)
     else if (!transfer->done || !g_subprocess_get_successful(transfer->process))
         api_error_set(&error, "INTERNAL_ERROR", PROGRAM " ended abnormally", NULL);
     g_queue_remove(&transfer->transfers->running, transfer);
-    transfer->ended(error, transfer->data);
+    transfer->calls.done(error, transfer->calls.data);
+    transfer_close_ends(transfer);
     g_object_unref(transfer->process);
     g_clear_error(&transfer->error);
     g_free(transfer);
@@ -442,35 +441,36 @@ start_disk(const struct transfers *transfers, struct loan *loan, bool import, GV
 
 struct transfer *
 transfer_start(struct transfers *transfers, const char *op_id, const char *call, GVariant *args,
-               transfer_moved_fn moved, transfer_done_fn done, void *data, GError **error)
+               const struct transfer_calls *calls, GError **error)
 {
     struct loan *loan = g_hash_table_lookup(transfers->loans, op_id);
-    GSubprocess *process = NULL;
+    struct transfer *transfer = g_new0(struct transfer, 1);
     g_autoptr(GError) cause = NULL;
 
+    transfer->transfers = transfers;
+    transfer->orders = transfer->records = -1;
     if (!loan)
         api_error_set(&cause, "INTERNAL_ERROR", "the client's connection was lost", NULL);
     else if (g_str_equal(call, "vm.export"))
-        process = vm_transfer_start(transfers, loan, args, &cause);
+        transfer->process = vm_export_start(transfers, loan, args, &cause);
+    else if (g_str_equal(call, "vm.import"))
+        transfer->process = vm_import_start(transfer, loan, args, &cause);
     else
-        process = start_disk(transfers, loan, g_str_equal(call, "vdi.import"), args, &cause);
+        transfer->process =
+            start_disk(transfers, loan, g_str_equal(call, "vdi.import"), args, &cause);
     g_hash_table_remove(transfers->loans, op_id);
-    if (!process) {
+    if (!transfer->process) {
         if (cause->domain == API_ERROR)
             g_propagate_error(error, g_steal_pointer(&cause));
         else
             api_error_set(error, "INTERNAL_ERROR", PROGRAM, cause->message, NULL);
+        g_free(transfer);
         return NULL;
     }
-    struct transfer *transfer = g_new0(struct transfer, 1);
-    transfer->transfers = transfers;
-    transfer->process = process;
     transfer->open = 2;
-    transfer->moved = moved;
-    transfer->ended = done;
-    transfer->data = data;
+    transfer->calls = *calls;
     g_queue_push_tail(&transfers->running, transfer);
     read_more(transfer);
-    g_subprocess_wait_async(process, NULL, ended, transfer);
+    g_subprocess_wait_async(transfer->process, NULL, ended, transfer);
     return transfer;
 }

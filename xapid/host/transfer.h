@@ -22,12 +22,24 @@ void transfers_free(struct transfers *transfers);
 void transfers_lend(struct transfers *transfers, const char *op_id, int fd, GVariant *ahead);
 /* Ends all of them; what was lent is given up. */
 void transfers_end(struct transfers *transfers);
-/* call: "vdi.import", "vdi.export", "vm.export"; args: its.  NULL with an error, and no call of
- * done. */
+struct transfer_calls {
+    transfer_moved_fn moved;
+    void (*records)(void *data); /* those of a VM that is imported are there */
+    transfer_done_fn done;
+    void *data;
+};
+/* call: "vdi.import", "vdi.export", "vm.export", "vm.import"; args: its.  NULL with an error, and
+ * no call of done. */
 struct transfer *transfer_start(struct transfers *transfers, const char *op_id, const char *call,
-                                GVariant *args, transfer_moved_fn moved, transfer_done_fn done,
-                                void *data, GError **error);
+                                GVariant *args, const struct transfer_calls *calls, GError **error);
 /* TASK_CANCELLED, unless it has ended already. */
 void transfer_kill(struct transfer *transfer);
+
+/* --- vm-transfer.c: the import of a VM --- */
+
+/* Its records, "ay", floating; empty: they have not come. */
+GVariant *vm_transfer_records(const struct transfer *transfer);
+/* The disks, a(sssx), go to it, with those of the handles; once. */
+bool vm_transfer_fill(struct transfer *transfer, GVariant *disks, GError **error);
 
 #endif

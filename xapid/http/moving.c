@@ -2,6 +2,7 @@
 
 #include "xapid/http/moving.h"
 
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +11,9 @@
 #include "xapid/http/relay.h"
 #include "xapid/ops/task.h"
 
+/* What Xen Orchestra says when it does not know the length: its body ends where the connection
+ * does. */
+#define LENGTH_UNKNOWN ((gint64)1 << 50)
 #define HEAD_END "Connection: close\r\nCache-Control: no-cache, no-store\r\n\r\n"
 
 void
@@ -121,6 +125,27 @@ moving_find(const struct moving *moving, const char *class, const char *name, ch
 }
 
 bool
+moving_read_flag(const struct moving *moving, const char *name, bool otherwise, bool *ret,
+                 GError **error)
+{
+    const char *text = http_request_query(moving->request, name);
+
+    *ret = text ? g_str_equal(text, "true") : otherwise;
+    return !text || *ret || g_str_equal(text, "false") || moving_invalid(error, name, text);
+}
+
+bool
+moving_is_at(struct moving *moving, const char *path, GError **error)
+{
+    const char *rest = http_request_path(moving->request) + strlen(path);
+
+    if (!*rest || *rest == '/')
+        return true;
+    moving->status = 404;
+    return moving_invalid(error, "path", http_request_path(moving->request));
+}
+
+bool
 moving_find_task(struct moving *moving, const struct caller *caller, GError **error)
 {
     struct api *api = moving->api;
@@ -188,28 +213,33 @@ ended(const GError *error, const char *value, void *data)
 }
 
 bool
-moving_submit(struct moving *moving, struct txn *txn, struct plan *plan,
-              const struct caller *caller, const char *label, GError **error)
+moving_take_task(struct moving *moving, struct txn *txn, const struct caller *caller,
+                 const char *label, GError **error)
 {
     struct api *api = moving->api;
-    struct op *op = NULL;
+    g_autofree char *head = moving->head;
+
+    moving->head = NULL;
+    if (!moving->task && task_make_room(txn, api->model, api->limits->max_tasks, error))
+        moving->task = g_strdup(task_create(txn, label, "", caller->session, api->host, error));
+    if (!moving->task)
+        return false;
+    moving->head = g_strconcat(head, "task-id: ", moving->task, "\r\n" HEAD_END, NULL);
+    return true;
+}
+
+bool
+moving_submit(struct moving *moving, struct txn *txn, struct plan *plan, GError **error)
+{
+    struct api *api = moving->api;
     guint64 generation = 0;
-    const char *task = moving->task;
 
     if (!plan) {
         txn_abort(txn);
         return false;
     }
-    if (!task && task_make_room(txn, api->model, api->limits->max_tasks, error))
-        task = task_create(txn, label, "", caller->session, api->host, error);
-    if (task) {
-        g_autofree char *head = moving->head;
-        moving->head = g_strconcat(head, "task-id: ", task, "\r\n" HEAD_END, NULL);
-        op = ops_submit(api->ops, txn, plan, task, error);
-        task_set_cancellable(txn, task, true);
-    } else {
-        plan_free(plan);
-    }
+    struct op *op = ops_submit(api->ops, txn, plan, moving->task, error);
+    task_set_cancellable(txn, moving->task, true);
     if (op)
         generation = txn_commit(txn, error);
     else
@@ -222,6 +252,35 @@ moving_submit(struct moving *moving, struct txn *txn, struct plan *plan,
     g_hash_table_insert(api->storage->transfers, moving->transfer.handle, &moving->transfer);
     op_start(op, generation, ended, moving);
     return true;
+}
+
+void
+moving_fail(struct moving *moving, const GError *error)
+{
+    fail_task(moving, error);
+    ended(error, NULL, moving);
+}
+
+bool
+moving_read_length(struct moving *moving)
+{
+    const char *length = http_request_header(moving->request, "Content-Length");
+
+    /* The door has seen that it is a number. */
+    moving->transfer.length = length ? g_ascii_strtoll(length, NULL, 10) : -1;
+    bool asks = !moving->task &&
+                (moving->transfer.length == 0 || moving->transfer.length == LENGTH_UNKNOWN);
+    if (moving->transfer.length == LENGTH_UNKNOWN)
+        moving->transfer.length = -1;
+    return asks;
+}
+
+void
+moving_answer(struct moving *moving)
+{
+    http_reply_header(moving->request, "Connection", "close");
+    http_reply(g_steal_pointer(&moving->request), 200, NULL, NULL);
+    moving_free(moving);
 }
 
 void

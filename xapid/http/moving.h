@@ -32,14 +32,29 @@ void moving_free(struct moving *moving);
 
 /* INVALID_VALUE [name, value]. */
 bool moving_invalid(GError **error, const char *name, const char *value);
+/* "true" or "false" of the query. */
+bool moving_read_flag(const struct moving *moving, const char *name, bool otherwise, bool *ret,
+                      GError **error);
+/* Routes are prefixes: is it this path, and no longer name?  Else 404. */
+bool moving_is_at(struct moving *moving, const char *path, GError **error);
 /* The row that the query names by a reference or a uuid, as clients send either; the caller's. */
 bool moving_find(const struct moving *moving, const char *class, const char *name, char **ret,
                  GError **error);
 /* The task that it names, if any. */
 bool moving_find_task(struct moving *moving, const struct caller *caller, GError **error);
-/* Has the plan run (taken; NULL with an error: false), with the client's task or one of ours with
- * that label. */
-bool moving_submit(struct moving *moving, struct txn *txn, struct plan *plan,
-                   const struct caller *caller, const char *label, GError **error);
+/* Reads the length of the body.  Does the client only ask whether it may?  Xen Orchestra does so
+ * first, with the request that it is about to make but for task and body, and hangs up: nothing is
+ * to be begun, or it would be in the way of what comes next. */
+bool moving_read_length(struct moving *moving);
+/* Answers that it may, and frees all. */
+void moving_answer(struct moving *moving);
+/* With a task of ours with that label, within txn, unless the client has named one; and what each
+ * head ends with. */
+bool moving_take_task(struct moving *moving, struct txn *txn, const struct caller *caller,
+                      const char *label, GError **error);
+/* Has the plan run (taken; NULL with an error: false) with that task; txn is taken. */
+bool moving_submit(struct moving *moving, struct txn *txn, struct plan *plan, GError **error);
+/* What was begun without a plan has ended so: its task and connection tell, and all is freed. */
+void moving_fail(struct moving *moving, const GError *error);
 
 #endif

@@ -9,9 +9,6 @@
 #include "xapid/stream/vhd.h"
 
 #define VHD_DISK_MAX ((gint64)VHD_SIZE_MAX)
-/* What Xen Orchestra says when it does not know the length: its body ends where the connection
- * does. */
-#define LENGTH_UNKNOWN ((gint64)1 << 50)
 
 struct vdi_streams {
     struct api *api;
@@ -86,17 +83,11 @@ is_raw(const struct vdi_stream *stream)
 static bool
 read_import(struct vdi_stream *stream, GError **error)
 {
-    const char *length = http_request_header(stream->moving.request, "Content-Length");
     const char *part = http_request_header(stream->moving.request, "Content-Range");
     struct transfer *transfer = &stream->moving.transfer;
     gint64 in_part = 0;
 
-    /* The door has seen that it is a number. */
-    transfer->length = length ? g_ascii_strtoll(length, NULL, 10) : -1;
-    stream->asks =
-        !stream->moving.task && (transfer->length == 0 || transfer->length == LENGTH_UNKNOWN);
-    if (transfer->length == LENGTH_UNKNOWN)
-        transfer->length = -1;
+    stream->asks = moving_read_length(&stream->moving);
     if (http_request_query(stream->moving.request, "sr_id") ||
         http_request_query(stream->moving.request, "sr_uuid")) {
         api_error_set(error, "NOT_IMPLEMENTED", "sr_id", NULL);
@@ -170,16 +161,20 @@ submit(struct vdi_stream *stream, const struct caller *caller, GError **error)
     struct plan *plan = vdi_plan_transfer(api->storage, stream->vdi, &moving->transfer, error);
     struct txn *txn = plan ? model_begin(api->model, error) : NULL;
 
-    if (txn)
-        return moving_submit(moving, txn, plan, caller,
-                             moving->transfer.import ? "import_raw_vdi" : "export_raw_vdi", error);
-    if (plan)
-        plan_free(plan);
+    if (!txn) {
+        if (plan)
+            plan_free(plan);
+        return false;
+    }
+    if (moving_take_task(moving, txn, caller,
+                         moving->transfer.import ? "import_raw_vdi" : "export_raw_vdi", error))
+        return moving_submit(moving, txn, plan, error);
+    plan_free(plan);
+    txn_abort(txn);
     return false;
 }
 
-/* Xen Orchestra asks first, with the request that it is about to make but for task and body, and
- * hangs up: nothing is begun, or it would be in the way of what comes next. */
+/* Nothing is begun. */
 static bool
 answer(struct vdi_stream *stream, GError **error)
 {
@@ -189,9 +184,7 @@ answer(struct vdi_stream *stream, GError **error)
     if (!plan)
         return false;
     plan_free(plan);
-    http_reply_header(stream->moving.request, "Connection", "close");
-    http_reply(g_steal_pointer(&stream->moving.request), 200, NULL, NULL);
-    moving_free(&stream->moving);
+    moving_answer(&stream->moving);
     return true;
 }
 

@@ -63,16 +63,6 @@ read_packing(const struct vm_stream *stream, const char **ret_packing, GError **
     return moving_invalid(error, "use_compression", asked);
 }
 
-static bool
-read_flag(const struct vm_stream *stream, const char *name, bool otherwise, bool *ret,
-          GError **error)
-{
-    const char *text = http_request_query(stream->moving.request, name);
-
-    *ret = text ? g_str_equal(text, "true") : otherwise;
-    return !text || *ret || g_str_equal(text, "false") || moving_invalid(error, name, text);
-}
-
 static struct vm_records *
 records_of(const struct vm_stream *stream, bool snapshots)
 {
@@ -102,14 +92,17 @@ static bool
 submit(struct vm_stream *stream, const char *packing, const struct caller *caller, GError **error)
 {
     struct moving *moving = &stream->moving;
-    struct api *api = moving->api;
     struct vm_records *records = records_of(stream, /* snapshots= */ false);
-    struct txn *txn = take_records(stream, records, error) ? model_begin(api->model, error) : NULL;
-    bool ok =
-        txn && moving_submit(moving, txn,
-                             vm_plan_export(stream->vm, records, moving->transfer.handle, packing),
-                             caller, "Export of VM", error);
+    struct txn *txn =
+        take_records(stream, records, error) ? model_begin(moving->api->model, error) : NULL;
+    bool ok = txn && moving_take_task(moving, txn, caller, "Export of VM", error);
 
+    if (ok)
+        ok = moving_submit(moving, txn,
+                           vm_plan_export(stream->vm, records, moving->transfer.handle, packing),
+                           error);
+    else if (txn)
+        txn_abort(txn);
     vm_records_free(records);
     return ok;
 }
@@ -126,9 +119,10 @@ export_admitted(struct http_request *request, const struct caller *caller, void 
 
     moving_init(moving, streams->api, request, /* import= */ false, stream_freed);
     moving->head = g_strdup(EXPORT_HEAD);
-    if (!moving_has_room(moving, &error) || !moving_find_task(moving, caller, &error) ||
-        !find_vm(stream, &error) || !read_packing(stream, &packing, &error) ||
-        !read_flag(stream, "preserve_power_state", false, &keep_state, &error) ||
+    if (!moving_is_at(moving, streams->export->path, &error) || !moving_has_room(moving, &error) ||
+        !moving_find_task(moving, caller, &error) || !find_vm(stream, &error) ||
+        !read_packing(stream, &packing, &error) ||
+        !moving_read_flag(&stream->moving, "preserve_power_state", false, &keep_state, &error) ||
         !vm_may_export(streams->api->storage, stream->vm, &error) ||
         !submit(stream, packing, caller, &error))
         moving_refuse(moving, error);
@@ -197,10 +191,10 @@ export_metadata_admitted(struct http_request *request, const struct caller *call
 
     moving_init(&stream->moving, api, request, /* import= */ false, stream_freed);
     if (moving_find_task(&stream->moving, caller, &error) &&
-        read_flag(stream, "all", false, &all, &error) && all)
+        moving_read_flag(&stream->moving, "all", false, &all, &error) && all)
         api_error_set(&error, "NOT_IMPLEMENTED", "all", NULL);
     if (error || !find_vm(stream, &error) ||
-        !read_flag(stream, "export_snapshots", true, &snapshots, &error) ||
+        !moving_read_flag(&stream->moving, "export_snapshots", true, &snapshots, &error) ||
         !vm_is_ours(api->model, stream->vm, &error) || !end_task(stream, &error)) {
         moving_refuse(&stream->moving, error);
         return;

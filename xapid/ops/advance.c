@@ -124,13 +124,26 @@ undo_step(struct op *op)
     kind->undo(op, op_step(op, op->position)->args);
 }
 
-/* NULL: none. */
+/* NULL: none, or several. */
 static const char *
 op_value(const struct op *op)
 {
     GVariant *value = op->error ? NULL : op_result(op, "value");
 
-    return value ? g_variant_get_string(value, NULL) : NULL;
+    return value && g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)
+               ? g_variant_get_string(value, NULL)
+               : NULL;
+}
+
+static void
+succeed(const struct op *op, struct txn *txn)
+{
+    GVariant *value = op_result(op, "value");
+
+    if (value && g_variant_is_of_type(value, G_VARIANT_TYPE_STRING_ARRAY))
+        task_succeed_strings(txn, op->task, value);
+    else
+        task_succeed_string(txn, op->task, op_value(op));
 }
 
 static void
@@ -172,7 +185,7 @@ write_end(struct op *op)
         if (op->task && op->error)
             task_fail(txn, op->task, op->error);
         else if (op->task)
-            task_succeed_string(txn, op->task, op_value(op));
+            succeed(op, txn);
         generation = txn_commit(txn, &failed);
     }
     if (!generation) {

@@ -52,7 +52,8 @@ struct ops_room {
      * op_set_result (), and ends by op_step_done ().  NULL: there is nothing to find out. */
     void (*survey)(struct op *op);
     /* Writes, in the operation's last transaction, what became of the object.  error NULL: success.
-     * May read op_result ()s, and set "value": the string that the operation's caller gets. */
+     * May read op_result ()s, and set "value": the string that the operation's caller gets,
+     * or strings ("as") that are its task's result. */
     void (*finish)(struct op *op, struct txn *txn, const GError *error);
     /* Keeps current_operations of the row that shows it in step: adds (and removes) the task. */
     void (*mark)(struct txn *txn, const char *row, const char *operation, const char *task,

@@ -115,6 +115,22 @@ task_succeed_string(struct txn *txn, const char *task, const char *result)
 }
 
 void
+task_succeed_strings(struct txn *txn, const char *task, GVariant *results)
+{
+    g_autoptr(GString) xml = g_string_new("<value><array><data>");
+    GVariantIter iter;
+    const char *result;
+
+    g_variant_iter_init(&iter, results);
+    while (g_variant_iter_next(&iter, "&s", &result)) {
+        g_autofree char *text = g_markup_escape_text(result, -1);
+        g_string_append_printf(xml, "<value>%s</value>", text);
+    }
+    g_string_append(xml, "</data></array></value>");
+    task_succeed(txn, task, xml->str);
+}
+
+void
 task_fail(struct txn *txn, const char *task, const GError *error)
 {
     if (!task_is_open(txn, task))

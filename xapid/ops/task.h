@@ -21,6 +21,8 @@ const char *task_create(struct txn *txn, const char *label, const char *descript
 void task_succeed(struct txn *txn, const char *task, const char *result_xml);
 /* The same with a string, or (NULL) with nothing. */
 void task_succeed_string(struct txn *txn, const char *task, const char *result);
+/* The same with several ("as"). */
+void task_succeed_strings(struct txn *txn, const char *task, GVariant *results);
 /* TASK_CANCELLED makes it cancelled, anything else failure. */
 void task_fail(struct txn *txn, const char *task, const GError *error);
 /* After a restart: fails an open task of a call of ours that no operation stands behind; a task

@@ -13,4 +13,5 @@ libstorage_a_SOURCES = \
 	xapid/storage/steps.c xapid/storage/steps.h \
 	xapid/storage/storage.h \
 	xapid/storage/transfer.c \
+	xapid/storage/vm-import.c \
 	xapid/storage/vm-transfer.c

@@ -29,14 +29,20 @@ void steps_cancel(struct op *op);
 
 /* --- transfer.c --- */
 
+/* Gives xapid-host a connection for an operation, ahead of its Start, which so finds it; client is
+ * taken. */
+void transfer_lend(GDBusProxy *proxy, const char *op_id, int client, GBytes *ahead);
 /* Lends the connection of the transfer's client for the call that the step starts next; NULL: the
  * client has gone, and the step has ended with that. */
 struct transfer *steps_lend(struct op *op, const char *handle);
 
 extern const struct step_kind vdi_transfer_kind;
 
-/* --- vm-transfer.c --- */
-extern const struct step_kind vm_export_kind;
+/* --- vm-transfer.c, vm-import.c --- */
+extern const struct step_kind vm_export_kind, vm_import_kind;
+void vm_imports_begin(struct storage_world *world);
+/* The disks of a step's args as org.xapid.Storage1 has them; NULL: one is gone. */
+GVariant *vm_transfer_disks(const struct model *model, GVariant *args);
 
 /* --- shared.c --- */
 

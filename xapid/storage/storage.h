@@ -25,6 +25,7 @@ struct storage_world {
     const char *host;            /* reference of this host's row */
     GHashTable *under_way;       /* id of a step that tells how far it is -> struct op */
     GHashTable *transfers;       /* handle -> struct transfer, borrowed */
+    GHashTable *imports;         /* id of its call -> struct vm_import, borrowed */
     GHashTable *chains;          /* SR -> struct chains: chains.c */
 };
 
@@ -170,6 +171,7 @@ void pbd_finish(struct op *op, struct txn *txn, const GError *error);
 #define VDI_TRANSFERS_MAX 32 /* at once */
 
 /* A client's part in it: in memory alone, so a restart ends the transfer. */
+struct vm_import;
 struct transfer {
     char *handle;       /* a uuid, under which the disk is attached */
     char *since;        /* the disk an export is compared with, a reference; NULL: none */
@@ -178,7 +180,8 @@ struct transfer {
     const char *format; /* as org.xapid.Storage1 has it; a literal */
     gint64 offset, length;
     bool part;
-    guint32 silent; /* seconds */
+    guint32 silent;       /* seconds */
+    struct vm_import *vm; /* of a whole VM, once it has begun */
     /* The disk is there: gives up the connection, which is a descriptor of the receiver's from now
      * on, and tells what was read of the body (ret_ahead, the receiver's).  -1 with an error: the
      * client has gone. */
@@ -208,6 +211,21 @@ void vdi_plan_add_use(struct plan *plan, const char *kind, const char *vdi, cons
  * has it. */
 void vm_plan_add_export(struct plan *plan, const char *handle, GVariant *disks,
                         const char *packing);
+
+/* The same of an import that has begun. */
+void vm_plan_add_import(struct plan *plan, const char *handle, GVariant *disks);
+
+/* --- vm-import.c: a VM from a client, whose records come first --- */
+
+/* Exactly one: the records, whose disks are then asked for by a plan with vm_plan_add_import (), or
+ * why there are none. */
+typedef void (*vm_records_fn)(GVariant *records, const GError *error, void *data);
+/* Takes the client's connection; transfer->vm from then on, until vm_import_free ().  False with
+ * an error, and no call of came. */
+bool vm_import_begin(struct storage_world *world, struct transfer *transfer, bool forced,
+                     vm_records_fn came, void *data, GError **error);
+/* It ends, if it has not yet. */
+void vm_import_free(struct vm_import *import);
 
 /* --- steps.c --- */
 

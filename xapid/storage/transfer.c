@@ -87,9 +87,8 @@ vdi_plan_transfer(const struct storage_world *world, const char *vdi,
 
 /* ---- the step ---- */
 
-/* On the same connection and ahead of the call, which so finds it; without an answer. */
-static void
-lend(GDBusProxy *proxy, const char *op_id, int client, GBytes *ahead)
+void
+transfer_lend(GDBusProxy *proxy, const char *op_id, int client, GBytes *ahead)
 {
     g_autoptr(GUnixFDList) fds = g_unix_fd_list_new_from_array(&client, 1); /* takes it */
     GVariant *bytes = g_variant_new_from_bytes(G_VARIANT_TYPE("ay"), ahead, TRUE);
@@ -121,7 +120,7 @@ steps_lend(struct op *op, const char *handle)
         op_step_done(op, error);
         return NULL;
     }
-    lend(proxy, op_step_id(op), client, ahead);
+    transfer_lend(proxy, op_step_id(op), client, ahead);
     return transfer;
 }
 
@@ -187,4 +186,5 @@ transfers_begin(struct storage_world *world)
     world->under_way = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     world->transfers = g_hash_table_new(g_str_hash, g_str_equal);
     peer_client_on_signal(world->drivers, "Progress", moved, world);
+    vm_imports_begin(world);
 }

@@ -5,8 +5,8 @@
 #include "lib/member.h"
 #include "xapid/storage/steps.h"
 
-void
-vm_plan_add_export(struct plan *plan, const char *handle, GVariant *disks, const char *packing)
+static void
+add(struct plan *plan, const char *kind, const char *handle, GVariant *disks, const char *packing)
 {
     GVariantDict args;
 
@@ -14,12 +14,23 @@ vm_plan_add_export(struct plan *plan, const char *handle, GVariant *disks, const
     g_variant_dict_insert(&args, "handle", "s", handle);
     g_variant_dict_insert_value(&args, "disks", disks);
     g_variant_dict_insert(&args, "packing", "s", packing);
-    plan_add(plan, "vm.export", g_variant_dict_end(&args));
+    plan_add(plan, kind, g_variant_dict_end(&args));
 }
 
-/* As org.xapid.Storage1 has them; NULL: one is gone. */
-static GVariant *
-disks_of(const struct model *model, GVariant *args)
+void
+vm_plan_add_export(struct plan *plan, const char *handle, GVariant *disks, const char *packing)
+{
+    add(plan, "vm.export", handle, disks, packing);
+}
+
+void
+vm_plan_add_import(struct plan *plan, const char *handle, GVariant *disks)
+{
+    add(plan, "vm.import", handle, disks, "");
+}
+
+GVariant *
+vm_transfer_disks(const struct model *model, GVariant *args)
 {
     g_autoptr(GVariant) disks = g_variant_lookup_value(args, "disks", G_VARIANT_TYPE("a(sss)"));
     const char *vdi, *handle, *name;
@@ -44,7 +55,7 @@ static void
 export_run(struct op *op, GVariant *args)
 {
     struct storage_world *world = op_room_data(op);
-    g_autoptr(GVariant) disks = disks_of(world->model, args);
+    g_autoptr(GVariant) disks = vm_transfer_disks(world->model, args);
     GVariantDict call;
 
     if (!disks) {

@@ -90,10 +90,16 @@ is_raw(const struct volume *volume)
     return g_str_equal(volume->format, "raw");
 }
 
+void
+disk_init(struct disk *disk, const struct job *job, const struct volume *volume, int fd)
+{
+    *disk = (struct disk){.job = job, .fd = fd, .size = volume->size, .raw = is_raw(volume)};
+}
+
 bool
 disk_open(struct disk *disk, const struct job *job, GError **error)
 {
-    *disk = (struct disk){.job = job, .fd = DISK_FD, .size = job->disk.size};
+    disk_init(disk, job, &job->disk, DISK_FD);
     return job->import || is_raw(&job->disk) || open_images(disk, MORE_FD, job->disk.bases, error);
 }
 
@@ -101,7 +107,7 @@ bool
 disk_open_at(struct disk *disk, const struct job *job, const struct volume *volume, int fd,
              GError **error)
 {
-    *disk = (struct disk){.job = job, .fd = fd, .size = volume->size};
+    disk_init(disk, job, volume, fd);
     return is_raw(volume) || open_images(disk, fd + 1, volume->bases, error);
 }
 
@@ -211,7 +217,7 @@ look_raw(struct disk *disk, gint64 *ret_size)
 {
     struct stat status;
 
-    if (fstat(DISK_FD, &status) < 0)
+    if (fstat(disk->fd, &status) < 0)
         return false;
     disk->granule = S_ISREG(status.st_mode) ? GRANULE_BYTES : 0;
     *ret_size = disk->granule ? status.st_size : disk->size;
@@ -226,7 +232,7 @@ keep_raw(struct disk *disk)
 
     return look_raw(disk, &size) &&
            (size >= disk->size ||
-            FAULT_AROUND("stream.lengthen", NULL, ftruncate(DISK_FD, disk->size) == 0));
+            FAULT_AROUND("stream.lengthen", NULL, ftruncate(disk->fd, disk->size) == 0));
 }
 
 static bool
@@ -237,8 +243,9 @@ empty_raw(struct disk *disk)
     if (!look_raw(disk, &size))
         return false;
     disk->emptied = disk->granule > 0;
-    return !disk->emptied || (ftruncate(DISK_FD, 0) == 0 && FAULT_POINT("stream.empty.cut", NULL) &&
-                              ftruncate(DISK_FD, disk->size) == 0);
+    return !disk->emptied ||
+           (ftruncate(disk->fd, 0) == 0 && FAULT_POINT("stream.empty.cut", NULL) &&
+            ftruncate(disk->fd, disk->size) == 0);
 }
 
 static bool
@@ -248,7 +255,7 @@ keep_image(struct disk *disk, GError **error)
 
     if (!open_images(disk, MORE_FD, disk->job->disk.bases, error))
         return false;
-    disk->writer = qcow2_write_into(DISK_FD, read_below, disk, &fault);
+    disk->writer = qcow2_write_into(disk->fd, read_below, disk, &fault);
     if (!disk->writer)
         return disk_faulty(error, fault);
     disk->granule = qcow2_writer_cluster(disk->writer);
@@ -260,7 +267,7 @@ empty_image(struct disk *disk, GError **error)
 {
     const char *fault = NULL;
 
-    disk->writer = qcow2_write_begin(DISK_FD, &fault);
+    disk->writer = qcow2_write_begin(disk->fd, &fault);
     if (!disk->writer)
         return disk_faulty(error, fault);
     disk->emptied = true;
@@ -271,7 +278,7 @@ empty_image(struct disk *disk, GError **error)
 bool
 disk_begin(struct disk *disk, bool keep, GError **error)
 {
-    bool raw = is_raw(&disk->job->disk);
+    bool raw = disk->raw;
 
     if (keep)
         return raw ? keep_raw(disk) || disk_failed(error, "writing") : keep_image(disk, error);
@@ -292,7 +299,7 @@ static bool
 put(struct disk *disk, gint64 offset, const guint8 *bytes, gsize length)
 {
     return disk->writer ? qcow2_write(disk->writer, offset, bytes, length)
-                        : pwrite_all(DISK_FD, bytes, length, offset);
+                        : pwrite_all(disk->fd, bytes, length, offset);
 }
 
 /* What reads as zeros takes no more space than it did. */
@@ -303,7 +310,7 @@ put_zeros(struct disk *disk, gint64 offset, const guint8 *zeros, gsize length)
         return true;
     if (disk->writer)
         return qcow2_write_zeros(disk->writer, offset, zeros, length);
-    off_t data = lseek(DISK_FD, offset, SEEK_DATA);
+    off_t data = lseek(disk->fd, offset, SEEK_DATA);
     return (data < 0 ? errno == ENXIO : data >= offset + (gint64)length) ||
            put(disk, offset, zeros, length);
 }
@@ -319,7 +326,7 @@ disk_write(struct disk *disk, gint64 offset, const void *bytes, gsize length, GE
     disk->behind += length;
     if (disk->behind >= BEHIND_BYTES) {
         disk->behind = 0;
-        (void)sync_file_range(DISK_FD, 0, 0, SYNC_FILE_RANGE_WRITE);
+        (void)sync_file_range(disk->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     }
     while (disk->granule && at < length) {
         gsize in_granule = (gsize)((guint64)offset + at) % disk->granule;
@@ -341,7 +348,7 @@ disk_end(struct disk *disk, GError **error)
 {
     if (!FAULT_POINT("stream.sync.before", error))
         return false;
-    if ((disk->writer && !qcow2_write_end(disk->writer)) || fsync(DISK_FD) < 0)
+    if ((disk->writer && !qcow2_write_end(disk->writer)) || fsync(disk->fd) < 0)
         return disk_failed(error, "writing");
     return FAULT_POINT("stream.sync.after", error);
 }

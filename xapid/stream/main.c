@@ -25,13 +25,14 @@
 #define ARGUMENTS 14
 #define VOLUME_ARGUMENTS 4
 #define VM_ARGUMENTS 3
+#define VM_IMPORT_ARGUMENTS 4
 #define DISK_MAX ((gint64)1 << 50) /* bytes */
 #define NONE "-"
 
-static const int calls[] = {SYS_read,      SYS_pread64,    SYS_pwrite64,        SYS_lseek,
-                            SYS_fstat,     SYS_sendfile,   SYS_sendto,          SYS_recvfrom,
-                            SYS_shutdown,  SYS_setsockopt, SYS_fsync,           SYS_fdatasync,
-                            SYS_ftruncate, SYS_newfstatat, SYS_sync_file_range, -1};
+static const int calls[] = {
+    SYS_read,      SYS_pread64,    SYS_pwrite64,        SYS_lseek,      SYS_fstat, SYS_sendfile,
+    SYS_sendto,    SYS_recvfrom,   SYS_shutdown,        SYS_setsockopt, SYS_fsync, SYS_fdatasync,
+    SYS_ftruncate, SYS_newfstatat, SYS_sync_file_range, SYS_recvmsg,    -1};
 
 bool
 import_failed(GError **error, const char *format, ...)
@@ -169,6 +170,21 @@ parse_vm(int argc, char **argv, struct vm_job *job)
     return true;
 }
 
+/* "vm-import", whether it is forced, silent, length of the body. */
+static bool
+parse_vm_import(int argc, char **argv, struct vm_job *job)
+{
+    gint64 forced, silent, length;
+
+    if (argc != VM_IMPORT_ARGUMENTS + 1 || !parse_number(argv[2], 0, 1, &forced) ||
+        !parse_number(argv[3], 1, 86400, &silent) ||
+        !parse_number(argv[4], -1, G_MAXINT64 / 4, &length))
+        return false;
+    *job = (struct vm_job){.forced = forced, .end_fd = RECORDS_FD + 1};
+    job->job = (struct job){.import = true, .silent = (unsigned)silent, .length = length};
+    return true;
+}
+
 /* The descriptors from MORE_FD on. */
 static unsigned
 count_more(const struct job *job)
@@ -190,8 +206,11 @@ main(int argc, char **argv)
         faults_list();
         return EXIT_SUCCESS;
     }
-    bool whole_vm = argc > 1 && g_str_equal(argv[1], "vm-export");
-    if (whole_vm ? !parse_vm(argc, argv, &vm) : argc != ARGUMENTS + 1 || !parse(argv, &job)) {
+    bool vm_out = argc > 1 && g_str_equal(argv[1], "vm-export");
+    bool vm_in = argc > 1 && g_str_equal(argv[1], "vm-import");
+    if (vm_out  ? !parse_vm(argc, argv, &vm)
+        : vm_in ? !parse_vm_import(argc, argv, &vm)
+                : argc != ARGUMENTS + 1 || !parse(argv, &job)) {
         fprintf(stderr, "usage: %s [--fault-points]\nPart of xapid; xapid-host starts it.\n",
                 argv[0]);
         return 2;
@@ -199,9 +218,12 @@ main(int argc, char **argv)
     tzset(); /* the log's clock needs a file for it */
     signal(SIGPIPE, SIG_IGN);
     fcntl(CLIENT_FD, F_SETFL, 0); /* calls that wait */
-    unsigned end = whole_vm ? (unsigned)vm.end_fd : MORE_FD + count_more(&job);
-    bool ok = faults_init(&error) && confine(USER, end, 0, MEMORY, calls, &error) &&
-              (whole_vm ? vm_export(&vm, &error) : transfer(&job, &error));
+    unsigned end = vm_out || vm_in ? (unsigned)vm.end_fd : MORE_FD + count_more(&job);
+    bool ok = faults_init(&error) &&
+              confine(USER, end, vm_in ? end + VM_DISKS_MAX : 0, MEMORY, calls, &error) &&
+              (vm_out  ? vm_export(&vm, &error)
+               : vm_in ? vm_import(&vm, &error)
+                       : transfer(&job, &error));
     client_close(ok);
     report(error);
     _exit(EXIT_SUCCESS); /* what else runs at an end may make calls that are not allowed */

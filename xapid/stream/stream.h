@@ -81,6 +81,7 @@ void client_close(bool well);
 struct disk {
     const struct job *job;
     int fd;
+    bool raw;
     gint64 size;
     struct disk *since; /* of an export of what differs from it, else NULL */
     bool emptied;       /* what is not written reads as zeros */
@@ -97,6 +98,8 @@ struct extent {
     gint64 at;
 };
 
+/* One that is filled from its beginning, and has not been looked at. */
+void disk_init(struct disk *disk, const struct job *job, const struct volume *volume, int fd);
 bool disk_open(struct disk *disk, const struct job *job, GError **error);
 /* One to be read, whose descriptor is `fd`, and the next ones those of the images below it. */
 bool disk_open_at(struct disk *disk, const struct job *job, const struct volume *volume, int fd,

@@ -16,8 +16,11 @@ libvm_a_SOURCES = \
 	xapid/vm/export-records.c \
 	xapid/vm/foreign.c \
 	xapid/vm/guest-metrics.c \
+	xapid/vm/import.c xapid/vm/import.h \
+	xapid/vm/import-records.c \
 	xapid/vm/known-keys.c \
 	xapid/vm/limits.c \
+	xapid/vm/new.c \
 	xapid/vm/nic-limits.c \
 	xapid/vm/nics.c \
 	xapid/vm/observed.c \

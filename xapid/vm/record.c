@@ -5,6 +5,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "xapid/vm/appliance.h"
+#include "xapid/vm/import.h"
 
 static const struct dm_class *
 class_of(const char *name)
@@ -280,6 +281,10 @@ vm_finish(struct op *op, struct txn *txn, const GError *error)
         g_autofree char *its = model_get_string(world->model, vm, "uuid");
         if (error)
             vm_look(world, its); /* of a snapshot: the guest may stand still */
+        return;
+    }
+    if (g_str_equal(op_operation(op), "import")) {
+        vm_record_import(op, txn, vm, error);
         return;
     }
     if (g_str_equal(op_operation(op), "provision")) {

@@ -60,6 +60,13 @@ bool vm_knows(const char *operation);
  * OPERATION_NOT_ALLOWED. */
 bool vm_may(const struct model *model, const char *vm, const char *operation, GError **error);
 
+/* --- new.c: VM.create's record, of which a client may leave out any field --- */
+
+/* MEMORY_CONSTRAINT_VIOLATION, INVALID_VALUE. */
+bool vm_check_new(GVariant *fields, GError **error);
+/* With what it leaves out, and what no client decides: a{sv}, floating.  metrics: a reference. */
+GVariant *vm_complete_new(GVariant *fields, const char *metrics);
+
 /* --- agile.c --- */
 
 /* Could any host of the pool run it?  HA_CONSTRAINT_VIOLATION_SR_NOT_SHARED [SR],
