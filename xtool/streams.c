@@ -94,13 +94,16 @@ task_went_well(struct xtool *x, GVariant *task, GError **error)
 /* Ends the command: `ok` is what the connection says, `error` why not.  The task's own error is the
  * better one. */
 static bool
-end(struct xtool *x, GVariant *task, bool ok, GError **error)
+end_with(struct xtool *x, GVariant *task, bool ok, char *(*read)(struct xtool *x, GVariant *task),
+         char **ret, GError **error)
 {
     g_autoptr(GError) of_task = NULL;
 
     if (!ok && error && g_error_matches(*error, INTERRUPT_ERROR, 0))
         return false; /* the server ends it, as its client has gone */
     bool well = task_went_well(x, task, &of_task);
+    if (well && ret)
+        *ret = read(x, task);
     g_autoptr(GVariant) nothing = call(x, "task.destroy", &task, 1, NULL);
     if (of_task && of_task->domain == API_ERROR) {
         g_clear_error(error);
@@ -109,6 +112,12 @@ end(struct xtool *x, GVariant *task, bool ok, GError **error)
         g_propagate_error(error, g_steal_pointer(&of_task));
     }
     return ok && well;
+}
+
+static bool
+end(struct xtool *x, GVariant *task, bool ok, GError **error)
+{
+    return end_with(x, task, ok, NULL, NULL, error);
 }
 
 /* ---- the commands ---- */
@@ -166,30 +175,48 @@ take_task(struct xtool *x, struct order *order, GError **error)
     return order->task;
 }
 
-bool
-streams_import(struct xtool *x, const struct xt_command *command, GError **error)
+/* NULL with an error; the caller's. */
+static GFileInputStream *
+open_file(const char *path, goffset *ret_size, GError **error)
 {
-    g_autoptr(GFile) file = g_file_new_for_path(args_get(x->args, "filename"));
+    g_autoptr(GFile) file = g_file_new_for_path(path);
     g_autoptr(GError) cause = NULL;
     g_autoptr(GFileInputStream) from = g_file_read(file, NULL, &cause);
     g_autoptr(GFileInfo) info =
         from ? g_file_input_stream_query_info(from, G_FILE_ATTRIBUTE_STANDARD_SIZE, NULL, &cause)
              : NULL;
+
+    if (!info) {
+        g_set_error(error, FAILED_ERROR, 0, "%s.", cause->message);
+        return NULL;
+    }
+    *ret_size = g_file_info_get_size(info);
+    return g_steal_pointer(&from);
+}
+
+static bool
+upload(struct xtool *x, struct order *order, GFileInputStream *from, goffset size, GError **error)
+{
+    bool ok = server_upload(x->server, order->path, from, size, order->moved, &order->look, error);
+
+    if (order->look.drawn)
+        progress_wipe();
+    return ok;
+}
+
+bool
+streams_import(struct xtool *x, const struct xt_command *command, GError **error)
+{
+    goffset size;
+    g_autoptr(GFileInputStream) from = open_file(args_get(x->args, "filename"), &size, error);
     struct order order;
 
     (void)command;
-    if (!info) {
-        g_set_error(error, FAILED_ERROR, 0, "%s.", cause->message);
+    if (!from)
         return false;
-    }
     bool ok = read_order(x, "/import_raw_vdi", &order, error) && take_task(x, &order, error);
-    if (ok) {
-        ok = server_upload(x->server, order.path, from, g_file_info_get_size(info), order.moved,
-                           &order.look, error);
-        if (order.look.drawn)
-            progress_wipe();
-        ok = end(x, order.task, ok, error);
-    }
+    if (ok)
+        ok = end(x, order.task, upload(x, &order, from, size, error), error);
     order_clear(&order);
     return ok;
 }
@@ -263,6 +290,75 @@ streams_vm_export(struct xtool *x, const struct object *vm, GError **error)
         ok = take_task(x, &order, error) && export_to(x, &order, output.fd, error);
         ok = output_close(&output, ok, error);
     }
+    order_clear(&order);
+    return ok;
+}
+
+/* Of a task's result, "<value><array><data><value>REF</value>…", the VM; NULL: it has none. */
+static char *
+made_vm(struct xtool *x, GVariant *task)
+{
+    g_autoptr(GVariant) result = call(x, "task.get_result", &task, 1, NULL);
+    const char *text = result ? g_variant_get_string(result, NULL) : "";
+    const char *ref = strstr(text, REF_PREFIX), *end = ref ? strchr(ref, '<') : NULL;
+
+    return end ? g_strndup(ref, (gsize)(end - ref)) : NULL;
+}
+
+static bool
+print_made(struct xtool *x, const char *ref, GError **error)
+{
+    g_autoptr(GVariant) vm = g_variant_ref_sink(g_variant_new_string(ref ? ref : REF_NULL));
+    g_autoptr(GVariant) uuid = call(x, "VM.get_uuid", (GVariant *[]){vm}, 1, error);
+
+    if (uuid)
+        fprintf(x->out, "%s\n", g_variant_get_string(uuid, NULL));
+    return uuid != NULL;
+}
+
+static bool
+read_vm_import(struct xtool *x, struct order *order, GError **error)
+{
+    const char *name = args_get(x->args, "sr-uuid");
+    bool preserve, force, wanted;
+
+    *order = (struct order){.file = args_get(x->args, "filename")};
+    if (!args_flag(x->args, "preserve", &preserve, error) ||
+        !args_flag(x->args, "force", &force, error) ||
+        !args_flag(x->args, "progress", &wanted, error) || !xtool_check_unused(x, error) ||
+        !xtool_connect(x, false, error))
+        return false;
+    const struct object *sr =
+        name ? objects_named(x->objects, dm_class_find("SR", false), name, error) : NULL;
+    if (name && !sr)
+        return false;
+    order->path = g_strdup_printf("/import?restore=%s&force=%s%s%s", preserve ? "true" : "false",
+                                  force || x->force ? "true" : "false", sr ? "&sr_id=" : "",
+                                  sr ? sr->ref : "");
+    order->moved = x->progress || wanted ? moved : NULL;
+    return true;
+}
+
+bool
+streams_vm_import(struct xtool *x, const struct xt_command *command, GError **error)
+{
+    const char *path = args_get(x->args, "filename");
+    g_autofree char *ref = NULL;
+    struct order order;
+    goffset size;
+
+    (void)command;
+    if (!path) {
+        g_set_error(error, FAILED_ERROR, 0, "filename= is needed.");
+        return false;
+    }
+    g_autoptr(GFileInputStream) from = open_file(path, &size, error);
+    if (!from)
+        return false;
+    bool ok = read_vm_import(x, &order, error) && take_task(x, &order, error);
+    if (ok)
+        ok = end_with(x, order.task, upload(x, &order, from, size, error), made_vm, &ref, error) &&
+             print_made(x, ref, error);
     order_clear(&order);
     return ok;
 }

@@ -400,6 +400,8 @@ verb_find(const char *command)
         {"vm-disk-remove", "Takes a disk from the VM and destroys it.", .each = drives_disk_remove},
         {"vm-export", "Writes a VM with its disks into a new file, an XVA; - is standard output.",
          .each = streams_vm_export},
+        {"vm-import", "Makes a VM with its disks of a file, an XVA, and prints its uuid.",
+         .run = streams_vm_import},
         {"vm-install", "Makes a VM of a template, with its disks, and prints its uuid.",
          .run = install_run},
         {"vm-is-bios-customized", "Tells whether the VM's BIOS has strings of its own.",

@@ -165,6 +165,7 @@ bool database_local(struct xtool *x, GError **error);
 
 bool streams_import(struct xtool *x, const struct xt_command *command, GError **error);
 bool streams_export(struct xtool *x, const struct xt_command *command, GError **error);
+bool streams_vm_import(struct xtool *x, const struct xt_command *command, GError **error);
 bool streams_vm_export(struct xtool *x, const struct object *vm, GError **error);
 
 /* ---- help.c ---- */

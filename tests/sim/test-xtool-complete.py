@@ -46,7 +46,7 @@ def test_commands_and_arguments():
         assert {"start ", "suspend ", "sr-create ", "sr-list ", "secret-list "} <= set(offered("xtool s"))
         assert len(offered("xtool ")) > 500
         assert offered("xtool help vm-sta") == offered("xtool -s x vm-sta") == ["vm-start "]
-        assert "vm-import " not in offered("xtool vm-i"), "what xtool has no code for"
+        assert "vm-migrate " not in offered("xtool vm-m"), "what xtool has no code for"
         assert set(offered("xtool vm-start ")) >= {"vm=", "uuid=", "on=", "force="}
         assert "on=" not in offered("xtool vm-start on=x o") and "other-config:" in offered("xtool vm-start on=x o")
         assert "name-label=" in offered("xtool vm-create ") and "memory-static-max=" in offered("xtool vm-create mem")

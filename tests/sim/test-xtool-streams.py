@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import tap
 from archives import Archive
-from disks import MIB, connected, new_sr, new_vbd, new_vdi
+from disks import MIB, connected, held, new_sr, new_vbd, new_vdi
 from host import GUEST, Host
 from xtool import Tool
 
@@ -64,8 +64,19 @@ def test_vm():
             assert t("vm-export", "vm=web", f"filename={out}.{name}", *options) == ""
             archive = Archive(Path(f"{out}.{name}").read_bytes())
             assert [archive.disk(disk) for disk in archive.of("VDI")] == [CONTENT]
+            uuid = t("vm-import", f"filename={out}.{name}", f"sr-uuid={x.SR.get_uuid(x.VDI.get_SR(vdi))}").strip()
+            made, = set(x.VM.get_by_name_label("web")) - {vm}
+            assert uuid == x.VM.get_uuid(made)
+            drive, = x.VM.get_VBDs(made)
+            assert held(host, x, x.VBD.get_VDI(drive)) == CONTENT
+            x.VDI.destroy(x.VBD.get_VDI(drive))
+            x.VM.destroy(made)
         t("vm-export", "vm=web", f"filename={out}.records", "metadata=true")
         assert Archive(Path(f"{out}.records").read_bytes()).names == ["ova.xml"]
+        assert "here already" in t.fails(1, "vm-import", f"filename={out}.plain", "preserve=true",
+                                         f"sr-uuid={x.SR.get_uuid(x.VDI.get_SR(vdi))}")
+        assert "filename" in t.fails(1, "vm-import")
+        assert t.fails(1, "vm-import", f"filename={image}", f"sr-uuid={x.SR.get_uuid(x.VDI.get_SR(vdi))}")
         assert "use_compression" in t.fails(1, "vm-export", "vm=web", f"filename={out}", "compress=lzma")
         assert "metadata=true" in t.fails(1, "vm-export", "vm=web", f"filename={out}", "include-snapshots=true")
         assert "File exists" in t.fails(1, "vm-export", "vm=web", f"filename={out}.plain")
