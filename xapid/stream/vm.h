@@ -17,11 +17,11 @@
 #define VM_DISK_NAME_MAX 64 /* bytes */
 
 /* Descriptors of an import, beside CLIENT_FD and AHEAD_FD. */
-#define ORDERS_FD DISK_FD                 /* a socket of packets, by which the disks come */
-#define RECORDS_FD MORE_FD                /* a file for ova.xml */
+#define ORDERS_FD DISK_FD                /* a socket of packets, by which the disks come */
+#define RECORDS_FD MORE_FD               /* a file for ova.xml */
 #define VM_RECORDS_MAX (4 * 1024 * 1024) /* bytes of that */
-#define VM_ORDER_MAX 256                  /* bytes of a packet */
-#define VM_ORDER_BEGIN "begin"            /* all disks have come */
+#define VM_ORDER_MAX 256                 /* bytes of a packet */
+#define VM_ORDER_BEGIN "begin"           /* all disks have come */
 
 /* A disk, whose descriptor and those of the images below it follow those of the disks before it,
  * from MORE_FD on. */
