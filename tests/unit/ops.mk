@@ -9,7 +9,8 @@ check_PROGRAMS += tests/unit/test-net
 TESTS += tests/unit/test-net
 tests_unit_test_net_SOURCES = tests/unit/test-net.c tests/unit/fake-store.c tests/unit/fake-store.h
 tests_unit_test_net_LDADD = $(ops_test_libs)
-ops_test_libs = libvm.a libnet.a libstorage.a libops.a libmodel.a libpeer.a libdatamodel.a libbase.a $(GLIB_LIBS)
+ops_test_libs = libvm.a libnet.a libstorage.a libops.a libmodel.a libpeer.a libwire.a libdatamodel.a libbase.a \
+	$(XML_LIBS) $(YAJL_LIBS) $(GLIB_LIBS)
 
 ops_bed = tests/unit/ops-bed.c tests/unit/ops-bed.h tests/unit/fake-store.c tests/unit/fake-store.h
 
