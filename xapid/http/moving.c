@@ -2,6 +2,7 @@
 
 #include "xapid/http/moving.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,6 +21,8 @@ void
 moving_free(struct moving *moving)
 {
     g_hash_table_remove(moving->api->storage->transfers, moving->transfer.handle);
+    if (moving->kept >= 0)
+        close(moving->kept);
     g_free(moving->transfer.handle);
     g_free(moving->task);
     g_free(moving->head);
@@ -186,8 +189,11 @@ begin(struct transfer *transfer, GBytes **ret_ahead, GError **error)
     }
     *ret_ahead = taken.ahead;
     if (!taken.tls) {
-        /* Whoever dies with it breaks it off, until who has moved all makes its end a good one. */
+        /* Whoever dies with it breaks it off, until its end is made a good one: by who has moved
+         * all, or by us. */
         setsockopt(taken.fd, SOL_SOCKET, SO_LINGER, &broken, sizeof broken);
+        if (moving->ends)
+            moving->kept = fcntl(taken.fd, F_DUPFD_CLOEXEC, 0);
         return taken.fd;
     }
     int plain = -1;
@@ -200,11 +206,16 @@ begin(struct transfer *transfer, GBytes **ret_ahead, GError **error)
 static void
 ended(const GError *error, const char *value, void *data)
 {
+    const struct linger whole = {.l_onoff = 0};
     struct moving *moving = data;
 
     (void)value;
     if (moving->relay)
         relay_end(moving->relay, !error);
+    if (moving->kept >= 0 && !error) {
+        setsockopt(moving->kept, SOL_SOCKET, SO_LINGER, &whole, sizeof whole);
+        shutdown(moving->kept, SHUT_WR);
+    }
     if (moving->request && error)
         reply_error(moving, error);
     else if (moving->request) /* the plan was made without a transfer, which cannot be */
@@ -289,6 +300,7 @@ moving_init(struct moving *moving, struct api *api, struct http_request *request
 {
     moving->api = api;
     moving->request = request;
+    moving->kept = -1;
     moving->transfer =
         (struct transfer){.handle = g_uuid_string_random(),
                           .import = import,

@@ -17,6 +17,9 @@ struct moving {
     char *head;                           /* of the answer, without what each of them ends with */
     GBytes *first;                        /* what an export begins with, or NULL */
     struct relay *relay;                  /* of a connection over TLS, once it is taken */
+    bool ends;                            /* the connection ends well when the operation has, and
+                                             not when all has been moved */
+    int kept;                             /* that connection, when it is without TLS; or -1 */
     unsigned status;                      /* of a refusal; 0: as the error says */
     void (*freed)(struct moving *moving); /* frees what it is a part of */
 };

@@ -163,6 +163,7 @@ import_admitted(struct http_request *request, const struct caller *caller, void 
 
     moving_init(moving, imports->api, request, /* import= */ true, coming_freed);
     moving->head = g_strdup("HTTP/1.1 200 OK\r\n");
+    moving->ends = true;
     coming->imports = imports;
     coming->caller = *caller;
     coming->caller.session = NULL;

@@ -197,7 +197,7 @@ import_run(struct op *op, GVariant *args)
     }
     import->op = op;
     g_hash_table_insert(world->under_way, g_strdup(import->op_id), op);
-    if (FAULT_POINT("storage.fill.before", NULL))
+    if (FAULT_POINT("storage.fill.before", import->error ? NULL : &import->error))
         g_dbus_proxy_call(proxy, "Fill", g_variant_new("(s@a(sssx))", import->op_id, disks),
                           G_DBUS_CALL_FLAGS_NONE, -1, NULL, filled, asked_new(import));
     else

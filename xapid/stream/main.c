@@ -224,7 +224,7 @@ main(int argc, char **argv)
               (vm_out  ? vm_export(&vm, &error)
                : vm_in ? vm_import(&vm, &error)
                        : transfer(&job, &error));
-    client_close(ok);
+    client_close(ok && !vm_in); /* xapid ends that connection, when all of the VM is there */
     report(error);
     _exit(EXIT_SUCCESS); /* what else runs at an end may make calls that are not allowed */
 }

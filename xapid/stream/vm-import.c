@@ -230,7 +230,9 @@ vm_import(struct vm_job *job, GError **error)
     import.disk = job->n_disks;
     for (unsigned i = 0; i < job->n_disks; i++)
         import.whole += job->disks[i].volume.size;
-    ok = ok && take_chunks(&import, error);
+    /* What is behind the end is read, or the client would be broken off while it sends that. */
+    ok = ok && take_chunks(&import, error) &&
+         (import.client.left <= 0 || client_skip(&import.client, import.client.left, error));
     if (import.disk < job->n_disks)
         disk_close(&import.to);
     unpack_free(import.unpack);
