@@ -284,6 +284,7 @@ class Host:
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # whoever does not suppress_ragged_eofs is told of one
         return http.client.HTTPSConnection("127.0.0.1", self.https_port, timeout=timeout,
                                            context=context)
 

@@ -44,9 +44,12 @@ class Mover:
         self.host, self.owner, self.marks = host, owner, host.environment["XAPID_TEST_FAULT_DIR"]
         self.moves, self.chance = 0, random.Random(SEED)
 
+    def connect(self):
+        """By turns each kind of connection; None: the one without a network."""
+        return (None, self.tls, self.host.tcp)[self.moves % KINDS]
+
     def streams(self):
-        """By turns over each kind of connection."""
-        return Streams(self.host, self.owner.x, (None, self.tls, self.host.tcp)[self.moves % KINDS])
+        return Streams(self.host, self.owner.x, self.connect())
 
     def tls(self):
         """Whose end is told from one that was cut off."""
@@ -68,8 +71,8 @@ class Mover:
         self.all_ended()
         if (by_its_end or record["status"] == "success") and not is_so(body):
             self.owner.say(f"not what its client was told by {status}, or by its task: {record['error_info']}")
-        if record["status"] != "success" or status is None:
-            raise Failure(record["error_info"] or ["INTERNAL_ERROR", "cut off"])
+        if record["status"] != "success":
+            raise Failure(record["error_info"])
 
     def move(self, what, send, is_so, failed=lambda: None):
         """Until it went well; failed () after each that did not."""

@@ -37,10 +37,10 @@ class Streams:
         words = {"session_id": self.x.session_ref, "vdi": vdi, **query}
         return f"/{action}?" + "&".join(f"{name}={value}" for name, value in words.items())
 
-    def put(self, vdi, body, headers=(), **query):
+    def send(self, path, body, headers=()):
         connection, broken = self.connect(), None
         try:  # a refusal does not wait for the body
-            connection.request("PUT", self.path("import_raw_vdi", vdi, **query), body, dict(headers))
+            connection.request("PUT", path, body, dict(headers))
         except (BrokenPipeError, ConnectionResetError) as error:
             connection._HTTPConnection__state, broken = "Request-sent", error
         reply = connection.getresponse()
@@ -48,6 +48,9 @@ class Streams:
         if broken and reply.status == 200:
             raise broken
         return reply.status, text
+
+    def put(self, vdi, body, headers=(), **query):
+        return self.send(self.path("import_raw_vdi", vdi, **query), body, headers)
 
     def get(self, vdi, headers=(), **query):
         connection = self.connect()

@@ -24,6 +24,7 @@ import tap
 from accounts import Accounts
 from host import BUILDDIR, Host
 from life import SEED
+from life_archive import life_of_an_archive
 from life_console import life_of_a_console, life_of_a_picture, life_of_a_text_console
 from life_disk import life_of_a_cd, life_of_a_disk
 from life_host import life_of_a_name, life_of_a_password, life_of_the_database, life_of_the_log, life_of_the_power
@@ -82,6 +83,7 @@ class Manager(threading.Thread):
 
 # What the points that begin so are hit by; the others, by a VM's.
 LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver.": life_of_a_disk, "host.transfer.": life_of_a_stream,
+         "host.order.": life_of_an_archive, "storage.fill.": life_of_an_archive, "stream.records.": life_of_an_archive,
          "storage.lend.": life_of_a_stream, "stream.": life_of_a_stream, "plug.": life_of_a_disk,
          "unplug.": life_of_a_disk, "hold.": life_of_a_disk, "follow.": life_of_a_disk, "release.": life_of_a_disk,
          "medium.": life_of_a_cd, "host.power.": life_of_the_power, "host.syslog.": life_of_the_log, "host.restart.": life_of_the_log,
@@ -95,13 +97,14 @@ LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver."
 
 def fault_of_a_host(point, spec, marks):
     life = next((life for start, life in LIVES.items() if point.startswith(start)), life_of_a_vm)
-    passwords, tls = life is life_of_a_password, life in (life_of_a_password, life_of_a_stream)
+    streams = life in (life_of_a_stream, life_of_an_archive)
+    passwords, tls = life is life_of_a_password, streams or life is life_of_a_password
     recorder = BUILDDIR / "tests/unit/pam-recorder.so"
     accounts = Accounts({"root": (0, "secret")}, recorder=recorder) if passwords else None
     options = {life_of_a_ready_domain: "ready_domains=1\n", life_of_addresses: "confirm_seconds=2\n"}.get(life, "")
     host = Host(options + "resync_seconds=1",
                 launch_options=("--backoff-max", "50"), sim_conf="[host]\nshutdown_ms=5\n",
-                https=tls or point.startswith("certificate."), plain=life is life_of_a_stream, accounts=accounts)
+                https=tls or point.startswith("certificate."), plain=streams, accounts=accounts)
     if point in BEFORE:
         spec = f"{BEFORE[point]},{spec}"
     host.environment.update(XAPID_FAULT=spec, XAPID_TEST_FAULT_DIR=str(marks))

@@ -11,24 +11,7 @@ from archives import CHUNK, Archive
 from disks import MIB, NULL, connected, new_sr, new_vbd, new_vdi, write
 from host import GUEST, Host, fails
 from streams import CONTENT, SIZE, Streams, bad, good, quiet
-
-
-class VmStreams(Streams):
-    """A client of the actions of VMs."""
-
-    def path(self, action, vm, **query):
-        words = {"session_id": self.x.session_ref, "uuid": vm, **query}
-        return f"/{action}?" + "&".join(f"{name}={value}" for name, value in words.items() if value is not None)
-
-    def get(self, vm, action="export", **query):
-        connection = self.connect()
-        connection.request("GET", self.path(action, vm, **query))
-        reply = connection.getresponse()
-        body = reply.read()
-        if reply.status == 200:  # the last byte comes before the disks are let go
-            tap.wait_until(lambda: not any(record["current_operations"] for record in self.x.VM.get_all_records().values()),
-                           "the end of the export")
-        return reply.status, body, reply
+from vmstreams import VmStreams
 
 
 def new_vm(host, x, streams, sr, name="a VM"):

@@ -44,7 +44,7 @@ sim_tests = \
 	tests/sim/test-wire.py
 TESTS += $(sim_tests)
 EXTRA_DIST += $(sim_tests) tests/sim/host.py tests/sim/guests.py tests/sim/accounts.py tests/sim/consoles.py tests/sim/qemu.py tests/sim/rfb.py \
-	tests/sim/marks.py tests/sim/archives.py tests/sim/streams.py tests/sim/waiting.py tests/sim/websocket.py tests/sim/payloads.py \
+	tests/sim/marks.py tests/sim/archives.py tests/sim/streams.py tests/sim/vmstreams.py tests/sim/waiting.py tests/sim/websocket.py tests/sim/payloads.py \
 	tests/sim/facts.py tests/sim/facts.txt tests/sim/dull tests/sim/test-growth.py tests/sim/test-hostile.py tests/clients/test-xencenter.py \
 	tests/clients/test-browser.py tests/sim/browser.py \
 	tests/sim/crowd.py tests/sim/rounds.py tests/sim/storm.py tests/sim/test-crowd.py tests/sim/test-brute-force.py tests/sim/unwritable.py tests/sim/disk-errors.c

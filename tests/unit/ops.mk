@@ -1,7 +1,7 @@
 # Tests of xapid/ops and xapid/vm, and of what they promise when programs die.
 TESTS += tests/sim/test-faults.py tests/sim/test-recovery.py tests/sim/test-kills.py
 EXTRA_DIST += tests/sim/test-recovery.py tests/sim/test-kills.py tests/sim/test-faults.py \
-	tests/sim/life.py tests/sim/life_console.py tests/sim/life_disk.py tests/sim/life_host.py \
+	tests/sim/life.py tests/sim/life_archive.py tests/sim/life_console.py tests/sim/life_disk.py tests/sim/life_host.py \
 	tests/sim/life_network.py tests/sim/life_stream.py tests/sim/life_vm.py tests/sim/test-effects-traced.py tests/sim/owner.py \
 	tests/sim/settled.py tests/sim/world.py
 
