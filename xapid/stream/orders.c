@@ -47,16 +47,16 @@ receive(char *text, gsize size, int *ret_fd, GError **error)
 static bool
 take_disk(struct vm_job *job, const char *text, int fd, GError **error)
 {
-    char **words = g_strsplit(text, "\t", 3);
+    g_auto(GStrv) words = g_strsplit(text, "\t", 3);
     gint64 size;
 
     if (fd < 0 || g_strv_length(words) != 3 || job->n_disks == VM_DISKS_MAX ||
-        !g_ascii_string_to_signed(words[2], 10, 0, G_MAXINT64 / 4, &size, NULL)) {
-        g_strfreev(words);
+        !g_ascii_string_to_signed(words[2], 10, 0, G_MAXINT64 / 4, &size, NULL))
         return failed(error, "they are not understood");
-    }
     job->disks[job->n_disks++] =
-        (struct vm_disk){.name = words[0], .fd = fd, .volume = {.format = words[1], .size = size}};
+        (struct vm_disk){.name = g_strdup(words[0]),
+                         .fd = fd,
+                         .volume = {.format = g_strdup(words[1]), .size = size}};
     return true;
 }
 
