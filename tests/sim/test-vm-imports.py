@@ -1,7 +1,11 @@
 #!/usr/bin/python3
-"""VMs from clients as one stream: PUT /import, of what /export sends and of what others have made."""
+"""VMs from clients as one stream: PUT /import, of what /export sends and of what others have made.
+
+XAPID_ARCHIVES: how many of others' archives, and of hostile ones (6), or all, which `make soak` takes.
+XAPID_SEED repeats the choice."""
 import gzip
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +19,14 @@ from streams import CONTENT, RANDOM, SIZE, Streams, bad, good, quiet
 from vmstreams import SMALL, Imports, VmStreams, disks_of, everything, objects, remove
 
 MAC = "02:00:00:00:00:01"
+SEED = int(os.environ.get("XAPID_SEED", str(random.randrange(1 << 30))))
+ARCHIVES = os.environ.get("XAPID_ARCHIVES", "6")
+
+
+def some(what, every):
+    chosen = every if ARCHIVES == "all" else random.Random(SEED).sample(every, min(int(ARCHIVES), len(every)))
+    print(f"# seed {SEED}, sample/full: {len(chosen)}/{len(every)} {what}", flush=True)
+    return chosen
 
 
 def started(host):
@@ -62,33 +74,46 @@ def test_round_trip():
                 quiet(host, x)
 
 
+def packed(body, packing):
+    if packing == "zstd":
+        return subprocess.run(["zstd", "-c", "-q"], input=body, capture_output=True, check=True).stdout
+    if packing == "gzip":
+        return gzip.compress(body)
+    half = len(body) // 2
+    return gzip.compress(body[:half]) + gzip.compress(body[half:]) if packing == "two gzips" else body
+
+
+def archive_of(kind, chunk, packing):
+    writer = Writer(kind, chunk)
+    writer.records(objects())
+    writer.disk("Ref:3", SMALL)
+    return packed(writer.body(), packing)
+
+
+def is_foreign(host, x, imports, vm):
+    assert disks_of(host, x, vm) == {"0": SMALL}
+    drives = {record["userdevice"]: record for record in map(x.VBD.get_record, x.VM.get_VBDs(vm))}
+    assert drives["0"]["bootable"] and drives["3"]["empty"] and not drives["0"]["currently_attached"]
+    disk = x.VDI.get_record(drives["0"]["VDI"])
+    assert disk["name_label"] == "its disk" and disk["SR"] == imports.sr and disk["managed"]
+    assert "vhd-parent" not in disk["sm_config"]
+    remove(x, vm)
+
+
 def test_others():
     with Host() as host:
         x, imports = started(host)
-        for kind in "checksum", "xxhash":
-            for chunk in MIB, 64 * 1024, MIB // 2 + 512:
-                writer = Writer(kind, chunk)
-                writer.records(objects())
-                writer.disk("Ref:3", SMALL)
-                plain = writer.body()
-                zstd = subprocess.run(["zstd", "-c", "-q"], input=plain, capture_output=True, check=True).stdout
-                half = len(plain) // 2
-                two = gzip.compress(plain[:half]) + gzip.compress(plain[half:])
-                for body in plain, gzip.compress(plain), two, zstd:
-                    vm = imports.new(body)
-                    assert disks_of(host, x, vm) == {"0": SMALL}
-                    drives = {record["userdevice"]: record for record in map(x.VBD.get_record, x.VM.get_VBDs(vm))}
-                    assert drives["0"]["bootable"] and drives["3"]["empty"] and not drives["0"]["currently_attached"]
-                    disk = x.VDI.get_record(drives["0"]["VDI"])
-                    assert disk["name_label"] == "its disk" and disk["SR"] == imports.sr and disk["managed"]
-                    assert "vhd-parent" not in disk["sm_config"]
-                    remove(x, vm)
-                # Who does not know how long it is, and leaves when all is sent.
-                task, sock = imports.begin(zstd, length=1 << 50)
-                vm, = value_of(good(x.wait_task(task)).encode())
-                sock.close()
-                assert disks_of(host, x, vm) == {"0": SMALL}
-                remove(x, vm)
+        every = [(kind, chunk, packing) for kind in ("checksum", "xxhash") for chunk in (MIB, 64 * 1024, MIB // 2 + 512)
+                 for packing in ("none", "gzip", "two gzips", "zstd")]
+        chosen = some("archives of others", every)
+        for each in chosen:
+            is_foreign(host, x, imports, imports.new(archive_of(*each)))
+        print(f"# {len(chosen)} archives taken", flush=True)
+        # Who does not know how long it is, and leaves when all is sent.
+        task, sock = imports.begin(archive_of("xxhash", MIB, "zstd"), length=1 << 50)
+        vm, = value_of(good(x.wait_task(task)).encode())
+        sock.close()
+        is_foreign(host, x, imports, vm)
         # Empty chunks, that take a number and no room; a gap behind them.
         writer = Writer()
         writer.records(objects(4 * MIB))
@@ -194,12 +219,14 @@ def test_hostile():
     with Host() as host:
         x, imports = started(host)
         before = everything(x, imports.sr)
-        for what, body, code in hostile():
+        chosen = some("hostile archives", list(hostile()))
+        for what, body, code in chosen:
             record = imports.imported(body)
             assert record["status"] == "failure" and record["error_info"][0] == code, (what, code, record)
             assert everything(x, imports.sr) == before, what
         quiet(host, x)
         assert not host.violations()
+        print(f"# {len(chosen)} archives refused", flush=True)
 
 
 def test_refusals():
