@@ -10,7 +10,7 @@
 #include "xapid/stream/vm.h"
 
 #define IN_BYTES (64 * 1024)
-#define ZSTD_WINDOW_LOG_MAX 27 /* 128 MiB of what came last is kept at most */
+#define ZSTD_WINDOW_MAX (128 << 20) /* bytes of what came last that are kept at most */
 
 enum kind { KIND_UNKNOWN, KIND_PLAIN, KIND_GZIP, KIND_ZSTD };
 
@@ -75,7 +75,8 @@ find_kind(struct unpack *unpack, GError **error)
     } else if (memcmp(unpack->in, zstd, sizeof zstd) == 0) {
         unpack->kind = KIND_ZSTD;
         unpack->zstd = ZSTD_createDCtx();
-        ZSTD_DCtx_setParameter(unpack->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
+        ZSTD_DCtx_setParameter(unpack->zstd, ZSTD_d_windowLogMax,
+                               g_bit_nth_msf(ZSTD_WINDOW_MAX, -1));
     }
     return true;
 }
