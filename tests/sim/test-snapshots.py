@@ -89,7 +89,7 @@ def test_what_a_snapshot_is():
         assert record["snapshot_time"].value > "2020" and record["snapshot_info"]["power-state-at-snapshot"] == "Halted", record
         assert "web" in record["snapshot_metadata"] and its["snapshot_metadata"] == "", record
         assert (record["parent"], record["children"], its["parent"], its["children"]) == (NULL, [vm], snapshot, []), (record, its)
-        assert set(record["allowed_operations"]) == {"revert", "destroy", "clone", "copy"}, record
+        assert set(record["allowed_operations"]) == {"revert", "destroy", "clone", "copy", "export"}, record
         assert "snapshot" in its["allowed_operations"] and "revert" not in its["allowed_operations"], its
         assert record["blocked_operations"] == {} and record["metrics"] not in (NULL, its["metrics"]) and record["uuid"] != its["uuid"]
         assert record["other_config"] == its["other_config"] and cards(x, snapshot) == cards(x, vm)
