@@ -15,8 +15,10 @@ import sys
 import tempfile
 import threading
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent.parent / "unit")]
 import settled
@@ -81,42 +83,61 @@ class Manager(threading.Thread):
         self.join()
 
 
-# What the points that begin so are hit by; the others, by a VM's.
-LIVES = {"file.": life_of_a_disk, "host.handle.": life_of_a_disk, "host.driver.": life_of_a_disk, "host.transfer.": life_of_a_stream,
-         "host.order.": life_of_an_archive, "storage.fill.": life_of_an_archive, "stream.records.": life_of_an_archive,
-         "storage.lend.": life_of_a_stream, "stream.": life_of_a_stream, "plug.": life_of_a_disk,
-         "unplug.": life_of_a_disk, "hold.": life_of_a_disk, "follow.": life_of_a_disk, "release.": life_of_a_disk,
-         "medium.": life_of_a_cd, "host.power.": life_of_the_power, "host.syslog.": life_of_the_log, "host.restart.": life_of_the_log,
-         "host.initiator.": life_of_a_name,
-         "ready.": life_of_a_ready_domain, "host.addresses.": life_of_addresses, "host.interface.": life_of_addresses, "host.resolv.": life_of_addresses,
-         "host.bridge.": life_of_a_network, "host.networks.": life_of_a_network, "bond.": life_of_a_bond, "nic.": life_of_a_network, "console.": life_of_a_console,
-         "terminal.": life_of_a_text_console, "picture.": life_of_a_picture, "store.prepare.": life_of_the_database, "store.restore.": life_of_the_database,
-         "host.authenticate.": life_of_a_password, "host.change-password.": life_of_a_password,
-         "host.child.": life_of_a_password, "hostd.": life_of_a_password}
+class Life(NamedTuple):
+    """What hits the points that begin so, and what kind of host it takes."""
+    run: Callable
+    starts: tuple = ()
+    options: str = ""
+    streams: bool = False    # clients come by each kind of connection
+    passwords: bool = False
+
+
+OF_A_VM = Life(life_of_a_vm)  # and the points of no other
+LIVES = (
+    Life(life_of_a_disk, ("file.", "host.handle.", "host.driver.", "plug.", "unplug.", "hold.", "follow.", "release.")),
+    Life(life_of_a_cd, ("medium.",)),
+    Life(life_of_a_stream, ("host.transfer.", "storage.lend.", "stream."), streams=True),
+    Life(life_of_an_archive, ("host.order.", "storage.fill.", "stream.records."), streams=True),
+    Life(life_of_a_network, ("host.bridge.", "host.networks.", "nic.")),
+    Life(life_of_a_bond, ("bond.",)),
+    Life(life_of_addresses, ("host.addresses.", "host.interface.", "host.resolv."), "confirm_seconds=2\n"),
+    Life(life_of_a_ready_domain, ("ready.",), "ready_domains=1\n"),
+    Life(life_of_a_console, ("console.",)),
+    Life(life_of_a_text_console, ("terminal.",)),
+    Life(life_of_a_picture, ("picture.",)),
+    Life(life_of_the_power, ("host.power.",)),
+    Life(life_of_the_log, ("host.syslog.", "host.restart.")),
+    Life(life_of_a_name, ("host.initiator.",)),
+    Life(life_of_the_database, ("store.prepare.", "store.restore.")),
+    Life(life_of_a_password, ("host.authenticate.", "host.change-password.", "host.child.", "hostd."), passwords=True))
+
+
+def life_for(point):
+    """That of the longest beginning."""
+    fitting = [(len(start), life) for life in LIVES for start in life.starts if point.startswith(start)]
+    return max(fitting, key=lambda of: of[0], default=(0, OF_A_VM))[1]
 
 
 def fault_of_a_host(point, spec, marks):
-    life = next((life for start, life in LIVES.items() if point.startswith(start)), life_of_a_vm)
-    streams = life in (life_of_a_stream, life_of_an_archive)
-    passwords, tls = life is life_of_a_password, streams or life is life_of_a_password
+    life = life_for(point)
     recorder = BUILDDIR / "tests/unit/pam-recorder.so"
-    accounts = Accounts({"root": (0, "secret")}, recorder=recorder) if passwords else None
-    options = {life_of_a_ready_domain: "ready_domains=1\n", life_of_addresses: "confirm_seconds=2\n"}.get(life, "")
-    host = Host(options + "resync_seconds=1",
+    accounts = Accounts({"root": (0, "secret")}, recorder=recorder) if life.passwords else None
+    host = Host(life.options + "resync_seconds=1",
                 launch_options=("--backoff-max", "50"), sim_conf="[host]\nshutdown_ms=5\n",
-                https=tls or point.startswith("certificate."), plain=streams, accounts=accounts)
+                https=life.streams or life.passwords or point.startswith("certificate."), plain=life.streams,
+                accounts=accounts)
     if point in BEFORE:
         spec = f"{BEFORE[point]},{spec}"
     host.environment.update(XAPID_FAULT=spec, XAPID_TEST_FAULT_DIR=str(marks))
     if point.startswith(("certificate.", "launch.folder.")):
         shutil.rmtree(host.dir / "state", ignore_errors=True)  # all is made anew
     with contextlib.ExitStack() as stack:
-        if passwords:
+        if life.passwords:
             stack.enter_context(WITH_ACCOUNTS)
         stack.push(host)
         stack.enter_context(Manager(host))
         host.start()
-        return life(host) + settled.check(host)
+        return life.run(host) + settled.check(host)
 
 
 def fault_of_a_copy(point, way, marks):
