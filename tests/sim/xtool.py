@@ -1,5 +1,7 @@
 """xtool as tests run it, with a home of its own."""
+import contextlib
 import os
+import sqlite3
 import subprocess
 
 from host import BUILDDIR
@@ -40,3 +42,10 @@ class Tool:
 
     def state(self, uuid):
         return self("vm-param-get", f"uuid={uuid}", "param-name=power-state").strip()
+
+
+def sessions_left(host):
+    host.stop()  # sessions survive that; nobody else may read the database before
+    with contextlib.closing(sqlite3.connect(host.dir / "state" / "xapid.db")) as database:
+        left, = database.execute("SELECT count(*) FROM row WHERE class='session'").fetchone()
+    return left

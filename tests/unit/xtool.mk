@@ -30,6 +30,7 @@ xtool_sim_tests = \
 	tests/sim/test-xtool-complete.py \
 	tests/sim/test-xtool-create.py \
 	tests/sim/test-xtool-disks.py \
+	tests/sim/test-xtool-interrupts.py \
 	tests/sim/test-xtool-login.py \
 	tests/sim/test-xtool-progress.py \
 	tests/sim/test-xtool-streams.py \

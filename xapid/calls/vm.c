@@ -5,6 +5,7 @@
 
 #include "lib/error.h"
 #include "xapid/calls/call.h"
+#include "xapid/vm/copies.h"
 
 /* ---- create and destroy ---- */
 

@@ -3,6 +3,7 @@
 
 #include "lib/error.h"
 #include "xapid/vm/appliance.h"
+#include "xapid/vm/copies.h"
 
 enum {
     HALTED = 1,

@@ -4,7 +4,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
-#include "xapid/vm/vm.h"
+#include "xapid/vm/copies.h"
 
 /* What a copy does not have of its original: identity, whatever is of its domain, and its place in
  * schedules, among snapshots and in what starts it. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/error.h"
+#include "xapid/vm/copies.h"
 #include "xapid/vm/export.h"
 
 /* Those of its drives, each once, in the order of their names in the stream; references, borrowed

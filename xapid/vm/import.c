@@ -6,6 +6,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/member.h"
+#include "xapid/vm/copies.h"
 #include "xapid/vm/import.h"
 
 struct import {

@@ -8,6 +8,7 @@
 #include "lib/error.h"
 #include "lib/platform.h"
 #include "lib/text.h"
+#include "xapid/vm/copies.h"
 #include "xapid/vm/vm.h"
 
 #define KEYS_MAX 64 /* known keys of one map; this and the next two as xapid-domains has them */

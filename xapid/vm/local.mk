@@ -7,7 +7,7 @@ libvm_a_SOURCES = \
 	xapid/vm/autostart.c \
 	xapid/vm/config.c \
 	xapid/vm/cards.c \
-	xapid/vm/copy.c \
+	xapid/vm/copies.h xapid/vm/copy.c \
 	xapid/vm/devices.c \
 	xapid/vm/disks.c \
 	xapid/vm/domains.c xapid/vm/domains.h \

@@ -6,7 +6,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
-#include "xapid/vm/vm.h"
+#include "xapid/vm/copies.h"
 
 #define DISKS_KEY "other_config:disks"
 #define DISKS_MAX 65536 /* bytes of it */

@@ -5,6 +5,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "xapid/vm/appliance.h"
+#include "xapid/vm/copies.h"
 #include "xapid/vm/import.h"
 
 static const struct dm_class *

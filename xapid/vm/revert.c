@@ -6,7 +6,7 @@
 
 #include "lib/error.h"
 #include "lib/log.h"
-#include "xapid/vm/vm.h"
+#include "xapid/vm/copies.h"
 
 #define SETTLE "settle" /* its arguments: snapshot, and drives: that of the snapshot -> VDI */
 

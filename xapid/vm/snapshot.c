@@ -3,7 +3,7 @@
 #include "config.h"
 
 #include "lib/log.h"
-#include "xapid/vm/vm.h"
+#include "xapid/vm/copies.h"
 
 /* As text, because the field is one. */
 static char *
