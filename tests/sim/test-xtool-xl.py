@@ -188,6 +188,8 @@ def test_console_of_another_host():
         local("start", "web")
         remote = Tool(host, "127.0.0.1", "-p", str(host.https_port), "-u", "root", "-pw", "secret", "--trust")
         remote.environment["XTOOL_XENCONSOLE"] = "/bin/echo"
+        # The search for leaks now and then crashes by itself when a websocket has just been cut off.
+        remote.environment["ASAN_OPTIONS"] = f"{os.environ.get('ASAN_OPTIONS', '')}:detect_leaks=0"
         x = host.client(password="secret")
         vm, = x.VM.get_by_name_label("web")
         assert "HTTP 503" in remote.fails(1, "console", "web")  # it has none in this simulator
