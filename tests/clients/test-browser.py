@@ -127,7 +127,7 @@ def test_the_life_of_a_vm():
         state("web", "Running")
         assert x.VM.get_power_state(vm) == "Running"
         browser.until(button("web", "Suspend"), "button Suspend")
-        assert labels("web") == {"Shut down", "Reboot", "Suspend", "Pause", "Reset", "Power off", "Console"}, labels("web")
+        assert labels("web") == {"Shut down", "Reboot", "Suspend", "Pause", "Reset", "Power off", "Snapshot", "Console"}, labels("web")
         host.guest(f"refuse-shutdown {x.VM.get_uuid(vm)}")
         press("web", "Shut down")
         press("Shut down: web", "Cancel")
