@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "lab"), str(HERE)]
-from api import client, dom0, domids, until
+from api import client, dom0, until
 from happened import happened
 from networks import new_network, new_vif
 from ratio import ratio
@@ -118,8 +118,9 @@ class Ways:
 
     def settled(self):
         """What is built ahead is there before the start is timed: its making is no part of it."""
-        if self.ahead:
-            until(lambda: self.uuid in domids(self.name), "domain that is built ahead")
+        if self.ahead:  # a domain that is being built is listed, and has no record yet
+            record = f"/var/lib/xen/userdata-?.*.{self.uuid}.xapid"
+            until(lambda: "ready-" in dom0(self.name, f"cat {record} 2>/dev/null || true"), "domain that is built ahead")
 
     def api(self):
         self.settled()
