@@ -121,6 +121,7 @@ class Ways:
         if self.ahead:  # a domain that is being built is listed, and has no record yet
             record = f"/var/lib/xen/userdata-?.*.{self.uuid}.xapid"
             until(lambda: "ready-" in dom0(self.name, f"cat {record} 2>/dev/null || true"), "domain that is built ahead")
+            time.sleep(1)  # dom0 is done with the asking, too
 
     def api(self):
         self.settled()
