@@ -164,11 +164,10 @@ may_reconfigure(const struct call *call, const char *pif, const char *mode, cons
                 GError **error)
 {
     const struct model *model = call->api->model;
-    g_autofree char *bond = model_get_string(model, pif, "bond_slave_of");
 
     if (!check_host(call, pif, error))
         return false;
-    if (model_has(model, dm_class_find("Bond", false), bond)) {
+    if (pif_is_bonded(model, pif)) {
         api_error_set(error, "CANNOT_PLUG_BOND_SLAVE", pif, NULL);
         return false;
     }

@@ -11,19 +11,8 @@
 
 #define ROW "row/" /* a PIF follows: of an entry, its fields */
 
-/* Of a PIF, what a change of addresses changes. */
-static const char *const fields[] = {"managed",
-                                     "currently_attached",
-                                     "management",
-                                     "ip_configuration_mode",
-                                     "IP",
-                                     "netmask",
-                                     "gateway",
-                                     "DNS",
-                                     "ipv6_configuration_mode",
-                                     "IPv6",
-                                     "ipv6_gateway",
-                                     "primary_address_type"};
+/* What a change of addresses changes of a PIF, beside those. */
+static const char *const management[] = {"managed", "currently_attached", "management", NULL};
 
 enum state {
     NONE,
@@ -71,16 +60,23 @@ safe_change_check_none(const struct model *model, GError **error)
 }
 
 static void
+add_fields(GVariantDict *row, const struct model *model, const char *pif, const char *const *fields)
+{
+    for (; *fields; fields++) {
+        g_autoptr(GVariant) value = model_get(model, pif, dm_field_find(pif_class(), *fields));
+        g_variant_dict_insert_value(row, *fields, value);
+    }
+}
+
+static void
 add_row(GVariantDict *entry, const struct model *model, const char *pif)
 {
     g_autofree char *key = g_strconcat(ROW, pif, NULL);
     GVariantDict row;
 
     g_variant_dict_init(&row, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(fields); i++) {
-        g_autoptr(GVariant) value = model_get(model, pif, dm_field_find(pif_class(), fields[i]));
-        g_variant_dict_insert_value(&row, fields[i], value);
-    }
+    add_fields(&row, model, pif, management);
+    add_fields(&row, model, pif, pif_addressing);
     g_variant_dict_insert_value(entry, key, g_variant_dict_end(&row));
 }
 

@@ -11,6 +11,17 @@
 #define DNS_SERVERS_MAX 16
 #define AUTOCONF "autoconf" /* as ApplyAddresses has it */
 
+const char *const pif_addressing[] = {"ip_configuration_mode",
+                                      "IP",
+                                      "netmask",
+                                      "gateway",
+                                      "DNS",
+                                      "ipv6_configuration_mode",
+                                      "IPv6",
+                                      "ipv6_gateway",
+                                      "primary_address_type",
+                                      NULL};
+
 /* ---- what may be asked for ---- */
 
 static bool

@@ -25,22 +25,12 @@ set_flag(struct undo *undo, const char *ref, const char *field, bool value)
 static void
 move_addresses(struct undo *undo, const char *from, const char *to)
 {
-    static const char *const fields[] = {"ip_configuration_mode",
-                                         "IP",
-                                         "netmask",
-                                         "gateway",
-                                         "DNS",
-                                         "ipv6_configuration_mode",
-                                         "IPv6",
-                                         "ipv6_gateway",
-                                         "primary_address_type"};
-
-    for (gsize i = 0; i < G_N_ELEMENTS(fields); i++) {
-        const struct dm_field *field = dm_field_find(pif_class(), fields[i]);
+    for (const char *const *name = pif_addressing; *name; name++) {
+        const struct dm_field *field = dm_field_find(pif_class(), *name);
         g_autoptr(GVariant) its = model_get(txn_model(undo_txn(undo)), from, field);
         g_autoptr(GVariant) empty = dm_field_default(field);
-        undo_set(undo, to, fields[i], its);
-        undo_set(undo, from, fields[i], empty);
+        undo_set(undo, to, *name, its);
+        undo_set(undo, from, *name, empty);
     }
 }
 
@@ -132,7 +122,7 @@ move_to_master(struct undo *undo, const char *member, const char *master, const 
     const struct model *model = txn_model(undo_txn(undo));
     g_autofree char *its = model_get_string(model, member, "network");
 
-    if (pif_has_address(model, member))
+    if (pif_has_addresses(model, member))
         move_addresses(undo, member, master);
     move_vlans(undo, member, master);
     move_cards(undo, its, network);
@@ -192,7 +182,7 @@ bond_destroy(struct txn *txn, const char *bond, GError **error)
     struct undo *undo = undo_new(txn); /* of no use: the bond is gone */
     g_autofree char *its = model_get_string(model, primary, "network");
 
-    if (pif_has_address(model, master))
+    if (pif_has_addresses(model, master))
         move_addresses(undo, master, primary);
     move_vlans(undo, master, primary);
     move_cards(undo, network, its);

@@ -120,19 +120,6 @@ bond_properties(const char *mode, GVariant *properties)
     return g_variant_builder_end(&kept);
 }
 
-bool
-pif_has_address(const struct model *model, const char *pif)
-{
-    static const char *const fields[] = {"ip_configuration_mode", "ipv6_configuration_mode"};
-    bool has = false;
-
-    for (gsize i = 0; i < G_N_ELEMENTS(fields); i++) {
-        g_autofree char *mode = model_get_string(model, pif, fields[i]);
-        has = has || !g_str_equal(mode, "None");
-    }
-    return has;
-}
-
 static bool
 check_member(const struct model *model, const char *pif, GError **error)
 {
@@ -189,7 +176,7 @@ check_members(const struct model *model, const char *const *members, GError **er
         }
         if (!check_member(model, members[i], error) || !note_tags(model, members[i], tags, error))
             return false;
-        addresses += pif_has_address(model, members[i]);
+        addresses += pif_has_addresses(model, members[i]);
     }
     if (addresses > 1)
         api_error_set(error, "PIF_BOND_MORE_THAN_ONE_IP", NULL);

@@ -75,6 +75,8 @@ GVariant *addresses_desired(const struct model *model, const char *host, GPtrArr
                             char **ret_servers);
 /* The row of one that routers tell of its addresses becomes what is there. */
 void addresses_seen(struct txn *txn, const char *pif, const char *const *there);
+/* The fields of a PIF that say its addresses, and how it comes by them; NULL terminated. */
+extern const char *const pif_addressing[];
 /* Is the host to have an address on it? */
 bool pif_has_addresses(const struct model *model, const char *pif);
 /* The PIF by which this host is managed, when it is ours, or NULL.  The caller frees. */
@@ -128,8 +130,6 @@ const struct dm_class *bond_class(void);
 char *pif_bond(const struct model *model, const char *pif);
 /* Is it in one? */
 bool pif_is_bonded(const struct model *model, const char *pif);
-/* Is an address configured there, or has it one? */
-bool pif_has_address(const struct model *model, const char *pif);
 /* References of the PIFs in it, borrowed. */
 GPtrArray *bond_members(const struct model *model, const char *bond);
 /* The bond of NETWORK_TYPE that a PIF is; floating.  Of another PIF, or NULL: none. */
