@@ -17,8 +17,6 @@
 #include "lib/link.h"
 
 #define MESSAGE_MAX 256 /* bytes; ours are shorter */
-#define IPV6_SETTING "/proc/sys/net/ipv6/conf/%s/%s"
-#define PATH_BYTES 128
 
 static struct nlmsghdr *
 message_begin(char bytes[MESSAGE_MAX], uint16_t type, uint16_t flags)
@@ -32,22 +30,6 @@ message_begin(char bytes[MESSAGE_MAX], uint16_t type, uint16_t flags)
 }
 
 /* ---- the interface ---- */
-
-/* A kernel without IPv6 has no such settings. */
-static int
-set_ipv6(const char *name, const char *setting, char value)
-{
-    char path[PATH_BYTES];
-    int fd, rc;
-
-    snprintf(path, sizeof path, IPV6_SETTING, name, setting);
-    fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : -errno;
-    rc = write(fd, &value, 1) == 1 ? 0 : -errno;
-    close(fd);
-    return rc;
-}
 
 static int
 set_flags(const struct link *link, unsigned flags, const char *alias)
@@ -69,10 +51,10 @@ static int
 set_routers(const struct link *link, enum link_ipv6 ipv6)
 {
     char heard = ipv6 == LINK_IPV6_BY_ROUTERS ? '2' : '0';
-    int rc = set_ipv6(link->name, "accept_ra", heard);
+    int rc = link_set_ipv6(link->name, "accept_ra", heard);
 
     if (rc == 0)
-        rc = set_ipv6(link->name, "autoconf", heard == '2' ? '1' : '0');
+        rc = link_set_ipv6(link->name, "autoconf", heard == '2' ? '1' : '0');
     return rc;
 }
 
@@ -82,7 +64,7 @@ link_carry_addresses(const struct link *link, enum link_ipv6 ipv6)
     int rc = set_routers(link, ipv6);
 
     if (rc == 0)
-        rc = set_ipv6(link->name, "disable_ipv6", ipv6 == LINK_IPV6_NONE ? '1' : '0');
+        rc = link_set_ipv6(link->name, LINK_IPV6_OFF, ipv6 == LINK_IPV6_NONE ? '1' : '0');
     if (rc < 0 || (link->is_addressed && link->is_up && !link->has_no_arp))
         return rc;
     return set_flags(link, IFF_UP, LINK_ALIAS_ADDRESSED);
@@ -91,7 +73,7 @@ link_carry_addresses(const struct link *link, enum link_ipv6 ipv6)
 int
 link_carry_none(const struct link *link)
 {
-    int rc = set_ipv6(link->name, "disable_ipv6", '1');
+    int rc = link_set_ipv6(link->name, LINK_IPV6_OFF, '1');
 
     return rc < 0 ? rc : set_flags(link, IFF_UP | IFF_NOARP, "");
 }

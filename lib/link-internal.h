@@ -36,6 +36,12 @@ int link_items_add(struct link_items *items, const void *item);
  * items->all, whatever is returned. */
 int link_dump(const struct nlmsghdr *message, mnl_cb_t each, struct link_items *items);
 
+#define LINK_IPV6_OFF "disable_ipv6"
+/* A setting of IPv6 of an interface, of one digit; 0 or a negative errno. */
+int link_set_ipv6(const char *name, const char *setting, char value);
+/* Whether it has IPv6 becomes what interfaces have from the beginning. */
+int link_reset_ipv6(const char *name);
+
 #define LINK_BOND "bond" /* a kind of interfaces */
 /* An attribute of a bond's into a struct link_bond; for mnl_attr_parse_nested (). */
 int link_read_bond(const struct nlattr *attribute, void *bond);

@@ -21,7 +21,6 @@
 #define ANSWER_MAX 32768           /* bytes at once; the kernel tells no more */
 #define DUMP_TRIES 8               /* each of them found a change meanwhile */
 #define OPEN_VSWITCH "openvswitch" /* a kind of interfaces */
-#define IPV6_SWITCH "/proc/sys/net/ipv6/conf/%s/disable_ipv6"
 
 void
 link_message_init(struct link_message *message, uint16_t type, uint16_t flags, int index)
@@ -325,47 +324,6 @@ link_make_vlan(const char *name, const struct link *parent, int tag, uint32_t mt
     return talk(&message, NULL, NULL);
 }
 
-/* A kernel without IPv6 has no such switch. */
-static int
-open_ipv6(const char *name, int mode)
-{
-    char path[sizeof IPV6_SWITCH + IFNAMSIZ];
-    int fd;
-
-    snprintf(path, sizeof path, IPV6_SWITCH, name);
-    fd = open(path, mode | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    return fd;
-}
-
-static int
-switch_ipv6(const char *name, char off)
-{
-    int fd = open_ipv6(name, O_WRONLY), rc;
-
-    if (fd < 0)
-        return fd == -ENOENT ? 0 : fd;
-    rc = write(fd, &off, 1) == 1 ? 0 : -errno;
-    close(fd);
-    return rc;
-}
-
-/* As interfaces have it from the beginning. */
-static int
-reset_ipv6(const char *name)
-{
-    int fd = open_ipv6("default", O_RDONLY);
-    char off = '0';
-
-    if (fd < 0)
-        return fd == -ENOENT ? 0 : fd;
-    if (read(fd, &off, 1) != 1)
-        off = '0';
-    close(fd);
-    return switch_ipv6(name, off);
-}
-
 int
 link_set_up(const char *name, const struct link *link, uint32_t mtu)
 {
@@ -374,7 +332,7 @@ link_set_up(const char *name, const struct link *link, uint32_t mtu)
 
     if (link->is_up && (link->has_no_arp || link->is_addressed) && link->mtu == mtu)
         return 0;
-    rc = link->is_addressed ? 0 : switch_ipv6(name, '1');
+    rc = link->is_addressed ? 0 : link_set_ipv6(name, LINK_IPV6_OFF, '1');
     if (rc < 0)
         return rc;
     link_message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);
@@ -445,7 +403,7 @@ link_release_uplink(const struct link *link)
     int rc = link->master ? link_leave(link) : 0;
 
     if (rc == 0)
-        rc = reset_ipv6(link->name);
+        rc = link_reset_ipv6(link->name);
     if (rc < 0)
         return rc;
     link_message_init(&message, RTM_NEWLINK, NLM_F_ACK, link->index);

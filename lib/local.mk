@@ -25,7 +25,7 @@ libbase_a_SOURCES = \
 noinst_LIBRARIES += liblink.a
 liblink_a_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
 liblink_a_SOURCES = lib/link.c lib/link.h lib/link-internal.h lib/link-address.c lib/link-bond.c \
-	lib/link-carry.c lib/link-lock.c
+	lib/link-carry.c lib/link-ipv6.c lib/link-lock.c
 
 # For those that put something into a bridge, of Linux or of Open vSwitch.
 noinst_LIBRARIES += libport.a

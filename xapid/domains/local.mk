@@ -70,7 +70,7 @@ disk_hotplug_SOURCES = xapid/domains/disk-hotplug.c $(hotplug_sources)
 disk_hotplug_LDADD = -lxenstore
 nic_hotplug_CFLAGS = $(HOUSE_CFLAGS) $(XEN_CFLAGS) $(MNL_CFLAGS) $(YAJL_CFLAGS)
 nic_hotplug_SOURCES = xapid/domains/nic-hotplug.c $(hotplug_sources) lib/bridge-name.c lib/link.c \
-	lib/link-bond.c lib/link-lock.c lib/nic-lock.c lib/ovsdb.c lib/port.c
+	lib/link-bond.c lib/link-ipv6.c lib/link-lock.c lib/nic-lock.c lib/ovsdb.c lib/port.c
 nic_hotplug_LDADD = $(YAJL_LIBS) $(MNL_LIBS) -lxenstore
 xapid_domains_LDADD += libdomainslibxl.a libdomains.a libport.a liblink.a libbase.a $(XEN_LIBS) $(YAJL_LIBS) \
 	$(MNL_LIBS) $(GLIB_LIBS)
