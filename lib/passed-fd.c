@@ -38,8 +38,8 @@ passed_fd_send(int socket, const void *bytes, size_t length, int fd)
     return n >= 0;
 }
 
-ssize_t
-passed_fd_receive(int socket, void *bytes, size_t size, int *ret_fd)
+static ssize_t
+receive(int socket, void *bytes, size_t size, int flags, int *ret_fd)
 {
     union ancillary ancillary;
     struct iovec part = {.iov_base = bytes, .iov_len = size};
@@ -51,7 +51,7 @@ passed_fd_receive(int socket, void *bytes, size_t size, int *ret_fd)
 
     *ret_fd = -1;
     do
-        n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return -1;
@@ -70,4 +70,16 @@ passed_fd_receive(int socket, void *bytes, size_t size, int *ret_fd)
                 close(fds[i]);
     }
     return n;
+}
+
+ssize_t
+passed_fd_receive(int socket, void *bytes, size_t size, int *ret_fd)
+{
+    return receive(socket, bytes, size, MSG_DONTWAIT, ret_fd);
+}
+
+ssize_t
+passed_fd_await(int socket, void *bytes, size_t size, int *ret_fd)
+{
+    return receive(socket, bytes, size, 0, ret_fd);
 }

@@ -17,5 +17,7 @@ bool passed_fd_send(int socket, const void *bytes, size_t length, int fd);
  * and the caller's (-1: none; those beyond the first are closed); waits for nothing.  Returns the
  * number of bytes, 0 at a hang-up, -1 with errno. */
 ssize_t passed_fd_receive(int socket, void *bytes, size_t size, int *ret_fd);
+/* The same, but waits for the message. */
+ssize_t passed_fd_await(int socket, void *bytes, size_t size, int *ret_fd);
 
 #endif

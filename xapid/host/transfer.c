@@ -290,22 +290,13 @@ give_descriptors(GSubprocessLauncher *launcher, struct loan *loan, const struct 
                  const struct disk_handle *since, bool import, const char *format, GError **error)
 {
     int disk = transfer_open_disk(handle->path, handle->block, import ? O_RDWR : O_RDONLY);
-    int ahead = disk < 0 ? -1 : file_of(loan->ahead), next = MORE_FD;
-    const int buffer = BUFFER_BYTES;
+    int next = MORE_FD;
 
-    if (disk < 0 || ahead < 0) {
-        transfer_failed(error, "opening the disk");
-        if (disk >= 0)
-            close(disk);
-        return false;
-    }
-    /* More than the client's own process may have; where it cannot be, it goes on with less. */
-    setsockopt(loan->fd, SOL_SOCKET, import ? SO_RCVBUFFORCE : SO_SNDBUFFORCE, &buffer,
-               sizeof buffer);
-    g_subprocess_launcher_take_fd(launcher, loan->fd, CLIENT_FD);
-    loan->fd = -1;
+    if (disk < 0)
+        return transfer_failed(error, "opening the disk");
     g_subprocess_launcher_take_fd(launcher, disk, DISK_FD);
-    g_subprocess_launcher_take_fd(launcher, ahead, AHEAD_FD);
+    if (!transfer_give_client(launcher, loan, import, error))
+        return false;
     if (!transfer_give_bases(launcher, handle, count_bases(handle, import, format), &next, error))
         return false;
     if (since) {

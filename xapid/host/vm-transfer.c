@@ -13,6 +13,7 @@
 #include "lib/error.h"
 #include "lib/faults.h"
 #include "lib/member.h"
+#include "lib/passed-fd.h"
 #include "xapid/host/transfer-internal.h"
 #include "xapid/stream/vm.h"
 
@@ -122,25 +123,14 @@ vm_transfer_records(const struct transfer *transfer)
 static bool
 send_order(const struct transfer *transfer, const char *text, int fd, GError **error)
 {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec part = {(char *)text, strlen(text)};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    gsize length = strlen(text);
 
-    if (fd >= 0) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = sizeof control.bytes;
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        *header = (struct cmsghdr){
-            .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    }
     /* As many as there may be fit into the socket. */
-    return FAULT_AROUND("host.order.send", error,
-                        sendmsg(transfer->orders, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ||
-                            transfer_failed(error, "telling a stream of a disk"));
+    return FAULT_AROUND(
+        "host.order.send", error,
+        (fd >= 0 ? passed_fd_send(transfer->orders, text, length, fd)
+                 : send(transfer->orders, text, length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) ||
+            transfer_failed(error, "telling a stream of a disk"));
 }
 
 static bool

@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "lib/error.h"
+#include "lib/passed-fd.h"
 #include "xapid/stream/vm.h"
 
 static bool
@@ -19,27 +19,11 @@ failed(GError **error, const char *why)
 static bool
 receive(char *text, gsize size, int *ret_fd, GError **error)
 {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {text, size - 1};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
-    gssize n;
+    ssize_t n = passed_fd_await(ORDERS_FD, text, size - 1, ret_fd);
 
-    *ret_fd = -1;
-    do
-        n = recvmsg(ORDERS_FD, &message, 0);
-    while (n < 0 && errno == EINTR);
     if (n <= 0)
         return failed(error, n < 0 ? strerror(errno) : "it has gone");
     text[n] = '\0';
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-        memcpy(ret_fd, CMSG_DATA(header), sizeof *ret_fd);
     return true;
 }
 
