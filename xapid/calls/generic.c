@@ -177,26 +177,27 @@ check_key_roles(struct call *call, const struct dm_field *field, GVariant *old, 
                       value, error);
 }
 
+struct having {
+    const struct caller *caller;
+    const char *permission;
+    enum dm_role least;
+};
+
+static bool
+may_have(const struct dm_field *field, GVariant *none, GVariant *value, void *data, GError **error)
+{
+    const struct having *having = data;
+
+    return check_keys(having->caller, having->permission, having->least, field, none, value, error);
+}
+
 bool
 generic_may_have_keys(const struct caller *caller, const char *permission, enum dm_role least,
                       const struct dm_class *cls, GVariant *fields, GError **error)
 {
-    GVariantIter iter;
-    const char *name;
-    GVariant *value;
+    struct having having = {caller, permission, least};
 
-    g_variant_iter_init(&iter, fields);
-    while (g_variant_iter_next(&iter, "{&sv}", &name, &value)) {
-        g_autoptr(GVariant) owned = value;
-        const struct dm_field *field = dm_field_find(cls, name);
-        if (!field || field->type->kind != DM_MAP)
-            continue;
-        g_autoptr(GVariant) none = g_variant_ref_sink(
-            g_variant_new_array(g_variant_type_element(g_variant_get_type(value)), NULL, 0));
-        if (!check_keys(caller, permission, least, field, none, value, error))
-            return false;
-    }
-    return true;
+    return vm_each_map(cls, fields, may_have, &having, error);
 }
 
 static void
@@ -331,26 +332,19 @@ check_required(const struct dm_class *cls, GVariant *fields, GError **error)
     return true;
 }
 
+static bool
+check_map(const struct dm_field *field, GVariant *none, GVariant *value, void *data, GError **error)
+{
+    struct call *call = data;
+
+    return check_key_roles(call, field, none, value, error) &&
+           vm_check_map(field, none, value, error);
+}
+
 bool
 generic_check_maps(struct call *call, GVariant *fields, GError **error)
 {
-    GVariantIter iter;
-    const char *name;
-    GVariant *value;
-
-    g_variant_iter_init(&iter, fields);
-    while (g_variant_iter_next(&iter, "{&sv}", &name, &value)) {
-        g_autoptr(GVariant) owned = value;
-        const struct dm_field *field = dm_field_find(call->message->cls, name);
-        if (field->type->kind != DM_MAP)
-            continue;
-        g_autoptr(GVariant) none = g_variant_ref_sink(
-            g_variant_new_array(g_variant_type_element(g_variant_get_type(value)), NULL, 0));
-        if (!check_key_roles(call, field, none, value, error) ||
-            !vm_check_map(field, none, value, error))
-            return false;
-    }
-    return true;
+    return vm_each_map(call->message->cls, fields, check_map, call, error);
 }
 
 bool

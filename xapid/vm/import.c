@@ -30,24 +30,16 @@ failed(GError **error, const char *what, const char *of)
 }
 
 static bool
+check_map(const struct dm_field *field, GVariant *none, GVariant *value, void *data, GError **error)
+{
+    (void)data;
+    return vm_check_map(field, none, value, error);
+}
+
+static bool
 check_maps(const struct dm_class *cls, GVariant *fields, GError **error)
 {
-    GVariantIter iter;
-    const char *name;
-    GVariant *value;
-
-    g_variant_iter_init(&iter, fields);
-    while (g_variant_iter_next(&iter, "{&sv}", &name, &value)) {
-        g_autoptr(GVariant) owned = value;
-        const struct dm_field *field = dm_field_find(cls, name);
-        if (field->type->kind != DM_MAP)
-            continue;
-        g_autoptr(GVariant) none = g_variant_ref_sink(
-            g_variant_new_array(g_variant_type_element(g_variant_get_type(value)), NULL, 0));
-        if (!vm_check_map(field, none, value, error))
-            return false;
-    }
-    return true;
+    return vm_each_map(cls, fields, check_map, NULL, error);
 }
 
 static bool
@@ -271,9 +263,6 @@ check_card(const struct archive_object *card, GVariant *given, GError **error)
 {
     const char *mac = member_text(card->fields, "MAC");
     gint64 mtu = member_int(card->fields, "MTU");
-    GVariantIter iter;
-    const char *name;
-    GVariant *value;
 
     if (*mac && !vif_mac_is_valid(mac)) {
         api_error_set(error, "MAC_INVALID", mac, NULL);
@@ -281,31 +270,7 @@ check_card(const struct archive_object *card, GVariant *given, GError **error)
     }
     if (mtu < 0 || mtu > BRIDGE_MTU_MAX)
         return failed(error, "its MTU cannot be", card->id);
-    g_variant_iter_init(&iter, given);
-    while (g_variant_iter_next(&iter, "{&sv}", &name, &value)) {
-        g_autoptr(GVariant) owned = value;
-        if (!vif_check_value(dm_field_find(card->cls, name), value, error))
-            return false;
-    }
-    return check_maps(card->cls, given, error);
-}
-
-/* Addresses that a locked card may use, in the form in which they are kept. */
-static bool
-insert_addresses(GVariant *given, GVariantDict *fields, GError **error)
-{
-    static const char *const names[] = {"ipv4_allowed", "ipv6_allowed"};
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
-        g_autoptr(GVariant) addresses =
-            g_variant_lookup_value(given, names[i], G_VARIANT_TYPE_STRING_ARRAY);
-        g_autoptr(GVariant) kept = addresses ? vif_addresses(names[i], addresses, error) : NULL;
-        if (addresses && !kept)
-            return false;
-        if (kept)
-            g_variant_dict_insert_value(fields, names[i], kept);
-    }
-    return true;
+    return vif_check_new(given, error) && check_maps(card->cls, given, error);
 }
 
 static bool
@@ -330,7 +295,7 @@ make_card(struct import *import, struct archive_object *card, GError **error)
     if (member_int(card->fields, "MTU") == 0)
         g_variant_dict_insert(&fields, "MTU", "x",
                               model_get_int(import->storage->model, network, "MTU"));
-    if (!insert_addresses(given, &fields, error) ||
+    if (!vif_take_addresses(given, &fields, error) ||
         !make(import, card, g_variant_dict_end(&fields), error))
         return false;
     vif_refresh_allowed(import->txn, card->made);

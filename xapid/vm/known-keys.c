@@ -136,6 +136,28 @@ vm_check_map(const struct dm_field *field, GVariant *old, GVariant *value, GErro
     return false;
 }
 
+bool
+vm_each_map(const struct dm_class *cls, GVariant *fields, vm_map_fn each, void *data,
+            GError **error)
+{
+    GVariantIter iter;
+    const char *name;
+    GVariant *value;
+
+    g_variant_iter_init(&iter, fields);
+    while (g_variant_iter_next(&iter, "{&sv}", &name, &value)) {
+        g_autoptr(GVariant) owned = value;
+        const struct dm_field *field = dm_field_find(cls, name);
+        if (!field || field->type->kind != DM_MAP)
+            continue;
+        g_autoptr(GVariant) none = g_variant_ref_sink(
+            g_variant_new_array(g_variant_type_element(g_variant_get_type(value)), NULL, 0));
+        if (!each(field, none, value, data, error))
+            return false;
+    }
+    return true;
+}
+
 GVariant *
 vm_known_entries(const struct model *model, const char *vm, const char *field, GError **error)
 {

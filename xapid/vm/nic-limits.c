@@ -108,3 +108,36 @@ vif_check_value(const struct dm_field *field, GVariant *value, GError **error)
     api_error_set(error, "INVALID_VALUE", "qos_algorithm_params:kbps", text, NULL);
     return false;
 }
+
+bool
+vif_check_new(GVariant *given, GError **error)
+{
+    GVariantIter iter;
+    const char *name;
+    GVariant *value;
+
+    g_variant_iter_init(&iter, given);
+    while (g_variant_iter_next(&iter, "{&sv}", &name, &value)) {
+        g_autoptr(GVariant) owned = value;
+        if (!vif_check_value(dm_field_find(vif_class(), name), value, error))
+            return false;
+    }
+    return true;
+}
+
+bool
+vif_take_addresses(GVariant *given, GVariantDict *fields, GError **error)
+{
+    static const char *const names[] = {"ipv4_allowed", "ipv6_allowed"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(GVariant) addresses =
+            g_variant_lookup_value(given, names[i], G_VARIANT_TYPE_STRING_ARRAY);
+        g_autoptr(GVariant) kept = addresses ? vif_addresses(names[i], addresses, error) : NULL;
+        if (addresses && !kept)
+            return false;
+        if (kept && fields)
+            g_variant_dict_insert_value(fields, names[i], kept);
+    }
+    return true;
+}

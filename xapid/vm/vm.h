@@ -246,6 +246,10 @@ bool vif_check_value(const struct dm_field *field, GVariant *value, GError **err
  * once. NULL with INVALID_IP_ADDRESS_SPECIFIED [field], or INVALID_VALUE when there are too many.
  */
 GVariant *vif_addresses(const char *field, GVariant *addresses, GError **error);
+/* vif_check_value () of all that a new card's row is given (a{sv}). */
+bool vif_check_new(GVariant *given, GError **error);
+/* Puts the addresses that it is given into the fields (NULL: only checks them) as they are kept. */
+bool vif_take_addresses(GVariant *given, GVariantDict *fields, GError **error);
 
 /* --- drives.c: drives of VMs that run --- */
 
@@ -265,6 +269,12 @@ struct plan *vbd_plan_eject(const struct vm_world *world, const char *vbd, GErro
 /* May the map field become `value` (`old`: what it is)?  INVALID_VALUE [field:key, value] for a
  * known key with a new value that it cannot have.  Fields that are no such map pass. */
 bool vm_check_map(const struct dm_field *field, GVariant *old, GVariant *value, GError **error);
+/* Calls `each` for the maps of a new row's fields (a{sv}), none being an empty one of that type, as
+ * long as it returns true; does it always? */
+typedef bool (*vm_map_fn)(const struct dm_field *field, GVariant *none, GVariant *value, void *data,
+                          GError **error);
+bool vm_each_map(const struct dm_class *cls, GVariant *fields, vm_map_fn each, void *data,
+                 GError **error);
 /* The entries of a map<string,string> field that are known: a{ss}, the caller's.  INVALID_VALUE
  * [field:key, value] when one is stored, from elsewhere or from of old, that may not be so. */
 GVariant *vm_known_entries(const struct model *model, const char *vm, const char *field,
