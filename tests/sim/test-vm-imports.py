@@ -16,7 +16,7 @@ from archives import Archive, Writer, value_of
 from disks import MIB, NULL, connected, new_sr, new_vbd, new_vdi
 from host import GUEST, Host, fails
 from streams import CONTENT, RANDOM, SIZE, Streams, bad, good, quiet
-from vmstreams import SMALL, Imports, VmStreams, disks_of, everything, objects, remove
+from vmstreams import ENDS, SMALL, Imports, VmStreams, break_off, disks_of, everything, objects, remove
 
 MAC = "02:00:00:00:00:01"
 SEED = int(os.environ.get("XAPID_SEED", str(random.randrange(1 << 30))))
@@ -261,25 +261,14 @@ def test_meanwhile():
         before = everything(x, imports.sr)
         for connect in None, host.tls:
             imports.connect = connect or imports.connect
-            for end in "closed", "cancelled", "xapid-stream", "xapid-host", "xapid":
+            for end in ENDS:
                 task, sock = imports.begin(body[:-len(body) // 4], length=len(body))
                 tap.wait_until(lambda: x.task.get_progress(task) > 0, "progress")
                 vm, = set(x.VM.get_all()) - before[0]["VM"]
                 assert list(x.VM.get_current_operations(vm).values()) == ["import"]
                 fails("OTHER_OPERATION_IN_PROGRESS", x.VM.start, vm, False, False)
-                if end == "closed":
-                    sock.close()
-                elif end == "cancelled":
-                    x.task.cancel(task)
-                elif end == "xapid-stream":
-                    os.kill(*host.running(end), 9)
-                else:
-                    host.kill(end)
-                if end == "xapid":
-                    x = imports.x = connected(host)
-                record = x.wait_task(task)
-                assert record["status"] == ("cancelled" if end == "cancelled" else "failure"), (end, record)
-                sock.close()
+                break_off(host, imports, end, task, sock)
+                x = imports.x
                 quiet(host, x)
                 assert everything(x, imports.sr) == before, end
         remove(x, imports.new(body))

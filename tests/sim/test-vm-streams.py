@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """VMs as one stream, over HTTP: GET /export, and GET /export_metadata."""
-import os
 import socket
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from archives import CHUNK, Archive
 from disks import MIB, NULL, connected, new_sr, new_vbd, new_vdi, write
 from host import GUEST, Host, fails
 from streams import CONTENT, SIZE, Streams, bad, good, quiet
-from vmstreams import VmStreams
+from vmstreams import ENDS, VmStreams, break_off
 
 
 def new_vm(host, x, streams, sr, name="a VM"):
@@ -148,7 +147,7 @@ def test_meanwhile():
         vm, full, empty = new_vm(host, x, streams, sr)
         write(host, x, full, "write -P 5 0 24m")
         uuid = x.VM.get_uuid(vm)
-        for end in "closed", "cancelled", "xapid-stream", "xapid-host", "xapid":
+        for end in ENDS:
             task = x.task.create("an export", "")
             sock = slow(host, streams, uuid, task_id=task)
             assert list(x.VM.get_current_operations(vm).values()) == ["export"]
@@ -156,19 +155,8 @@ def test_meanwhile():
             fails("OTHER_OPERATION_IN_PROGRESS", x.VM.start, vm, False, False)
             fails("OTHER_OPERATION_IN_PROGRESS", x.VDI.destroy, full)
             tap.wait_until(lambda: 0 < x.task.get_progress(task) < 1, "progress")
-            if end == "closed":
-                sock.close()
-            elif end == "cancelled":
-                x.task.cancel(task)
-            elif end == "xapid-stream":
-                os.kill(*host.running(end), 9)
-            else:
-                host.kill(end)
-            if end == "xapid":
-                x = streams.x = connected(host)
-            record = x.wait_task(task)
-            assert record["status"] == ("cancelled" if end == "cancelled" else "failure"), (end, record)
-            sock.close()
+            break_off(host, streams, end, task, sock)
+            x = streams.x
             tap.wait_until(lambda: not x.VM.get_current_operations(vm), "its end")
             quiet(host, x)
         assert len(Archive(streams.get(uuid)[1]).chunks) == 2

@@ -1,7 +1,9 @@
 """VMs with their disks as streams, as clients of the HTTP actions send and take them."""
+import os
+
 import tap
 from archives import value_of
-from disks import MIB, NULL, files, held
+from disks import MIB, NULL, connected, files, held
 from host import GUEST
 from streams import RANDOM, Streams, good
 
@@ -105,3 +107,24 @@ def everything(x, sr):
     """What an import may leave: rows by class, and files."""
     pbd, = x.SR.get_PBDs(sr)
     return {kind: set(getattr(x, kind).get_all()) for kind in ("VM", "VBD", "VIF", "VDI", "VM_metrics", "network")}, files(x.PBD.get_device_config(pbd)["location"])
+
+
+# How a transfer comes to no good end: by its client's connection, its task, or a program that is killed.
+ENDS = "closed", "cancelled", "xapid-stream", "xapid-host", "xapid"
+
+
+def break_off(host, client, end, task, sock):
+    """One of those, of the transfer on the socket; the task tells of it."""
+    if end == "closed":
+        sock.close()
+    elif end == "cancelled":
+        client.x.task.cancel(task)
+    elif end == "xapid-stream":
+        os.kill(*host.running(end), 9)
+    else:
+        host.kill(end)
+    if end == "xapid":
+        client.x = connected(host)
+    record = client.x.wait_task(task)
+    assert record["status"] == ("cancelled" if end == "cancelled" else "failure"), (end, record)
+    sock.close()

@@ -60,10 +60,10 @@ tests_sim_domains_delay_LDADD = libdomainsclient.a libpeer.a libbase.a $(GLIB_LI
 test_libxl_libs = libdomainslibxl.a libdomains.a libport.a liblink.a libbase.a $(XEN_LIBS) $(YAJL_LIBS) $(MNL_LIBS) $(GLIB_LIBS)
 check_PROGRAMS += tests/unit/test-domains-libxl tests/unit/test-domains-libxl-config
 TESTS += tests/unit/test-domains-libxl tests/unit/test-domains-libxl-config
-tests_unit_test_domains_libxl_SOURCES = tests/unit/test-domains-libxl.c
+tests_unit_test_domains_libxl_SOURCES = tests/unit/test-domains-libxl.c tests/unit/no-hypervisor.c
 tests_unit_test_domains_libxl_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
 tests_unit_test_domains_libxl_LDADD = $(test_libxl_libs)
-tests_unit_test_domains_libxl_config_SOURCES = tests/unit/test-domains-libxl-config.c $(remove_tree)
+tests_unit_test_domains_libxl_config_SOURCES = tests/unit/test-domains-libxl-config.c tests/unit/no-hypervisor.c $(remove_tree)
 tests_unit_test_domains_libxl_config_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS)
 tests_unit_test_domains_libxl_config_LDADD = $(test_libxl_libs)
 endif

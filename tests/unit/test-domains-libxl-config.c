@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <xenctrl.h>
-#include <xenstore.h>
 
 #include "tests/unit/remove-tree.h"
 #include "xapid/domains/guest-config.h"
@@ -35,38 +33,6 @@
     "131072,"                                                                                      \
     "\"sched_params\": {},\"claim_mode\": \"True\",\"kernel\": \"/proc/self/fd/7\","               \
     "\"cmdline\": \"\",\"type.pvh\": {},\"arch_arm\": {},\"arch_x86\": {}}," GOLDEN_ACTIONS
-
-/* A context opens these two; nothing that the tests call uses them. */
-#define OVERRIDE __attribute__((visibility("default"), used))
-
-OVERRIDE xc_interface *
-xc_interface_open(xentoollog_logger *logger, xentoollog_logger *dombuild_logger, unsigned flags)
-{
-    (void)logger;
-    (void)dombuild_logger;
-    (void)flags;
-    return (xc_interface *)malloc(1);
-}
-
-OVERRIDE int
-xc_interface_close(xc_interface *xch)
-{
-    free(xch);
-    return 0;
-}
-
-OVERRIDE struct xs_handle *
-xs_open(unsigned long flags)
-{
-    (void)flags;
-    return (struct xs_handle *)malloc(1);
-}
-
-OVERRIDE void
-xs_close(struct xs_handle *xs)
-{
-    free(xs);
-}
 
 #define GOLDEN_DISK                                                                                \
     "{\"pdev_path\": \"/dev/fdset/%d\",\"vdev\": \"%s\",\"backend\": \"qdisk\",\"format\": "       \
